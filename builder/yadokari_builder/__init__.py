@@ -1,0 +1,1 @@
+"""The executor: builds an image in the root of its own container."""

@@ -1,0 +1,1 @@
+"""File system layers: unpack, snapshot, pack."""

@@ -1,0 +1,1 @@
+"""What the operator and the executor share: arguments, result, exit codes."""

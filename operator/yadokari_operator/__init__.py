@@ -1,0 +1,1 @@
+"""The operator: watches ImageBuilds, runs executor pods, reports what came of them."""
