@@ -136,14 +136,50 @@ FLAGS = (
 )
 
 KANIKO_ONLY = frozenset(
-    "annotation cache cache-copy-layers cache-dir cache-repo cache-run-layers cache-ttl cleanup"
-    " compressed-caching compression compression-level context-sub-path custom-platform"
-    " customPlatform git ignore-path ignore-var-run image-download-retry image-fs-extract-retry"
-    " image-name-tag-with-digest-file image-name-with-digest-file insecure-pull-registry kaniko-dir"
-    " log-timestamp no-push-cache push-ignore-immutable-tag-errors push-retry registry-certificate"
-    " registry-client-cert registry-map reproducible secret single-snapshot skip-default-registry-fallback"
-    " skip-push-permission-check skip-tls-verify skip-tls-verify-pull skip-tls-verify-registry"
-    " skip-unused-stages snapshot-mode snapshotMode use-new-run".split()
+    {
+        "annotation",
+        "cache",
+        "cache-copy-layers",
+        "cache-dir",
+        "cache-repo",
+        "cache-run-layers",
+        "cache-ttl",
+        "cleanup",
+        "compressed-caching",
+        "compression",
+        "compression-level",
+        "context-sub-path",
+        "custom-platform",
+        "customPlatform",
+        "git",
+        "ignore-path",
+        "ignore-var-run",
+        "image-download-retry",
+        "image-fs-extract-retry",
+        "image-name-tag-with-digest-file",
+        "image-name-with-digest-file",
+        "insecure-pull-registry",
+        "kaniko-dir",
+        "log-timestamp",
+        "no-push-cache",
+        "push-ignore-immutable-tag-errors",
+        "push-retry",
+        "registry-certificate",
+        "registry-client-cert",
+        "registry-map",
+        "reproducible",
+        "secret",
+        "single-snapshot",
+        "skip-default-registry-fallback",
+        "skip-push-permission-check",
+        "skip-tls-verify",
+        "skip-tls-verify-pull",
+        "skip-tls-verify-registry",
+        "skip-unused-stages",
+        "snapshot-mode",
+        "snapshotMode",
+        "use-new-run",
+    }
 )
 """Flags that kaniko knows and this version does not: they are refused by name, never ignored."""
 

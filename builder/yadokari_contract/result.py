@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 MAX_BYTES = 4096
@@ -17,7 +17,10 @@ class ResultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line (1-based, 0: none)."""
+    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line.
+
+    `line` is 1-based; 0 means that no line is to blame.
+    """
 
     reason: str
     message: str
@@ -56,7 +59,10 @@ class BuildResult:
 
 
 def format_result(result: BuildResult) -> str:
-    """Write a result as JSON of at most `MAX_BYTES`: the log's beginning goes first, then the message's end."""
+    """Write a result as JSON of at most `MAX_BYTES`.
+
+    Where it is too long the log's beginning goes first, then the message's end, then phases and images.
+    """
     text = _dump(result)
     if result.failure and _excess(text):
         tail = _keep_end(result.failure.log_tail, _excess(text))
@@ -101,13 +107,11 @@ def parse_result(text: str) -> BuildResult:
 
 
 def _failure(data: Mapping[str, Any]) -> Failure:
-    known = {field.name for field in fields(Failure)}
     return Failure(
-        **{
-            name: int(value) if name == "line" else str(value)
-            for name, value in data.items()
-            if name in known
-        }
+        reason=str(data["reason"]),
+        message=str(data["message"]),
+        line=_typed(data, "line", int, 0),
+        log_tail=str(data.get("log_tail", "")),
     )
 
 

@@ -1,0 +1,105 @@
+from dataclasses import fields
+from types import MappingProxyType
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from yadokari_contract.arguments import (
+    FLAGS,
+    KANIKO_ONLY,
+    ArgumentError,
+    BuildSpec,
+    format_arguments,
+    parse_arguments,
+    usage,
+)
+
+words = st.text(min_size=1)
+keys = st.text(st.characters(exclude_characters="="), min_size=1)
+specs = st.builds(
+    BuildSpec,
+    context=st.text(),
+    dockerfile=st.text(),
+    destinations=st.lists(words).map(tuple),
+    no_push=st.booleans(),
+    tar_path=st.text(),
+    oci_layout_path=st.text(),
+    digest_file=st.text(),
+    result_file=st.text(),
+    build_args=st.dictionaries(keys, st.none() | st.text()).map(MappingProxyType),
+    target=st.text(),
+    labels=st.dictionaries(keys, st.text()).map(MappingProxyType),
+    insecure=st.booleans(),
+    insecure_pull=st.booleans(),
+    insecure_registries=st.lists(words).map(tuple),
+    registry_mirrors=st.lists(words).map(tuple),
+    verbosity=st.sampled_from(["debug", "info", "warn"]),
+    log_format=st.sampled_from(["text", "color", "json"]),
+    force=st.booleans(),
+)
+
+
+@given(specs)
+def test_arguments_written_are_read_back_as_they_were(spec: BuildSpec) -> None:
+    assert parse_arguments(format_arguments(spec)) == spec
+
+
+def test_every_field_has_a_flag() -> None:
+    assert sorted(flag.field for flag in FLAGS) == sorted(field.name for field in fields(BuildSpec))
+
+
+def test_values_follow_after_a_blank_or_an_equals_sign() -> None:
+    apart = parse_arguments(
+        ["--context", "dir:///src", "-f", "a/Dockerfile", "--destination", "x/y:1", "-d", "z"]
+    )
+    joined = parse_arguments(["--context=dir:///src", "-fa/Dockerfile", "--destination=x/y:1", "-d=z"])
+    assert apart == joined
+    assert apart.destinations == ("x/y:1", "z")
+
+
+def test_a_switch_takes_its_value_only_after_an_equals_sign() -> None:
+    assert parse_arguments(["--no-push", "--insecure=false", "--force=true"]) == BuildSpec(
+        no_push=True, force=True
+    )
+    with pytest.raises(ArgumentError, match="'false' is not a flag"):
+        parse_arguments(["--no-push", "false"])
+
+
+def test_a_build_argument_without_a_value_is_told_from_an_empty_one() -> None:
+    assert dict(parse_arguments(["--build-arg", "A", "--build-arg", "B="]).build_args) == {"A": None, "B": ""}
+
+
+@pytest.mark.parametrize("name", sorted(KANIKO_ONLY))
+def test_a_flag_of_kaniko_that_is_not_supported_is_refused_by_name(name: str) -> None:
+    with pytest.raises(ArgumentError, match=f"--{name} is a flag of kaniko"):
+        parse_arguments([f"--{name}=x"])
+
+
+def test_no_flag_is_both_supported_and_refused() -> None:
+    assert not KANIKO_ONLY & {flag.name for flag in FLAGS}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--destinatoin=x"], "did you mean --destination"),
+        (["--whatever"], "--whatever is not a flag"),
+        (["--context"], "--context needs a value"),
+        (["--log-format=xml"], "it can be text, color, json"),
+        (["--no-push=maybe"], "it can be true or false"),
+        (["--label=novalue"], "NAME=VALUE"),
+        (["--build-arg==x"], "NAME=VALUE"),
+        (["--destination="], "--destination is empty"),
+        (["build"], "'build' is not a flag"),
+        (["-"], "'-' is not a flag"),
+        (["--"], "'--' is not a flag"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(arguments: list[str], message: str) -> None:
+    with pytest.raises(ArgumentError, match=message):
+        parse_arguments(arguments)
+
+
+def test_the_usage_names_every_flag() -> None:
+    assert all(f"--{flag.name}" in usage() for flag in FLAGS)
