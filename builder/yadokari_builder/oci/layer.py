@@ -1,0 +1,14 @@
+"""Layers: changes to a file system, as a tar archive (image-spec, layer.md)."""
+
+from dataclasses import dataclass
+
+from .descriptor import Descriptor
+from .digest import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A layer: its blob as stored (compressed), and the digest of its uncompressed archive."""
+
+    descriptor: Descriptor
+    diff_id: Digest
