@@ -10,10 +10,38 @@ from yadokari_contract.exitcodes import ExitCode
 
 
 class BuilderError(Exception):
-    """A build cannot go on; the base of all errors that a user is shown."""
+    """A build cannot go on; the base of all errors that a user is shown.
+
+    Where a line of the Dockerfile is to blame, `file` and `line` (1-based; 0: none) name it, `source` is its
+    text and `column` the 0-based place of the caret below it, if one is known.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
     reason: ClassVar[str] = "InternalError"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.file = ""
+        self.line = 0
+        self.source = ""
+        self.column: int | None = None
+
+    def locate(self, file: str, line: int, source: str) -> None:
+        """Blame a line of the Dockerfile, unless one is to blame already."""
+        if not self.line:
+            self.file, self.line, self.source = file, line, source
+
+    def __str__(self) -> str:
+        if not self.line:
+            return f"{self.file}: {self.message}" if self.file else self.message
+        text = f"{self.file}:{self.line}: {self.message}"
+        if self.source:
+            margin = f"  {self.line} | "
+            text += f"\n{margin}{self.source}"
+            if self.column is not None:
+                text += "\n" + " " * (len(margin) + self.column) + "^"
+        return text
 
 
 class UsageError(BuilderError):
@@ -31,11 +59,7 @@ class ContextError(BuilderError):
 
 
 class DockerfileError(BuilderError):
-    """The Dockerfile is wrong at a line of it.
-
-    `line` is 1-based (0: the file as a whole), `source` the text of that line, `column` the 0-based place of
-    the caret below it where one is known.
-    """
+    """The Dockerfile is wrong, at a line of it or (line 0) as a whole."""
 
     exit_code = ExitCode.DOCKERFILE_INVALID
     reason = "DockerfileInvalid"
@@ -50,20 +74,10 @@ class DockerfileError(BuilderError):
         column: int | None = None,
     ) -> None:
         super().__init__(message)
-        self.message = message
         self.file = file
         self.line = line
         self.source = source
         self.column = column
-
-    def __str__(self) -> str:
-        where = f"{self.file}:{self.line}" if self.line else self.file
-        text = f"{where}: {self.message}"
-        if self.source:
-            text += f"\n  {self.line} | {self.source}"
-            if self.column is not None:
-                text += "\n" + " " * (len(f"  {self.line} | ") + self.column) + "^"
-        return text
 
 
 class RunError(BuilderError):
