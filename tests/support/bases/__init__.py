@@ -1,0 +1,1 @@
+"""The base images of the tests, made from Debian's packages."""
