@@ -1,0 +1,65 @@
+"""A step's output: passed on as it comes, its end remembered for the error."""
+
+import os
+import select
+from collections import deque
+from collections.abc import Callable
+
+TAIL_LINES = 20
+TAIL_BYTES = 8192
+
+_CHUNK = 65536
+
+
+class Tail:
+    """Remembers the end of a stream, at most about `TAIL_BYTES` and one chunk of it."""
+
+    def __init__(self) -> None:
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+
+    def add(self, chunk: bytes) -> None:
+        """Append what came last."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        while self._size - len(self._chunks[0]) >= TAIL_BYTES:
+            self._size -= len(self._chunks.popleft())
+
+    def text(self) -> str:
+        """Return the last `TAIL_LINES` lines; of a line redrawn with carriage returns, its last form."""
+        data = b"".join(self._chunks)[-TAIL_BYTES:]
+        lines = data.decode("utf-8", "replace").rstrip().split("\n")[-TAIL_LINES:]
+        return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+
+
+def pump(source: int, ended: int, output: Callable[[bytes], None], every_second: Callable[[], None]) -> None:
+    """Pass on what comes from `source` until `ended` can be read, or the source is at its end and it can.
+
+    `every_second` is called about so often, whatever comes.
+    """
+    poller = select.poll()
+    poller.register(source, select.POLLIN)
+    poller.register(ended, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in poller.poll(1000)}
+        if source in ready and not _pass_on(source, output):
+            poller.unregister(source)
+        if ended in ready:
+            return
+        every_second()
+
+
+def drain(source: int, output: Callable[[bytes], None]) -> None:
+    """Pass on what `source`, which does not block, still holds."""
+    while _pass_on(source, output):
+        pass
+
+
+def _pass_on(source: int, output: Callable[[bytes], None]) -> bool:
+    try:
+        chunk = os.read(source, _CHUNK)
+    except BlockingIOError:
+        return False
+    if chunk:
+        output(chunk)
+    return bool(chunk)
