@@ -1,0 +1,60 @@
+"""Run the operator, with settings from environment variables YADOKARI_*."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+
+from kubernetes.config import ConfigException
+
+from yadokari_operator.cluster import Cluster
+from yadokari_operator.handlers.operator import run
+from yadokari_operator.settings import Settings, SettingsError
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record with its traceback, if it has one."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log to standard error."""
+    handler = logging.StreamHandler()
+    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
+    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else plain)
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
+    # kopf tells of every event of every resource; only its troubles are news here.
+    logging.getLogger("kopf").setLevel(logging.WARNING)
+
+
+def main() -> int:
+    """Run until stopped; tells the exit status."""
+    try:
+        settings = Settings.from_environment(os.environ)
+        cluster = Cluster.connect()
+    except SettingsError as error:
+        print(f"yadokari operator: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    except ConfigException as error:
+        print(f"yadokari operator: no cluster to work in: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+    set_up_logging(settings)
+    asyncio.run(run(cluster, settings))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""Print the CustomResourceDefinition of ImageBuild, generated from the models.
+
+python -m yadokari_operator.crd > manifests/crd/imagebuilds.yaml
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from yadokari_operator.models.build import GROUP, KIND, PLURAL, VERSION
+from yadokari_operator.models.spec import ImageBuildSpec
+from yadokari_operator.models.status import Status
+
+Schema = dict[str, Any]
+
+_COLUMNS = (
+    ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the image is pushed", 0),
+    ("Status", "string", ".status.phase", "How far the build has come", 0),
+    ("Image", "string", ".status.image", "Reference of the pushed image", 0),
+    ("Digest", "string", ".status.digest", "Digest of the pushed image", 1),
+    ("Duration", "string", ".status.duration", "How long the build took", 0),
+    ("Age", "date", ".metadata.creationTimestamp", "Age of the ImageBuild", 0),
+)
+
+
+def crd() -> dict[str, Any]:
+    """Make the CustomResourceDefinition."""
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": KIND.lower(),
+                "shortNames": ["ib"],
+                "categories": ["yadokari"],
+            },
+            "versions": [
+                {
+                    "name": VERSION,
+                    "served": True,
+                    "storage": True,
+                    "subresources": {"status": {}},
+                    "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
+                    "schema": {"openAPIV3Schema": _resource()},
+                }
+            ],
+        },
+    }
+
+
+def _column(name: str, kind: str, path: str, description: str, priority: int) -> dict[str, Any]:
+    column = {"name": name, "type": kind, "jsonPath": path, "description": description}
+    return column | ({"priority": priority} if priority else {})
+
+
+def _resource() -> Schema:
+    return {
+        "type": "object",
+        "description": "An image, built from a Dockerfile inside the cluster and pushed to registries.",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": _of(ImageBuildSpec),
+            # kstatus takes a resource whose status was never written for current without this.
+            "status": _of(Status) | {"default": {"observedGeneration": -1}},
+        },
+    }
+
+
+def _of(model: type[BaseModel]) -> Schema:
+    schema = model.model_json_schema(by_alias=True)
+    return structural(schema, schema.get("$defs", {}))
+
+
+def structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:
+    """Turn pydantic's JSON schema into a structural one, the form that the API server takes.
+
+    References are replaced by what they name, optional values by the value (an absent one is not null), and
+    what structural schemas do not have is left out: titles, names of maps' keys, and the ban of unknown
+    fields, which the API server imposes itself.
+    """
+    schema = _merged(schema, definitions)
+    made = {key: value for key, value in schema.items() if key in _KEPT}
+    if "properties" in schema:
+        made["properties"] = {
+            name: structural(value, definitions) for name, value in schema["properties"].items()
+        }
+    if "items" in schema:
+        made["items"] = structural(schema["items"], definitions)
+    values = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties")]
+    if isinstance(values[0], Mapping):
+        made["additionalProperties"] = structural(values[0], definitions)
+    return made
+
+
+_KEPT = frozenset(
+    {
+        *("type", "description", "default", "enum", "format", "pattern", "required"),
+        *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+        *("x-kubernetes-validations", "x-kubernetes-int-or-string"),
+        *("x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
+    }
+)
+
+
+def _merged(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Schema:
+    """Resolve a reference, and a choice between one kind of value and null; what stands beside them wins."""
+    made = dict(schema)
+    if "$ref" in made:
+        made = definitions[made.pop("$ref").rpartition("/")[2]] | made
+    if "anyOf" in made:
+        value = next(choice for choice in made.pop("anyOf") if choice.get("type") != "null")
+        made = _merged(value, definitions) | made
+    if made.get("default", ...) in (None, {}, [], ""):
+        del made["default"]
+    return made
+
+
+class _Plain(yaml.SafeDumper):
+    """YAML without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def text() -> str:
+    """Write the CustomResourceDefinition as YAML."""
+    return yaml.dump(crd(), Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

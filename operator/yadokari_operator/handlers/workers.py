@@ -1,0 +1,63 @@
+"""Workers: take keys from the queue, reconcile them in threads, and come back to those that failed."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from yadokari_operator.cluster import ClusterError
+from yadokari_operator.handlers.queue import WorkQueue
+from yadokari_operator.models.build import Key
+
+logger = logging.getLogger(__name__)
+
+_CONFLICT = 409
+_FIRST_DELAY = 1.0
+_LONGEST_DELAY = 60.0
+
+
+class Workers:
+    """Some workers over one queue; `reconcile` is run in threads and tells when to look at the key again."""
+
+    def __init__(self, queue: WorkQueue[Key], reconcile: Callable[[Key], float | None]) -> None:
+        self._queue = queue
+        self._reconcile = reconcile
+        self._failures: dict[Key, int] = {}
+
+    async def run(self, workers: int) -> None:
+        """Work until cancelled; what is worked on at that time is brought to its end."""
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work())
+
+    async def _work(self) -> None:
+        while True:
+            key = await self._queue.get()
+            attempt = asyncio.ensure_future(asyncio.to_thread(self._attempt, key))
+            try:
+                again = await asyncio.shield(attempt)
+            except asyncio.CancelledError:
+                await attempt
+                raise
+            self._queue.done(key)
+            if again is not None:
+                self._queue.add(key, again)
+
+    def _attempt(self, key: Key) -> float | None:
+        """Reconcile a key; a failure, whatever it is, concerns this key alone and is tried again."""
+        try:
+            again = self._reconcile(key)
+        except ClusterError as error:
+            delay = self._backoff(key)
+            level = logging.DEBUG if error.status == _CONFLICT else logging.WARNING
+            logger.log(level, "%s: trying again in %.0f s: %s", key, delay, error)
+            return delay
+        except Exception:
+            delay = self._backoff(key)
+            logger.exception("%s: trying again in %.0f s after an error of the operator itself", key, delay)
+            return delay
+        self._failures.pop(key, None)
+        return again
+
+    def _backoff(self, key: Key) -> float:
+        self._failures[key] = self._failures.get(key, 0) + 1
+        return min(_FIRST_DELAY * 2.0 ** (self._failures[key] - 1), _LONGEST_DELAY)

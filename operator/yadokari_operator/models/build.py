@@ -1,0 +1,49 @@
+"""An ImageBuild as the cluster holds it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yadokari_operator.models.status import Status, parse_status
+
+GROUP = "yadokari.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ImageBuild"
+PLURAL = "imagebuilds"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What tells one ImageBuild from all others."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageBuild:
+    """An ImageBuild; `spec` is raw, since what the API server let through may still be wrong for us."""
+
+    key: Key
+    uid: str
+    generation: int
+    deleted: bool
+    spec: Mapping[str, Any]
+    status: Status
+
+    @classmethod
+    def parse(cls, resource: Mapping[str, Any]) -> "ImageBuild":
+        """Read the resource as the API server gives it."""
+        metadata = resource["metadata"]
+        return cls(
+            key=Key(metadata["namespace"], metadata["name"]),
+            uid=metadata["uid"],
+            generation=metadata.get("generation", 0),
+            deleted="deletionTimestamp" in metadata,
+            spec=resource.get("spec") or {},
+            status=parse_status(resource.get("status")),
+        )

@@ -1,0 +1,1 @@
+"""The executor's pods: how they are named, written and read."""

@@ -1,0 +1,184 @@
+"""Write the resources of a build: immutable ConfigMaps with its inputs, and the pod of an attempt."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from yadokari_contract.arguments import BuildSpec, format_arguments
+from yadokari_operator.models.build import API_VERSION, KIND, ImageBuild
+from yadokari_operator.models.fields import registry_host, seconds
+from yadokari_operator.models.spec import Executor, ImageBuildSpec, Resources
+from yadokari_operator.pods.names import (
+    ANNOTATION_RETRIES,
+    CONTAINER,
+    LABEL_ATTEMPT,
+    LABEL_BUILD,
+    LABEL_INPUTS,
+    context_name,
+    dockerfile_name,
+    label_value,
+    pod_name,
+    short_hash,
+)
+from yadokari_operator.settings import Settings
+
+Manifest = dict[str, Any]
+
+# All mounts lie in the runtime's own directory: there, neither they nor the parents that the container
+# runtime makes for them can get into a layer or be hidden by what a base image brings.
+_INPUT = "/yadokari/input"
+_DOCKERFILE_FOLDER = f"{_INPUT}/dockerfile"
+_CONTEXT_FOLDER = f"{_INPUT}/context"
+_RESULT_FILE = "/dev/termination-log"
+
+_GRACE_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigMapData:
+    """Files of a ConfigMap: `text` by key, and `binary` in base64 by key."""
+
+    text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    binary: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """All that defines the image: the valid spec, the contents that it refers to, and a hash over both."""
+
+    spec: ImageBuildSpec
+    dockerfile: str
+    context: ConfigMapData | None
+    hash: str
+
+
+def config_maps(build: ImageBuild, inputs: Inputs) -> list[Manifest]:
+    """Write the ConfigMaps that hold a build's inputs; the names tell the contents, so they never change."""
+    name = build.key.name
+    contents = {dockerfile_name(name, inputs.hash): ConfigMapData({"Dockerfile": inputs.dockerfile})}
+    if inputs.context is not None:
+        contents[context_name(name, inputs.hash)] = inputs.context
+    return [_config_map(_metadata(build, inputs, name), data) for name, data in contents.items()]
+
+
+def pod(build: ImageBuild, inputs: Inputs, settings: Settings, *, attempt: int, retries: int) -> Manifest:
+    """Write the pod of an attempt; `retries` of the attempts before it failed by network or registry."""
+    spec = inputs.spec
+    executor = spec.executor or Executor()
+    metadata = _metadata(build, inputs, pod_name(build.key.name, inputs.hash, attempt))
+    metadata["labels"][LABEL_ATTEMPT] = str(attempt)
+    metadata["annotations"] = {ANNOTATION_RETRIES: str(retries)}
+    placement: Manifest = {}
+    if executor.node_selector:
+        placement["nodeSelector"] = dict(executor.node_selector)
+    if executor.tolerations:
+        placement["tolerations"] = [
+            toleration.model_dump(by_alias=True, exclude_none=True) for toleration in executor.tolerations
+        ]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": metadata,
+        "spec": {
+            "restartPolicy": "Never",
+            "automountServiceAccountToken": False,
+            "enableServiceLinks": False,
+            "activeDeadlineSeconds": seconds(spec.timeout),
+            "terminationGracePeriodSeconds": _GRACE_SECONDS,
+            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            **placement,
+            "containers": [_container(inputs, executor, settings)],
+            "volumes": _volumes(build, inputs),
+        },
+    }
+
+
+def _container(inputs: Inputs, executor: Executor, settings: Settings) -> Manifest:
+    resources = executor.resources or Resources()
+    return {
+        "name": CONTAINER,
+        "image": executor.image or settings.executor_image,
+        "args": format_arguments(build_spec(inputs.spec, settings)),
+        "env": _credentials(inputs.spec.secrets),
+        "resources": resources.model_dump(by_alias=True, exclude_defaults=True),
+        # Root and the default capabilities: what the baseline Pod Security Standard allows, and what a
+        # RUN step needs to install packages (chown, setuid programs).
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0},
+        # A result is JSON; anything else is the log's end, of an executor that could not write one.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": "dockerfile", "mountPath": _DOCKERFILE_FOLDER, "readOnly": True},
+            {"name": "context", "mountPath": _CONTEXT_FOLDER, "readOnly": True},
+        ],
+    }
+
+
+def build_spec(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
+    """Say what the executor is to do."""
+    insecure = [registry_host(to.image) for to in spec.destinations if to.insecure]
+    return BuildSpec(
+        context=f"dir://{_CONTEXT_FOLDER}",
+        dockerfile=f"{_DOCKERFILE_FOLDER}/Dockerfile",
+        destinations=tuple(to.image for to in spec.destinations),
+        result_file=_RESULT_FILE,
+        build_args=dict(spec.build_args),
+        target=spec.target or "",
+        insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
+        registry_mirrors=settings.registry_mirrors,
+        log_format="text",
+    )
+
+
+def _credentials(secrets: tuple[str, ...]) -> list[Manifest]:
+    """Hand over Secrets as DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1, ...: the executor merges them."""
+    return [
+        {
+            "name": f"DOCKER_AUTH_CONFIG_{number}" if number else "DOCKER_AUTH_CONFIG",
+            "valueFrom": {"secretKeyRef": {"name": secret, "key": ".dockerconfigjson"}},
+        }
+        for number, secret in enumerate(secrets)
+    ]
+
+
+def _volumes(build: ImageBuild, inputs: Inputs) -> list[Manifest]:
+    name = build.key.name
+    context: Manifest = {"emptyDir": {}}
+    if inputs.context is not None:
+        context = {"configMap": {"name": context_name(name, inputs.hash)}}
+    return [
+        {"name": "dockerfile", "configMap": {"name": dockerfile_name(name, inputs.hash)}},
+        {"name": "context", **context},
+    ]
+
+
+def _config_map(metadata: Manifest, data: ConfigMapData) -> Manifest:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": metadata,
+        "immutable": True,
+        "data": dict(data.text),
+        "binaryData": dict(data.binary),
+    }
+
+
+def _metadata(build: ImageBuild, inputs: Inputs, name: str) -> Manifest:
+    return {
+        "name": name,
+        "namespace": build.key.namespace,
+        "labels": {
+            "app.kubernetes.io/managed-by": "yadokari",
+            LABEL_BUILD: label_value(build.key.name),
+            LABEL_INPUTS: short_hash(inputs.hash),
+        },
+        "ownerReferences": [
+            {
+                "apiVersion": API_VERSION,
+                "kind": KIND,
+                "name": build.key.name,
+                "uid": build.uid,
+                "controller": True,
+            }
+        ],
+    }

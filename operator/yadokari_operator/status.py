@@ -1,0 +1,172 @@
+"""Write the status of an ImageBuild: one function for each state that a build can be in.
+
+Each takes the ImageBuild, the status of the current run so far (`run`) and the time, and gives the whole new
+status. What the same observations lead to is the same, so a status is only written when something happened.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import MappingProxyType
+from typing import Any
+
+from yadokari_contract.result import BuildResult, Failure
+from yadokari_operator.conditions import Condition, ConditionType, Truth, carried_over
+from yadokari_operator.models.build import ImageBuild
+from yadokari_operator.models.status import BuildFailure, Phase, Status
+
+_TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
+    "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
+    "Building": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
+    "Retrying": {"Ready": "False", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
+    "Succeeded": {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"},
+    "Failed": {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"},
+}
+_WAITING = "Pending"
+_LONGEST_EVENT = 1024
+
+Changes = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What people read under `kubectl describe`; `token` is the same for the same happening only."""
+
+    warning: bool
+    reason: str
+    message: str
+    token: str
+
+
+def waiting(build: ImageBuild, run: Status, now: datetime, message: str) -> Status:
+    """Report that the build has not begun, with nothing but time in its way."""
+    return _status(build, run, now, "Pending", _WAITING, message)
+
+
+def blocked(build: ImageBuild, run: Status, now: datetime, reason: str, message: str) -> Status:
+    """Report that something is missing that may still come: a ConfigMap, a Secret, room on a node."""
+    return _status(build, run, now, "Pending", reason, message, ready="False")
+
+
+def building(build: ImageBuild, run: Status, now: datetime) -> Status:
+    """Report that the executor runs."""
+    message = f"attempt {run.attempt} runs in pod {run.pod_name}"
+    return _status(build, run, now, "Building", "Building", message)
+
+
+def retrying(build: ImageBuild, run: Status, now: datetime, failure: Failure) -> Status:
+    """Report that an attempt failed and another one follows."""
+    message = f"attempt {run.attempt} failed and is followed by another one: {failure.message}"
+    return _status(build, run, now, "Retrying", failure.reason, message, {"failure": _failure(failure)})
+
+
+def succeeded(
+    build: ImageBuild, run: Status, now: datetime, image: str, result: BuildResult, end: datetime
+) -> Status:
+    """Report that the image is built, and pushed to `image` and all other destinations."""
+    message = f"{image} was built and pushed with digest {result.digest}"
+    changes: Changes = {"image": image, "digest": result.digest, "failure": None, **_end(run, end)}
+    return _status(build, run, now, "Succeeded", "Succeeded", message, changes)
+
+
+def failed(build: ImageBuild, run: Status, now: datetime, failure: Failure, end: datetime | None) -> Status:
+    """Report that the build failed for good; without `end`, that it never began."""
+    changes: Changes = {"failure": _failure(failure), **_end(run, end)}
+    return _status(build, run, now, "Failed", failure.reason, failure.message, changes)
+
+
+def kept(build: ImageBuild) -> Status:
+    """Report the same as before, for the generation of the spec that was seen now."""
+    seen = {"observed_generation": build.generation}
+    conditions = tuple(condition.model_copy(update=seen) for condition in build.status.conditions)
+    return build.status.model_copy(update={**seen, "conditions": conditions})
+
+
+def event(old: Status, new: Status) -> Event | None:
+    """Tell people what happened between two statuses, if anything did."""
+    if _happening(new) == _happening(old) or _reason(new) == _WAITING:
+        return None
+    warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
+    return Event(warning, _reason(new), new.message[:_LONGEST_EVENT], "/".join(_happening(new)))
+
+
+def _status(
+    build: ImageBuild,
+    run: Status,
+    now: datetime,
+    phase: Phase,
+    reason: str,
+    message: str,
+    changes: Changes = MappingProxyType({}),
+    *,
+    ready: Truth | None = None,
+) -> Status:
+    truths = _TRUTHS[phase] | ({"Ready": ready} if ready else {})
+    conditions = [
+        Condition(
+            type=kind,
+            status=truth,
+            reason=reason,
+            message=message,
+            observed_generation=build.generation,
+            last_transition_time=format_time(now),
+        )
+        for kind, truth in truths.items()
+    ]
+    return run.model_copy(
+        update={
+            "observed_generation": build.generation,
+            "phase": phase,
+            "message": message,
+            "conditions": carried_over(conditions, build.status.conditions),
+            **changes,
+        }
+    )
+
+
+def _reason(status: Status) -> str:
+    return status.conditions[0].reason if status.conditions else ""
+
+
+def _happening(status: Status) -> tuple[str, ...]:
+    """All that tells one happening in the life of an ImageBuild from the others."""
+    generation = "" if status.inputs_hash else str(status.observed_generation)
+    return (
+        status.phase,
+        _reason(status),
+        status.inputs_hash,
+        status.start_time or "",
+        str(status.attempt),
+        generation,
+    )
+
+
+def _failure(failure: Failure) -> BuildFailure:
+    return BuildFailure(
+        reason=failure.reason,
+        message=failure.message,
+        line=failure.line or None,
+        log_tail=failure.log_tail or None,
+    )
+
+
+def _end(run: Status, end: datetime | None) -> Changes:
+    if end is None:
+        return {}
+    start = datetime.fromisoformat(run.start_time) if run.start_time else end
+    return {
+        "completion_time": format_time(end),
+        "duration": format_duration(max(0, round((end - start).total_seconds()))),
+    }
+
+
+def format_duration(seconds: int) -> str:
+    """Write a span of time for people: 45s, 1m23s, 2h0m5s."""
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest}s"
+
+
+def format_time(time: datetime) -> str:
+    """Write a time as the Kubernetes API does."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
