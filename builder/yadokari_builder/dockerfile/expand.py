@@ -1,0 +1,216 @@
+"""Where variables are replaced: which words of which instructions, and which are left to the shell.
+
+RUN's command, CMD, ENTRYPOINT, SHELL, HEALTHCHECK, ONBUILD, MAINTAINER and --exclude are never touched.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import singledispatch
+from typing import TypeVar
+
+from .directives import DEFAULT_ESCAPE
+from .instructions import (
+    Add,
+    Arg,
+    Copy,
+    Env,
+    Expose,
+    From,
+    Heredoc,
+    Instruction,
+    Label,
+    Run,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)
+from .location import LanguageError, blaming
+from .mounts import parse_mount
+from .quoting import quote
+from .suggestion import suggest
+from .words import Expansion, Quotes, process
+
+_COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
+
+AnyInstruction = TypeVar("AnyInstruction", bound=Instruction)
+
+
+@dataclass(slots=True)
+class Variables:
+    """An environment, and what was asked of it: names that it had and that it had not."""
+
+    env: Mapping[str, str]
+    escape: str = DEFAULT_ESCAPE
+    matched: set[str] = field(default_factory=set)
+    unmatched: set[str] = field(default_factory=set)
+
+    def word(self, word: str) -> str:
+        """Return a word expanded; raises LanguageError."""
+        return self._note(process(word, self.env, self.escape)).text
+
+    def words(self, word: str) -> tuple[str, ...]:
+        """Return the words that a word becomes; raises LanguageError."""
+        return self._note(process(word, self.env, self.escape)).words
+
+    def content(self, content: str) -> str:
+        """Return a file's content expanded: quotes mean nothing, the escape is always a backslash."""
+        return self._note(process(content, self.env, DEFAULT_ESCAPE, quotes=Quotes.PLAIN)).text
+
+    def _note(self, expansion: Expansion) -> Expansion:
+        self.matched |= expansion.matched
+        self.unmatched |= expansion.unmatched
+        return expansion
+
+
+def expand(
+    instruction: AnyInstruction, env: Mapping[str, str], escape: str = DEFAULT_ESCAPE
+) -> AnyInstruction:
+    """Return the instruction with its variables replaced; raises DockerfileError.
+
+    `env` is the environment before the instruction, for ENV too. In ARG a default sees the names before it in
+    the same instruction; defaults that a build argument overrides should not come here, since an
+    error in them does not count.
+    """
+    return expand_with(instruction, Variables(env, escape))
+
+
+def expand_from(base: From, meta_env: Mapping[str, str], escape: str = DEFAULT_ESCAPE) -> From:
+    """Return a FROM with the variables of its image and its platform replaced; raises DockerfileError.
+
+    `meta_env` are the ARGs before the first FROM and the platform arguments.
+    """
+    return expand(base, meta_env, escape)
+
+
+def expand_with(instruction: AnyInstruction, variables: Variables) -> AnyInstruction:
+    """Like `expand`; afterwards `variables` tells which names were used."""
+    with blaming(instruction.location, instruction.original):
+        expanded = _expand(instruction, variables)
+    assert isinstance(expanded, type(instruction))
+    return expanded
+
+
+@singledispatch
+def _expand(instruction: Instruction, _variables: Variables) -> Instruction:
+    return instruction
+
+
+@_expand.register
+def _(instruction: From, variables: Variables) -> From:
+    image = variables.word(instruction.image)
+    if not image:
+        raise LanguageError(f"base name ({instruction.image}) should not be blank", instruction.image)
+    if not instruction.platform:
+        return replace(instruction, image=image)
+    return replace(instruction, image=image, platform=_platform(instruction.platform, variables))
+
+
+def _platform(written: str, variables: Variables) -> str:
+    own = Variables(variables.env, variables.escape)
+    platform = own.word(written)
+    variables.unmatched |= own.unmatched
+    variables.matched |= own.matched
+    message = ""
+    if not platform:
+        message = f"empty platform value from expression {written}"
+    for component in platform.split("/")[1:]:
+        if not _COMPONENT.fullmatch(component):
+            message = (
+                f"failed to parse platform {written}: {quote(component)} is an invalid component of "
+                f"{quote(platform)}: platform specifier component must match "
+                f"{quote(f'^{_COMPONENT.pattern}$')}: invalid argument"
+            )
+    if message:
+        meant = next(filter(None, (suggest(name, own.env) for name in sorted(own.unmatched))), "")
+        raise LanguageError(f"{message} (did you mean {meant}?)" if meant else message, written)
+    return platform
+
+
+@_expand.register
+def _(instruction: Arg, variables: Variables) -> Arg:
+    env = dict(variables.env)
+    pairs: list[tuple[str, str | None]] = []
+    for name, default in instruction.pairs:
+        if default is not None:
+            step = Variables(env, variables.escape)
+            default = env[name] = step.word(default)
+            variables.unmatched |= step.unmatched
+            variables.matched |= step.matched
+        pairs.append((name, default))
+    return replace(instruction, pairs=tuple(pairs))
+
+
+@_expand.register(Env)
+@_expand.register(Label)
+def _(instruction: Env | Label, variables: Variables) -> Env | Label:
+    pairs = tuple((variables.word(name), variables.word(value)) for name, value in instruction.pairs)
+    return replace(instruction, pairs=pairs)
+
+
+@_expand.register
+def _(instruction: Copy, variables: Variables) -> Copy:
+    return replace(
+        instruction,
+        chown=variables.word(instruction.chown),
+        chmod=variables.word(instruction.chmod),
+        sources=tuple(map(variables.word, instruction.sources)),
+        destination=variables.word(instruction.destination),
+        heredocs=_heredocs(instruction.heredocs, variables),
+    )
+
+
+@_expand.register
+def _(instruction: Add, variables: Variables) -> Add:
+    return replace(
+        instruction,
+        chown=variables.word(instruction.chown),
+        chmod=variables.word(instruction.chmod),
+        checksum=variables.word(instruction.checksum),
+        sources=tuple(map(variables.word, instruction.sources)),
+        destination=variables.word(instruction.destination),
+        heredocs=_heredocs(instruction.heredocs, variables),
+    )
+
+
+def _heredocs(heredocs: tuple[Heredoc, ...], variables: Variables) -> tuple[Heredoc, ...]:
+    return tuple(
+        replace(heredoc, content=variables.content(heredoc.content)) if heredoc.expand else heredoc
+        for heredoc in heredocs
+    )
+
+
+@_expand.register
+def _(instruction: Run, variables: Variables) -> Run:
+    mounts = tuple(parse_mount(flag, variables.word) for flag in instruction.mount_flags)
+    return replace(instruction, mounts=mounts)
+
+
+@_expand.register
+def _(instruction: Expose, variables: Variables) -> Expose:
+    ports = tuple(port for written in instruction.ports for port in variables.words(written))
+    return replace(instruction, ports=ports)
+
+
+@_expand.register
+def _(instruction: Volume, variables: Variables) -> Volume:
+    paths = tuple(map(variables.word, instruction.paths))
+    if not all(paths):
+        raise LanguageError("VOLUME specified can not be an empty string")
+    return replace(instruction, paths=paths)
+
+
+@_expand.register
+def _(instruction: User, variables: Variables) -> User:
+    return replace(instruction, user=variables.word(instruction.user))
+
+
+@_expand.register
+def _(instruction: Workdir, variables: Variables) -> Workdir:
+    return replace(instruction, path=variables.word(instruction.path))
+
+
+@_expand.register
+def _(instruction: StopSignal, variables: Variables) -> StopSignal:
+    return replace(instruction, signal=variables.word(instruction.signal))

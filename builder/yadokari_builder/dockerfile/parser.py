@@ -1,0 +1,112 @@
+"""A Dockerfile as a whole: from its text to stages of instructions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from yadokari_builder.errors import DockerfileError
+
+from .directives import Directive
+from .instructions import Arg, From, Instruction, Maintainer, Onbuild
+from .location import LanguageError, Location, Origin, error_at
+from .reader import read_instruction
+from .tree import Tree, read_tree
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A FROM and the instructions after it; `index` counts from 0."""
+
+    index: int
+    base: From
+    instructions: tuple[Instruction, ...]
+
+    @property
+    def name(self) -> str | None:
+        """The name after AS, in lower case."""
+        return self.base.name
+
+    @property
+    def location(self) -> Location:
+        """Where its FROM stands."""
+        return self.base.location
+
+
+@dataclass(frozen=True, slots=True)
+class Dockerfile:
+    """A Dockerfile; `meta_args` are the ARGs before the first FROM, `escape` the escape character.
+
+    `text` is the source and `tree` its syntax, for those who judge how it is written.
+    """
+
+    directives: tuple[Directive, ...]
+    meta_args: tuple[Arg, ...]
+    stages: tuple[Stage, ...]
+    escape: str
+    text: str
+    tree: Tree
+
+
+def decode(source: str | bytes) -> str:
+    """Return a Dockerfile's text; bytes that are no UTF-8 survive (surrogateescape)."""
+    return source if isinstance(source, str) else source.decode(errors="surrogateescape")
+
+
+def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
+    """Read a Dockerfile; raises DockerfileError.
+
+    A `syntax` directive is taken for granted: whatever frontend it names, the language is this one.
+    """
+    text = decode(source)
+    tree = read_tree(text, file)
+    meta_args: list[Arg] = []
+    bases: list[From] = []
+    bodies: list[list[Instruction]] = []
+    for instruction in read_instructions(tree):
+        match instruction:
+            case From():
+                bases.append(instruction)
+                bodies.append([])
+            case Arg() if not bases:
+                meta_args.append(instruction)
+            case _ if not bases:
+                raise _error("no build stage in current context", instruction.origin)
+            case _:
+                bodies[-1].append(instruction)
+    if not bases:
+        raise _error("dockerfile contains no stages to build", Origin(Location(file)))
+    stages = tuple(
+        Stage(index, base, tuple(body)) for index, (base, body) in enumerate(zip(bases, bodies, strict=True))
+    )
+    return Dockerfile(tree.directives, tuple(meta_args), stages, tree.escape, text, tree)
+
+
+def read_instructions(tree: Tree) -> Iterator[Instruction]:
+    """Yield the instructions of a tree; the first wrong one raises DockerfileError when it is reached."""
+    return map(read_instruction, tree.nodes)
+
+
+def parse_onbuild(expressions: Sequence[str], location: Location) -> tuple[Instruction, ...]:
+    """Read the ONBUILD triggers of a base image; `location` is that of the FROM that runs them.
+
+    Raises DockerfileError for a trigger that is not one single instruction.
+    """
+    return tuple(_parse_trigger(expression, location) for expression in expressions)
+
+
+def _parse_trigger(expression: str, location: Location) -> Instruction:
+    origin = Origin(location, expression.partition("\n")[0])
+    try:
+        nodes = read_tree(expression).nodes
+    except DockerfileError as error:
+        raise _error(error.message, origin) from None
+    if len(nodes) != 1:
+        raise _error("onbuild trigger should be a single expression", origin)
+    node = replace(nodes[0], origin=replace(nodes[0].origin, location=location))
+    instruction = read_instruction(node)
+    if isinstance(instruction, From | Onbuild | Maintainer):
+        raise _error(f"{node.keyword.upper()} isn't allowed as an ONBUILD trigger", origin)
+    return instruction
+
+
+def _error(message: str, origin: Origin) -> DockerfileError:
+    return error_at(LanguageError(message), origin.location, origin.text)

@@ -1,0 +1,168 @@
+"""Answers rows of parser fixtures: JSON lines in, JSON lines out.
+
+Run as `python candidate.py`, or imported for `answer`. Each kind of row has one function below.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from yadokari_builder.dockerfile import arguments, heredoc, mounts, ports, substitution, words
+from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
+from yadokari_builder.dockerfile.instructions import Copy, Run
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.parser import parse, read_instructions
+from yadokari_builder.dockerfile.quoting import quote, quote_all
+from yadokari_builder.dockerfile.tree import Node, read_tree
+from yadokari_builder.errors import DockerfileError
+
+Row = dict[str, Any]
+
+
+def answer(row: Row) -> Any:
+    try:
+        return ANSWERS[row["kind"]](row)
+    except (LanguageError, DockerfileError) as error:
+        return {"error": error.message}
+
+
+def parse_dump(row: Row) -> str:
+    return "".join(f"({dump(node)})\n" for node in read_tree(row["input"]).nodes)
+
+
+def dump(node: Node) -> str:
+    flags = [quote_all(node.flags)] if node.flags else []
+    rest = [f"({dump(node.trigger)})"] if node.trigger else map(quote, node.arguments.words)
+    return " ".join([node.name, *flags, *rest])
+
+
+def parse_lines(row: Row) -> Row:
+    locations = [node.origin.location for node in read_tree(row["input"]).nodes]
+    return {
+        "children": [[location.start, location.end] for location in locations],
+        "start": locations[0].start,
+        "end": locations[-1].end,
+    }
+
+
+def parse_words(row: Row) -> list[str]:
+    return arguments.split_words(row["input"], DEFAULT_ESCAPE)
+
+
+def json_form(row: Row) -> Row:
+    return {"array": list(arguments.parse_json(row["input"]) or ())}
+
+
+def parse_warnings(row: Row) -> Row:
+    nodes = [node for node in read_tree(row["input"]).nodes if node.has_blank_line]
+    return {"warnings_contain": [node.origin.text for node in nodes]}
+
+
+def heredocs_of_dockerfile(row: Row) -> list[list[Row]]:
+    return [
+        [
+            {
+                "name": body.mark.name,
+                "fd": body.mark.file_descriptor,
+                "expand": body.mark.expand,
+                "chomp": body.mark.chomp,
+                "content": body.content,
+            }
+            for body in node.heredocs
+        ]
+        for node in read_tree(row["input"]).nodes[1:]
+    ]
+
+
+def heredoc_word(row: Row) -> Row | None:
+    mark = heredoc.parse_mark(row["input"])
+    return {"name": mark.name} if mark else None
+
+
+def heredocs_of_line(row: Row) -> list[str]:
+    return [mark.name for mark in heredoc.marks_of(row["input"])]
+
+
+def instruction_heredoc(row: Row) -> Row:
+    try:
+        (instruction,) = parse(f"FROM scratch\n{row['input']}").stages[0].instructions
+    except DockerfileError as error:
+        return {"expectedError": error.message}
+    if isinstance(instruction, Copy):
+        contents = [
+            {"Path": source.name, "Data": source.content, "Expand": source.expand}
+            for source in instruction.heredocs
+        ]
+        destination = instruction.destination
+        sources = list(instruction.sources)
+        return {
+            "sourcesAndDest": {"DestPath": destination, "SourcePaths": sources, "SourceContents": contents}
+        }
+    assert isinstance(instruction, Run)
+    command = instruction.command
+    files = [{"Name": file.name, "Data": file.content, "Chomp": file.chomp} for file in command.heredocs]
+    return {"command": list(command.words), "shell": command.shell, "files": files}
+
+
+def word(row: Row) -> Row:
+    env = dict(item.split("=", 1) for item in row["env"])
+    return {"result": words.expand_word(row["input"], env, row["escape"])}
+
+
+def split(row: Row) -> Row:
+    env = dict(item.split("=", 1) for item in row["env"])
+    return {"words": words.expand_words(row["input"], env, row["escape"])}
+
+
+def glob_to_regex(row: Row) -> Row:
+    return {"regex": "^" + substitution.glob_regex(row["input"], longest=True)}
+
+
+def instruction_error(row: Row) -> Row:
+    for instruction in read_instructions(read_tree(row["input"])):
+        raise AssertionError(f"{instruction} was not refused")
+    raise AssertionError("there was no instruction")
+
+
+def run_device_flag(row: Row) -> Row:
+    try:
+        device = mounts.parse_device(row["input"])
+    except LanguageError as error:
+        return {"input": row["input"], "expectedErr": {"$expr": f"errors.New({quote(error.message)})"}}
+    return {"input": row["input"], "expected": {"Name": device.name, "Required": device.required}}
+
+
+def expose_port(row: Row) -> Row:
+    return {"ports": list(ports.parse(row["input"]))}
+
+
+ANSWERS: dict[str, Callable[[Row], Any]] = {
+    "parse_dump": parse_dump,
+    "parse_error": parse_dump,
+    "parse_lines": parse_lines,
+    "parse_words": parse_words,
+    "json_form": json_form,
+    "parse_warnings": parse_warnings,
+    "line_too_long": parse_dump,
+    "heredocs_of_dockerfile": heredocs_of_dockerfile,
+    "heredoc_word": heredoc_word,
+    "heredocs_of_line": heredocs_of_line,
+    "heredoc_chomp": lambda row: heredoc.chomp(row["input"]),
+    "instruction_heredoc": instruction_heredoc,
+    "word": word,
+    "words": split,
+    "glob_to_regex": glob_to_regex,
+    "instruction_error": instruction_error,
+    "run_device_flag": run_device_flag,
+    "expose_port": expose_port,
+}
+
+
+def main() -> None:
+    for line in sys.stdin:
+        print(json.dumps(answer(json.loads(line))))
+
+
+if __name__ == "__main__":
+    main()
