@@ -1,0 +1,72 @@
+"""Where the executor lives: its runtime's folder inside the root that it builds in."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from yadokari_builder.errors import UsageError
+from yadokari_builder.layers.boundary import Boundary
+
+RUNTIME = "/yadokari"
+_LINKS = ("/kaniko",)
+_OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lodging:
+    """The root that is built in, and what in it is the executor's own.
+
+    `kept` names in-root paths that belong to the runtime beside its folder, such as /busybox of the debug
+    image; the image lists them in the runtime's file `keep`, one a line.
+    """
+
+    root: Path
+    runtime: str
+    kept: tuple[str, ...]
+
+    def work(self, name: str) -> str:
+        """Name a folder below the runtime's, for things that must outlive the cleaning of the root."""
+        return f"{self.runtime}/work/{name}"
+
+    def host(self, path: str) -> str:
+        """Turn an in-root path into one to open."""
+        return os.path.join(self.root, path.lstrip("/"))
+
+    def boundary(self, mount_points: Iterable[str]) -> Boundary:
+        """Say what is never written, deleted or snapshotted: the runtime and every mount but the root's."""
+        mounts = {point for point in mount_points if point != "/"}
+        return Boundary(self.root, frozenset({self.runtime, *self.kept, *mounts}))
+
+
+def open_lodging(root: Path) -> Lodging:
+    """Find the runtime in a root and make its work folder."""
+    try:
+        with open(os.path.join(root, RUNTIME.lstrip("/"), "keep"), encoding="utf-8") as file:
+            kept = tuple(line.strip() for line in file if line.startswith("/"))
+    except FileNotFoundError:
+        kept = ()
+    lodging = Lodging(root, RUNTIME, (*_LINKS, *kept))
+    os.makedirs(lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
+    return lodging
+
+
+def require_container(executable: str, environment: Mapping[str, str], root_kind: str) -> None:
+    """Refuse to go on where the root is a machine's own: building replaces everything in it.
+
+    `executable` is the running interpreter, `root_kind` the kind of file system that `/` is. Raises
+    `UsageError`.
+    """
+    signs = (
+        "KUBERNETES_SERVICE_HOST" in environment,
+        "container" in environment,
+        os.path.exists("/.dockerenv"),
+        os.path.exists("/run/.containerenv"),
+        root_kind in _OVERLAY_KINDS,
+    )
+    if executable.startswith(f"{RUNTIME}/") and any(signs):
+        return
+    raise UsageError(
+        "this does not look like a container of the executor image: a build deletes everything in / and"
+        " unpacks the base image there; run it from the executor image, or with --force to do it anyway"
+    )

@@ -1,0 +1,87 @@
+"""What a stage does, instruction by instruction, with every variable already expanded."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from yadokari_builder.dockerfile.instructions import Add, Copy, Instruction, Mount
+from yadokari_builder.oci.config import History
+from yadokari_builder.oci.reference import Reference
+
+
+@dataclass(frozen=True, slots=True)
+class ContextSource:
+    """The build context."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageSource:
+    """The files of an earlier stage, as its last step left them."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """The files of an image."""
+
+    reference: Reference
+
+
+Source = ContextSource | StageSource | ImageSource
+
+
+@dataclass(frozen=True, slots=True)
+class RunAction:
+    """Run a process in the root; `script` is the content of a heredoc that is a program of its own."""
+
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    user: str
+    working_dir: str
+    mounts: tuple[tuple[Mount, Source | None], ...]
+    network: str
+    security: str
+    script: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CopyAction:
+    """Copy files from a source into the root (COPY and ADD)."""
+
+    instruction: Copy | Add
+    source: Source
+    working_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkdirAction:
+    """Make a directory, with its parents, where there is none; it belongs to `user`."""
+
+    path: str
+    user: str
+
+
+Action = RunAction | CopyAction | WorkdirAction
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One instruction of a stage.
+
+    `action` is what it does to files, None where it changes the configuration alone; `history` is its entry
+    in the image's history, None where it has none.
+    """
+
+    instruction: Instruction
+    action: Action | None
+    history: History | None
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """Where its action takes files from."""
+        match self.action:
+            case CopyAction(source=source):
+                return (source,)
+            case RunAction(mounts=mounts):
+                return tuple(source for _, source in mounts if source)
+        return ()
