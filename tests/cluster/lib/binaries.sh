@@ -10,6 +10,7 @@ pins_hash() {
 }
 
 BIN_DIR=$CACHE_DIR/cluster/$(uname -m)-$(pins_hash)
+# shellcheck disable=SC2034 # read by the scripts that source this file
 PAUSE_IMAGE=yadokari.test/pause:1
 PAUSE_ARCHIVE=$BIN_DIR/pause.tar
 

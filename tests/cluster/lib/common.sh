@@ -4,6 +4,7 @@
 CLUSTER_DIR=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck disable=SC2034 # read by the scripts that source this file
 REPO_DIR=$(cd -- "$CLUSTER_DIR/../.." && pwd)
+# shellcheck disable=SC2034
 CACHE_DIR=${XDG_CACHE_HOME:-$HOME/.cache}/yadokari
 # Root by way of su has no sbin in its path.
 PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
