@@ -130,7 +130,7 @@ def _merged(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> Sch
 class _Plain(yaml.SafeDumper):
     """YAML without anchors."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, _: Any) -> bool:
         return True
 
 

@@ -19,14 +19,14 @@ class Settings:
 
     `namespace` is the one namespace that is watched, all of them when empty. `registry_mirrors` are mirrors
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that speak plain HTTP; both
-    go to every build. `health_port` serves GET /healthz.
+    go to every build. `health_address` (HOST:PORT) serves GET /healthz.
     """
 
     executor_image: str = DEFAULT_EXECUTOR_IMAGE
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     namespace: str = ""
-    health_port: int = 8080
+    health_address: str = "0.0.0.0:8080"
     log_level: str = "info"
     log_format: str = "text"
 
@@ -38,7 +38,7 @@ class Settings:
             registry_mirrors=_list(environment, "REGISTRY_MIRRORS"),
             insecure_registries=_list(environment, "INSECURE_REGISTRIES"),
             namespace=_text(environment, "NAMESPACE", ""),
-            health_port=_port(environment, "HEALTH_PORT", 8080),
+            health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )
@@ -59,8 +59,9 @@ def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...],
     return value
 
 
-def _port(environment: Mapping[str, str], name: str, default: int) -> int:
-    value = _text(environment, name, str(default))
-    if not value.isascii() or not value.isdecimal() or not 0 < int(value) < 65536:
-        raise SettingsError(f"YADOKARI_{name} is {value!r}: it can be a port from 1 to 65535")
-    return int(value)
+def _address(environment: Mapping[str, str], name: str, default: str) -> str:
+    value = _text(environment, name, default)
+    port = re.fullmatch(r"[^\s/:]+:([0-9]{1,5})", value)
+    if port is None or not 0 < int(port[1]) < 65536:
+        raise SettingsError(f"YADOKARI_{name} is {value!r}: it has the form HOST:PORT")
+    return value

@@ -39,7 +39,7 @@ async def run(cluster: Cluster, settings: Settings) -> None:
             standalone=True,
             clusterwide=not settings.namespace,
             namespaces=[settings.namespace] if settings.namespace else [],
-            liveness_endpoint=f"http://0.0.0.0:{settings.health_port}/healthz",
+            liveness_endpoint=f"http://{settings.health_address}/healthz",
         )
     finally:
         for task in tasks:
