@@ -8,7 +8,17 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from yadokari_builder.dockerfile import arguments, heredoc, mounts, ports, substitution, words
+from yadokari_builder.dockerfile import (
+    arguments,
+    filepath_match,
+    gitref,
+    heredoc,
+    ignore,
+    mounts,
+    ports,
+    substitution,
+    words,
+)
 from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
 from yadokari_builder.dockerfile.instructions import Copy, Run
 from yadokari_builder.dockerfile.location import LanguageError
@@ -137,6 +147,57 @@ def expose_port(row: Row) -> Row:
     return {"ports": list(ports.parse(row["input"]))}
 
 
+def git_ref(row: Row) -> Row | None:
+    try:
+        ref = gitref.parse_git_ref(row["input"])
+    except LanguageError:
+        return None
+    if ref is None:
+        return None
+    return {
+        "Remote": ref.remote,
+        "ShortName": ref.short_name,
+        "Ref": ref.ref,
+        "SubDir": ref.subdir,
+        "Checksum": ref.checksum,
+        "MTime": ref.mtime,
+        "IndistinguishableFromLocal": ref.looks_local,
+        "UnencryptedTCP": ref.is_unencrypted,
+        "FetchByCommit": ref.fetch_by_commit,
+    }
+
+
+def git_fragment(row: Row) -> str:
+    try:
+        ref = gitref.parse_git_ref(row["input"])
+    except LanguageError:
+        ref = None
+    text: str = row["input"]
+    return ref.fragment_form(with_subdir="WithSubdir" in row["name"]) if ref else text
+
+
+def ignore_match(row: Row) -> bool:
+    return ignore.IgnorePatterns.of(row["patterns"]).matches(ignore.clean(row["input"]))
+
+
+def ignore_pattern_error(row: Row) -> bool:
+    return bool(ignore.IgnorePatterns.of(row["patterns"]))
+
+
+def pattern_match(row: Row) -> Row:
+    """The rows are those of Go's filepath.Match, but their expectations are those of ignore patterns."""
+    try:
+        matched, is_wrong = ignore_match(row), False
+    except LanguageError:
+        matched, is_wrong = False, True
+    return {"match": matched, "error": str(is_wrong).lower()}
+
+
+def pattern_regexp(row: Row) -> str:
+    regex = ignore.wildcard_regex(ignore.clean(row["input"]))
+    return f"^{regex}$" if regex else ""
+
+
 ANSWERS: dict[str, Callable[[Row], Any]] = {
     "parse_dump": parse_dump,
     "parse_error": parse_dump,
@@ -156,6 +217,13 @@ ANSWERS: dict[str, Callable[[Row], Any]] = {
     "instruction_error": instruction_error,
     "run_device_flag": run_device_flag,
     "expose_port": expose_port,
+    "git_ref": git_ref,
+    "git_fragment": git_fragment,
+    "ignore_match": ignore_match,
+    "ignore_pattern_error": ignore_pattern_error,
+    "ignore_file": lambda row: ignore.read_ignore_file(row["input"]),
+    "filepath_match": pattern_match,
+    "pattern_regexp": pattern_regexp,
 }
 
 

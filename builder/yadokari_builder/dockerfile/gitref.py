@@ -1,0 +1,162 @@
+"""Git repositories as sources of ADD and as contexts.
+
+    reference := remote [ "?" query ] [ "#" ref [ ":" subdirectory ] ]
+    remote    := scheme "://" [ user "@" ] host "/" path | user "@" host ":" path | "github.com/" path
+
+Over HTTP a remote must end in `.git`. `user@host:path` is ssh, as git has it.
+"""
+
+import posixpath
+import re
+from dataclasses import dataclass, replace
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
+
+from .literals import parse_bool
+from .location import LanguageError
+from .quoting import quote
+
+_SCHEMES = ("http", "https", "ssh", "git")
+_SCHEME = re.compile(r"([a-zA-Z0-9]+)://")
+_SCP = re.compile(r"([a-zA-Z0-9-_]+)@([a-zA-Z0-9-.]+):(.*?)(?:\?(.*?))?(?:#(.*))?")
+_SWITCHES = {"keep-git-dir": "keep_git_dir", "submodules": "submodules", "fetch-by-commit": "fetch_by_commit"}
+_KEYS = ("ref", "tag", "branch", "subdir", "checksum", "commit", "mtime", *_SWITCHES)
+
+
+@dataclass(frozen=True, slots=True)
+class GitRef:
+    """A place in a git repository.
+
+    `remote` is what git takes; `checksum` a commit that `ref` must be; `looks_local` tells that it could
+    be a path as well (`github.com/...`, a context only), `is_unencrypted` of http and git; None: not given.
+    """
+
+    remote: str
+    ref: str = ""
+    subdir: str = ""
+    checksum: str = ""
+    looks_local: bool = False
+    is_unencrypted: bool = False
+    keep_git_dir: bool | None = None
+    submodules: bool | None = None
+    fetch_by_commit: bool = False
+    mtime: str = ""
+
+    @property
+    def short_name(self) -> str:
+        """The repository's name."""
+        return self.remote.rpartition("/")[2].removesuffix(".git")
+
+    def fragment_form(self, *, with_subdir: bool) -> str:
+        """Return the remote with ref and subdirectory behind a `#`."""
+        subdir = posixpath.normpath(f"/{self.subdir}").strip("/") if with_subdir else ""
+        if not (self.ref or subdir):
+            return self.remote
+        return f"{self.remote}#{self.ref}" + (f":{subdir}" if subdir else "")
+
+
+def parse_git_ref(text: str) -> GitRef | None:
+    """Return what a text names in git; None if it is no git reference, a LanguageError for a bad query."""
+    if text.startswith(("./", "../")):
+        return None
+    if scheme := _SCHEME.match(text):
+        parsed = _parse_url(text) if scheme[1].lower() in _SCHEMES else None
+    elif text.startswith("github.com/"):
+        parsed = _parse_github(text)
+    else:
+        parsed = _parse_scp(text)
+    if parsed is None:
+        return None
+    reference, fragment, query = parsed
+    ref, _, subdir = fragment.partition(":")
+    subdir = posixpath.normpath(f"/{subdir}").strip("/") if fragment else ""
+    return _with_query(replace(reference, ref=ref, subdir=subdir), query)
+
+
+_Parsed = tuple[GitRef, str, str]
+"""A reference without details, its fragment and its query."""
+
+
+def _parse_url(text: str) -> _Parsed | None:
+    url = _split_url(text)
+    if url is None or (url.scheme in ("http", "https") and not unquote(url.path).endswith(".git")):
+        return None
+    return GitRef(_remote(url), is_unencrypted=url.scheme in ("http", "git")), *_details(url)
+
+
+def _parse_github(text: str) -> _Parsed | None:
+    url = _split_url(f"https://{text}")
+    return (GitRef(_remote(url).partition("://")[2], looks_local=True), *_details(url)) if url else None
+
+
+def _parse_scp(text: str) -> _Parsed | None:
+    match = _SCP.fullmatch(text)
+    if not match:
+        return None
+    return GitRef(f"{match[1]}@{match[2]}:{match[3]}"), match[5] or "", match[4] or ""
+
+
+def _split_url(text: str) -> SplitResult | None:
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return None
+
+
+def _remote(url: SplitResult) -> str:
+    return urlunsplit((url.scheme, url.netloc, url.path, "", ""))
+
+
+def _details(url: SplitResult) -> tuple[str, str]:
+    return unquote(url.fragment), url.query
+
+
+def _with_query(reference: GitRef, query: str) -> GitRef:
+    values: dict[str, str] = {}
+    for key, given in parse_qs(query, keep_blank_values=True).items():
+        if len(given) > 1:
+            raise LanguageError(f"query {quote(key)} has multiple values", query)
+        if not given[0] and key not in _SWITCHES:
+            raise LanguageError(f"query {quote(key)} has no value", query)
+        if key not in _KEYS:
+            raise LanguageError(f"unexpected query {quote(key)}", query)
+        values[key] = given[0]
+    if "mtime" in values and values["mtime"] not in ("checkout", "commit"):
+        raise LanguageError(
+            f'invalid mtime value: {quote(values["mtime"])} (must be "checkout" or "commit")', query
+        )
+    reference = replace(
+        reference,
+        ref=_agreed("ref", reference.ref, values.get("ref", "")),
+        subdir=_agreed("subdir", reference.subdir, values.get("subdir", "")),
+        checksum=values.get("checksum", values.get("commit", "")),
+        mtime=values.get("mtime", ""),
+        keep_git_dir=_switch(values, "keep-git-dir"),
+        submodules=_switch(values, "submodules"),
+        fetch_by_commit=bool(_switch(values, "fetch-by-commit")),
+    )
+    return _with_ref_name(reference, values.get("tag", ""), values.get("branch", ""))
+
+
+def _with_ref_name(reference: GitRef, tag: str, branch: str) -> GitRef:
+    if tag and branch:
+        raise LanguageError("branch conflicts with tag")
+    for name, prefix in ((tag, "refs/tags/"), (branch, "refs/heads/")):
+        if name:
+            full = prefix + name.removeprefix(prefix)
+            reference = replace(reference, ref=_agreed("ref", reference.ref, full))
+    return reference
+
+
+def _agreed(what: str, first: str, second: str) -> str:
+    if first and second and first != second:
+        raise LanguageError(f"{what} conflicts: {quote(first)} vs {quote(second)}")
+    return second or first
+
+
+def _switch(values: dict[str, str], key: str) -> bool | None:
+    if key not in values:
+        return None
+    try:
+        return parse_bool(values[key] or "true")
+    except LanguageError:
+        raise LanguageError(f"invalid {key} value: {quote(values[key])}") from None
