@@ -1,0 +1,1 @@
+"""COPY and ADD, as BuildKit's file operations do them."""

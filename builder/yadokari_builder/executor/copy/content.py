@@ -1,0 +1,79 @@
+"""Content and extended attributes of files, copied by the kernel where it can."""
+
+import errno
+import logging
+import os
+from collections.abc import Iterator
+
+from yadokari_builder.layers.xattrs import list_xattrs, set_xattr
+
+logger = logging.getLogger(__name__)
+
+_CHUNK = 1 << 30
+_BUFFER = 1 << 20
+# What a file system answers that cannot copy by itself, or not from where the other file is.
+_UNSUPPORTED = frozenset(
+    {errno.ENOSYS, errno.EXDEV, errno.EPERM, errno.EIO, errno.EOPNOTSUPP, errno.EINVAL, errno.EBADF}
+)
+
+
+def copy_content(source: int, target: int, status: os.stat_result) -> None:
+    """Copy what one open file holds into another that is empty; holes stay holes."""
+    size = status.st_size
+    # Blocks of st_blocks are 512 bytes, whatever the file system (stat(2)).
+    if status.st_blocks * 512 >= size:
+        _copy_range(source, target, 0, size)
+        return
+    for start, end in _pieces(source, size):
+        _copy_range(source, target, start, end)
+    os.ftruncate(target, size)
+
+
+def _pieces(file: int, size: int) -> Iterator[tuple[int, int]]:
+    """List where a sparse file has data."""
+    end = 0
+    while end < size:
+        try:
+            start = os.lseek(file, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # nothing but a hole is left
+                return
+            raise
+        end = os.lseek(file, start, os.SEEK_HOLE)
+        yield start, end
+
+
+def _copy_range(source: int, target: int, start: int, end: int) -> None:
+    os.lseek(source, start, os.SEEK_SET)
+    os.lseek(target, start, os.SEEK_SET)
+    missing = end - start
+    while missing > 0:
+        try:
+            done = os.copy_file_range(source, target, min(missing, _CHUNK))
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                raise
+            _copy_by_hand(source, target, missing)
+            return
+        if not done:  # the file became shorter meanwhile
+            return
+        missing -= done
+
+
+def _copy_by_hand(source: int, target: int, missing: int) -> None:
+    while missing > 0 and (data := os.read(source, min(missing, _BUFFER))):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(target, view) :]
+        missing -= len(data)
+
+
+def copy_xattrs(source: str | int, target: str | int) -> None:
+    """Copy extended attributes between two open files or paths (whose links are not followed).
+
+    Those that the target's file system does not take are left out, as in BuildKit.
+    """
+    for name in list_xattrs(source):
+        value = os.getxattr(source, name, follow_symlinks=isinstance(source, int))
+        if not set_xattr(target, name, value):
+            logger.warning("an extended attribute cannot be kept and is left out: %s", name)
