@@ -117,17 +117,19 @@ def mounted(mounts: Iterable[Mount], *, root: Path, shelter: str) -> Iterator[li
     untouched: list[str] = []
     with _work_directory(shelter) as work, ExitStack() as opened:
         places = Places(root, opened)
-        with ExitStack() as taken_away:
-            for number, mount in enumerate(sorted(mounts, key=_depth)):
-                content, aside = f"{work}/content{number}", f"{work}/aside{number}"
-                taken_away.enter_context(mount.content(content, places.state(mount.target)))
-                taken_away.enter_context(places.placed(content, mount.target, aside))
-            places.settle()
-            try:
-                yield untouched
-            finally:
-                places.note()
-        untouched += places.restore()
+        try:
+            with ExitStack() as taken_away:
+                for number, mount in enumerate(sorted(mounts, key=_depth)):
+                    content, aside = f"{work}/content{number}", f"{work}/aside{number}"
+                    taken_away.enter_context(mount.content(content, places.state(mount.target)))
+                    taken_away.enter_context(places.placed(content, mount.target, aside))
+                places.settle()
+                try:
+                    yield untouched
+                finally:
+                    places.note()
+        finally:
+            untouched += places.restore()
 
 
 def _depth(mount: Mount) -> int:

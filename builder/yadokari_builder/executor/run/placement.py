@@ -84,7 +84,7 @@ class Places:
         return sorted(quiet | self._moved)
 
     def _made_parents(self, taken_away: ExitStack, path: str) -> str:
-        """Open a directory, made if need be and removed in the end; return how its entries' host paths begin."""
+        """Open a directory, made if need be and removed in the end; return how its entries' paths begin."""
         entries = self._watch(str(self._root), "/")
         walked = ""
         for name in filter(None, path.split("/")):

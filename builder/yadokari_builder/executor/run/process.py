@@ -4,7 +4,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -116,7 +116,9 @@ def _end_of(pid: int) -> Iterator[int]:
     ended, waiting = os.pipe()
 
     def wait() -> None:
-        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        # A cancelled step's process may be reaped before this thread sees its end.
+        with suppress(ChildProcessError):
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
         os.close(waiting)
 
     threading.Thread(target=wait, name="step-end", daemon=True).start()

@@ -8,20 +8,23 @@ from importlib.machinery import BuiltinImporter, FrozenImporter
 
 from . import kernel
 
+# fmt: off
 LATE_MODULES = (
-    "_strptime", "bz2", "calendar", "concurrent.futures.thread", "copy", "encodings.ascii", "encodings.cp437",
-    "encodings.idna", "encodings.latin_1", "encodings.punycode", "encodings.raw_unicode_escape",
-    "encodings.unicode_escape", "encodings.utf_16", "encodings.utf_32", "encodings.utf_8",
-    "encodings.utf_8_sig", "gzip", "hashlib", "hmac", "http.client", "http.cookies", "linecache", "locale",
-    "lzma", "mimetypes", "netrc", "queue", "shutil", "signal", "ssl", "stringprep", "tarfile", "tempfile", "textwrap",
-    "traceback", "unicodedata", "urllib.request", "uuid", "zipfile", "zlib",
-)  # fmt: skip
+    "_strptime", "bz2", "calendar", "concurrent.futures.thread", "copy", "gzip", "hashlib", "hmac", "http.client",
+    "http.cookies", "linecache", "locale", "lzma", "mimetypes", "netrc", "queue", "shutil", "signal", "ssl",
+    "stringprep", "tarfile", "tempfile", "textwrap", "traceback", "unicodedata", "urllib.request", "uuid",
+    "zipfile", "zlib",
+    "encodings.ascii", "encodings.cp437", "encodings.idna", "encodings.latin_1", "encodings.punycode",
+    "encodings.raw_unicode_escape", "encodings.unicode_escape", "encodings.utf_16", "encodings.utf_32",
+    "encodings.utf_8", "encodings.utf_8_sig",
+)
+# fmt: on
 """Modules that the standard library imports only when a function is called."""
 
 PACKAGES = ("yadokari_builder", "yadokari_contract", "email", "json", "isal", "zstandard", "urllib3")
 """Packages that are imported as a whole."""
 
-UNWANTED = frozenset({"urllib3.contrib", "urllib3.http2", "email.architecture", "isal.__main__"})
+UNWANTED = frozenset({"urllib3.contrib", "urllib3.http2", "zstandard.backend_cffi"})
 """Parts of them that are never used, or that need what is not there."""
 
 

@@ -10,6 +10,7 @@ import signal
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 from . import kernel
 
@@ -40,19 +41,23 @@ def end_all(kept: frozenset[int], *, grace: float = 0.0) -> None:
 
     They get SIGTERM first and `grace` seconds to obey where that is not 0, then SIGKILL.
     """
-    if grace:
-        _signal_all(kept, signal.SIGTERM)
-        _wait_for_end(kept, time.monotonic() + grace)
-    while _descendants(kept):
-        _signal_all(kept, signal.SIGKILL)
-        _wait_for_end(kept, time.monotonic() + _PAUSE)
+    try:
+        if grace:
+            _signal_all(kept, signal.SIGTERM)
+            _wait_for_end(kept, grace)
+    finally:
+        while _descendants(kept):
+            _signal_all(kept, signal.SIGKILL)
+            _wait_for_end(kept, _PAUSE)
 
 
-def _wait_for_end(kept: frozenset[int], deadline: float) -> None:
-    while _descendants(kept) and time.monotonic() < deadline:
-        reap_orphans(kept)
+def _wait_for_end(kept: frozenset[int], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while (left := _descendants(kept)) and time.monotonic() < deadline:
+        for pid in left:
+            with suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
         time.sleep(_PAUSE / 5)
-    reap_orphans(kept)
 
 
 def _signal_all(kept: frozenset[int], number: signal.Signals) -> None:
@@ -65,10 +70,8 @@ def _signal_all(kept: frozenset[int], number: signal.Signals) -> None:
 
 
 def _signal(pid: int, number: signal.Signals) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, number)
-    except ProcessLookupError:
-        return
 
 
 def _descendants(kept: frozenset[int]) -> list[int]:
