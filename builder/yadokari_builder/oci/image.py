@@ -1,10 +1,14 @@
 """Images: a manifest together with its config."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 from yadokari_builder.errors import ImageInvalidError
 
+from . import media_types
 from .config import ImageConfig
+from .descriptor import Descriptor
 from .digest import Digest
 from .layer import Layer
 from .manifest import Manifest
@@ -29,3 +33,36 @@ class Image:
             )
         layers = tuple(map(Layer, manifest.layers, config.diff_ids))
         return cls(manifest_digest, manifest, config, layers)
+
+    @classmethod
+    def assemble(cls, config: ImageConfig, layers: Iterable[Layer], manifest_type: str) -> "Image":
+        """Make an image of its parts; `manifest_type` is OCI's or Docker's, and all parts follow it.
+
+        The config's blob is `config.format()`, the manifest's `manifest.format()`.
+        """
+        convert = media_types.as_oci if media_types.is_oci(manifest_type) else media_types.as_docker
+        kept = tuple(replace(layer, descriptor=_bare(layer.descriptor, convert)) for layer in layers)
+        blob = config.format()
+        manifest = Manifest(
+            manifest_type,
+            Descriptor(convert(media_types.OCI_CONFIG), Digest.of(blob), len(blob)),
+            tuple(layer.descriptor for layer in kept),
+        )
+        return cls.of(Digest.of(manifest.format()), manifest, config)
+
+
+def manifest_type_on(base: Image | None) -> str:
+    """Return the type of manifest for an image on `base`: the base's own kind, OCI's on scratch."""
+    if base is None or media_types.is_oci(base.manifest.media_type):
+        return media_types.OCI_MANIFEST
+    return media_types.DOCKER_MANIFEST
+
+
+def _bare(descriptor: Descriptor, convert: Callable[[str], str]) -> Descriptor:
+    """Keep of a layer's descriptor what any registry understands: annotations are the base's own affair."""
+    return replace(
+        descriptor,
+        media_type=convert(descriptor.media_type),
+        annotations=MappingProxyType({}),
+        platform=None,
+    )

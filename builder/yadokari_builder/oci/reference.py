@@ -85,11 +85,10 @@ class Reference:
     @property
     def familiar(self) -> str:
         """The short form that people write: `debian:latest`."""
-        name = self.name
-        if self.registry == DOCKER_HUB:
-            short = self.repository.removeprefix("library/")
-            name = self.repository if "/" in short else short
-        return name + self._suffix
+        for short in (self.repository.removeprefix("library/"), self.repository):
+            if _split_registry(short) == (self.registry, self.repository):
+                return short + self._suffix
+        return str(self)
 
     @property
     def _suffix(self) -> str:

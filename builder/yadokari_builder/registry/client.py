@@ -1,0 +1,160 @@
+"""Requests to registries: who asks, retries and what a refusal means."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import BinaryIO, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from yadokari_builder.errors import RegistryError
+from yadokari_builder.oci.reference import DOCKER_HUB
+
+from .auth import Access, Authorizer
+from .credentials import Credentials
+from .failures import failure, redacted, registry_message
+from .retry import RetryPolicy
+from .transport import Answer, Transport, TransportError, authority
+
+T = TypeVar("T")
+
+_HUB_HOST = "registry-1.docker.io"
+_MAX_ERROR = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A repository of a registry."""
+
+    registry: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request about a repository.
+
+    `url` is absolute or a path below the repository's; `task` completes "cannot ..." in errors; `push` asks
+    for the right to push, `also_pull` for the right to pull from another repository. `body` opens the body,
+    anew for each attempt, and `length` is its size in bytes. Statuses other than `expected` raise.
+    """
+
+    method: str
+    repository: Repository
+    url: str
+    task: str
+    expected: frozenset[int] = frozenset({200})
+    push: bool = False
+    also_pull: str = ""
+    headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    body: Callable[[], BinaryIO] | None = None
+    length: int = 0
+
+    @property
+    def what(self) -> str:
+        """What was tried and where, to begin an error with."""
+        return f"{self.repository}: cannot {self.task}"
+
+
+class RegistryClient:
+    """Sends requests to registries; may be used by several threads.
+
+    Registries are spoken to by https unless `insecure` says of one that plain HTTP is meant. Errors name the
+    registry, the repository, what was tried and the registry's own message: `UnauthorizedError`,
+    `ImageNotFoundError` (404) or `RegistryError`.
+    """
+
+    def __init__(
+        self,
+        *,
+        credentials: Credentials | None = None,
+        insecure: Callable[[str], bool] = lambda _: False,
+        transport: Transport | None = None,
+        retry: RetryPolicy | None = None,
+    ) -> None:
+        self._insecure = insecure
+        self._transport = transport or Transport()
+        self._authorizer = Authorizer(self._transport, credentials or Credentials())
+        self.retry = retry or RetryPolicy()
+
+    def call(self, request: Request, consume: Callable[[Answer], T]) -> T:
+        """Send a request until it gets an answer, and return what `consume` makes of that.
+
+        Temporary errors, also of `consume`, are tried again as the retry policy says.
+        """
+        return self.retry.run(lambda: self.call_once(request, consume))
+
+    def call_once(self, request: Request, consume: Callable[[Answer], T]) -> T:
+        """Send a request without trying again after temporary errors."""
+        try:
+            return consume(self._send(request))
+        except TransportError as error:
+            text = f"{request.what}: {error}"
+            raise RegistryError(text, status=error.status, temporary=error.temporary) from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._transport.close()
+
+    def _send(self, request: Request) -> Answer:
+        base = self._base(request.repository)
+        url = _absolute(base, request.url)
+        if authority(url) != authority(base):
+            # Uploads may go to a storage that the registry points to: its credentials do not.
+            return self._expected(request, self._exchange(request, url, None), ())
+        access = self._access(request)
+        authorization = self._authorizer.authorization(access)
+        answer = self._exchange(request, url, authorization)
+        if answer.status == 401 and not answer.redirected:
+            header = answer.headers.get("WWW-Authenticate", "")
+            other = self._authorizer.answer(access, header, authorization)
+            if other is not None:
+                answer.discard()
+                authorization = other
+                answer = self._exchange(request, url, authorization)
+        secrets = (*self._authorizer.secrets(access), (authorization or "").rpartition(" ")[2])
+        hint = self._authorizer.hint(access) if answer.status in (401, 403) else ""
+        return self._expected(request, answer, secrets, hint)
+
+    def _exchange(self, request: Request, url: str, authorization: str | None) -> Answer:
+        headers = dict(request.headers)
+        if request.method in ("POST", "PUT", "PATCH"):
+            headers["Content-Length"] = str(request.length)
+        if request.body is None:
+            return self._transport.send(request.method, url, headers=headers, authorization=authorization)
+        with request.body() as body:
+            return self._transport.send(
+                request.method, url, headers=headers, authorization=authorization, body=body
+            )
+
+    def _expected(self, request: Request, answer: Answer, secrets: Iterable[str], hint: str = "") -> Answer:
+        if answer.status in request.expected:
+            return answer
+        try:
+            message = redacted(registry_message(answer.read(_MAX_ERROR)), secrets)
+        except TransportError:
+            message = ""
+        raise failure(request.what, answer.status, answer.headers, message, hint)
+
+    def _access(self, request: Request) -> Access:
+        actions = "pull,push" if request.push else "pull"
+        scopes = [f"repository:{request.repository.name}:{actions}"]
+        if request.also_pull:
+            scopes.append(f"repository:{request.also_pull}:pull")
+        registry = request.repository.registry
+        return Access(registry, request.repository.name, tuple(scopes), not self._insecure(registry))
+
+    def _base(self, repository: Repository) -> str:
+        scheme = "http" if self._insecure(repository.registry) else "https"
+        host = _HUB_HOST if repository.registry == DOCKER_HUB else repository.registry
+        return f"{scheme}://{host}/v2/{repository.name}/"
+
+
+def _absolute(base: str, url: str) -> str:
+    joined = urljoin(base, url)
+    # A registry behind a proxy that ends TLS may think that it speaks plain HTTP.
+    if base.startswith("https:") and urlsplit(joined)[:2] == ("http", urlsplit(base).netloc):
+        return "https" + joined.removeprefix("http")
+    return joined

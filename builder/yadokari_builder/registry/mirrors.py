@@ -1,0 +1,27 @@
+"""Mirrors of Docker Hub, as kaniko's `--registry-mirror HOST[/PATH]` names them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from yadokari_builder.errors import UsageError
+from yadokari_builder.oci.reference import DOCKER_HUB, InvalidReferenceError, Reference
+
+
+def parse_mirror(text: str) -> str:
+    """Check a mirror's `HOST[/PATH]` and return it without a closing slash; raises `UsageError`."""
+    mirror = text.rstrip("/")
+    host, _, path = mirror.partition("/")
+    try:
+        Reference(host, f"{path}/library/debian".lstrip("/"))
+    except InvalidReferenceError:
+        raise UsageError(f"registry mirror {text!r}: it has the form HOST[/PATH], without a scheme") from None
+    return mirror
+
+
+def locations(reference: Reference, mirrors: Iterable[str]) -> Iterator[Reference]:
+    """Return where an image may be found, in the order to look: mirrors stand in for Docker Hub alone."""
+    if reference.registry == DOCKER_HUB:
+        for mirror in mirrors:
+            host, _, path = mirror.partition("/")
+            yield replace(reference, registry=host, repository=f"{path}/{reference.repository}".lstrip("/"))
+    yield reference

@@ -1,0 +1,176 @@
+"""Push: an image to several destinations, layer by layer while the build goes on."""
+
+import io
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event, Lock
+from typing import Self
+
+from yadokari_builder.errors import ImageNotFoundError, PushError, RegistryError, UnauthorizedError
+from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.media_types import FOREIGN_LAYERS
+from yadokari_builder.oci.reference import Reference
+
+from .client import RegistryClient, Repository
+from .source import LayerSource, RemoteLayer
+from .upload import Uploads
+
+_log = logging.getLogger(__name__)
+
+_WORKERS = 4
+
+
+class Pusher:
+    """Pushes one image to all its destinations.
+
+    Layers are uploaded in the background as they are added, each of them once to each repository: mounted
+    from another repository of the same registry where one has it, else streamed from its source. Leaving the
+    context gives up what is still under way.
+    """
+
+    def __init__(self, client: RegistryClient, destinations: Iterable[Reference]) -> None:
+        self._client = client
+        self._stop = Event()
+        self._pool = ThreadPoolExecutor(_WORKERS, "push")
+        self._lock = Lock()
+        self._layers: dict[Digest, Future[None]] = {}
+        self._names = _names_by_repository(destinations)
+        self._groups = _by_registry(Uploads(client, repository, self._stop) for repository in self._names)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def check(self) -> None:
+        """Find out whether all destinations can be pushed to, before there is anything to push.
+
+        Raises `UnauthorizedError` or `PushError`.
+        """
+        self._each(self._repositories(), Uploads.check)
+
+    def add_layer(self, source: LayerSource) -> "Future[None]":
+        """Begin to push a layer; errors come with the future and again from `finish`."""
+        digest = source.layer.descriptor.digest
+        with self._lock:
+            if digest not in self._layers:
+                self._layers[digest] = self._pool.submit(self._push_layer, source)
+            return self._layers[digest]
+
+    def finish(self, image: Image) -> Digest:
+        """Wait for the layers, push an assembled image's config and manifest, and return its digest.
+
+        Raises `UnauthorizedError`, `PushError`, or what reading a layer's source raises.
+        """
+        for layer in list(self._layers.values()):
+            layer.result()
+        config, manifest = image.config.format(), image.manifest.format()
+        self._each(self._repositories(), lambda uploads: _push_small(uploads, image.manifest.config, config))
+        for uploads in self._repositories():
+            for name in self._names[uploads.repository]:
+                with _push_errors():
+                    uploads.put_manifest(name, manifest, image.manifest.media_type)
+                _log.info("pushed %s", _destination(uploads.repository, name))
+        return image.manifest_digest
+
+    def close(self) -> None:
+        """Give up what is under way and wait until it has ended."""
+        self._stop.set()
+        self._pool.shutdown(cancel_futures=True)
+
+    def _repositories(self) -> Iterator[Uploads]:
+        for group in self._groups:
+            yield from group
+
+    def _each(self, repositories: Iterable[Uploads], action: Callable[[Uploads], None]) -> None:
+        def guarded(uploads: Uploads) -> None:
+            with _push_errors():
+                action(uploads)
+
+        for future in [self._pool.submit(guarded, uploads) for uploads in repositories]:
+            future.result()
+
+    def _push_layer(self, source: LayerSource) -> None:
+        if source.layer.descriptor.media_type in FOREIGN_LAYERS:
+            return
+        with _push_errors():
+            if source.origin is None:
+                self._push_file(source)
+                return
+            for group in self._groups:
+                # The next registry reads from this one: the source is read but once.
+                holder = _push_to_registry(group, source)
+                source = RemoteLayer(source.layer, holder, self._client)
+
+    def _push_file(self, source: LayerSource) -> None:
+        if len(self._groups) == 1:
+            _push_to_registry(self._groups[0], source)
+            return
+        with ThreadPoolExecutor(len(self._groups), "push-registry") as pool:
+            list(pool.map(lambda group: _push_to_registry(group, source), self._groups))
+
+
+def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> Repository:
+    """Bring a layer into all repositories of one registry, and return one that has it."""
+    descriptor = source.layer.descriptor
+    origin = source.origin
+    holder = origin if origin and origin.registry == group[0].repository.registry else None
+    for uploads in group:
+        how = _push_to_repository(uploads, source, holder)
+        _log.debug("layer %s %s %s", descriptor.digest, how, uploads.repository)
+        holder = uploads.repository
+    return holder or group[0].repository
+
+
+def _push_to_repository(uploads: Uploads, source: LayerSource, holder: Repository | None) -> str:
+    descriptor = source.layer.descriptor
+    if uploads.repository == holder or uploads.exists(descriptor.digest):
+        return "is already in"
+    if holder and uploads.mount(descriptor.digest, holder):
+        return f"was mounted from {holder.name} into"
+    uploads.upload(descriptor, source.open)
+    return "was uploaded to"
+
+
+def _push_small(uploads: Uploads, descriptor: Descriptor, data: bytes) -> None:
+    if not uploads.exists(descriptor.digest):
+        uploads.upload(descriptor, lambda: io.BytesIO(data))
+
+
+def _names_by_repository(destinations: Iterable[Reference]) -> Mapping[Repository, tuple[str, ...]]:
+    names: dict[Repository, tuple[str, ...]] = {}
+    for destination in destinations:
+        repository = Repository(destination.registry, destination.repository)
+        name = destination.tag or str(destination.digest)
+        names[repository] = tuple(dict.fromkeys((*names.get(repository, ()), name)))
+    return names
+
+
+def _by_registry(repositories: Iterable[Uploads]) -> tuple[tuple[Uploads, ...], ...]:
+    groups: dict[str, tuple[Uploads, ...]] = {}
+    for uploads in repositories:
+        registry = uploads.repository.registry
+        groups[registry] = (*groups.get(registry, ()), uploads)
+    return tuple(groups.values())
+
+
+def _destination(repository: Repository, name: str) -> str:
+    return f"{repository}{'@' if ':' in name else ':'}{name}"
+
+
+@contextmanager
+def _push_errors() -> Iterator[None]:
+    """Turn what registries refuse into `PushError`; missing rights stay `UnauthorizedError`."""
+    try:
+        yield
+    except (UnauthorizedError, PushError):
+        raise
+    except RegistryError as error:
+        raise PushError(str(error), status=error.status, temporary=error.temporary) from error
+    except ImageNotFoundError as error:
+        raise PushError(f"{error}: is there such a repository?", status=404) from error

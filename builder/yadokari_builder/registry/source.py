@@ -1,0 +1,50 @@
+"""Where the bytes of layers come from."""
+
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol, cast
+
+from yadokari_builder.oci.layer import Layer
+
+from .blob import BlobStream
+from .client import RegistryClient, Repository
+
+
+class LayerSource(Protocol):
+    """A layer and its blob."""
+
+    @property
+    def layer(self) -> Layer:
+        """The layer."""
+
+    @property
+    def origin(self) -> Repository | None:
+        """The repository that holds the blob; None if it has only been made here."""
+
+    def open(self) -> BinaryIO:
+        """Open the blob as it is stored (compressed); may be called again and by several threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayer:
+    """A layer whose blob is a file."""
+
+    layer: Layer
+    path: str
+    origin: None = None
+
+    def open(self) -> BinaryIO:
+        """Open the file."""
+        return open(self.path, "rb")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLayer:
+    """A layer whose blob is in a registry."""
+
+    layer: Layer
+    origin: Repository
+    client: RegistryClient
+
+    def open(self) -> BinaryIO:
+        """Open the blob as a verified stream (see `BlobStream`)."""
+        return cast(BinaryIO, BlobStream(self.client, self.origin, self.layer.descriptor))

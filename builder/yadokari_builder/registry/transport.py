@@ -1,0 +1,203 @@
+"""HTTP: connections, TLS and redirects. What registries say is not interpreted here."""
+
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from threading import Lock
+from typing import BinaryIO
+from urllib.parse import urljoin, urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+
+from yadokari_builder.errors import RegistryError
+
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_MAX_REDIRECTS = 5
+_BLOCK = 256 * 1024
+_LASTING_TLS_FAILURES = ("certificate verify failed", "wrong version number", "record layer failure")
+_PORTS = {"http": 80, "https": 443}
+
+
+class TransportError(RegistryError):
+    """There was no answer, or none that can be taken; the text does not yet say what was tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response whose body has not been read.
+
+    `redirected` tells that another host than the one asked has answered.
+    """
+
+    response: urllib3.BaseHTTPResponse
+    redirected: bool
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.response.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; names in any case."""
+        return self.response.headers
+
+    def read(self, limit: int) -> bytes:
+        """Read the body and give the connection back.
+
+        A body of more than `limit` bytes or one that breaks off raises `TransportError`.
+        """
+        try:
+            data = self.response.read(limit + 1)
+        except (HTTPError, OSError) as error:
+            raise TransportError(
+                f"the answer broke off: {describe_failure(error)}", temporary=True
+            ) from error
+        if len(data) > limit:
+            self.response.close()
+            raise TransportError(f"the answer is longer than {limit} bytes", status=self.status)
+        self.response.release_conn()
+        return data
+
+    def discard(self) -> None:
+        """Do without the body."""
+        try:
+            drained = len(self.response.read(_BLOCK)) < _BLOCK
+        except (HTTPError, OSError):
+            drained = False
+        if not drained:
+            self.response.close()
+        self.response.release_conn()
+
+
+class Transport:
+    """Connections to hosts, kept for further requests; may be used by several threads.
+
+    `ca_file` holds the certificates to trust instead of the default bundle; timeouts are in seconds and count
+    for each operation on a connection, not for a whole transfer.
+    """
+
+    def __init__(
+        self, *, ca_file: str | None = None, connect_timeout: float = 15, read_timeout: float = 120
+    ) -> None:
+        self._ca_file = ca_file
+        self._lock = Lock()
+        self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
+        self._plain = self._pools()
+
+    def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        authorization: str | None = None,
+        body: bytes | BinaryIO | None = None,
+    ) -> Answer:
+        """Send a request and follow redirects of GET and HEAD.
+
+        `authorization` goes to the origin of `url` alone. No answer raises `TransportError`, temporary where
+        another attempt may help; so does a redirect from https to http.
+        """
+        first = url
+        for _ in range(_MAX_REDIRECTS + 1):
+            same = authority(url) == authority(first)
+            response = self._exchange(method, url, _with(headers, authorization if same else None), body)
+            target = response.headers.get("Location")
+            if response.status not in _REDIRECTS or method not in ("GET", "HEAD") or not target:
+                return Answer(response, redirected=not same)
+            Answer(response, redirected=False).discard()
+            url = _checked_redirect(url, target)
+        raise TransportError(f"{origin(first)} redirects more than {_MAX_REDIRECTS} times")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._plain.clear()
+        if "_secure" in self.__dict__:
+            self._secure.clear()
+
+    def _exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | BinaryIO | None
+    ) -> urllib3.BaseHTTPResponse:
+        try:
+            return self._pools_for(url).request(
+                method,
+                url,
+                body=body,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except (HTTPError, OSError, ValueError) as error:
+            text = f"{origin(url)} cannot be reached: {describe_failure(error)}"
+            raise TransportError(text, temporary=_is_temporary(error)) from error
+
+    def _pools_for(self, url: str) -> urllib3.PoolManager:
+        if urlsplit(url).scheme == "http":
+            return self._plain
+        with self._lock:
+            return self._secure
+
+    @cached_property
+    def _secure(self) -> urllib3.PoolManager:
+        # Made when first needed: reading the bundle of certificates takes longer than a small push.
+        return self._pools(ssl.create_default_context(cafile=self._ca_file))
+
+    def _pools(self, context: ssl.SSLContext | None = None) -> urllib3.PoolManager:
+        return urllib3.PoolManager(
+            num_pools=16, maxsize=16, blocksize=_BLOCK, timeout=self._timeout, ssl_context=context
+        )
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of a URL: all that an error may show, since queries hold signatures."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+
+
+def authority(url: str) -> tuple[str, str | None, int | None]:
+    """Return scheme, host and port, to compare whether two URLs go to the same server."""
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+
+
+def describe_failure(error: Exception) -> str:
+    """Say in words what kept an answer from coming."""
+    match error:
+        case NewConnectionError():
+            return str(error).rpartition(": ")[2]
+        case SSLError() if "certificate verify failed" in str(error).lower():
+            return f"its certificate is not trusted ({_reason(error)}); SSL_CERT_FILE can name a CA bundle"
+        case SSLError():
+            return (
+                f"TLS failed ({_reason(error)}); a registry that speaks plain HTTP must be declared insecure"
+            )
+    return _reason(error)
+
+
+def _reason(error: Exception) -> str:
+    return str(error.args[-1] if error.args else error)[:300]
+
+
+def _is_temporary(error: Exception) -> bool:
+    if isinstance(error, SSLError):
+        return not any(sign in str(error).lower() for sign in _LASTING_TLS_FAILURES)
+    return not isinstance(error, ValueError)
+
+
+def _with(headers: Mapping[str, str], authorization: str | None) -> Mapping[str, str]:
+    extra = {} if authorization is None else {"Authorization": authorization}
+    return {"Accept-Encoding": "identity", "User-Agent": "yadokari", **headers, **extra}
+
+
+def _checked_redirect(source: str, location: str) -> str:
+    target = urljoin(source, location)
+    if urlsplit(target).scheme not in _PORTS:
+        raise TransportError(f"{origin(source)} redirects to {origin(target)}, which is not HTTP")
+    if urlsplit(source).scheme == "https" and urlsplit(target).scheme == "http":
+        raise TransportError(f"{origin(source)} redirects to {origin(target)}, which gives up TLS")
+    return target
