@@ -1,0 +1,28 @@
+"""Compressed layers, applied to a root: decompressed, checked and unpacked at the same time."""
+
+from typing import BinaryIO, cast
+
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.compression import decompress
+from yadokari_builder.layers.streams import HashingReader, ThreadedReader
+from yadokari_builder.layers.unpack import UnpackReport, unpack
+from yadokari_builder.oci.digest import Digest
+
+
+def apply(blob: BinaryIO, diff_id: Digest, boundary: Boundary) -> UnpackReport:
+    """Unpack a layer as it is stored, gzip, zstd or plain, and check it against its diff ID.
+
+    Reading, decompression and hashing run in a thread of their own. The root holds the layer's files already
+    when ImageInvalidError tells that the diff ID is another.
+    """
+    archive = HashingReader(decompress(blob), diff_id.hasher())
+    ahead = ThreadedReader(archive)
+    try:
+        report = unpack(cast(BinaryIO, ahead), boundary)
+    finally:
+        ahead.close()
+    if archive.hexdigest() != diff_id.hex:
+        found = f"{diff_id.algorithm}:{archive.hexdigest()}"
+        raise ImageInvalidError(f"a layer's content is {found}, but the image's config says {diff_id}")
+    return report

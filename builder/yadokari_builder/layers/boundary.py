@@ -1,0 +1,56 @@
+"""What of a file system belongs to an image, and what does not."""
+
+import posixpath
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A root whose tree is an image's, but for what is excluded.
+
+    `excluded` holds absolute in-root paths (mount points, the runtime's directory, ignored paths); they and
+    everything below them are never written, deleted, descended into or snapshotted.
+
+    In-root paths are text: absolute, normalised, without a trailing slash, bytes that are not UTF-8 by
+    surrogate escapes (as os.fsdecode gives them).
+    """
+
+    root: Path
+    excluded: frozenset[str] = frozenset()
+    prefix: str = field(init=False)
+    _above: frozenset[str] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        prefix = str(self.root)
+        object.__setattr__(self, "prefix", "" if prefix == "/" else prefix)
+        object.__setattr__(self, "_above", frozenset(_ancestors(self.excluded)))
+
+    def host(self, path: str) -> str:
+        """Return where an in-root path is for the operating system."""
+        return (self.prefix + path if path != "/" else self.prefix) or "/"
+
+    def is_excluded(self, path: str) -> bool:
+        """Tell whether a path is excluded itself or lies below one that is."""
+        excluded = self.excluded
+        while path not in excluded:
+            if path == "/":
+                return False
+            path = posixpath.dirname(path)
+        return True
+
+    def has_excluded_below(self, path: str) -> bool:
+        """Tell whether something excluded lies below a path: it can then be neither removed nor replaced."""
+        return path in self._above
+
+    def excluding(self, paths: Iterable[str]) -> "Boundary":
+        """Return this boundary with more paths excluded."""
+        return Boundary(self.root, self.excluded.union(paths))
+
+
+def _ancestors(paths: Iterable[str]) -> Iterable[str]:
+    for path in paths:
+        while path != "/":
+            path = posixpath.dirname(path)
+            yield path

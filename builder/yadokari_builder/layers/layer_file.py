@@ -1,0 +1,144 @@
+"""The file of a layer: tar archive, diff ID, compression and digest in one pipeline of two threads."""
+
+import hashlib
+import os
+import queue
+import tempfile
+import threading
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from yadokari_builder.errors import BuilderError
+from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
+from yadokari_builder.layers.tar_member import BLOCK
+from yadokari_builder.oci import media_types
+from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layer import Layer
+
+_BUFFER_SIZE = 1 << 20
+_BUFFERS = 4
+_END_OF_ARCHIVE = bytes(2 * BLOCK)
+_MEDIA_TYPES = {
+    CompressionKind.GZIP: media_types.OCI_LAYER_GZIP,
+    CompressionKind.ZSTD: media_types.OCI_LAYER_ZSTD,
+    CompressionKind.NONE: media_types.OCI_LAYER,
+}
+
+
+class LayerFile:
+    """A layer's archive, written to a new file in `directory`; a few mebibytes of it are in memory at a time.
+
+    The archive is put together and hashed (diff ID) in the caller's thread, compressed, hashed (digest) and
+    written in another. Leaving the context without `finish` removes the file.
+    """
+
+    def __init__(self, directory: Path, compression: Compression) -> None:
+        self._media_type = _MEDIA_TYPES[compression.kind]
+        self._compressor = compressor(compression)
+        handle, name = tempfile.mkstemp(prefix="layer-", dir=directory)
+        self.path = Path(name)
+        self._file = os.fdopen(handle, "wb", buffering=0)
+        self._diff_id = hashlib.sha256()
+        self._digest = hashlib.sha256()
+        self._size = 0
+        self._free: queue.Queue[memoryview] = queue.Queue()
+        for _ in range(_BUFFERS):
+            self._free.put(memoryview(bytearray(_BUFFER_SIZE)))
+        self._full: queue.Queue[tuple[memoryview, int] | None] = queue.Queue()
+        self._buffer = self._free.get()
+        self._position = 0
+        self._error: BaseException | None = None
+        self._finished = False
+        self._thread = threading.Thread(target=self._compress, name="compress", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._finished:
+            self._full.put(None)
+            self._thread.join()
+            self.path.unlink(missing_ok=True)
+        self._file.close()
+
+    def write(self, data: bytes) -> None:
+        """Add bytes to the archive."""
+        size = len(data)
+        end = self._position + size
+        if end <= _BUFFER_SIZE:
+            self._buffer[self._position : end] = data
+            self._position = end
+            return
+        room = _BUFFER_SIZE - self._position
+        self._buffer[self._position :] = data[:room]
+        self._position = _BUFFER_SIZE
+        self._pass_on()
+        self.write(data[room:])
+
+    def write_file(self, path: str, size: int) -> None:
+        """Add the first `size` bytes of a file, and what fills them up to whole blocks.
+
+        Raises BuilderError if the file is shorter.
+        """
+        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            left = size
+            while left:
+                if self._position == _BUFFER_SIZE:
+                    self._pass_on()
+                read = os.readv(file, [self._buffer[self._position : self._position + left]])
+                if not read:
+                    raise BuilderError(f"{path} became shorter while it was packed into a layer")
+                self._position += read
+                left -= read
+        finally:
+            os.close(file)
+        self.write(bytes(-size % BLOCK))
+
+    def finish(self) -> Layer:
+        """End the archive and return what it is; nothing can be added any more."""
+        self.write(_END_OF_ARCHIVE)
+        self._pass_on()
+        self._full.put(None)
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        self._store(self._compressor.flush())
+        self._finished = True
+        digest = Digest("sha256", self._digest.hexdigest())
+        diff_id = Digest("sha256", self._diff_id.hexdigest())
+        return Layer(Descriptor(self._media_type, digest, self._size), diff_id)
+
+    def _pass_on(self) -> None:
+        """Hand a full buffer to the other thread and take a free one."""
+        self._diff_id.update(self._buffer[: self._position])
+        self._full.put((self._buffer, self._position))
+        self._buffer = self._free.get()
+        self._position = 0
+        if self._error is not None:
+            raise self._error
+
+    def _compress(self) -> None:
+        while (item := self._full.get()) is not None:
+            buffer, size = item
+            try:
+                if self._error is None:
+                    self._store(self._compressor.compress(buffer[:size]))
+            except Exception as error:
+                self._error = error
+            self._free.put(buffer)
+
+    def _store(self, data: bytes) -> None:
+        self._digest.update(data)
+        self._size += len(data)
+        written = 0
+        while written < len(data):
+            written += self._file.write(memoryview(data)[written:])

@@ -1,0 +1,189 @@
+"""Snapshots of a root: the metadata of everything in it, taken in one walk."""
+
+import os
+import stat
+import time
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from yadokari_builder.layers.boundary import Boundary
+
+_MASK = (1 << 64) - 1
+_TICK_SECONDS = 0.001
+# clock_gettime(2): the clock that stamps files. The time module has no name for it.
+_CLOCK_REALTIME_COARSE = 5
+# A stamp that is further ahead than this was made under another clock, and waiting for it is in vain.
+_PATIENCE_NS = 1_000_000_000
+
+
+class FileMetadata(NamedTuple):
+    """What tells whether an entry has changed.
+
+    `owner` is the user in the lower, the group in the upper 32 bits; `size` of a device is its number. Times
+    are in nanoseconds since the epoch, modulo 2**64.
+    """
+
+    inode: int
+    mode: int
+    owner: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    links: int
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether this is a directory's."""
+        return stat.S_ISDIR(self.mode)
+
+
+_FIELDS = len(FileMetadata._fields)
+_MODE = FileMetadata._fields.index("mode")
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The entries of one directory, in the order of their names' bytes.
+
+    Kept as joined names and one array of numbers: some 75 bytes an entry, where a dict of tuples takes 500.
+    """
+
+    joined_names: bytes
+    numbers: "array[int]"
+
+    def __len__(self) -> int:
+        return len(self.numbers) // _FIELDS
+
+    def entries(self) -> dict[str, FileMetadata]:
+        """Return the entries by name, in their order."""
+        if not self.numbers:
+            return {}
+        fields = iter(self.numbers)
+        names = os.fsdecode(self.joined_names).split("/")
+        return dict(zip(names, map(FileMetadata._make, zip(*[fields] * _FIELDS, strict=True)), strict=True))
+
+    def directory_names(self) -> list[str]:
+        """Return the names of the entries that are directories."""
+        are_directories = [mode & 0o170000 == 0o040000 for mode in self.numbers[_MODE::_FIELDS]]
+        if not any(are_directories):
+            return []
+        names = os.fsdecode(self.joined_names).split("/")
+        return [name for name, is_directory in zip(names, are_directories, strict=True) if is_directory]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Every directory of a root by its in-root path; `newest_ns` is the stamp of the last change in it."""
+
+    directories: Mapping[str, Directory]
+    newest_ns: int
+
+    def __len__(self) -> int:
+        return sum(len(directory) for directory in self.directories.values())
+
+
+def take(boundary: Boundary) -> Snapshot:
+    """Return the metadata of everything in a root but what is excluded and the root itself."""
+    directories: dict[str, Directory] = {}
+    newest = _walk(boundary, "/", directories)
+    return Snapshot(directories, newest)
+
+
+def refreshed(snapshot: Snapshot, boundary: Boundary, paths: Iterable[str]) -> Snapshot:
+    """Return a snapshot with what is at and below `paths` now, and their parents, as `take` would see it.
+
+    For changes whose places are known: only the directories on the way and the trees below are read again.
+    """
+    directories = dict(snapshot.directories)
+    newest = snapshot.newest_ns
+    tops = _outermost(paths)
+    for path in tops:
+        below = path.rstrip("/") + "/"
+        for name in [name for name in directories if name == path or name.startswith(below)]:
+            del directories[name]
+    for parent in sorted({parent for path in tops for parent in _parents(path)}):
+        if os.path.isdir(boundary.host(parent)):
+            directories[parent], _, stamp = _scan(boundary, parent)
+            newest = max(newest, stamp)
+    for path in tops:
+        host = boundary.host(path)
+        if not boundary.is_excluded(path) and os.path.isdir(host) and not os.path.islink(host):
+            newest = max(newest, _walk(boundary, path, directories))
+    return Snapshot(directories, newest)
+
+
+def settle(snapshot: Snapshot) -> None:
+    """Wait until the file system's clock is past a snapshot's last stamp, a few milliseconds at most.
+
+    Stamps are as coarse as the kernel's tick: a change within the tick of the last stamp could look as if it
+    had been there before (compare git's "racy" index).
+    """
+    while 0 <= snapshot.newest_ns - _now_ns() < _PATIENCE_NS:
+        time.sleep(_TICK_SECONDS)
+
+
+def _now_ns() -> int:
+    return time.clock_gettime_ns(_CLOCK_REALTIME_COARSE)
+
+
+def _walk(boundary: Boundary, top: str, directories: dict[str, Directory]) -> int:
+    newest = 0
+    pending = [top]
+    while pending:
+        path = pending.pop()
+        directories[path], below, stamp = _scan(boundary, path)
+        newest = max(newest, stamp)
+        prefix = path.rstrip("/")
+        pending += [f"{prefix}/{name}" for name in below]
+    return newest
+
+
+def _scan(boundary: Boundary, path: str) -> tuple[Directory, list[str], int]:
+    """Return a directory, the names of the directories in it, and the newest change in it."""
+    with os.scandir(boundary.host(path)) as scan:
+        entries = [(os.fsencode(entry.name), entry) for entry in scan]
+    if path == "/" or boundary.has_excluded_below(path):
+        prefix = path.rstrip("/")
+        entries = [pair for pair in entries if f"{prefix}/{pair[1].name}" not in boundary.excluded]
+    entries.sort(key=_first)
+    numbers: list[int] = []
+    below = []
+    newest = 0
+    for _, entry in entries:
+        status = entry.stat(follow_symlinks=False)
+        mode = status.st_mode
+        changed = status.st_ctime_ns
+        numbers += (
+            status.st_ino,
+            mode,
+            status.st_gid << 32 | status.st_uid,
+            status.st_rdev or status.st_size,
+            status.st_mtime_ns & _MASK,
+            changed & _MASK,
+            status.st_nlink,
+        )
+        newest = max(newest, changed)
+        if mode & 0o170000 == 0o040000:
+            below.append(entry.name)
+    return Directory(b"/".join([name for name, _ in entries]), array("Q", numbers)), below, newest
+
+
+def _first(pair: tuple[bytes, object]) -> bytes:
+    return pair[0]
+
+
+def _outermost(paths: Iterable[str]) -> list[str]:
+    """Return the paths that lie below no other of them."""
+    chosen = set(paths)
+    return sorted(path for path in chosen if not any(parent in chosen for parent in _parents(path)))
+
+
+def _parents(path: str) -> list[str]:
+    """Return the directories above a path, the root last; none above the root."""
+    parents = []
+    while path != "/":
+        path = path.rpartition("/")[0] or "/"
+        parents.append(path)
+    return parents

@@ -1,0 +1,41 @@
+"""Members of tar archives: the values that headers hold."""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+BLOCK = 512
+
+
+class Kind(Enum):
+    """What a member is; the values are the type flags of POSIX (ustar)."""
+
+    FILE = b"0"
+    HARD_LINK = b"1"
+    LINK = b"2"
+    CHARACTER_DEVICE = b"3"
+    BLOCK_DEVICE = b"4"
+    DIRECTORY = b"5"
+    FIFO = b"6"
+
+
+class Member(NamedTuple):
+    """One member of an archive.
+
+    `name` and `link` are text as os.fsdecode gives it. `size` is what the archive holds of the content;
+    `sparse` lists where the pieces of a sparse file go (offset, length), `real_size` is its length then.
+    A tuple rather than a dataclass: archives have hundreds of thousands of members.
+    """
+
+    name: str
+    kind: Kind
+    mode: int
+    uid: int
+    gid: int
+    size: int
+    mtime_ns: int
+    link: str = ""
+    device: tuple[int, int] = (0, 0)
+    xattrs: Mapping[str, bytes] = {}
+    sparse: tuple[tuple[int, int], ...] | None = None
+    real_size: int = 0

@@ -1,0 +1,142 @@
+"""A reader of tar archives as streams: fast, bounded in memory, without trust in what it reads."""
+
+import os
+from collections.abc import Iterator
+
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers import tar_sparse
+from yadokari_builder.layers.streams import CHUNK_SIZE, Readable
+from yadokari_builder.layers.tar_header import extended, extended_size, parse_header, parse_records
+from yadokari_builder.layers.tar_member import BLOCK, Member
+
+_ZEROS = bytes(BLOCK)
+_PAX = (b"x", b"X")
+_PAX_GLOBAL = b"g"
+_GNU_LONG = {b"L": "path", b"K": "linkpath"}
+_OLD_SPARSE = b"S"
+# Go's limit too: names, links and extended attributes are far smaller.
+_MAX_EXTENDED = 1 << 20
+
+
+class TarReader:
+    """The members of an archive, one after the other.
+
+    Iterating gives the members; the content of the last one given is taken by `write_to`, or left out. After
+    the last member the stream is read to its end, so that a digest of it covers everything.
+    Raises ImageInvalidError where the archive is broken or ends within a member.
+    """
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._chunk = memoryview(b"")
+        self._position = 0
+        self._content = 0
+        self._padding = 0
+        self._globals: dict[str, bytes] = {}
+
+    def __iter__(self) -> Iterator[Member]:
+        while (block := self._next_header()) is not None:
+            flag = block[156:157]
+            if flag in _PAX or flag in _GNU_LONG or flag == _PAX_GLOBAL:
+                member = self._extended_member(block)
+                if member is None:
+                    break
+            else:
+                member = parse_header(block)
+                if flag == _OLD_SPARSE:
+                    member = tar_sparse.old_gnu(member, block, self._block)
+                if self._globals:
+                    member = extended(member, self._globals)
+            self._content = member.size
+            self._padding = -member.size % BLOCK
+            yield member
+        self._drain()
+
+    def write_to(self, file: int, size: int | None = None) -> None:
+        """Write the member's content, or the next `size` bytes of it, to an open file."""
+        left = self._content if size is None else size
+        self._content -= left
+        while left:
+            chunk = self._some(left)
+            left -= len(chunk)
+            written = os.write(file, chunk)
+            while written < len(chunk):
+                written += os.write(file, chunk[written:])
+
+    def _next_header(self) -> bytes | None:
+        """Return the next header's block, or nothing at the archive's end."""
+        self._skip(self._content + self._padding)
+        self._content = self._padding = 0
+        if self._position == len(self._chunk) and not self._fill():
+            return None
+        block = self._block()
+        return None if block == _ZEROS else block
+
+    def _extended_member(self, block: bytes) -> Member | None:
+        """Read extended headers up to a member's own; nothing if the archive ends after global ones."""
+        records: list[tuple[str, bytes]] = []
+        while (flag := block[156:157]) in _PAX or flag in _GNU_LONG or flag == _PAX_GLOBAL:
+            data = self._extended_data(block)
+            if flag in _GNU_LONG:
+                records.append((_GNU_LONG[flag], data.partition(b"\0")[0]))
+            elif flag == _PAX_GLOBAL:
+                self._globals.update(parse_records(data))
+            else:
+                records += parse_records(data)
+            following = self._next_header()
+            if following is None:
+                if records:
+                    raise ImageInvalidError("the archive ends after an extended header")
+                return None
+            block = following
+        member = extended(parse_header(block), self._globals | dict(records))
+        if flag == _OLD_SPARSE:
+            return tar_sparse.old_gnu(member, block, self._block)
+        return tar_sparse.pax(member, records, self._block)
+
+    def _extended_data(self, block: bytes) -> bytes:
+        size = extended_size(block)
+        if size > _MAX_EXTENDED:
+            raise ImageInvalidError(f"the archive has an extended header of {size} bytes")
+        data = self._exactly(size)
+        self._padding = -size % BLOCK
+        return data
+
+    def _block(self) -> bytes:
+        """Return 512 bytes."""
+        end = self._position + BLOCK
+        if end <= len(self._chunk):
+            block = bytes(self._chunk[self._position : end])
+            self._position = end
+            return block
+        return self._exactly(BLOCK)
+
+    def _exactly(self, size: int) -> bytes:
+        parts = []
+        while size:
+            part = self._some(size)
+            parts.append(bytes(part))
+            size -= len(part)
+        return b"".join(parts)
+
+    def _some(self, size: int) -> memoryview:
+        """Return up to `size` bytes of what is at hand, at least one."""
+        if self._position == len(self._chunk) and not self._fill():
+            raise ImageInvalidError("the archive ends within a member: it is cut off")
+        chunk = self._chunk[self._position : self._position + size]
+        self._position += len(chunk)
+        return chunk
+
+    def _skip(self, size: int) -> None:
+        while size:
+            size -= len(self._some(size))
+
+    def _fill(self) -> bool:
+        data = self._stream.read(CHUNK_SIZE)
+        self._chunk = memoryview(data)
+        self._position = 0
+        return bool(data)
+
+    def _drain(self) -> None:
+        while self._fill():
+            pass

@@ -1,0 +1,318 @@
+"""Layers, applied to a root (image-spec, layer.md, "Applying Changesets")."""
+
+import errno
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import BinaryIO, NamedTuple
+
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers import xattrs
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.paths import normalise, resolve
+from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.layers.tar_reader import TarReader
+from yadokari_builder.layers.tree import empty, remove
+
+_WHITEOUT = ".wh."
+_OPAQUE = ".wh..wh..opq"
+# aufs kept notes of its own under such names; they are no whiteouts.
+_WHITEOUT_METADATA = ".wh..wh."
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_DIRECTORY_MODE = 0o755
+_NODE_TYPES = {
+    Kind.CHARACTER_DEVICE: stat.S_IFCHR,
+    Kind.BLOCK_DEVICE: stat.S_IFBLK,
+    Kind.FIFO: stat.S_IFIFO,
+}
+_DEFAULT_ACL = "system.posix_acl_default"
+_ACLS = ("system.posix_acl_access", _DEFAULT_ACL)
+# What only an archive can cause, not the machine.
+_IMPOSSIBLE = frozenset(
+    {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.EPERM}
+)
+
+
+@dataclass(slots=True)
+class UnpackReport:
+    """What an archive held that could not be written as it stands, for the log to say once.
+
+    `excluded` are in-root paths where the build's own things are, `unsafe_links` hard links to outside of the
+    root; `xattrs` and `devices` count what the kernel refused.
+    """
+
+    excluded: list[str] = field(default_factory=list)
+    unsafe_links: list[str] = field(default_factory=list)
+    xattrs: dict[str, int] = field(default_factory=dict)
+    devices: int = 0
+
+
+def unpack(layer: BinaryIO, boundary: Boundary) -> UnpackReport:
+    """Apply a layer, an uncompressed archive, to the tree of a boundary.
+
+    Nothing is written outside of the root or to what is excluded: names and links are taken as if the root
+    were `/`, and what would land on something excluded is left out and reported. The stream is read to its
+    end. Raises ImageInvalidError if the archive is broken.
+    """
+    return _Unpacking(layer, boundary).run()
+
+
+class _Parent(NamedTuple):
+    """A directory that members land in: its in-root path without a slash at the end ("" for the root).
+
+    `inherits` tells that new files take its group or its default ACL.
+    """
+
+    path: str
+    inherits: bool
+
+
+class _Unpacking:
+    """One archive on its way into a root."""
+
+    def __init__(self, layer: BinaryIO, boundary: Boundary) -> None:
+        self._reader = TarReader(layer)
+        self._boundary = boundary
+        self._prefix = boundary.prefix
+        self._excluded = boundary.excluded
+        self._report = UnpackReport()
+        # By the name in the archive; None for what is excluded.
+        self._parents: dict[str, _Parent | None] = {}
+        # Directories get their metadata last: until then members are still written into them.
+        self._directories: dict[str, Member] = {}
+        # Hashes of the in-root paths that this layer has added, for whiteouts that follow them. The hashes of
+        # strings are keyed at random, so that no archive can make two of them meet.
+        self._added: set[int] = set()
+        self._owner = (os.geteuid(), os.getegid())
+        self._masked = 0o7000 | _umask()
+        self._makers: dict[Kind, Callable[[str, Member], bool]] = {
+            Kind.HARD_LINK: self._make_hard_link,
+            Kind.LINK: self._make_link,
+            Kind.CHARACTER_DEVICE: self._make_node,
+            Kind.BLOCK_DEVICE: self._make_node,
+            Kind.FIFO: self._make_node,
+        }
+
+    def run(self) -> UnpackReport:
+        for member in self._reader:
+            try:
+                self._apply(member)
+            except OSError as error:
+                if error.errno in _IMPOSSIBLE:
+                    raise ImageInvalidError(f"cannot unpack {member.name!r}: {error.strerror}") from error
+                raise
+        for path, member in self._directories.items():
+            self._finish_directory(path, member)
+        return self._report
+
+    def _apply(self, member: Member) -> None:
+        head, _, name = member.name.rpartition("/")
+        if name in ("", ".", ".."):
+            head, _, name = normalise(member.name).rpartition("/")
+            if not name:
+                return  # the root itself
+        parent = self._parents[head] if head in self._parents else self._enter(head)
+        if parent is None:
+            self._report.excluded.append(f"{normalise(head)}/{name}")
+            return
+        path = f"{parent.path}/{name}"
+        if name.startswith(_WHITEOUT):
+            self._white_out(parent.path, name)
+        elif path in self._excluded:
+            self._report.excluded.append(path)
+        elif member.kind is Kind.FILE:
+            self._make_file(path, member, parent)
+        elif member.kind is Kind.DIRECTORY:
+            self._make_directory(path, member)
+        elif self._attempt(path, member):
+            self._added.add(hash(path))
+
+    def _enter(self, name: str) -> _Parent | None:
+        """Find the directory that a member's leading path means, made where it is missing."""
+        path = resolve(self._boundary.root, normalise(name))
+        parent = None
+        if not self._boundary.is_excluded(path):
+            parent = self._parent("" if path == "/" else path)
+        self._parents[name] = parent
+        return parent
+
+    def _parent(self, path: str) -> _Parent:
+        host = self._prefix + path or "/"
+        try:
+            status = os.lstat(host)
+        except FileNotFoundError:
+            self._parent(path.rpartition("/")[0])
+            os.mkdir(host)
+            os.chmod(host, _NEW_DIRECTORY_MODE)
+            status = os.lstat(host)
+        if not stat.S_ISDIR(status.st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
+        inherits = bool(status.st_mode & stat.S_ISGID) or _DEFAULT_ACL in xattrs.list_xattrs(host)
+        return _Parent(path, inherits)
+
+    def _make_room(self, path: str) -> bool:
+        """Take away what stands at a path; tells whether that was possible."""
+        status = os.lstat(self._prefix + path)
+        if stat.S_ISREG(status.st_mode):
+            os.unlink(self._prefix + path)
+            return True
+        if self._boundary.has_excluded_below(path):
+            self._report.excluded.append(path)
+            return False
+        remove(self._boundary, path)
+        # What led through it may lead elsewhere now.
+        self._parents.clear()
+        if stat.S_ISDIR(status.st_mode):
+            below = f"{path}/"
+            gone = [name for name in self._directories if name == path or name.startswith(below)]
+            for name in gone:
+                del self._directories[name]
+        return True
+
+    def _make_file(self, path: str, member: Member, parent: _Parent) -> None:
+        host = self._prefix + path
+        try:
+            file = os.open(host, _NEW_FILE, member.mode & 0o777)
+        except FileExistsError:
+            if not self._make_room(path):
+                return
+            file = os.open(host, _NEW_FILE, member.mode & 0o777)
+        try:
+            self._write_content(file, member)
+            if (member.uid, member.gid) != self._owner or parent.inherits:
+                os.chown(file, member.uid, member.gid)
+            if parent.inherits:
+                _drop_acls(file)
+            if member.xattrs:
+                self._set_xattrs(file, member)
+            if member.mode & self._masked or parent.inherits:
+                os.chmod(file, member.mode)
+            os.utime(file, ns=(member.mtime_ns, member.mtime_ns))
+        finally:
+            os.close(file)
+        self._added.add(hash(path))
+
+    def _write_content(self, file: int, member: Member) -> None:
+        if member.sparse is None:
+            self._reader.write_to(file)
+            return
+        for offset, length in member.sparse:
+            os.lseek(file, offset, os.SEEK_SET)
+            self._reader.write_to(file, length)
+        os.truncate(file, member.real_size)
+
+    def _make_directory(self, path: str, member: Member) -> None:
+        host = self._prefix + path
+        try:
+            os.mkdir(host, _NEW_DIRECTORY_MODE)
+        except FileExistsError:
+            if not stat.S_ISDIR(os.lstat(host).st_mode):
+                if not self._make_room(path):
+                    return
+                os.mkdir(host, _NEW_DIRECTORY_MODE)
+        self._directories[path] = member
+        self._added.add(hash(path))
+
+    def _finish_directory(self, path: str, member: Member) -> None:
+        host = self._prefix + path
+        for name in xattrs.list_xattrs(host):
+            if name not in member.xattrs:
+                os.removexattr(host, name)
+        self._set_metadata(host, member)
+
+    def _attempt(self, path: str, member: Member) -> bool:
+        """Make what is neither a file nor a directory; tells whether it is there now."""
+        make = self._makers[member.kind]
+        try:
+            return make(path, member)
+        except FileExistsError:
+            return self._make_room(path) and make(path, member)
+
+    def _make_link(self, path: str, member: Member) -> bool:
+        host = self._prefix + path
+        os.symlink(member.link, host)
+        self._set_metadata(host, member)
+        return True
+
+    def _make_hard_link(self, path: str, member: Member) -> bool:
+        head, _, name = normalise(member.link).rpartition("/")
+        target = resolve(self._boundary.root, head).rstrip("/") + f"/{name}"
+        if self._boundary.is_excluded(target):
+            self._report.excluded.append(path)
+            return False
+        if target == path:
+            return os.path.lexists(self._prefix + path)
+        try:
+            os.link(self._prefix + target, self._prefix + path, follow_symlinks=False)
+        except FileNotFoundError:
+            if not _leaves_root(member.link):
+                raise
+            self._report.unsafe_links.append(path)
+            return False
+        self._set_metadata(self._prefix + path, member)
+        return True
+
+    def _make_node(self, path: str, member: Member) -> bool:
+        host = self._prefix + path
+        try:
+            os.mknod(host, _NODE_TYPES[member.kind] | member.mode, os.makedev(*member.device))
+        except PermissionError:
+            self._report.devices += 1
+            return False
+        self._set_metadata(host, member)
+        return True
+
+    def _set_metadata(self, host: str, member: Member) -> None:
+        """Set owner, attributes, mode and time, in the order in which none undoes another."""
+        os.chown(host, member.uid, member.gid, follow_symlinks=False)
+        if member.xattrs:
+            self._set_xattrs(host, member)
+        if member.kind is not Kind.LINK and not os.path.islink(host):
+            os.chmod(host, member.mode)
+        os.utime(host, ns=(member.mtime_ns, member.mtime_ns), follow_symlinks=False)
+
+    def _set_xattrs(self, file: str | int, member: Member) -> None:
+        for name, value in member.xattrs.items():
+            if xattrs.is_foreign(name) or not xattrs.set_xattr(file, name, value):
+                self._report.xattrs[name] = self._report.xattrs.get(name, 0) + 1
+
+    def _white_out(self, parent: str, name: str) -> None:
+        """Remove what a whiteout hides of lower layers; what this layer itself has added stays."""
+        if name == _OPAQUE:
+            empty(self._boundary, parent or "/", self._is_added)
+        elif not name.startswith(_WHITEOUT_METADATA):
+            hidden = name.removeprefix(_WHITEOUT)
+            if hidden in ("", ".", ".."):
+                raise ImageInvalidError(
+                    f"the whiteout {name!r} in {parent or '/'!r} hides nothing that can be"
+                )
+            path = f"{parent}/{hidden}"
+            if os.path.lexists(self._prefix + path):
+                remove(self._boundary, path, self._is_added)
+        self._parents.clear()
+
+    def _is_added(self, path: str) -> bool:
+        return hash(path) in self._added
+
+
+def _drop_acls(file: int) -> None:
+    for name in xattrs.list_xattrs(file):
+        if name in _ACLS:
+            os.removexattr(file, name)
+
+
+def _leaves_root(link: str) -> bool:
+    depth = 0
+    for name in link.split("/"):
+        depth += {"": 0, ".": 0, "..": -1}.get(name, 1)
+        if depth < 0:
+            return True
+    return False
+
+
+def _umask() -> int:
+    """Return the process's umask, which can only be read by setting it."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
