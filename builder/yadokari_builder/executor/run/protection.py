@@ -10,10 +10,10 @@ from . import kernel
 
 # fmt: off
 LATE_MODULES = (
-    "_strptime", "bz2", "calendar", "concurrent.futures.thread", "copy", "gzip", "hashlib", "hmac", "http.client",
-    "http.cookies", "linecache", "locale", "lzma", "mimetypes", "netrc", "queue", "shutil", "signal", "ssl",
-    "stringprep", "tarfile", "tempfile", "textwrap", "traceback", "unicodedata", "urllib.request", "uuid",
-    "zipfile", "zlib",
+    "_strptime", "bz2", "calendar", "concurrent.futures.thread", "copy", "gzip", "hashlib", "hmac",
+    "http.client", "http.cookies", "linecache", "locale", "lzma", "mimetypes", "netrc", "queue", "shutil",
+    "signal", "ssl", "stringprep", "tarfile", "tempfile", "textwrap", "traceback", "unicodedata",
+    "urllib.request", "uuid", "zipfile", "zlib",
     "encodings.ascii", "encodings.cp437", "encodings.idna", "encodings.latin_1", "encodings.punycode",
     "encodings.raw_unicode_escape", "encodings.unicode_escape", "encodings.utf_16", "encodings.utf_32",
     "encodings.utf_8", "encodings.utf_8_sig",
@@ -24,7 +24,7 @@ LATE_MODULES = (
 PACKAGES = ("yadokari_builder", "yadokari_contract", "email", "json", "isal", "zstandard", "urllib3")
 """Packages that are imported as a whole."""
 
-UNWANTED = frozenset({"urllib3.contrib", "urllib3.http2", "zstandard.backend_cffi"})
+UNWANTED = frozenset({"urllib3.contrib", "urllib3.http2", "zstandard._cffi", "zstandard.backend_cffi"})
 """Parts of them that are never used, or that need what is not there."""
 
 

@@ -35,8 +35,8 @@ class Agents:
         path = self.sockets.get(agent_id)
         if path is None and required:
             raise RunError(
-                f'no SSH key "{agent_id}" forwarded from the client: the step requires it; hand an agent over by'
-                f" --ssh {agent_id}=SOCKET",
+                f'no SSH key "{agent_id}" forwarded from the client: the step requires it;'
+                f" hand an agent over by --ssh {agent_id}=SOCKET",
                 status=126,
             )
         return path

@@ -82,15 +82,14 @@ def test_it_could_without_the_protection() -> None:
 
 
 LATE = """
-import sys
-from yadokari_builder.executor.run.protection import preload_modules
-preload_modules()
-before = set(sys.modules)
-
-import email.message, json, logging, io, os, socket, ssl, subprocess, tarfile, tempfile, threading, time
+import email.message, json, sys, logging, io, os, socket, ssl, subprocess, tarfile, tempfile, threading, time
 import traceback, urllib.request, zipfile, warnings, shutil, hashlib, http.server, datetime
 from concurrent.futures import ThreadPoolExecutor
 import urllib3
+from yadokari_builder.executor.run.protection import preload_modules
+
+preload_modules()
+before = set(sys.modules)
 
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
@@ -144,7 +143,7 @@ try:
     import antigravity
 except ImportError:
     print("nothing more can be imported")
-print(sorted(m for m in set(sys.modules) - before if m not in ("__mp_main__",)))
+print(sorted(set(sys.modules) - before))
 """
 
 
