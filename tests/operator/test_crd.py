@@ -1,0 +1,95 @@
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yadokari_operator import crd
+from yadokari_operator.models.status import FINISHED
+
+MANIFEST = Path(__file__).parents[2] / "manifests/crd/imagebuilds.yaml"
+FORBIDDEN = {
+    "$ref",
+    "anyOf",
+    "allOf",
+    "oneOf",
+    "title",
+    "const",
+    "patternProperties",
+    "propertyNames",
+    "$defs",
+}
+
+
+def schemas(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    yield path, schema
+    for name, value in schema.get("properties", {}).items():
+        yield from schemas(value, f"{path}.{name}")
+    for name in ("items", "additionalProperties"):
+        if name in schema:
+            yield from schemas(schema[name], f"{path}[]")
+
+
+def resource() -> dict[str, Any]:
+    version: dict[str, Any] = crd.crd()["spec"]["versions"][0]
+    schema: dict[str, Any] = version["schema"]["openAPIV3Schema"]
+    return schema
+
+
+def test_the_manifest_is_what_the_models_say() -> None:
+    assert MANIFEST.read_text() == crd.text(), (
+        "run: python -m yadokari_operator.crd > manifests/crd/imagebuilds.yaml"
+    )
+
+
+def test_the_schema_is_structural() -> None:
+    for path, schema in schemas(resource()):
+        assert not FORBIDDEN & schema.keys(), path
+        assert "type" in schema or schema.get("x-kubernetes-int-or-string"), path
+
+
+def test_every_field_is_described() -> None:
+    nameless = [
+        path
+        for path, schema in schemas(resource())
+        if "description" not in schema
+        and path not in (".apiVersion", ".kind", ".metadata")
+        and "[]" not in path
+    ]
+    assert nameless == []
+
+
+def test_every_list_and_map_and_text_of_the_spec_is_bounded() -> None:
+    unbounded = [
+        path
+        for path, schema in schemas(resource()["properties"]["spec"])
+        if (schema.get("type") == "string" and "maxLength" not in schema and "enum" not in schema)
+        or (schema.get("type") == "array" and "maxItems" not in schema)
+        or ("additionalProperties" in schema and "maxProperties" not in schema)
+    ]
+    assert unbounded == []
+
+
+def test_an_image_build_that_nobody_looked_at_yet_does_not_seem_current() -> None:
+    assert resource()["properties"]["status"]["default"] == {"observedGeneration": -1}
+
+
+def test_the_columns_are_those_of_the_documentation() -> None:
+    columns = crd.crd()["spec"]["versions"][0]["additionalPrinterColumns"]
+    assert [c["name"] for c in columns if not c.get("priority")] == [
+        "Ready",
+        "Status",
+        "Image",
+        "Duration",
+        "Age",
+    ]
+    assert [c["name"] for c in columns if c.get("priority")] == ["Digest"]
+
+
+def test_every_phase_is_in_the_schema() -> None:
+    assert set(resource()["properties"]["status"]["properties"]["phase"]["enum"]) >= FINISHED
+
+
+def test_the_crd_is_yaml_without_anchors() -> None:
+    assert yaml.safe_load(crd.text()) == crd.crd()
+    assert "&id" not in crd.text()

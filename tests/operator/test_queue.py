@@ -1,0 +1,136 @@
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+from yadokari_operator.cluster import ClusterError
+from yadokari_operator.handlers.queue import WorkQueue
+from yadokari_operator.handlers.workers import Workers
+from yadokari_operator.models.build import Key
+
+KEY, OTHER = Key("team", "app"), Key("team", "other")
+
+
+def run(scenario: Callable[[WorkQueue[Key]], Awaitable[None]]) -> None:
+    async def limited() -> None:
+        await asyncio.wait_for(scenario(WorkQueue()), 5)
+
+    asyncio.run(limited())
+
+
+async def nothing_is_due(queue: WorkQueue[Key]) -> bool:
+    try:
+        await asyncio.wait_for(queue.get(), 0.05)
+    except TimeoutError:
+        return True
+    return False
+
+
+def test_a_key_added_twice_is_worked_on_once() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        queue.add(KEY)
+        queue.add(KEY)
+        assert await queue.get() == KEY
+        queue.done(KEY)
+        assert await nothing_is_due(queue)
+
+    run(scenario)
+
+
+def test_a_key_added_during_its_work_is_due_again_afterwards_and_not_before() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        queue.add(KEY)
+        await queue.get()
+        queue.add(KEY)
+        assert await nothing_is_due(queue)
+        queue.done(KEY)
+        assert await queue.get() == KEY
+
+    run(scenario)
+
+
+def test_a_busy_key_does_not_hold_up_another() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        queue.add(KEY)
+        await queue.get()
+        queue.add(KEY)
+        queue.add(OTHER)
+        assert await queue.get() == OTHER
+
+    run(scenario)
+
+
+def test_a_delayed_key_is_due_when_its_time_has_come() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        queue.add(KEY, 0.1)
+        assert await nothing_is_due(queue)
+        assert await queue.get() == KEY
+
+    run(scenario)
+
+
+def test_an_event_brings_a_delayed_key_forward_and_a_delay_never_puts_one_back() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        queue.add(KEY, 60)
+        queue.add(KEY)
+        queue.add(KEY, 60)
+        assert await queue.get() == KEY
+        queue.done(KEY)
+        assert await nothing_is_due(queue)
+
+    run(scenario)
+
+
+def test_a_waiting_worker_is_woken_by_a_key() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        waiting = [asyncio.create_task(queue.get()) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        queue.add(KEY)
+        queue.add(OTHER)
+        assert set(await asyncio.gather(*waiting)) == {KEY, OTHER}
+
+    run(scenario)
+
+
+def test_a_failed_reconciliation_is_tried_again() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        seen: list[Key] = []
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def reconcile(key: Key) -> float | None:
+            seen.append(key)
+            if len(seen) == 1:
+                raise ClusterError("no answer", status=0)
+            loop.call_soon_threadsafe(done.set)
+            return None
+
+        queue.add(KEY)
+        working = asyncio.create_task(Workers(queue, reconcile).run(2))
+        await done.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        assert seen == [KEY, KEY]
+
+    run(scenario)
+
+
+def test_a_worker_that_is_stopped_ends_what_it_has_begun() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        ended: list[Key] = []
+        begun = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def reconcile(key: Key) -> float | None:
+            loop.call_soon_threadsafe(begun.set)
+            time.sleep(0.2)
+            ended.append(key)
+            return None
+
+        queue.add(KEY)
+        working = asyncio.create_task(Workers(queue, reconcile).run(1))
+        await begun.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+        assert ended == [KEY]
+
+    run(scenario)

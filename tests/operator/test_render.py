@@ -1,0 +1,130 @@
+from typing import Any
+
+from support.resources import SPEC, image_build
+from yadokari_contract.arguments import parse_arguments
+from yadokari_operator.models.spec import ImageBuildSpec
+from yadokari_operator.pods.render import ConfigMapData, Inputs, config_maps, pod
+from yadokari_operator.settings import Settings
+
+HASH = "0123456789abcdef" * 4
+FILES = ConfigMapData({"a.txt": "text"}, {"b.bin": "AAE="})
+
+
+def inputs(context: ConfigMapData | None = None, **changes: Any) -> Inputs:
+    return Inputs(ImageBuildSpec.model_validate(SPEC | changes), "FROM busybox\n", context, HASH)
+
+
+def made(
+    context: ConfigMapData | None = None, settings: Settings | None = None, **changes: Any
+) -> dict[str, Any]:
+    return pod(image_build(), inputs(context, **changes), settings or Settings(), attempt=2, retries=1)
+
+
+def container(**changes: Any) -> dict[str, Any]:
+    executor: dict[str, Any] = made(**changes)["spec"]["containers"][0]
+    return executor
+
+
+def test_the_pod_is_named_and_labelled_by_build_inputs_and_attempt_and_owned() -> None:
+    metadata = made()["metadata"]
+    assert metadata["name"] == "app-0123456789-2"
+    assert metadata["labels"]["yadokari.dev/imagebuild"] == "app"
+    assert metadata["labels"]["yadokari.dev/inputs"] == "0123456789"
+    assert metadata["labels"]["yadokari.dev/attempt"] == "2"
+    assert metadata["annotations"]["yadokari.dev/retries"] == "1"
+    assert [owner["uid"] for owner in metadata["ownerReferences"]] == ["u1"]
+
+
+def test_the_pod_has_no_way_to_the_api_server() -> None:
+    spec = made()["spec"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    assert "serviceAccountName" not in spec
+
+
+def test_the_pod_is_within_the_baseline_standard() -> None:
+    spec = made()["spec"]
+    assert spec["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
+    assert spec["containers"][0]["securityContext"] == {"runAsUser": 0, "runAsGroup": 0}
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+    assert all("hostPath" not in volume for volume in spec["volumes"])
+
+
+def test_the_pod_runs_once_and_for_as_long_as_the_timeout_allows() -> None:
+    spec = made(timeout="1m30s")["spec"]
+    assert (spec["restartPolicy"], spec["activeDeadlineSeconds"]) == ("Never", 90)
+
+
+def test_the_executor_reads_back_what_the_spec_says() -> None:
+    settings = Settings(registry_mirrors=("mirror.test",), insecure_registries=("plain.test:5000",))
+    arguments = container(
+        settings=settings,
+        buildArgs={"A": "1", "B": "x=y z"},
+        target="final",
+        destinations=[{"image": "one.test/a:1", "insecure": True}, {"image": "two.test/b"}],
+    )["args"]
+    spec = parse_arguments(arguments)
+    assert spec.destinations == ("one.test/a:1", "two.test/b")
+    assert dict(spec.build_args) == {"A": "1", "B": "x=y z"}
+    assert spec.target == "final"
+    assert spec.registry_mirrors == ("mirror.test",)
+    assert spec.insecure_registries == ("plain.test:5000", "one.test")
+    assert (spec.insecure, spec.insecure_pull) == (False, False)
+    assert (spec.result_file, spec.log_format) == ("/dev/termination-log", "text")
+
+
+def test_all_mounts_lie_in_the_runtimes_own_directory() -> None:
+    executor = container()
+    assert all(mount["mountPath"].startswith("/yadokari/input/") for mount in executor["volumeMounts"])
+    spec = parse_arguments(executor["args"])
+    assert spec.dockerfile == "/yadokari/input/dockerfile/Dockerfile"
+    assert spec.context == "dir:///yadokari/input/context"
+
+
+def test_secrets_go_into_the_environment_by_reference() -> None:
+    env = container(
+        pullSecretRefs=[{"name": "pull"}],
+        destinations=[{"image": "a", "pushSecretRef": {"name": "push"}}],
+    )["env"]
+    key = ".dockerconfigjson"
+    assert env == [
+        {"name": "DOCKER_AUTH_CONFIG", "valueFrom": {"secretKeyRef": {"name": "pull", "key": key}}},
+        {"name": "DOCKER_AUTH_CONFIG_1", "valueFrom": {"secretKeyRef": {"name": "push", "key": key}}},
+    ]
+
+
+def test_the_executor_image_is_the_operators_unless_the_spec_names_one() -> None:
+    settings = Settings(executor_image="ours:1")
+    assert container(settings=settings)["image"] == "ours:1"
+    assert container(settings=settings, executor={"image": "theirs:2"})["image"] == "theirs:2"
+
+
+def test_resources_and_placement_are_handed_on() -> None:
+    spec = made(
+        executor={
+            "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}},
+            "nodeSelector": {"disk": "fast"},
+            "tolerations": [{"key": "builds", "operator": "Exists", "tolerationSeconds": 5}],
+        }
+    )["spec"]
+    assert spec["containers"][0]["resources"] == {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}}
+    assert spec["nodeSelector"] == {"disk": "fast"}
+    assert spec["tolerations"] == [{"key": "builds", "operator": "Exists", "tolerationSeconds": 5}]
+
+
+def test_the_dockerfile_is_in_an_immutable_config_map_that_the_pod_mounts() -> None:
+    (made_map,) = config_maps(image_build(), inputs())
+    assert made_map["immutable"] is True
+    assert made_map["data"] == {"Dockerfile": "FROM busybox\n"}
+    assert made()["spec"]["volumes"] == [
+        {"name": "dockerfile", "configMap": {"name": made_map["metadata"]["name"]}},
+        {"name": "context", "emptyDir": {}},
+    ]
+
+
+def test_a_context_is_copied_text_and_binary() -> None:
+    _, made_map = config_maps(image_build(), inputs(FILES))
+    assert made_map["immutable"] is True
+    assert (made_map["data"], made_map["binaryData"]) == ({"a.txt": "text"}, {"b.bin": "AAE="})
+    volumes = made(FILES)["spec"]["volumes"]
+    assert volumes[1] == {"name": "context", "configMap": {"name": made_map["metadata"]["name"]}}

@@ -1,0 +1,37 @@
+import pytest
+
+from yadokari_operator.settings import Settings, SettingsError
+
+
+def test_settings_have_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert Settings.from_environment({"YADOKARI_EXECUTOR_IMAGE": " ", "YADOKARI_LOG_LEVEL": ""}) == Settings()
+
+
+def test_lists_are_separated_by_commas_or_blanks() -> None:
+    settings = Settings.from_environment(
+        {
+            "YADOKARI_REGISTRY_MIRRORS": "a.test/mirror, b.test",
+            "YADOKARI_INSECURE_REGISTRIES": "c:5000\nd:5000",
+        }
+    )
+    assert settings.registry_mirrors == ("a.test/mirror", "b.test")
+    assert settings.insecure_registries == ("c:5000", "d:5000")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("YADOKARI_LOG_LEVEL", "loud"),
+        ("YADOKARI_LOG_FORMAT", "xml"),
+        ("YADOKARI_HEALTH_ADDRESS", "8080"),
+        ("YADOKARI_HEALTH_ADDRESS", "localhost:0"),
+        ("YADOKARI_HEALTH_ADDRESS", "localhost:65536"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name):
+        Settings.from_environment({name: value})

@@ -1,0 +1,127 @@
+"""ImageBuilds and executor pods as the API server gives them, for tests of the operator."""
+
+import copy
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_operator.models.build import ImageBuild
+from yadokari_operator.models.status import Status, format_status
+from yadokari_operator.pods.observed import Pod, parse_pod
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+IMAGE = "registry.example.com/team/app:1"
+DIGEST = "sha256:" + "1" * 64
+SPEC: dict[str, Any] = {
+    "dockerfile": "FROM busybox\n",
+    "destinations": [{"image": IMAGE, "insecure": False}],
+    "timeout": "1h",
+}
+
+
+def time(seconds: float) -> str:
+    """A time so many seconds before now."""
+    return (NOW - timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def image_build(
+    spec: dict[str, Any] | None = None,
+    status: Status | None = None,
+    *,
+    generation: int = 1,
+    name: str = "app",
+) -> ImageBuild:
+    """An ImageBuild named app in the namespace team."""
+    return ImageBuild.parse(
+        {
+            "metadata": {"namespace": "team", "name": name, "uid": "u1", "generation": generation},
+            "spec": SPEC if spec is None else spec,
+            "status": format_status(status or Status()),
+        }
+    )
+
+
+def with_status(build: ImageBuild, status: Status) -> ImageBuild:
+    """The same ImageBuild after its status was written."""
+    return ImageBuild.parse(
+        {
+            "metadata": {
+                "namespace": build.key.namespace,
+                "name": build.key.name,
+                "uid": build.uid,
+                "generation": build.generation,
+            },
+            "spec": build.spec,
+            "status": format_status(status),
+        }
+    )
+
+
+def pod(manifest: dict[str, Any], status: dict[str, Any], *, age: float = 60, deleted: str = "") -> Pod:
+    """A pod as it was made from `manifest`, with what the kubelet says of it."""
+    return parse_pod(pod_resource(manifest, status, age=age, deleted=deleted))
+
+
+def pod_resource(
+    manifest: dict[str, Any], status: dict[str, Any], *, age: float = 60, deleted: str = ""
+) -> dict[str, Any]:
+    """The same as the API server gives it."""
+    resource = copy.deepcopy(manifest)
+    resource["metadata"]["creationTimestamp"] = time(age)
+    if deleted:
+        resource["metadata"]["deletionTimestamp"] = deleted
+    resource["status"] = status
+    return resource
+
+
+RUNNING: dict[str, Any] = {
+    "phase": "Running",
+    "containerStatuses": [{"name": "executor", "state": {"running": {}}}],
+}
+
+
+def waiting(reason: str = "", message: str = "") -> dict[str, Any]:
+    """Status of a pod that has not started."""
+    state = {"waiting": {"reason": reason, "message": message}} if reason else {}
+    return {"phase": "Pending", "containerStatuses": [{"name": "executor", "state": state}]}
+
+
+def ended(
+    code: int, message: str = "", *, reason: str = "", before: float = 5, **status: Any
+) -> dict[str, Any]:
+    """Status of a pod whose executor has ended with `code`, so many seconds before now."""
+    terminated = {
+        "exitCode": code,
+        "reason": reason or ("Completed" if code == 0 else "Error"),
+        "message": message,
+        "finishedAt": time(before),
+    }
+    return {
+        "phase": "Succeeded" if code == 0 else "Failed",
+        "containerStatuses": [{"name": "executor", "state": {"terminated": terminated}}],
+        **status,
+    }
+
+
+def built() -> dict[str, Any]:
+    """Status of a pod whose executor has pushed the image."""
+    return ended(0, format_result(BuildResult(digest=DIGEST, images=(IMAGE,))))
+
+
+def failed(
+    code: int, reason: str, message: str = "it failed", line: int = 0, *, before: float = 5
+) -> dict[str, Any]:
+    """Status of a pod whose executor has failed and said why."""
+    result = BuildResult(failure=Failure(reason, message, line, "the log's end"))
+    return ended(code, format_result(result), before=before)
+
+
+def taken_away(reason: str = "", *, before: float = 5) -> dict[str, Any]:
+    """Status of a pod that the cluster stopped for reasons of its own."""
+    condition = {"type": "DisruptionTarget", "status": "True", "lastTransitionTime": time(before)}
+    return {
+        "phase": "Failed",
+        "reason": reason,
+        "message": "The node was low on resource",
+        "conditions": [condition],
+    }
