@@ -35,6 +35,7 @@ start_controllers() {
   local pki=$WORK_DIR/pki
   start kube-controller-manager "$BIN_DIR/kube-controller-manager" --kubeconfig "$WORK_DIR/kube-controller-manager.kubeconfig" \
     --bind-address 127.0.0.1 --leader-elect=false --use-service-account-credentials \
+    --flex-volume-plugin-dir "$WORK_DIR/volume-plugins" \
     --root-ca-file "$pki/ca.crt" --service-account-private-key-file "$pki/service-accounts.key"
   start kube-scheduler "$BIN_DIR/kube-scheduler" --kubeconfig "$WORK_DIR/kube-scheduler.kubeconfig" \
     --bind-address 127.0.0.1 --leader-elect=false

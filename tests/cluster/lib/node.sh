@@ -17,7 +17,7 @@ TOML
             "ranges": [[{"subnet": "$POD_RANGE"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
 JSON
   # restrict_oom_score_adj: without CAP_SYS_RESOURCE nobody may lower oom_score_adj.
-  # netns_mounts_under_state_dir: what is below the state folder is ours and can be removed with it.
+  # netns_mounts_under_state_dir, Root: what is below the state folder is ours and can be removed with it.
   cat >"$WORK_DIR/containerd.toml" <<TOML
 version = 3
 root = "$WORK_DIR/containerd"
@@ -36,11 +36,15 @@ state = "$RUN_DIR/containerd"
   [plugins."io.containerd.cri.v1.runtime".cni]
     bin_dirs = ["/usr/lib/cni"]
     conf_dir = "$WORK_DIR/cni"
+    use_internal_loopback = true
   [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc]
     runtime_type = "io.containerd.runc.v2"
     [plugins."io.containerd.cri.v1.runtime".containerd.runtimes.runc.options]
       BinaryName = "$BIN_DIR/runc"
+      Root = "$RUN_DIR/runc"
       SystemdCgroup = false
+[plugins."io.containerd.nri.v1.nri"]
+  disable = true
 TOML
 }
 
@@ -73,6 +77,7 @@ tlsPrivateKeyFile: $WORK_DIR/pki/kubelet.key
 cgroupDriver: cgroupfs
 containerRuntimeEndpoint: unix://$CONTAINERD_SOCKET
 podLogsDir: $WORK_DIR/pod-logs
+volumePluginDir: $WORK_DIR/volume-plugins
 resolvConf: $(resolver_file)
 failSwapOn: false
 maxOpenFiles: 20000

@@ -1,17 +1,18 @@
 # shellcheck shell=bash
 # Processes of the cluster: started, recorded, found again and ended by the record alone.
 
-# A process id comes back to other programs after a while; id and start time together do not.
+# A process id comes back to other programs after a while; id and start time together do not. A process that is
+# dead but not yet collected (Z) counts as none.
 started_at() { # pid
   local stat
   stat=$(cat "/proc/$1/stat" 2>/dev/null) || return 1
-  awk '{ print $20 }' <<<"${stat##*) }"
+  awk '$1 != "Z" { print $20; found = 1 } END { exit !found }' <<<"${stat##*) }"
 }
 
 recorded_pid() { # name
   local pid start
   read -r pid start 2>/dev/null <"$RUN_DIR/pid/$1" || return 1
-  [[ $(started_at "$pid") == "$start" ]] && echo "$pid"
+  [[ -n $start && $(started_at "$pid") == "$start" ]] && echo "$pid"
 }
 
 is_running() { recorded_pid "$1" >/dev/null; }
@@ -24,7 +25,7 @@ start() { # name command...
   STARTED+=" $name"
   setsid env -i PATH="$BIN_DIR:$PATH" HOME=/root "$@" </dev/null >>"$WORK_DIR/logs/$name.log" 2>&1 9>&- &
   pid=$!
-  echo "$pid $(started_at "$pid")" >"$RUN_DIR/pid/$name"
+  echo "$pid $(started_at "$pid")" >"$RUN_DIR/pid/$name" || die "$name ended at once; see $WORK_DIR/logs/$name.log"
 }
 
 send() { # signal names...
