@@ -10,7 +10,6 @@ from typing import Any
 
 from yadokari_builder.dockerfile import (
     arguments,
-    filepath_match,
     gitref,
     heredoc,
     ignore,

@@ -1,0 +1,170 @@
+"""How stages hang together: which one is built on which, and which take files from others.
+
+Names are looked up without regard to case, but for the base of a FROM, which must be written in lower case.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from yadokari_builder.errors import DockerfileError
+
+from .expand import expand_from
+from .instructions import Copy, From, Instruction, Mount, Onbuild, Run
+from .location import LanguageError, blaming, error_at
+from .parser import Dockerfile, Stage, parse_onbuild
+from .predefined import SCRATCH
+from .quoting import quote
+from .suggestion import with_suggestion
+from .words import expand_word
+
+Source = Stage | str
+"""Where files come from: a stage, or an image by its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageGraph:
+    """A Dockerfile's stages with what they need of each other.
+
+    `bases` are the FROMs with their variables replaced, `triggers` the instructions that a stage runs
+    before its own: the ONBUILDs of the stage it is built on. Both go by the stages' indexes.
+    """
+
+    stages: tuple[Stage, ...]
+    bases: tuple[From, ...]
+    triggers: tuple[tuple[Instruction, ...], ...]
+
+    @classmethod
+    def of(cls, dockerfile: Dockerfile, meta_env: Mapping[str, str]) -> "StageGraph":
+        """Evaluate every FROM and check every reference, reachable or not; raises DockerfileError."""
+        bases = tuple(expand_from(stage.base, meta_env, dockerfile.escape) for stage in dockerfile.stages)
+        bare = cls(dockerfile.stages, bases, ())
+        triggers = tuple(bare._triggers_of_base(stage) for stage in dockerfile.stages)
+        graph = cls(dockerfile.stages, bases, triggers)
+        graph._refuse_circles()
+        return graph
+
+    def find(self, name: str) -> Stage | None:
+        """Return the stage of a name; of two with one name the later counts."""
+        named = (stage for stage in reversed(self.stages) if stage.name == name.lower())
+        return next(named, None)
+
+    def target(self, name: str) -> Stage:
+        """Return the stage to build; no name means the last one. Raises DockerfileError."""
+        stage = self.find(name) if name else self.stages[-1]
+        if stage is None:
+            names = [stage.name or f"stage-{stage.index}" for stage in self.stages]
+            error = with_suggestion(f"target stage {quote(name)} could not be found", name, names)
+            raise DockerfileError(error.message, file=self.stages[0].location.file)
+        return stage
+
+    def base_of(self, stage: Stage) -> Stage | None:
+        """Return the earlier stage that a stage is built on, None if that is an image or scratch."""
+        image = self.bases[stage.index].image
+        earlier = (other for other in reversed(self.stages[: stage.index]) if other.name == image)
+        return next(earlier, None)
+
+    def source_of_copy(self, copy: Copy) -> Source | None:
+        """Return where COPY takes files from, None for the build context. Raises DockerfileError."""
+        if not copy.from_:
+            return None
+        with blaming(copy.location, copy.original):
+            if expand_word(copy.from_, {}) != copy.from_:
+                raise LanguageError(
+                    "variable expansion is not supported for --from, define a new stage with FROM using "
+                    "ARG from global scope as a workaround",
+                    copy.from_,
+                )
+            if re.fullmatch(r"[+-]?[0-9]{1,9}", copy.from_):
+                index = int(copy.from_)
+                if not 0 <= index < len(self.stages):
+                    raise LanguageError(f"invalid stage index {index}", copy.from_)
+                return self.stages[index]
+        return self.find(copy.from_) or copy.from_
+
+    def source_of_mount(self, mount: Mount) -> Source | None:
+        """Return where a mount takes files from: None is the build context, or for a cache nothing."""
+        if not mount.from_:
+            return None
+        return self.find(mount.from_) or mount.from_
+
+    def sources(self, instructions: Sequence[Instruction]) -> Iterator[tuple[Instruction, Source]]:
+        """Yield the stages and images that instructions take files from."""
+        for instruction in instructions:
+            found: list[Source | None] = []
+            if isinstance(instruction, Copy):
+                found = [self.source_of_copy(instruction)]
+            elif isinstance(instruction, Run):
+                found = [self.source_of_mount(mount) for mount in instruction.mounts]
+            yield from ((instruction, source) for source in found if source not in (None, SCRATCH))
+
+    def reachable(
+        self, target: Stage, image_triggers: Mapping[int, Sequence[Instruction]] | None = None
+    ) -> tuple[Stage, ...]:
+        """Return the stages that the target needs, and itself, in the order they are written.
+
+        `image_triggers` are ONBUILD triggers of base images, by the index of the stage that runs them: they
+        may need stages that nobody else needs. Raises DockerfileError for a source that comes after its use.
+        """
+        needed = {target.index}
+        waiting = [target]
+        while waiting:
+            stage = waiting.pop()
+            triggers = (image_triggers or {}).get(stage.index, ())
+            for other in self._needs(stage, triggers):
+                if other.index not in needed:
+                    needed.add(other.index)
+                    waiting.append(other)
+        return tuple(stage for stage in self.stages if stage.index in needed)
+
+    def _needs(self, stage: Stage, image_triggers: Sequence[Instruction]) -> Iterator[Stage]:
+        if base := self.base_of(stage):
+            yield base
+        for instruction, source in self.sources([*image_triggers, *self._own(stage)]):
+            if isinstance(source, Stage):
+                if source.index >= stage.index:
+                    raise _out_of_order(instruction, source, stage)
+                yield source
+
+    def _own(self, stage: Stage) -> tuple[Instruction, ...]:
+        return self.triggers[stage.index] + stage.instructions
+
+    def _triggers_of_base(self, stage: Stage) -> tuple[Instruction, ...]:
+        base = self.base_of(stage)
+        onbuilds = [one for one in base.instructions if isinstance(one, Onbuild)] if base else []
+        return parse_onbuild([onbuild.expression for onbuild in onbuilds], stage.location)
+
+    def _refuse_circles(self) -> None:
+        for stage in self.stages:
+            for instruction, source in self.sources(self._own(stage)):
+                if isinstance(source, Stage) and source.index >= stage.index and self._leads(source, stage):
+                    name = source.name or f"stage-{source.index}"
+                    error = LanguageError(f"circular dependency detected on stage: {name}", name)
+                    raise error_at(error, instruction.location, instruction.original)
+
+    def _leads(self, first: Stage, last: Stage) -> bool:
+        """Tell whether `first` is `last` or takes files from it, by way of others too."""
+        seen = {first.index}
+        waiting = [first]
+        while waiting:
+            stage = waiting.pop()
+            if stage.index == last.index:
+                return True
+            for _, source in self.sources(self._own(stage)):
+                if isinstance(source, Stage) and source.index not in seen:
+                    seen.add(source.index)
+                    waiting.append(source)
+        return False
+
+
+def _out_of_order(instruction: Instruction, source: Stage, stage: Stage) -> DockerfileError:
+    name = source.name or str(source.index)
+    if isinstance(instruction, Copy):
+        here = stage.name or f"stage-{stage.index}"
+        message = (
+            f"cannot copy from stage {quote(instruction.from_)}, "
+            f"it needs to be defined before current stage {quote(here)}"
+        )
+    else:
+        message = f"cannot mount from stage {quote(name)}, stage needs to be defined before current command"
+    return error_at(LanguageError(message, name), instruction.location, instruction.original)
