@@ -20,13 +20,23 @@ from yadokari_builder.dockerfile import (
 )
 from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
 from yadokari_builder.dockerfile.instructions import Copy, Run
+from yadokari_builder.dockerfile.lint.report import Inputs
+from yadokari_builder.dockerfile.lint.report import lint as judge
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import parse, read_instructions
+from yadokari_builder.dockerfile.predefined import PLATFORM_ARGS
 from yadokari_builder.dockerfile.quoting import quote, quote_all
 from yadokari_builder.dockerfile.tree import Node, read_tree
 from yadokari_builder.errors import DockerfileError
 
 Row = dict[str, Any]
+PLATFORM = dict.fromkeys(PLATFORM_ARGS, "") | {
+    "BUILDPLATFORM": "linux/amd64",
+    "TARGETPLATFORM": "linux/amd64",
+    "TARGETOS": "linux",
+    "TARGETARCH": "amd64",
+    "TARGETSTAGE": "default",
+}
 
 
 def answer(row: Row) -> Any:
@@ -197,6 +207,44 @@ def pattern_regexp(row: Row) -> str:
     return f"^{regex}$" if regex else ""
 
 
+def lint(row: Row) -> Row:
+    build_args = {
+        name.removeprefix("build-arg:"): value
+        for name, value in row.get("attrs", {}).items()
+        if name.startswith("build-arg:")
+    }
+    patterns = ignore.IgnorePatterns.parse(row.get("dockerignore") or "")
+    report = judge(row["input"], Inputs(build_args, PLATFORM, patterns))
+    warnings = [
+        {
+            "RuleName": warning.rule.name,
+            "Detail": warning.message,
+            "Description": warning.rule.description,
+            "URL": warning.rule.url,
+            "Line": warning.location.start,
+        }
+        for warning in report.warnings
+    ]
+    # BuildKit's own tests compare them in this order.
+    warnings.sort(key=lambda warning: (warning["Line"], warning["Detail"]))
+    if not report.error:
+        return {"warnings": warnings}
+    return {
+        "warnings": warnings,
+        "build_error": prefixed(row["input"], report.error),
+        "build_error_line": report.error.line,
+    }
+
+
+def prefixed(text: str, error: DockerfileError) -> str:
+    """BuildKit names the line in the message where an instruction by itself is wrong."""
+    try:
+        list(read_instructions(read_tree(text)))
+    except DockerfileError:
+        return f"dockerfile parse error on line {error.line}: {error.message}"
+    return error.message
+
+
 ANSWERS: dict[str, Callable[[Row], Any]] = {
     "parse_dump": parse_dump,
     "parse_error": parse_dump,
@@ -217,6 +265,7 @@ ANSWERS: dict[str, Callable[[Row], Any]] = {
     "run_device_flag": run_device_flag,
     "expose_port": expose_port,
     "git_ref": git_ref,
+    "lint": lint,
     "git_fragment": git_fragment,
     "ignore_match": ignore_match,
     "ignore_pattern_error": ignore_pattern_error,

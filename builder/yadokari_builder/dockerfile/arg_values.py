@@ -1,0 +1,53 @@
+"""Values of ARGs: build arguments, defaults and what is inherited."""
+
+from collections.abc import Mapping
+
+from .directives import DEFAULT_ESCAPE
+from .expand import Variables
+from .instructions import Arg
+from .location import blaming
+
+
+def meta_values(
+    meta_args: tuple[Arg, ...],
+    predefined: Mapping[str, str],
+    build_args: Mapping[str, str],
+    escape: str = DEFAULT_ESCAPE,
+) -> dict[str, str]:
+    """Return what FROM sees: the ARGs before the first FROM on top of the predefined platform arguments.
+
+    An ARG without a value is not there. Raises DockerfileError.
+    """
+    values = {**predefined, **{name: build_args[name] for name in predefined if name in build_args}}
+    for arg in meta_args:
+        with blaming(arg.location, arg.original):
+            for name, default in arg.pairs:
+                if name in build_args:
+                    values[name] = build_args[name]
+                elif default is not None:
+                    values[name] = Variables(values, escape).word(default)
+    return values
+
+
+def stage_values(
+    arg: Arg, variables: Variables, meta_env: Mapping[str, str], build_args: Mapping[str, str]
+) -> tuple[tuple[str, str | None], ...]:
+    """Return the names that an ARG within a stage declares with their values, None for those without one.
+
+    A build argument comes first, then the default, then the value from before the first FROM. A default is
+    evaluated only if it counts, and sees the names before it in the same ARG. Raises DockerfileError.
+    """
+    values: list[tuple[str, str | None]] = []
+    own = Variables(dict(variables.env), variables.escape, variables.matched, variables.unmatched)
+    with blaming(arg.location, arg.original):
+        for name, default in arg.pairs:
+            if name in build_args:
+                value: str | None = build_args[name]
+            elif default is not None:
+                value = own.word(default)
+            else:
+                value = meta_env.get(name)
+            if value is not None:
+                own.env = {**own.env, name: value}
+            values.append((name, value))
+    return tuple(values)
