@@ -51,10 +51,10 @@ def open_lodging(root: Path) -> Lodging:
     return lodging
 
 
-def require_container(executable: str, environment: Mapping[str, str], root_kind: str) -> None:
+def require_container(executable: str, environment: Mapping[str, str], mountinfo: str) -> None:
     """Refuse to go on where the root is a machine's own: building replaces everything in it.
 
-    `executable` is the running interpreter, `root_kind` the kind of file system that `/` is. Raises
+    `executable` is the running interpreter, `mountinfo` the text of /proc/self/mountinfo. Raises
     `UsageError`.
     """
     signs = (
@@ -62,7 +62,7 @@ def require_container(executable: str, environment: Mapping[str, str], root_kind
         "container" in environment,
         os.path.exists("/.dockerenv"),
         os.path.exists("/run/.containerenv"),
-        root_kind in _OVERLAY_KINDS,
+        _kind_of_root(mountinfo) in _OVERLAY_KINDS,
     )
     if executable.startswith(f"{RUNTIME}/") and any(signs):
         return
@@ -70,3 +70,12 @@ def require_container(executable: str, environment: Mapping[str, str], root_kind
         "this does not look like a container of the executor image: a build deletes everything in / and"
         " unpacks the base image there; run it from the executor image, or with --force to do it anyway"
     )
+
+
+def _kind_of_root(mountinfo: str) -> str:
+    """Return the file system type that is mounted at `/` (proc_pid_mountinfo(5): after the separator)."""
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        if fields.split(" ")[4:5] == ["/"]:
+            return rest.partition(" ")[0]
+    return ""

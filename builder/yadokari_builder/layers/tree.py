@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 from collections.abc import Callable
+from pathlib import Path
 
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.xattrs import read_xattrs, set_xattr
@@ -79,6 +80,30 @@ def move_contents(boundary: Boundary, destination: str) -> None:
         copy_metadata(source, target + path)
         if not boundary.has_excluded_below(path):
             os.rmdir(source)
+
+
+def restore_contents(boundary: Boundary, source: str) -> None:
+    """Move everything below the in-root directory `source` to the same place below the root.
+
+    The reverse of `move_contents`: `source` must be excluded and on the same file system, and it is empty
+    afterwards. The root holds nothing but what is excluded and the directories that lead there, which get the
+    metadata of their likes; what would land on something excluded is deleted.
+    """
+    origin = boundary.host(source)
+    pending = [""]
+    for directory in pending:
+        for name in sorted(os.listdir(origin + directory)):
+            path = f"{directory}/{name}"
+            is_directory = stat.S_ISDIR(os.lstat(origin + path).st_mode)
+            if is_directory and boundary.has_excluded_below(path):
+                pending.append(path)
+            elif path in boundary.excluded:
+                remove(Boundary(Path(origin)), path)
+            else:
+                os.rename(origin + path, boundary.host(path))
+    for path in reversed(pending[1:]):
+        copy_metadata(origin + path, boundary.host(path))
+        os.rmdir(origin + path)
 
 
 def copy_tree(source: str, destination: str) -> None:

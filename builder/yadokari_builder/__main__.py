@@ -1,0 +1,8 @@
+"""`python -m yadokari_builder`: the executor."""
+
+import os
+import sys
+
+from yadokari_builder.executor.command import run
+
+sys.exit(run(sys.argv[1:], dict(os.environ), sys.stdout, sys.stderr))

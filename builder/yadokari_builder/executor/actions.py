@@ -1,0 +1,87 @@
+"""Steps that change files, performed: RUN, COPY and ADD, WORKDIR."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+from yadokari_builder.errors import RunError
+from yadokari_builder.executor.copy.destination import Destination, Staged
+from yadokari_builder.executor.copy.perform import Target, copy_files
+from yadokari_builder.executor.copy.sources import SourceTree
+from yadokari_builder.executor.run.environment import step_environment
+from yadokari_builder.executor.run.isolation import check_security
+from yadokari_builder.executor.run.kubelet_files import KUBELET_FILES, preserved
+from yadokari_builder.executor.run.mounts import FileMount, mounted
+from yadokari_builder.executor.run.process import ProcessUser, run_step
+from yadokari_builder.executor.steps import CopyAction, RunAction, Source, WorkdirAction
+from yadokari_builder.executor.users import find_owner, find_user
+from yadokari_builder.layers.boundary import Boundary
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """In-root paths that a step wrote, and files of its layer that stand elsewhere."""
+
+    paths: tuple[str, ...]
+    staged: tuple[Staged, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What actions work with: the root, trees to copy from, where output goes.
+
+    `staging` and `shelter` are host paths of folders that no snapshot sees.
+    """
+
+    boundary: Boundary
+    staging: Path
+    shelter: Path
+    source: Callable[[Source], SourceTree]
+    output: Callable[[bytes], None]
+    http: urllib3.PoolManager
+
+
+def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
+    """Make a working directory, and its parents, where there is none."""
+    destination = Destination(bench.boundary, bench.staging)
+    owner = find_owner(action.user, bench.boundary.root) if action.user else None
+    destination.make_parents(destination.resolve(action.path), owner=owner)
+    return Written(destination.written(), destination.staged())
+
+
+def copy(action: CopyAction, bench: Workbench) -> Written:
+    """Copy files into the root."""
+    target = Target(bench.boundary, action.working_dir, bench.staging, bench.shelter)
+    outcome = copy_files(action.instruction, bench.source(action.source), target, bench.http)
+    return Written(outcome.touched, outcome.staged)
+
+
+def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
+    """Run a process in the root; returns in-root paths whose metadata mounts have disturbed.
+
+    Raises `RunError`.
+    """
+    check_security(action.security)
+    root = bench.boundary.root
+    user = find_user(action.user, root)
+    environment: Mapping[str, str] = step_environment(action.environment, {}, user.home)
+    kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
+    mounts = [FileMount(action.argv[0], action.script.encode(), mode=0o755)] if action.script else []
+    if action.mounts:
+        raise RunError("RUN --mount is not supported in this version", status=125)
+    with ExitStack() as stack:
+        stack.enter_context(preserved(kubelet_files))
+        disturbed = stack.enter_context(mounted(mounts, root=root, shelter=str(bench.shelter)))
+        run_step(
+            action.argv,
+            root=root,
+            env=environment,
+            cwd=action.working_dir,
+            user=ProcessUser(user.uid, user.gid, user.groups),
+            output=bench.output,
+            network=action.network,
+        )
+    return tuple(disturbed)

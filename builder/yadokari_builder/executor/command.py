@@ -1,0 +1,93 @@
+"""The executor's command line: errors become an exit code, a line in the log and a result."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn, TextIO
+
+from yadokari_builder.errors import BuilderError, CancelledError, RunError
+from yadokari_builder.executor import report
+from yadokari_builder.executor.lodging import require_container
+from yadokari_builder.executor.session import Session
+from yadokari_contract.arguments import ArgumentError, BuildSpec, parse_arguments, usage
+from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.result import BuildResult, Failure, format_result
+
+logger = logging.getLogger(__name__)
+
+
+def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, log: TextIO) -> ExitCode:
+    """Build what the arguments ask for in the root `/`; no exception leaves this function.
+
+    The log goes to `log`; `out` gets what `--help` asks for.
+    """
+    if any(argument in ("--help", "-h") for argument in arguments):
+        out.write(f"Builds a container image in the root of its own container.\n\n{usage()}\n")
+        return ExitCode.OK
+    report.configure(log, "info", "text")
+    try:
+        spec = parse_arguments(arguments)
+    except ArgumentError as error:
+        logger.error("%s", error)
+        return ExitCode.USAGE
+    report.configure(log, spec.verbosity, spec.log_format)
+    signal.signal(signal.SIGTERM, _cancel)
+    result, code = _build(spec, environment)
+    if spec.result_file:
+        _write_result(spec.result_file, result)
+    return code
+
+
+def _build(spec: BuildSpec, environment: Mapping[str, str]) -> tuple[BuildResult, ExitCode]:
+    cwd = Path.cwd()
+    session = Session(spec, environment, Path("/"), cwd)
+    try:
+        if not spec.force:
+            require_container(sys.executable, environment, Path("/proc/self/mountinfo").read_text())
+        return session.run(), ExitCode.OK
+    except BuilderError as error:
+        logger.error("%s", error)
+        return _failed(session, error), error.exit_code
+    except KeyboardInterrupt:
+        return _failed(session, CancelledError("the build was interrupted")), ExitCode.CANCELLED
+    except OSError as error:
+        problem = BuilderError(_describe(error))
+        logger.debug("where it happened:", exc_info=True)
+    except Exception as error:
+        problem = BuilderError(f"this is a mistake in Yadokari, please report it: {error!r}")
+        logger.error("where it happened:", exc_info=True)
+    logger.error("%s", problem)
+    return _failed(session, problem), ExitCode.INTERNAL
+
+
+def _describe(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
+def _failed(session: Session, error: BuilderError) -> BuildResult:
+    failure = Failure(
+        error.reason, str(error), error.line, error.log_tail if isinstance(error, RunError) else ""
+    )
+    return BuildResult(
+        phases=tuple(session.phases),
+        steps=max(0, session.progress.number - 1),
+        total_steps=session.progress.total,
+        failure=failure,
+    )
+
+
+def _write_result(path: str, result: BuildResult) -> None:
+    """Write in place: the termination message's file is a mount."""
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(format_result(result))
+    except OSError as error:
+        logger.error("the result cannot be written to %s: %s", path, os.strerror(error.errno or 0))
+
+
+def _cancel(_signal: int, _frame: object) -> NoReturn:
+    raise CancelledError("the build was cancelled")

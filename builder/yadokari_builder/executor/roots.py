@@ -1,0 +1,121 @@
+"""The root that stages are built in one after the other, and the trees that their steps copy from."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.executor.copy.sources import ROOT_OWNER, SourceTree
+from yadokari_builder.executor.lodging import Lodging
+from yadokari_builder.executor.plan import Base, ImageBase
+from yadokari_builder.executor.steps import ContextSource, ImageSource, Source, StageSource
+from yadokari_builder.layers import tree
+from yadokari_builder.layers.apply import apply
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.unpack import UnpackReport
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.registry.pull import PulledImage
+
+logger = logging.getLogger(__name__)
+
+Pull = Callable[[Reference], PulledImage]
+
+
+@dataclass(slots=True)
+class Roots:
+    """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
+
+    `context` is the folder of the build context, `pull` finds an image whose files a step wants.
+    """
+
+    lodging: Lodging
+    boundary: Boundary
+    context: Path
+    ignored: IgnorePatterns
+    pull: Pull
+    _images: dict[Reference, str] = field(default_factory=dict)
+
+    def fill(self, base: Base, pulled: PulledImage | None, *, last_use: bool) -> None:
+        """Clean the root and put a stage's base there.
+
+        `last_use` tells that no other stage needs the files of the stage that this one starts from.
+        """
+        tree.clear(self.boundary)
+        if isinstance(base, StageSource):
+            self._take_up(self._stage(base.index), last_use=last_use)
+        elif isinstance(base, ImageBase) and pulled:
+            self._unpack(pulled, self.boundary)
+
+    def put_aside(self, index: int) -> None:
+        """Move a finished stage's files out of the root, for the stages that need them."""
+        folder = self._stage(index)
+        os.makedirs(self.lodging.host(folder))
+        tree.move_contents(self.boundary, folder)
+
+    def forget(self, index: int) -> None:
+        """Delete the files of a stage that no other stage needs any more."""
+        folder = self.lodging.host(self._stage(index))
+        if os.path.isdir(folder):
+            tree.clear(Boundary(Path(folder)))
+            os.rmdir(folder)
+
+    def source(self, source: Source) -> SourceTree:
+        """Open the files that a step copies from or mounts."""
+        match source:
+            case ContextSource():
+                return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER)
+            case StageSource(index):
+                return SourceTree(Path(self.lodging.host(self._stage(index))))
+            case ImageSource(reference):
+                return SourceTree(Path(self._image(reference)))
+
+    def _stage(self, index: int) -> str:
+        return self.lodging.work(f"stages/{index}")
+
+    def _take_up(self, folder: str, *, last_use: bool) -> None:
+        if not last_use:
+            copy = self.lodging.work("taken-up")
+            os.makedirs(self.lodging.host(copy))
+            tree.copy_tree(self.lodging.host(folder), self.lodging.host(copy))
+            folder = copy
+        tree.restore_contents(self.boundary, folder)
+        os.rmdir(self.lodging.host(folder))
+
+    def _image(self, reference: Reference) -> str:
+        """Unpack an image that files are copied from beside the root, once."""
+        if reference not in self._images:
+            folder = self.lodging.host(self.lodging.work(f"images/{len(self._images)}"))
+            os.makedirs(folder)
+            self._unpack(self.pull(reference), Boundary(Path(folder)))
+            self._images[reference] = folder
+        return self._images[reference]
+
+    def _unpack(self, pulled: PulledImage, boundary: Boundary) -> None:
+        for remote in pulled.layers:
+            with remote.open() as blob:
+                try:
+                    report = apply(blob, remote.layer.diff_id, boundary)
+                except ImageInvalidError as error:
+                    raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
+            _tell(pulled.reference, report)
+
+
+def _tell(reference: Reference, report: UnpackReport) -> None:
+    """Say once a layer what of it could not be written as it stands."""
+    if report.excluded:
+        logger.info(
+            "%s: %d entries stay out of the root, where the executor and mounts are: %s",
+            reference.familiar, len(report.excluded), ", ".join(report.excluded[:3]),
+        )  # fmt: skip
+    for name, count in report.xattrs.items():
+        logger.warning("%s: the node refuses the attribute %s of %d files", reference.familiar, name, count)
+    if report.devices:
+        logger.warning("%s: the node refuses to make %d device files", reference.familiar, report.devices)
+    if report.unsafe_links:
+        logger.warning(
+            "%s: %d hard links lead out of the root and are left out: %s",
+            reference.familiar, len(report.unsafe_links), ", ".join(report.unsafe_links[:3]),
+        )  # fmt: skip

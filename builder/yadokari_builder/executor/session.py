@@ -1,0 +1,199 @@
+"""A build from its arguments to the pushed image: everything opened, planned, built and handed over."""
+
+import logging
+import os
+import platform as machine
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import urllib3
+
+from yadokari_builder.context.dockerfile import read_dockerfile
+from yadokari_builder.context.location import open_context
+from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.dockerfile.parser import parse
+from yadokari_builder.errors import UsageError
+from yadokari_builder.executor import outputs
+from yadokari_builder.executor.actions import Workbench
+from yadokari_builder.executor.build import Build
+from yadokari_builder.executor.lodging import Lodging, open_lodging
+from yadokari_builder.executor.outcome import assemble
+from yadokari_builder.executor.plan import ImageBase, Plan, make_plan
+from yadokari_builder.executor.registries import open_registries
+from yadokari_builder.executor.report import Progress, human_size
+from yadokari_builder.executor.roots import Roots
+from yadokari_builder.executor.run.protection import make_undumpable, preload_modules
+from yadokari_builder.executor.scope import open_scope
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.mounts import own_mounts
+from yadokari_builder.layers.pack import PackedLayer
+from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.registry.pull import PulledImage, Puller
+from yadokari_builder.registry.push import Pusher
+from yadokari_builder.registry.source import FileLayer, LayerSource
+from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.result import BuildResult, Phase
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Session:
+    """One build in one root.
+
+    `environment` is the executor's own: credentials and values of build arguments are taken from it, and
+    nothing of it reaches a RUN step by itself. `progress` and `phases` tell how far it has come.
+    """
+
+    spec: BuildSpec
+    environment: Mapping[str, str]
+    root: Path
+    cwd: Path
+    clock: Callable[[], float] = time.monotonic
+    phases: list[Phase] = field(default_factory=list)
+    progress: Progress = field(default_factory=lambda: Progress(0))
+    _layers: dict[str, LayerSource] = field(default_factory=dict)
+    _pulled: dict[Reference, PulledImage] = field(default_factory=dict)
+
+    def run(self) -> BuildResult:
+        """Build, write the outputs and push; raises `BuilderError`."""
+        destinations = self._destinations()
+        registries = open_registries(self.spec, self.environment)
+        lodging = open_lodging(self.root)
+        boundary = lodging.boundary(own_mounts())
+        with self._phase("plan"):
+            context = open_context(
+                self.spec.context,
+                cwd=self.cwd,
+                root=self.root,
+                shelter=Path(lodging.host(lodging.work(""))),
+                excluded=boundary.excluded,
+            )
+            text = read_dockerfile(self.spec.dockerfile, context, cwd=self.cwd)
+            puller = Puller(registries.pulling, registries.mirrors)
+            plan = self._plan(text.content, text.name, puller)
+        platform = plan.target.state.image.platform
+        roots = Roots(
+            lodging,
+            boundary,
+            context.root,
+            IgnorePatterns.parse(text.ignore),
+            lambda reference: puller.resolve(reference, platform),
+        )
+        bench, layers = self._bench(lodging, boundary, roots), Path(lodging.host(lodging.work("layers")))
+        with Pusher(registries.pushing, destinations) as pusher:
+            pusher.check()
+            image = self._build(plan, roots, bench, layers, pusher)
+            self._write_outputs(image, destinations)
+            with self._phase("push"):
+                pusher.finish(image)
+        if self.spec.digest_file:
+            outputs.write_digest(self._path(self.spec.digest_file), image.manifest_digest)
+        return self._result(image, destinations)
+
+    def _destinations(self) -> tuple[Reference, ...]:
+        """Read the destinations, none where nothing is to be pushed."""
+        destinations = tuple(map(Reference.parse, self.spec.destinations))
+        if self.spec.no_push:
+            return ()
+        if not destinations:
+            raise UsageError("no --destination says where to push the image to: name one, or give --no-push")
+        return destinations
+
+    def _plan(self, text: bytes, name: str, puller: Puller) -> Plan:
+        dockerfile = parse(text, file=name)
+        platform = Platform("linux", machine.machine()).normalized()
+        args = {name: self._build_arg(name, value) for name, value in self.spec.build_args.items()}
+        present = {name: value for name, value in args.items() if value is not None}
+        scope = open_scope(dockerfile.meta_args, present, platform, self.spec.target, dockerfile.escape)
+
+        def base_image(reference: Reference, platform: Platform) -> Image:
+            logger.info("resolving %s", reference.familiar)
+            self._pulled[reference] = puller.resolve(reference, platform)
+            return self._pulled[reference].image
+
+        return make_plan(dockerfile, scope, self.spec.target, base_image)
+
+    def _build_arg(self, name: str, value: str | None) -> str | None:
+        """Return a build argument's value; one without a value is the environment's, as for docker build."""
+        return self.environment.get(name) if value is None else value
+
+    def _bench(self, lodging: Lodging, boundary: Boundary, roots: Roots) -> Workbench:
+        folders = {name: Path(lodging.host(lodging.work(name))) for name in ("layers", "staging", "shelter")}
+        for folder in folders.values():
+            folder.mkdir(parents=True, exist_ok=True)
+        return Workbench(
+            boundary=boundary,
+            staging=folders["staging"],
+            shelter=folders["shelter"],
+            source=roots.source,
+            output=lambda data: self.progress.output(data),
+            http=urllib3.PoolManager(),
+        )
+
+    def _build(self, plan: Plan, roots: Roots, bench: Workbench, layers: Path, pusher: Pusher) -> Image:
+        def made(source: LayerSource) -> None:
+            self._layers[str(source.layer.descriptor.digest)] = source
+            pusher.add_layer(source)
+
+        def packed(layer: PackedLayer) -> None:
+            made(FileLayer(layer.layer, str(layer.path)))
+
+        lowest = plan.chain()[0].base
+        for layer in self._pulled[lowest.reference].layers if isinstance(lowest, ImageBase) else ():
+            made(layer)
+        self.progress = Progress(plan.total_steps)
+        # From here on the root is the image's: nothing may be imported from it, nothing of ours read by it.
+        os.chdir(self.root)
+        preload_modules()
+        make_undumpable()
+        with self._phase("build"):
+            build = Build(plan, roots, bench, self._pulled, layers, self.progress, packed, _now)
+            finished = build.run()
+        return assemble(plan, finished, self.spec.labels, _now())
+
+    def _write_outputs(self, image: Image, destinations: tuple[Reference, ...]) -> None:
+        if not (self.spec.tar_path or self.spec.oci_layout_path):
+            return
+        layers = [self._layers[str(layer.digest)] for layer in image.manifest.layers]
+        with self._phase("write"):
+            if self.spec.oci_layout_path:
+                outputs.write_oci_layout(self._path(self.spec.oci_layout_path), image, layers, destinations)
+            if self.spec.tar_path:
+                outputs.write_docker_archive(self._path(self.spec.tar_path), image, layers, destinations)
+
+    def _path(self, path: str) -> str:
+        """Relative paths are meant from where the executor was started, which may be gone by now."""
+        return os.path.join(self.cwd, path)
+
+    def _result(self, image: Image, destinations: tuple[Reference, ...]) -> BuildResult:
+        size = sum(layer.size for layer in image.manifest.layers)
+        logger.info(
+            "built %s: %d layers, %s", image.manifest_digest, len(image.manifest.layers), human_size(size)
+        )
+        return BuildResult(
+            digest=str(image.manifest_digest),
+            size=size,
+            images=tuple(destination.familiar for destination in destinations),
+            phases=tuple(self.phases),
+            steps=self.progress.number,
+            total_steps=self.progress.total,
+        )
+
+    @contextmanager
+    def _phase(self, name: str) -> Iterator[None]:
+        started = self.clock()
+        try:
+            yield
+        finally:
+            self.phases.append(Phase(name, round(self.clock() - started, 2)))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat().replace("+00:00", "Z")
