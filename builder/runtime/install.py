@@ -1,0 +1,46 @@
+"""Installs the executor's own packages into an assembled runtime, with the program that starts them.
+
+usage: python3 -m runtime.install TREE PACKAGES
+"""
+
+import argparse
+import shutil
+from pathlib import Path
+
+from runtime.bytecode import compile_packages
+from runtime.places import HOME, library_folder
+
+# The kernel hands over one argument. No environment, no site module, no bytecode written, UTF-8 whatever the
+# locale: nothing around it changes how the executor runs.
+_PROGRAM = f"""\
+#!{HOME}/bin/python3 -ISBXutf8
+import runpy
+import tempfile
+
+# /tmp belongs to the image that is built.
+tempfile.tempdir = "{HOME}/tmp"
+runpy.run_module("yadokari_builder", run_name="__main__", alter_sys=True)
+"""
+
+
+def install(tree: Path, packages: Path) -> None:
+    """Copy what is in `packages` to where a runtime of the Python that runs this finds it."""
+    library = library_folder(tree)
+    shutil.copytree(packages, library, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+    compile_packages(tree, library)
+    program = tree / HOME.relative_to("/") / "executor"
+    program.write_text(_PROGRAM)
+    program.chmod(0o755)
+
+
+def main() -> None:
+    """Read the arguments and install."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("tree", type=Path)
+    parser.add_argument("packages", type=Path)
+    arguments = parser.parse_args()
+    install(arguments.tree.absolute(), arguments.packages)
+
+
+if __name__ == "__main__":
+    main()

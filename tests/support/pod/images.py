@@ -1,0 +1,115 @@
+"""Builds our images, each when what it is made of has changed, and keeps them as OCI layouts."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.folders import cache_folder, locked, scratch_folder
+from support.pod import mirror
+
+PROJECT = Path(__file__).resolve().parents[3]
+CERTIFICATES = Path("/usr/local/share/ca-certificates")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an image is built: Dockerfile, target, the sources that go into it, seconds of a first build."""
+
+    dockerfile: str
+    target: str
+    sources: tuple[str, ...]
+    seconds: int
+
+
+_EXECUTOR_SOURCES = ("builder", "uv.lock", ".dockerignore")
+RECIPES = {
+    "executor": Recipe("Dockerfile.executor", "executor", _EXECUTOR_SOURCES, 40),
+    "debug": Recipe("Dockerfile.executor", "debug", _EXECUTOR_SOURCES, 5),
+    "operator": Recipe(
+        "Dockerfile.operator",
+        "operator",
+        ("operator", "builder/yadokari_contract", *_EXECUTOR_SOURCES[1:]),
+        60,
+    ),
+}
+
+
+def built(name: str) -> Path:
+    """Return the OCI layout of the image, that is built first if its sources have changed.
+
+    Layers in it are not compressed. Raises `RuntimeError` with the end of the log if the build fails.
+    """
+    folder = cache_folder() / "images"
+    folder.mkdir(exist_ok=True)
+    layout = folder / f"{name}-{_key(RECIPES[name])}"
+    if not layout.exists():
+        with locked(folder / "lock"):
+            if not layout.exists():
+                _build(name, layout)
+    return layout
+
+
+def _build(name: str, layout: Path) -> None:
+    recipe = RECIPES[name]
+    base = mirror.running()
+    print(f"images: building {name}; the first time this takes about {recipe.seconds} s", file=sys.stderr)
+    with tempfile.TemporaryDirectory(dir=layout.parent, prefix="part-") as part:
+        _buildah(
+            "build", "--isolation=chroot", "--network=host", "--layers", "--tls-verify=false",
+            f"--build-arg=BASE={base}/library/debian:bookworm", "--build-arg=EXTRA_CA",
+            f"--target={recipe.target}", f"--tag=yadokari/{name}", f"--file={recipe.dockerfile}", ".",
+        )  # fmt: skip
+        _buildah("push", "--disable-compression", f"localhost/yadokari/{name}", f"oci:{part}/image:latest")
+        for old in layout.parent.glob(f"{name}-*"):
+            shutil.rmtree(old)
+        Path(part, "image").rename(layout)
+    # What the tags no longer name: builds of before.
+    _buildah("image", "prune", "--force", check=False)
+
+
+def _buildah(*arguments: str, check: bool = True) -> None:
+    store = scratch_folder() / "buildah"
+    command = ["buildah", f"--root={store}/root", f"--runroot={store}/run"]
+    done = subprocess.run(
+        [*command, "--storage-driver=overlay", *arguments],
+        cwd=PROJECT,
+        env=os.environ | {"EXTRA_CA": _extra_certificates(), "TMPDIR": str(scratch_folder())},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if done.returncode and check:
+        sys.stderr.write(done.stdout[-6000:])
+        raise RuntimeError(f"buildah {arguments[0]} failed with exit code {done.returncode}; see above")
+
+
+def _extra_certificates() -> str:
+    """Return the CAs that this machine trusts beyond its distribution's: its network may need them."""
+    return "".join(path.read_text() for path in sorted(CERTIFICATES.glob("**/*.crt")))
+
+
+def _key(recipe: Recipe) -> str:
+    """Return a name for what the image is made of."""
+    total = hashlib.sha256(_extra_certificates().encode())
+    for path in _files(recipe):
+        data = hashlib.sha256(path.read_bytes()).hexdigest()
+        total.update(f"{path.relative_to(PROJECT)}\0{data}\0".encode())
+    return total.hexdigest()[:16]
+
+
+def _files(recipe: Recipe) -> Iterator[Path]:
+    for source in (recipe.dockerfile, *recipe.sources):
+        path = PROJECT / source
+        if path.is_dir():
+            yield from (file for file in sorted(path.rglob("*.py")))
+        elif path.exists():
+            yield path

@@ -1,0 +1,133 @@
+"""Runs an image as a pod would be run, by runc, and measures it."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from support.pod import cgroups
+from support.pod.bundle import OWN_FILES, Bind, Process, configuration
+from support.pod.place import place, runtime
+from support.pod.roots import unpacked
+from support.pod.usage import watch
+
+# The overlay is mounted where nobody else sees it: it goes when the last process goes, however that ends.
+_START = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
+_OVERLAY_OPTIONS = "index=off,metacopy=off,redirect_dir=off"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod to run: `image` is an OCI layout, `memory` a limit in bytes."""
+
+    image: Path
+    arguments: Sequence[str]
+    binds: Sequence[Bind] = ()
+    environment: dict[str, str] = field(default_factory=dict)
+    entrypoint: Sequence[str] = ()
+    memory: int | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the container used.
+
+    `peak_rss_bytes` is that of its first process, the executor, and `peak_rss_of_any_bytes` the largest of any
+    process in it: see `usage`. CPU seconds are those of all its processes, from the cgroup; runc's own share
+    until the executor starts, some 20 ms, is in them.
+    """
+
+    exit_code: int
+    wall_seconds: float
+    cpu_seconds: float
+    peak_rss_bytes: int
+    peak_rss_of_any_bytes: int
+
+
+def run(pod: Pod) -> tuple[Report, Path]:
+    """Run the pod with our own standard streams; returns what it used, and its folder where that is kept.
+
+    Raises `FileNotFoundError` for a read-only bind of something that is not there.
+    """
+    _check(pod.binds)
+    image = unpacked(pod.image)
+    with place(keep=pod.keep) as (folder, lock):
+        root = _prepare(folder)
+        process = Process(
+            arguments=[*(pod.entrypoint or image.entrypoint), *pod.arguments],
+            environment=image.environment | pod.environment,
+            folder=_working_folder(pod.binds),
+        )
+        config = configuration(
+            process,
+            root=root,
+            own_files=folder,
+            binds=pod.binds,
+            cgroup=f"/{folder.name}/pod",
+            memory=pod.memory,
+        )
+        (folder / "config.json").write_text(json.dumps(config))
+        report = _run(folder, image.root, lock)
+    return report, folder.with_name(f"kept-{folder.name}")
+
+
+def _run(folder: Path, lower: Path, lock: int) -> Report:
+    overlay = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'},{_OVERLAY_OPTIONS}"
+    pid_file = folder / "pid"
+    command = [
+        *("setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"),
+        *("sh", "-ec", _START, "sh", overlay, str(folder / "root"), *runtime(), "run"),
+        *("--bundle", str(folder), "--pid-file", str(pid_file), folder.name),
+    ]
+    child = subprocess.Popen(command, pass_fds=[lock])
+    usage = watch(pid_file, lambda: child.poll() is not None)
+    exit_code = _wait(child)
+    return Report(
+        exit_code=exit_code,
+        wall_seconds=round(usage.wall_seconds, 3),
+        cpu_seconds=round(cgroups.cpu_seconds(folder.name), 3),
+        peak_rss_bytes=usage.peak_rss_bytes,
+        peak_rss_of_any_bytes=resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024,
+    )
+
+
+def _wait(child: "subprocess.Popen[bytes]") -> int:
+    """Wait for runc, which hands signals on to the container; a second interrupt does not leave it behind."""
+    while True:
+        try:
+            code = child.wait()
+        except KeyboardInterrupt:
+            child.terminate()
+        else:
+            return code if code >= 0 else 128 - code
+
+
+def _prepare(folder: Path) -> Path:
+    for name in ("upper", "work", "root"):
+        (folder / name).mkdir(mode=0o755)
+    contents = {"hosts": "127.0.0.1\tlocalhost\n127.0.0.1\tpod\n", "hostname": "pod\n", "termination-log": ""}
+    for path in map(Path, OWN_FILES):
+        if path.name in contents:
+            (folder / path.name).write_text(contents[path.name])
+        else:
+            shutil.copyfile(path, folder / path.name)
+    return folder / "root"
+
+
+def _check(binds: Sequence[Bind]) -> None:
+    for bind in binds:
+        if bind.writable:
+            if not os.path.exists(bind.source):
+                os.makedirs(bind.source)
+        else:
+            os.stat(bind.source)
+
+
+def _working_folder(binds: Sequence[Bind]) -> str:
+    """Return where the executor starts: where we are, if paths were given that mean something only there."""
+    return "/" if all(os.path.isabs(bind.source) for bind in binds) else os.getcwd()
