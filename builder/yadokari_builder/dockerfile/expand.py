@@ -10,6 +10,7 @@ from functools import singledispatch
 from typing import TypeVar
 
 from .directives import DEFAULT_ESCAPE
+from .expander import Quotes
 from .instructions import (
     Add,
     Arg,
@@ -30,7 +31,7 @@ from .location import LanguageError, blaming
 from .mounts import parse_mount
 from .quoting import quote
 from .suggestion import suggest
-from .words import Expansion, Quotes, process
+from .words import Expansion, process
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 

@@ -1,0 +1,1 @@
+"""From nodes to instructions: what BuildKit accepts and how it refuses the rest."""
