@@ -7,7 +7,7 @@ is read-only; the size of a tmpfs is not enforced; links between a cache and the
 import os
 import posixpath
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +15,8 @@ from tempfile import mkdtemp
 from typing import Protocol
 
 from . import relocate
-from .caches import CacheKey, CacheStore
+from .caches import CacheKey, CacheStore, Fill
 from .placement import Places
-
-Fill = Callable[[str], None]
-"""Makes a file or directory at a host path where nothing stands yet."""
 
 
 class Mount(Protocol):
@@ -58,11 +55,12 @@ class CacheMount:
     key: CacheKey
     store: CacheStore
     fill: Fill | None = None
+    sharing: str = "shared"
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
         """Take the cache out of the store and put it back in the end."""
-        with self.store.lent(self.key, place, self.fill):
+        with self.store.lent(self.key, place, self.fill, self.sharing):
             yield
 
 

@@ -5,6 +5,8 @@ import os
 import shutil
 import stat
 
+from yadokari_builder.layers.tree import copy_metadata
+
 
 def move(source: str, destination: str) -> list[str]:
     """Move what stands at `source` to `destination`, where nothing stands yet.
@@ -44,7 +46,9 @@ def _move_directory(source: str, destination: str, state: os.stat_result) -> lis
     for name in sorted(os.listdir(source)):
         below = move(f"{source}/{name}", f"{destination}/{name}")
         moved += [f"/{name}{path}" for path in below]
-    _copy_metadata(source, destination, state)
+    copy_metadata(source, destination)
+    # Those of the source are what the moving made of them.
+    os.utime(destination, ns=(state.st_atime_ns, state.st_mtime_ns))
     os.rmdir(source)
     return moved
 
@@ -56,15 +60,4 @@ def _copy(source: str, destination: str, state: os.stat_result) -> None:
         os.symlink(os.readlink(source), destination)
     else:
         os.mknod(destination, state.st_mode, state.st_rdev)
-    _copy_metadata(source, destination, state)
-
-
-def _copy_metadata(source: str, destination: str, state: os.stat_result) -> None:
-    # The owner first: chown clears set-uid bits and capabilities.
-    os.chown(destination, state.st_uid, state.st_gid, follow_symlinks=False)
-    for name in os.listxattr(source, follow_symlinks=False):
-        value = os.getxattr(source, name, follow_symlinks=False)
-        os.setxattr(destination, name, value, follow_symlinks=False)
-    if not stat.S_ISLNK(state.st_mode):
-        os.chmod(destination, stat.S_IMODE(state.st_mode))
-    os.utime(destination, ns=(state.st_atime_ns, state.st_mtime_ns), follow_symlinks=False)
+    copy_metadata(source, destination)

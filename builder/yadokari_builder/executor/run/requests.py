@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from yadokari_builder.dockerfile import instructions
 from yadokari_builder.executor.steps import ContextSource, Source
 
-from .caches import CacheKey, CacheStore
-from .mounts import BindMount, CacheMount, FileMount, Fill, Mount, TmpfsMount
+from .caches import CacheKey, CacheStore, Fill
+from .mounts import BindMount, CacheMount, FileMount, Mount, TmpfsMount
 from .secrets import Secrets
 from .ssh import DEFAULT_ID, Agents, SshMount, default_target
 
@@ -82,7 +82,8 @@ def _cache(
         gid=request.gid or 0,
         mode=0o755 if request.mode is None else request.mode,
     )
-    return CacheMount(_target(request, working_dir), key, provisions.caches, fill)
+    sharing = request.sharing or "shared"
+    return CacheMount(_target(request, working_dir), key, provisions.caches, fill, sharing)
 
 
 def _tmpfs(request: instructions.Mount, working_dir: str) -> TmpfsMount:

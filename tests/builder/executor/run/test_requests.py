@@ -6,8 +6,8 @@ import pytest
 
 from yadokari_builder.dockerfile.instructions import Mount
 from yadokari_builder.errors import RunError
-from yadokari_builder.executor.run.caches import CacheKey, CacheStore
-from yadokari_builder.executor.run.mounts import BindMount, CacheMount, FileMount, Fill, TmpfsMount
+from yadokari_builder.executor.run.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.executor.run.mounts import BindMount, CacheMount, FileMount, TmpfsMount
 from yadokari_builder.executor.run.requests import Mounts, Provisions, answer
 from yadokari_builder.executor.run.secrets import Secrets
 from yadokari_builder.executor.run.ssh import Agents, SshMount
