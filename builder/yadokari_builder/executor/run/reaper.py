@@ -86,11 +86,22 @@ def _descendants(kept: frozenset[int]) -> list[int]:
 
 
 def _by_parent() -> dict[int, list[int]]:
+    """Return the ids of all processes by their parent's, nothing if this one has no child."""
+    if not _has_children():
+        return {}
     by_parent: dict[int, list[int]] = defaultdict(list)
     for name in os.listdir("/proc"):
         if name.isdigit() and (parent := _parent(name)):
             by_parent[parent].append(int(name))
     return by_parent
+
+
+def _has_children() -> bool:
+    try:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    except ChildProcessError:
+        return False
+    return True
 
 
 def _parent(pid: str) -> int:
