@@ -36,8 +36,9 @@ def set_up_logging(settings: Settings) -> None:
     plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
     handler.setFormatter(JsonFormatter() if settings.log_format == "json" else plain)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    # kopf tells of every event of every resource; only its troubles are news here.
-    logging.getLogger("kopf").setLevel(logging.WARNING)
+    # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
+    for name in ("kopf", "aiohttp.access"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def main() -> int:

@@ -1,0 +1,193 @@
+"""The operator as a process of the host, in one namespace of a real cluster and with its own rights only."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+
+
+class Kubectl:
+    """kubectl in one namespace, as the cluster's administrator."""
+
+    def __init__(self, kubeconfig: str, namespace: str) -> None:
+        self.kubeconfig = kubeconfig
+        self.namespace = namespace
+
+    def __call__(self, *arguments: str, stdin: Any = None, check: bool = True) -> str:
+        result = subprocess.run(
+            ["kubectl", "--kubeconfig", self.kubeconfig, "-n", self.namespace, *arguments],
+            input=None if stdin is None else json.dumps(stdin),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and result.returncode:
+            raise RuntimeError(f"kubectl {' '.join(arguments)}: {result.stderr}")
+        return result.stdout + ("" if check else result.stderr)
+
+    def get(self, kind: str, name: str = "") -> dict[str, Any]:
+        """Read a resource, or list those of a kind."""
+        found: dict[str, Any] = json.loads(self("get", kind, *filter(None, [name]), "-o", "json"))
+        return found
+
+
+def install(kubectl: Kubectl, folder: Path) -> Path:
+    """Install kustomize/namespaced but for the Deployment; gives a kubeconfig with the operator's rights."""
+    up = "../" * (len(folder.resolve().parts) - 1)
+    kustomization = {
+        "namespace": kubectl.namespace,
+        "resources": [f"{up}{ROOT / 'kustomize/namespaced'}".replace("//", "/")],
+        "patches": [
+            {
+                "patch": yaml.safe_dump(
+                    {
+                        "$patch": "delete",
+                        "apiVersion": "apps/v1",
+                        "kind": "Deployment",
+                        "metadata": {"name": "yadokari"},
+                    }
+                )
+            }
+        ],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    kubectl("apply", "-k", str(folder))
+    kubectl("wait", "--for=condition=Established", "crd/imagebuilds.yadokari.dev", "--timeout=20s")
+    config = json.loads(kubectl("config", "view", "--raw", "--minify", "-o", "json"))
+    config["users"][0]["user"] = {"token": kubectl("create", "token", "yadokari").strip()}
+    own = folder / "kubeconfig"
+    own.write_text(json.dumps(config))
+    return own
+
+
+class OperatorProcess:
+    """An operator that can be stopped, killed and started again."""
+
+    def __init__(self, kubeconfig: Path, settings: Mapping[str, str], log: Path) -> None:
+        self._environment = {
+            **os.environ,
+            **settings,
+            "KUBECONFIG": str(kubeconfig),
+            "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",
+        }
+        self._log = log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "yadokari_operator"], env=self._environment, stdout=log, stderr=log
+            )
+
+    def kill(self) -> None:
+        """Kill it without notice."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Stop it as Kubernetes does; gives its exit status."""
+        return self._end(signal.SIGTERM)
+
+    @property
+    def log(self) -> str:
+        """What it logged so far."""
+        return self._log.read_text()
+
+    def _end(self, how: signal.Signals) -> int:
+        if self._process is None:
+            return 0
+        process, self._process = self._process, None
+        process.send_signal(how)
+        return process.wait(timeout=30)
+
+
+class Builds:
+    """ImageBuilds whose executor is a shell script, given in place of the Dockerfile."""
+
+    def __init__(self, kubectl: Kubectl, image: str) -> None:
+        self.kubectl = kubectl
+        self.image = image
+
+    def apply(self, name: str, script: str | None, **spec: Any) -> None:
+        """Apply an ImageBuild; without a script, `spec` says where it comes from."""
+        dockerfile = {} if script is None else {"dockerfile": script}
+        self.kubectl(
+            "apply",
+            "-f",
+            "-",
+            stdin={
+                "apiVersion": "yadokari.dev/v1alpha1",
+                "kind": "ImageBuild",
+                "metadata": {"name": name},
+                "spec": {
+                    "executor": {"image": self.image},
+                    "destinations": [{"image": "registry.test/app:1"}],
+                    **dockerfile,
+                    **spec,
+                },
+            },
+        )
+
+    def status(self, name: str) -> dict[str, Any]:
+        """Read what the operator says."""
+        status: dict[str, Any] = self.kubectl.get("imagebuild", name)["status"]
+        return status
+
+    def reason(self, name: str) -> str:
+        """Read why it is ready or not."""
+        conditions = self.status(name).get("conditions", [])
+        return next((condition["reason"] for condition in conditions if condition["type"] == "Ready"), "")
+
+    def wait(self, name: str, done: Callable[[dict[str, Any]], bool], seconds: float = 40) -> dict[str, Any]:
+        """Wait for a status."""
+        end = time.monotonic() + seconds
+        while True:
+            status = self.status(name)
+            if done(status):
+                return status
+            if time.monotonic() > end:
+                raise TimeoutError(f"{name} did not come to it within {seconds} s: {status}")
+            time.sleep(0.2)
+
+    def wait_for_phase(self, name: str, phase: str, seconds: float = 40) -> dict[str, Any]:
+        """Wait until it is in a phase, of the spec as it is now."""
+        generation = self.kubectl.get("imagebuild", name)["metadata"]["generation"]
+        return self.wait(
+            name, lambda s: s.get("phase") == phase and s["observedGeneration"] == generation, seconds
+        )
+
+    def wait_for_reason(self, name: str, reason: str, seconds: float = 40) -> dict[str, Any]:
+        """Wait until its Ready condition has a reason."""
+        return self.wait(name, lambda s: reason in {c["reason"] for c in s.get("conditions", [])}, seconds)
+
+    def pods(self, name: str) -> list[str]:
+        """Name its pods that are not going away."""
+        items = self.kubectl.get("pods")["items"]
+        return [
+            pod["metadata"]["name"]
+            for pod in items
+            if pod["metadata"]["labels"].get("yadokari.dev/imagebuild") == name
+            and "deletionTimestamp" not in pod["metadata"]
+        ]
+
+    def events(self, name: str) -> list[tuple[str, str]]:
+        """Give the types and reasons of its Events, in order."""
+        found = self.kubectl(
+            "get",
+            "events",
+            "--field-selector",
+            f"involvedObject.name={name},involvedObject.kind=ImageBuild",
+            "-o",
+            "json",
+        )
+        items = sorted(json.loads(found)["items"], key=lambda event: str(event["firstTimestamp"]))
+        return [(event["type"], event["reason"]) for event in items]
