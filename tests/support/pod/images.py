@@ -69,25 +69,27 @@ def _build(name: str, layout: Path) -> None:
         for old in layout.parent.glob(f"{name}-*"):
             shutil.rmtree(old)
         Path(part, "image").rename(layout)
-    # What the tags no longer name: builds of before.
-    _buildah("image", "prune", "--force", check=False)
 
 
-def _buildah(*arguments: str, check: bool = True) -> None:
+def _buildah(*arguments: str) -> None:
+    """Run buildah on our store; what it mounts is seen by itself alone and gone when it ends."""
     store = scratch_folder() / "buildah"
-    command = ["buildah", f"--root={store}/root", f"--runroot={store}/run"]
-    done = subprocess.run(
-        [*command, "--storage-driver=overlay", *arguments],
-        cwd=PROJECT,
-        env=os.environ | {"EXTRA_CA": _extra_certificates(), "TMPDIR": str(scratch_folder())},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        check=False,
-    )
-    if done.returncode and check:
+    with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="buildah-") as temporary:
+        done = subprocess.run(
+            [
+                *("unshare", "--mount", "--propagation", "private", "buildah", "--storage-driver=overlay"),
+                *(f"--root={store}", f"--runroot={temporary}/run", *arguments),
+            ],
+            cwd=PROJECT,
+            env=os.environ | {"EXTRA_CA": _extra_certificates(), "TMPDIR": temporary},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    if done.returncode:
         sys.stderr.write(done.stdout[-6000:])
         raise RuntimeError(f"buildah {arguments[0]} failed with exit code {done.returncode}; see above")
 

@@ -37,9 +37,9 @@ class Pod:
 class Report:
     """What the container used.
 
-    `peak_rss_bytes` is that of its first process, the executor, and `peak_rss_of_any_bytes` the largest of any
-    process in it: see `usage`. CPU seconds are those of all its processes, from the cgroup; runc's own share
-    until the executor starts, some 20 ms, is in them.
+    `peak_rss_bytes` is that of its first process, the executor; `peak_rss_of_any_bytes` is the largest of any
+    process in it: see `usage`. CPU seconds are those of all its processes, from the cgroup; runc's own until
+    the executor starts, some 20 ms, are in them.
     """
 
     exit_code: int

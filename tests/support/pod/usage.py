@@ -1,9 +1,9 @@
 """Measures a container's first process from outside, without a part in its life.
 
-Peak RSS is VmHWM, which only grows: it is read every 10 ms until the process ends, so that only a growth in the
-last 10 ms is missed. The report's `peak_rss_of_any_bytes` misses nothing, since it is what the kernel notes when
-a process ends, but is the largest of all processes of the container: where the two agree, both are exact. Both
-are right to some 0.3 MB, for the kernel counts in batches.
+Peak RSS is VmHWM, which only grows: it is read every 10 ms until the process ends, so that only a growth in
+the last 10 ms is missed. The report's `peak_rss_of_any_bytes` misses nothing, since it is what the kernel
+notes when a process ends, but is the largest of all processes of the container: where the two agree, both are
+exact. Both are right to some 0.3 MB, for the kernel counts in batches.
 """
 
 import os
