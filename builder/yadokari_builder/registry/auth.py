@@ -73,7 +73,9 @@ class Authorizer:
             self._challenges[access.registry] = challenge
             held = self._tokens.get(access)
             if held is not None and rejected == f"Bearer {held.value}":
-                del self._tokens[access]
+                # It has expired, or the registry wants more than such a request commonly needs.
+                wanted = _widened(access, challenge.parameters.get("scope", ""))
+                self._tokens[access] = self._fetch(wanted, challenge)
             value = self._respond(access, challenge)
             return None if value == rejected else value
 
@@ -100,12 +102,11 @@ class Authorizer:
             return f"Bearer {credential.registry_token}"
         token = self._tokens.get(access)
         if token is None or token.expires <= self._clock():
-            # The registry may want more than such a request commonly needs.
-            wanted = _widened(access, challenge.parameters.get("scope", ""))
-            token = self._tokens[access] = self._fetch(wanted, challenge, credential)
+            token = self._tokens[access] = self._fetch(access, challenge)
         return f"Bearer {token.value}"
 
-    def _fetch(self, access: Access, challenge: Challenge, credential: Credential | None) -> _Token:
+    def _fetch(self, access: Access, challenge: Challenge) -> _Token:
+        credential = self._credentials.find(access.registry, access.repository)
         realm = challenge.parameters.get("realm", "")
         what = f"{access.registry}/{access.repository}: cannot get a token from {origin(realm)}"
         _check_realm(realm, access, what)
@@ -159,8 +160,7 @@ def _choose(challenges: tuple[Challenge, ...]) -> Challenge | None:
 
 
 def _widened(access: Access, scope: str) -> Access:
-    missing = tuple(part for part in scope.split() if part not in access.scopes)
-    return replace(access, scopes=access.scopes + missing)
+    return replace(access, scopes=access.scopes + tuple(set(scope.split()) - set(access.scopes)))
 
 
 def _check_realm(realm: str, access: Access, what: str) -> None:

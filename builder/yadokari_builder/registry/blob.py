@@ -139,9 +139,7 @@ class BlobStream(io.RawIOBase):
             self._answer = None
 
     def _fail(self, why: str) -> NoReturn:
-        raise ImageInvalidError(
-            f"{self._repository}: blob {self._descriptor.digest} is not what it should be: {why}"
-        )
+        raise ImageInvalidError(f"{self._repository}: blob {self._descriptor.digest} is wrong: {why}")
 
     def _drop(self) -> None:
         if self._answer is not None:

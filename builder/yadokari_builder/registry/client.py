@@ -37,8 +37,9 @@ class Request:
     """A request about a repository.
 
     `url` is absolute or a path below the repository's; `task` completes "cannot ..." in errors; `push` asks
-    for the right to push, `also_pull` for the right to pull from another repository. `body` opens the body,
-    anew for each attempt, and `length` is its size in bytes. Statuses other than `expected` raise.
+    for the right to push, `also_pull` for the right to pull from another repository; without `insist` nothing
+    better is looked for if the credentials at hand are rejected. `body` opens the body, anew for each
+    attempt, and `length` is its size in bytes. Statuses other than `expected` raise.
     """
 
     method: str
@@ -48,6 +49,7 @@ class Request:
     expected: frozenset[int] = frozenset({200})
     push: bool = False
     also_pull: str = ""
+    insist: bool = True
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: Callable[[], BinaryIO] | None = None
     length: int = 0
@@ -107,7 +109,7 @@ class RegistryClient:
         access = self._access(request)
         authorization = self._authorizer.authorization(access)
         answer = self._exchange(request, url, authorization)
-        if answer.status == 401 and not answer.redirected:
+        if answer.status == 401 and request.insist and not answer.redirected:
             header = answer.headers.get("WWW-Authenticate", "")
             other = self._authorizer.answer(access, header, authorization)
             if other is not None:

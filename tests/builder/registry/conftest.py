@@ -1,0 +1,111 @@
+"""Registries and clients of them."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support.gate import Gate, running_gate
+from support.registry import Certificate, Registry, make_certificate, running_registry
+from support.tokens import TokenServer, make_token_keys, running_token_server
+from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.credentials import Credentials
+from yadokari_builder.registry.retry import RetryPolicy
+from yadokari_builder.registry.transport import Transport
+
+QUICK = RetryPolicy(attempts=4, first_delay=0.001, max_delay=1)
+
+ClientMaker = Callable[..., RegistryClient]
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that lets anybody in; tests keep apart by their repositories' names."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def guarded_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with running_registry(tmp_path_factory.mktemp("registry"), passwords=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def secure_registry(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Registry]:
+    folder = tmp_path_factory.mktemp("registry")
+    with running_registry(folder, passwords=True, certificate=certificate) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def token_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_token_keys(tmp_path_factory.mktemp("tokens"))
+
+
+@pytest.fixture
+def tokens(token_keys: Path) -> Iterator[TokenServer]:
+    server = TokenServer(
+        token_keys,
+        passwords={("builder", "pass word:1"): ("team/app", "team/base")},
+        identities={"an identity token": ("team/app",)},
+    )
+    with running_token_server(server):
+        yield server
+
+
+@pytest.fixture
+def token_registry(tmp_path: Path, tokens: TokenServer) -> Iterator[Registry]:
+    with running_registry(tmp_path / "registry", tokens=tokens) as running:
+        yield running
+
+
+@pytest.fixture
+def gate(registry: Registry) -> Iterator[Gate]:
+    with running_gate(registry.host) as running:
+        yield running
+
+
+@pytest.fixture
+def client(client_with: ClientMaker) -> RegistryClient:
+    """A client without credentials that speaks plain HTTP and does not wait long."""
+    return client_with()
+
+
+@pytest.fixture
+def client_with() -> Iterator[ClientMaker]:
+    """Makes clients with the credentials of a config.json, without TLS unless there is a CA file."""
+    with ExitStack() as stack:
+
+        def make(
+            config: str = "{}", *, ca_file: Path | None = None, retry: RetryPolicy = QUICK
+        ) -> RegistryClient:
+            client = RegistryClient(
+                credentials=Credentials.parse(config, "config.json"),
+                insecure=lambda _: ca_file is None,
+                transport=Transport(ca_file=str(ca_file) if ca_file else None, read_timeout=5),
+                retry=retry,
+            )
+            stack.callback(client.close)
+            return client
+
+        yield make
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A repository's name that no other test has."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:120]
