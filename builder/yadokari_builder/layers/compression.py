@@ -3,6 +3,7 @@
 import bz2
 import io
 import lzma
+import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +17,14 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.streams import CHUNK_SIZE, Readable, read_chunk
 
 _INPUT_SIZE = 1 << 17
-_MAGIC_SIZE = 6
-_GZIP = b"\x1f\x8b"
+_MAGIC_SIZE = 10
+_GZIP = b"\x1f\x8b\x08"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 # Frames that a reader skips (RFC 8878, 3.1.2) may come first: zstd:chunked writes some.
 _ZSTD_SKIPPABLE = tuple(bytes([0x50 + n, 0x2A, 0x4D, 0x18]) for n in range(16))
+_SEAL = b"yadokari zstd seal"
 _XZ = b"\xfd7zXZ\x00"
-_BZIP2 = b"BZh"
+_BZIP2 = re.compile(rb"BZh[1-9](1AY&SY|\x17rE8P\x90)")
 
 # An archive may ask for windows and dictionaries of gigabytes; `zstd -22` and `xz -9` need less than these.
 _ZSTD_MAX_WINDOW = 1 << 27
@@ -40,18 +42,16 @@ def decompress(stream: BinaryIO) -> BinaryIO:
     Reading raises ImageInvalidError where the data is broken or ends too early.
     """
     source = _Peeked(stream, _MAGIC_SIZE)
-    plain = cast(BinaryIO, source)
     magic = source.head
     if magic.startswith(_GZIP):
         return _guarded(igzip.open(source, "rb"), "gzip")  # type: ignore[no-untyped-call]
     if magic.startswith((_ZSTD, *_ZSTD_SKIPPABLE)):
-        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_MAX_WINDOW)
-        return _guarded(decompressor.stream_reader(plain, _INPUT_SIZE, read_across_frames=True), "zstd")
+        return _guarded(_ZstdReader(source), "zstd")
     if magic.startswith(_XZ):
         return _guarded(_BlockReader(source, lambda: lzma.LZMADecompressor(memlimit=_XZ_MEMORY)), "xz")
-    if magic.startswith(_BZIP2):
+    if _BZIP2.match(magic):
         return _guarded(_BlockReader(source, bz2.BZ2Decompressor), "bzip2")
-    return plain
+    return cast(BinaryIO, source)
 
 
 def _guarded(stream: Readable, kind: str) -> BinaryIO:
@@ -160,6 +160,44 @@ class _Guarded(_Reader):
             return self._stream.read(size if size >= 0 else CHUNK_SIZE)
         except _BROKEN as error:
             raise ImageInvalidError(f"the {self._kind} data is broken: {error}") from error
+
+
+class _Sealed(_Reader):
+    """A stream with one zstd frame more at its end."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._seal = zstandard.ZstdCompressor().compress(_SEAL)
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._stream.read(size)
+        if not data:
+            data, self._seal = self._seal[:size], self._seal[size:]
+        return data
+
+
+class _ZstdReader:
+    """Reads zstd frames one after the other.
+
+    The library does not tell a stream that ends within a frame from one that ends after it. So a frame is put
+    behind the stream: unless its content is what comes out last, something is missing before it.
+    """
+
+    def __init__(self, stream: Readable) -> None:
+        decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_MAX_WINDOW)
+        sealed = cast(BinaryIO, _Sealed(stream))
+        self._reader = decompressor.stream_reader(sealed, _INPUT_SIZE, read_across_frames=True)
+        self._held = b""
+
+    def read(self, size: int, /) -> bytes:
+        while data := self._reader.read(size):
+            data = self._held + data
+            data, self._held = data[: -len(_SEAL)], data[-len(_SEAL) :]
+            if data:
+                return data
+        if self._held != _SEAL:
+            raise EOFError("it ends too early")
+        return b""
 
 
 class _BlockDecompressor(Protocol):

@@ -21,6 +21,7 @@ _OPAQUE = ".wh..wh..opq"
 _WHITEOUT_METADATA = ".wh..wh."
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_DIRECTORY_MODE = 0o755
+_MOST_PATHS = 100
 _NODE_TYPES = {
     Kind.CHARACTER_DEVICE: stat.S_IFCHR,
     Kind.BLOCK_DEVICE: stat.S_IFBLK,
@@ -38,14 +39,28 @@ _IMPOSSIBLE = frozenset(
 class UnpackReport:
     """What an archive held that could not be written as it stands, for the log to say once.
 
-    `excluded` are in-root paths where the build's own things are, `unsafe_links` hard links to outside of the
-    root; `xattrs` and `devices` count what the kernel refused.
+    `excluded` are in-root paths that were left out for what is excluded from the boundary, `unsafe_links` hard
+    links to outside of the root: the first hundred of each. `xattrs` (by name) and `devices` count what the
+    kernel refused.
     """
 
     excluded: list[str] = field(default_factory=list)
     unsafe_links: list[str] = field(default_factory=list)
     xattrs: dict[str, int] = field(default_factory=dict)
     devices: int = 0
+
+    def __bool__(self) -> bool:
+        return bool(self.excluded or self.unsafe_links or self.xattrs or self.devices)
+
+    def leave_out(self, path: str) -> None:
+        """Note that something excluded was in the way."""
+        if len(self.excluded) < _MOST_PATHS:
+            self.excluded.append(path)
+
+    def refuse_link(self, path: str) -> None:
+        """Note that a hard link leads out of the root."""
+        if len(self.unsafe_links) < _MOST_PATHS:
+            self.unsafe_links.append(path)
 
 
 def unpack(layer: BinaryIO, boundary: Boundary) -> UnpackReport:
@@ -114,13 +129,13 @@ class _Unpacking:
                 return  # the root itself
         parent = self._parents[head] if head in self._parents else self._enter(head)
         if parent is None:
-            self._report.excluded.append(f"{normalise(head)}/{name}")
+            self._report.leave_out(f"{normalise(head)}/{name}")
             return
         path = f"{parent.path}/{name}"
         if name.startswith(_WHITEOUT):
             self._white_out(parent.path, name)
         elif path in self._excluded:
-            self._report.excluded.append(path)
+            self._report.leave_out(path)
         elif member.kind is Kind.FILE:
             self._make_file(path, member, parent)
         elif member.kind is Kind.DIRECTORY:
@@ -139,17 +154,23 @@ class _Unpacking:
 
     def _parent(self, path: str) -> _Parent:
         host = self._prefix + path or "/"
-        try:
-            status = os.lstat(host)
-        except FileNotFoundError:
-            self._parent(path.rpartition("/")[0])
-            os.mkdir(host)
-            os.chmod(host, _NEW_DIRECTORY_MODE)
-            status = os.lstat(host)
+        if not os.path.lexists(host):
+            self._make_parents(path)
+        status = os.lstat(host)
         if not stat.S_ISDIR(status.st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), path)
         inherits = bool(status.st_mode & stat.S_ISGID) or _DEFAULT_ACL in xattrs.list_xattrs(host)
         return _Parent(path, inherits)
+
+    def _make_parents(self, path: str) -> None:
+        """Make a directory and those above it that are missing: root's, for everybody to read."""
+        missing = []
+        while not os.path.lexists(self._prefix + path):
+            missing.append(self._prefix + path)
+            path = path.rpartition("/")[0]
+        for host in reversed(missing):
+            os.mkdir(host)
+            os.chmod(host, _NEW_DIRECTORY_MODE)
 
     def _make_room(self, path: str) -> bool:
         """Take away what stands at a path; tells whether that was possible."""
@@ -158,7 +179,7 @@ class _Unpacking:
             os.unlink(self._prefix + path)
             return True
         if self._boundary.has_excluded_below(path):
-            self._report.excluded.append(path)
+            self._report.leave_out(path)
             return False
         remove(self._boundary, path)
         # What led through it may lead elsewhere now.
@@ -239,7 +260,7 @@ class _Unpacking:
         head, _, name = normalise(member.link).rpartition("/")
         target = resolve(self._boundary.root, head).rstrip("/") + f"/{name}"
         if self._boundary.is_excluded(target):
-            self._report.excluded.append(path)
+            self._report.leave_out(path)
             return False
         if target == path:
             return os.path.lexists(self._prefix + path)
@@ -248,7 +269,7 @@ class _Unpacking:
         except FileNotFoundError:
             if not _leaves_root(member.link):
                 raise
-            self._report.unsafe_links.append(path)
+            self._report.refuse_link(path)
             return False
         self._set_metadata(self._prefix + path, member)
         return True
@@ -268,7 +289,7 @@ class _Unpacking:
         os.chown(host, member.uid, member.gid, follow_symlinks=False)
         if member.xattrs:
             self._set_xattrs(host, member)
-        if member.kind is not Kind.LINK and not os.path.islink(host):
+        if not (member.kind is Kind.LINK or (member.kind is Kind.HARD_LINK and os.path.islink(host))):
             os.chmod(host, member.mode)
         os.utime(host, ns=(member.mtime_ns, member.mtime_ns), follow_symlinks=False)
 

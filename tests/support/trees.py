@@ -1,0 +1,51 @@
+"""Trees on disk, told in full so that two can be compared."""
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+from typing import NamedTuple
+
+_SECOND = 1_000_000_000
+
+
+class Described(NamedTuple):
+    """Everything about a file that a layer can hold; `first_name` is the first of its hard links' names."""
+
+    mode: str
+    owner: tuple[int, int]
+    device: int
+    mtime: int
+    first_name: str
+    content: str
+    xattrs: tuple[tuple[str, bytes], ...]
+
+
+def describe(root: Path, *, whole_seconds: bool = False) -> dict[str, Described]:
+    """Tell everything about what is below `root`, by relative path."""
+    first_names: dict[tuple[int, int], str] = {}
+    description = {}
+    for path in sorted(str(path.relative_to(root)) for path in root.rglob("*")):
+        host = root / path
+        status = os.lstat(host)
+        description[path] = Described(
+            oct(status.st_mode),
+            (status.st_uid, status.st_gid),
+            status.st_rdev,
+            status.st_mtime_ns // _SECOND if whole_seconds else status.st_mtime_ns,
+            first_names.setdefault((status.st_dev, status.st_ino), path),
+            _content(host, status),
+            tuple((name, os.getxattr(host, name, follow_symlinks=False)) for name in _xattr_names(host)),
+        )
+    return description
+
+
+def _content(path: Path, status: os.stat_result) -> str:
+    if stat.S_ISREG(status.st_mode):
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    return os.readlink(path) if path.is_symlink() else ""
+
+
+def _xattr_names(path: Path) -> list[str]:
+    names = os.listxattr(path, follow_symlinks=False)
+    return sorted(name for name in names if name != "security.selinux")
