@@ -7,6 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 KUBELET_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log")
 
+_MAX_BYTES = 1 << 20
+"""More than any of them holds: Kubernetes keeps objects smaller."""
+
 
 @contextmanager
 def preserved(paths: Iterable[str]) -> Iterator[None]:
@@ -24,11 +27,12 @@ def preserved(paths: Iterable[str]) -> Iterator[None]:
 
 @contextmanager
 def _preserved(path: str) -> Iterator[None]:
-    content, before = _read(path)
+    content, before = _read(path, _MAX_BYTES)
     try:
         yield
     finally:
-        now, after = _read(path)
+        # A step may have made it any size.
+        now, after = _read(path, len(content) + 1)
         if now != content:
             _write(path, content)
         if stat.S_IMODE(before.st_mode) != stat.S_IMODE(after.st_mode):
@@ -37,10 +41,10 @@ def _preserved(path: str) -> Iterator[None]:
             os.chown(path, before.st_uid, before.st_gid)
 
 
-def _read(path: str) -> tuple[bytes, os.stat_result]:
+def _read(path: str, size: int) -> tuple[bytes, os.stat_result]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with open(descriptor, "rb") as file:
-        return file.read(), os.fstat(descriptor)
+        return file.read(size), os.fstat(descriptor)
 
 
 def _write(path: str, content: bytes) -> None:

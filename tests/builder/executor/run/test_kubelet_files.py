@@ -25,6 +25,15 @@ def test_what_a_step_wrote_into_a_file_is_undone(tmp_path: Path) -> None:
     assert hosts.stat().st_ino == inode
 
 
+def test_what_a_step_appended_is_undone(tmp_path: Path) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("before\n")
+    with preserved([str(hosts)]), open(hosts, "a") as file:
+        file.write("x" * 100_000)
+        file.flush()
+    assert hosts.read_text() == "before\n"
+
+
 def test_it_is_undone_when_the_step_fails(tmp_path: Path) -> None:
     hosts = tmp_path / "hosts"
     hosts.write_text("before")
