@@ -33,6 +33,9 @@ class BuildSpec:
     result_file: str = ""
     build_args: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     target: str = ""
+    secrets: tuple[str, ...] = ()
+    ssh: tuple[str, ...] = ()
+    cache_mounts_dir: str = ""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False
     insecure_pull: bool = False
@@ -118,6 +121,9 @@ FLAGS = (
     ),
     Flag("build-arg", "build_args", _OPTIONAL_PAIRS, "value of an ARG; without =VALUE from the environment"),
     Flag("target", "target", _TEXT, "stage to build, by name or index; the last one otherwise"),
+    Flag("secret", "secrets", _LIST, "secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]"),
+    Flag("ssh", "ssh", _LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
+    Flag("cache-mounts-dir", "cache_mounts_dir", _TEXT, "folder that keeps RUN --mount=type=cache"),
     Flag("label", "labels", _PAIRS, "label to set on the image; repeatable"),
     Flag("insecure", "insecure", _SWITCH, "push over plain HTTP"),
     Flag("insecure-pull", "insecure_pull", _SWITCH, "pull over plain HTTP"),
@@ -168,7 +174,6 @@ KANIKO_ONLY = frozenset(
         "registry-client-cert",
         "registry-map",
         "reproducible",
-        "secret",
         "single-snapshot",
         "skip-default-registry-fallback",
         "skip-push-permission-check",

@@ -1,21 +1,23 @@
 """Steps that change files, performed: RUN, COPY and ADD, WORKDIR."""
 
-from collections.abc import Callable, Mapping
+import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
 
-from yadokari_builder.errors import RunError
 from yadokari_builder.executor.copy.destination import Destination, Staged
 from yadokari_builder.executor.copy.perform import Target, copy_files
 from yadokari_builder.executor.copy.sources import SourceTree
+from yadokari_builder.executor.copy.transfer import Options, Transfer
 from yadokari_builder.executor.run.environment import step_environment
 from yadokari_builder.executor.run.isolation import check_security
 from yadokari_builder.executor.run.kubelet_files import KUBELET_FILES, preserved
-from yadokari_builder.executor.run.mounts import FileMount, mounted
+from yadokari_builder.executor.run.mounts import FileMount, Fill, mounted
 from yadokari_builder.executor.run.process import ProcessUser, run_step
+from yadokari_builder.executor.run.requests import Provisions, answer
 from yadokari_builder.executor.steps import CopyAction, RunAction, Source, WorkdirAction
 from yadokari_builder.executor.users import find_owner, find_user
 from yadokari_builder.layers.boundary import Boundary
@@ -40,8 +42,20 @@ class Workbench:
     staging: Path
     shelter: Path
     source: Callable[[Source], SourceTree]
+    provisions: Provisions
     output: Callable[[bytes], None]
     http: urllib3.PoolManager
+
+
+def files_of(tree: SourceTree, path: str) -> Fill:
+    """Return what copies an in-tree path, file or folder, to a place on the host."""
+
+    def fill(place: str) -> None:
+        folder, name = os.path.split(place)
+        destination = Destination(Boundary(Path(folder)), Path(folder))
+        Transfer(tree, destination, Options()).copy(path, f"/{name}")
+
+    return fill
 
 
 def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
@@ -67,18 +81,19 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     check_security(action.security)
     root = bench.boundary.root
     user = find_user(action.user, root)
-    environment: Mapping[str, str] = step_environment(action.environment, {}, user.home)
+    environment = step_environment(action.environment, {}, user.home)
     kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
-    mounts = [FileMount(action.argv[0], action.script.encode(), mode=0o755)] if action.script else []
-    if action.mounts:
-        raise RunError("RUN --mount is not supported in this version", status=125)
+    scripts = [FileMount(action.argv[0], action.script.encode(), mode=0o755)] if action.script else []
+    answered = answer(action.mounts, action.working_dir, bench.provisions)
     with ExitStack() as stack:
         stack.enter_context(preserved(kubelet_files))
-        disturbed = stack.enter_context(mounted(mounts, root=root, shelter=str(bench.shelter)))
+        disturbed = stack.enter_context(
+            mounted([*scripts, *answered.mounts], root=root, shelter=str(bench.shelter))
+        )
         run_step(
             action.argv,
             root=root,
-            env=environment,
+            env={**environment, **answered.environment},
             cwd=action.working_dir,
             user=ProcessUser(user.uid, user.gid, user.groups),
             output=bench.output,

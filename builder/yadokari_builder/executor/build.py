@@ -1,7 +1,7 @@
 """The build: stages one after the other, each step's changes packed into a layer and handed on at once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yadokari_builder.errors import BuilderError
@@ -105,10 +105,11 @@ class Build:
         before = self._baseline or snapshot.take(boundary)
         self._baseline = None
         snapshot.settle(before)
-        actions.run(action, self.bench)
+        disturbed = frozenset(actions.run(action, self.bench))
         after = snapshot.take(boundary)
         self._baseline = after
         changes = compare(before, after, boundary)
+        changes = replace(changes, changed=tuple(path for path in changes.changed if path not in disturbed))
         return pack(changes, boundary, self.layers) if changes else None
 
     def _pack_written(self, written: Written) -> PackedLayer | None:

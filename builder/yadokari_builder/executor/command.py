@@ -58,7 +58,7 @@ def _build(spec: BuildSpec, environment: Mapping[str, str]) -> tuple[BuildResult
         logger.debug("where it happened:", exc_info=True)
     except Exception as error:
         problem = BuilderError(f"this is a mistake in Yadokari, please report it: {error!r}")
-        logger.error("where it happened:", exc_info=True)
+        logger.debug("where it happened:", exc_info=True)
     logger.error("%s", problem)
     return _failed(session, problem), ExitCode.INTERNAL
 

@@ -63,6 +63,8 @@ class TextFormatter(logging.Formatter):
         """Write one record, which may take several lines."""
         level = _NAMES.get(record.levelno, "trace")
         text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
         if record.levelno not in (logging.INFO, logging.ERROR):
             text = f"{level}: {text}"
         elif record.levelno == logging.ERROR:
@@ -81,6 +83,8 @@ class JsonFormatter(logging.Formatter):
             "level": _NAMES.get(record.levelno, "trace"),
             "msg": record.getMessage(),
         }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
         fields |= {name: getattr(record, name) for name in ("kind", "step", "steps") if hasattr(record, name)}
         return json.dumps(fields, ensure_ascii=False)
 

@@ -16,12 +16,19 @@ from yadokari_builder.layers import tree
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.unpack import UnpackReport
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import PulledImage
 
 logger = logging.getLogger(__name__)
 
 Pull = Callable[[Reference], PulledImage]
+
+
+@dataclass(frozen=True, slots=True)
+class _UnpackedImage:
+    folder: str
+    digest: Digest
 
 
 @dataclass(slots=True)
@@ -36,7 +43,7 @@ class Roots:
     context: Path
     ignored: IgnorePatterns
     pull: Pull
-    _images: dict[Reference, str] = field(default_factory=dict)
+    _images: dict[Reference, _UnpackedImage] = field(default_factory=dict)
 
     def fill(self, base: Base, pulled: PulledImage | None, *, last_use: bool) -> None:
         """Clean the root and put a stage's base there.
@@ -72,6 +79,17 @@ class Roots:
             case ImageSource(reference):
                 return SourceTree(Path(self._image(reference)))
 
+    def origin(self, source: Source) -> str:
+        """Name a source's content: the same name in another build means the same files."""
+        match source:
+            case ImageSource(reference):
+                self._image(reference)
+                return str(self._images[reference].digest)
+            case StageSource(index):
+                return f"stage {index}"
+            case ContextSource():
+                return "context"
+
     def _stage(self, index: int) -> str:
         return self.lodging.work(f"stages/{index}")
 
@@ -89,9 +107,10 @@ class Roots:
         if reference not in self._images:
             folder = self.lodging.host(self.lodging.work(f"images/{len(self._images)}"))
             os.makedirs(folder)
-            self._unpack(self.pull(reference), Boundary(Path(folder)))
-            self._images[reference] = folder
-        return self._images[reference]
+            pulled = self.pull(reference)
+            self._unpack(pulled, Boundary(Path(folder)))
+            self._images[reference] = _UnpackedImage(folder, pulled.image.manifest_digest)
+        return self._images[reference].folder
 
     def _unpack(self, pulled: PulledImage, boundary: Boundary) -> None:
         for remote in pulled.layers:

@@ -18,7 +18,7 @@ from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.errors import UsageError
 from yadokari_builder.executor import outputs
-from yadokari_builder.executor.actions import Workbench
+from yadokari_builder.executor.actions import Workbench, files_of
 from yadokari_builder.executor.build import Build
 from yadokari_builder.executor.lodging import Lodging, open_lodging
 from yadokari_builder.executor.outcome import assemble
@@ -26,7 +26,11 @@ from yadokari_builder.executor.plan import ImageBase, Plan, make_plan
 from yadokari_builder.executor.registries import open_registries
 from yadokari_builder.executor.report import Progress, human_size
 from yadokari_builder.executor.roots import Roots
+from yadokari_builder.executor.run.caches import CacheStore
 from yadokari_builder.executor.run.protection import make_undumpable, preload_modules
+from yadokari_builder.executor.run.requests import Provisions
+from yadokari_builder.executor.run.secrets import load_secrets, parse_secret
+from yadokari_builder.executor.run.ssh import parse_agents
 from yadokari_builder.executor.scope import open_scope
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.mounts import own_mounts
@@ -87,15 +91,32 @@ class Session:
             lambda reference: puller.resolve(reference, platform),
         )
         bench, layers = self._bench(lodging, boundary, roots), Path(lodging.host(lodging.work("layers")))
-        with Pusher(registries.pushing, destinations) as pusher:
+        if not destinations:
+            image = self._build(plan, roots, bench, layers, None)
+            self._write_outputs(image, ())
+        else:
+            pusher = Pusher(registries.pushing, destinations)
+            image = self._build_and_push(plan, roots, bench, layers, destinations, pusher)
+        if self.spec.digest_file:
+            outputs.write_digest(self._path(self.spec.digest_file), image.manifest_digest)
+        return self._result(image, destinations)
+
+    def _build_and_push(
+        self,
+        plan: Plan,
+        roots: Roots,
+        bench: Workbench,
+        layers: Path,
+        destinations: tuple[Reference, ...],
+        pusher: Pusher,
+    ) -> Image:
+        with pusher:
             pusher.check()
             image = self._build(plan, roots, bench, layers, pusher)
             self._write_outputs(image, destinations)
             with self._phase("push"):
                 pusher.finish(image)
-        if self.spec.digest_file:
-            outputs.write_digest(self._path(self.spec.digest_file), image.manifest_digest)
-        return self._result(image, destinations)
+        return image
 
     def _destinations(self) -> tuple[Reference, ...]:
         """Read the destinations, none where nothing is to be pushed."""
@@ -133,14 +154,30 @@ class Session:
             staging=folders["staging"],
             shelter=folders["shelter"],
             source=roots.source,
+            provisions=self._provisions(roots, lodging),
             output=lambda data: self.progress.output(data),
             http=urllib3.PoolManager(),
         )
 
-    def _build(self, plan: Plan, roots: Roots, bench: Workbench, layers: Path, pusher: Pusher) -> Image:
+    def _provisions(self, roots: Roots, lodging: Lodging) -> Provisions:
+        caches = self._path(self.spec.cache_mounts_dir or lodging.host(lodging.work("caches")))
+        return Provisions(
+            fill=lambda source, path: files_of(roots.source(source), path),
+            origin=roots.origin,
+            caches=CacheStore(caches),
+            secrets=load_secrets(
+                [parse_secret(text, self.environment) for text in self.spec.secrets], self.environment
+            ),
+            agents=parse_agents(self.spec.ssh, self.environment),
+        )
+
+    def _build(
+        self, plan: Plan, roots: Roots, bench: Workbench, layers: Path, pusher: Pusher | None
+    ) -> Image:
         def made(source: LayerSource) -> None:
             self._layers[str(source.layer.descriptor.digest)] = source
-            pusher.add_layer(source)
+            if pusher:
+                pusher.add_layer(source)
 
         def packed(layer: PackedLayer) -> None:
             made(FileLayer(layer.layer, str(layer.path)))
