@@ -36,8 +36,6 @@ def parse_header(block: bytes) -> Member:
     kind = _KINDS.get(flag)
     if kind is None:
         raise ImageInvalidError(f"the archive's member {name!r} is of the unknown type {flag!r}")
-    if kind is Kind.FILE and name.endswith("/"):
-        kind = Kind.DIRECTORY
     is_device = kind is Kind.CHARACTER_DEVICE or kind is Kind.BLOCK_DEVICE
     return Member(
         name,
@@ -50,6 +48,11 @@ def parse_header(block: bytes) -> Member:
         _text(block[157:257]) if kind is Kind.LINK or kind is Kind.HARD_LINK else "",
         (number(block[329:337]), number(block[337:345])) if is_device else (0, 0),
     )
+
+
+def is_old_directory(block: bytes, name: str) -> bool:
+    """Tell whether a header is a directory's as Unix's seventh edition wrote it: a file named `name/`."""
+    return block[156] == 0 and name.endswith("/")
 
 
 def extended_size(block: bytes) -> int:

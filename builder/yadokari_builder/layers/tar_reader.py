@@ -6,8 +6,14 @@ from collections.abc import Iterator
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers import tar_sparse
 from yadokari_builder.layers.streams import CHUNK_SIZE, Readable
-from yadokari_builder.layers.tar_header import extended, extended_size, parse_header, parse_records
-from yadokari_builder.layers.tar_member import BLOCK, Member
+from yadokari_builder.layers.tar_header import (
+    extended,
+    extended_size,
+    is_old_directory,
+    parse_header,
+    parse_records,
+)
+from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
 
 _ZEROS = bytes(BLOCK)
 _PAX = (b"x", b"X")
@@ -38,15 +44,18 @@ class TarReader:
         while (block := self._next_header()) is not None:
             flag = block[156:157]
             if flag in _PAX or flag in _GNU_LONG or flag == _PAX_GLOBAL:
-                member = self._extended_member(block)
-                if member is None:
+                following = self._extended_member(block)
+                if following is None:
                     break
+                block, member = following
             else:
                 member = parse_header(block)
                 if flag == _OLD_SPARSE:
                     member = tar_sparse.old_gnu(member, block, self._block)
                 if self._globals:
                     member = extended(member, self._globals)
+            if is_old_directory(block, member.name):
+                member = member._replace(kind=Kind.DIRECTORY, size=0)
             self._content = member.size
             self._padding = -member.size % BLOCK
             yield member
@@ -72,8 +81,8 @@ class TarReader:
         block = self._block()
         return None if block == _ZEROS else block
 
-    def _extended_member(self, block: bytes) -> Member | None:
-        """Read extended headers up to a member's own; nothing if the archive ends after global ones."""
+    def _extended_member(self, block: bytes) -> tuple[bytes, Member] | None:
+        """Read extended headers and the member's own; nothing if the archive ends after global ones."""
         records: list[tuple[str, bytes]] = []
         while (flag := block[156:157]) in _PAX or flag in _GNU_LONG or flag == _PAX_GLOBAL:
             data = self._extended_data(block)
@@ -91,8 +100,8 @@ class TarReader:
             block = following
         member = extended(parse_header(block), self._globals | dict(records))
         if flag == _OLD_SPARSE:
-            return tar_sparse.old_gnu(member, block, self._block)
-        return tar_sparse.pax(member, records, self._block)
+            return block, tar_sparse.old_gnu(member, block, self._block)
+        return block, tar_sparse.pax(member, records, self._block)
 
     def _extended_data(self, block: bytes) -> bytes:
         size = extended_size(block)

@@ -39,9 +39,9 @@ _IMPOSSIBLE = frozenset(
 class UnpackReport:
     """What an archive held that could not be written as it stands, for the log to say once.
 
-    `excluded` are in-root paths that were left out for what is excluded from the boundary, `unsafe_links` hard
-    links to outside of the root: the first hundred of each. `xattrs` (by name) and `devices` count what the
-    kernel refused.
+    `excluded` are in-root paths that were left out because the boundary excludes them or something below,
+    `unsafe_links` hard links to outside of the root: the first hundred of each. `xattrs` (by name) and
+    `devices` count what the kernel refused.
     """
 
     excluded: list[str] = field(default_factory=list)

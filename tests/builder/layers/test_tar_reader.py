@@ -120,9 +120,16 @@ def test_extended_attributes_are_read_in_any_bytes(tmp_path: Path) -> None:
 
 
 def test_a_plain_file_whose_name_ends_in_a_slash_is_a_directory(tmp_path: Path) -> None:
-    header = tarfile.TarInfo("old/").tobuf(tarfile.USTAR_FORMAT)
+    old = tarfile.TarInfo("old/")
+    old.type = tarfile.AREGTYPE
+    header = old.tobuf(tarfile.USTAR_FORMAT)
     ((member, _),) = members_of(header + bytes(1024), tmp_path)
     assert member.kind is Kind.DIRECTORY
+
+
+def test_a_long_name_cut_off_at_a_slash_is_still_a_files(tmp_path: Path) -> None:
+    ((member, content),) = members_of(archive(file("a/" * 60 + "b", b"text")).read(), tmp_path)
+    assert (member.kind, content) == (Kind.FILE, b"text")
 
 
 @pytest.mark.parametrize(
