@@ -12,10 +12,11 @@ from yadokari_builder.executor.copy.destination import Destination, Staged
 from yadokari_builder.executor.copy.perform import Target, copy_files
 from yadokari_builder.executor.copy.sources import SourceTree
 from yadokari_builder.executor.copy.transfer import Options, Transfer
+from yadokari_builder.executor.run.caches import Fill
 from yadokari_builder.executor.run.environment import step_environment
 from yadokari_builder.executor.run.isolation import check_security
 from yadokari_builder.executor.run.kubelet_files import KUBELET_FILES, preserved
-from yadokari_builder.executor.run.mounts import FileMount, Fill, mounted
+from yadokari_builder.executor.run.mounts import FileMount, mounted
 from yadokari_builder.executor.run.process import ProcessUser, run_step
 from yadokari_builder.executor.run.requests import Provisions, answer
 from yadokari_builder.executor.steps import CopyAction, RunAction, Source, WorkdirAction
@@ -81,7 +82,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     check_security(action.security)
     root = bench.boundary.root
     user = find_user(action.user, root)
-    environment = step_environment(action.environment, {}, user.home)
+    environment = step_environment(action.environment, user.home)
     kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
     scripts = [FileMount(action.argv[0], action.script.encode(), mode=0o755)] if action.script else []
     answered = answer(action.mounts, action.working_dir, bench.provisions)

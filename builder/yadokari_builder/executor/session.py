@@ -26,6 +26,7 @@ from yadokari_builder.executor.plan import ImageBase, Plan, make_plan
 from yadokari_builder.executor.registries import open_registries
 from yadokari_builder.executor.report import Progress, human_size
 from yadokari_builder.executor.roots import Roots
+from yadokari_builder.executor.run import reaper
 from yadokari_builder.executor.run.caches import CacheStore
 from yadokari_builder.executor.run.protection import make_undumpable, preload_modules
 from yadokari_builder.executor.run.requests import Provisions
@@ -188,6 +189,7 @@ class Session:
         self.progress = Progress(plan.total_steps)
         # From here on the root is the image's: nothing may be imported from it, nothing of ours read by it.
         os.chdir(self.root)
+        reaper.adopt_orphans()
         preload_modules()
         make_undumpable()
         with self._phase("build"):
