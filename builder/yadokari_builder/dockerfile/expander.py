@@ -170,6 +170,8 @@ class Expander:
         if modifier == "}":
             value = self._look_up(name)
             return f"${{{name}}}" if value is None and self.keep_unset else value or ""
+        if not modifier:
+            raise LanguageError("syntax error: missing '}'")
         if modifier == "/":
             return self._replaced(name)
         return self._modified(name, modifier)

@@ -1,0 +1,124 @@
+import pytest
+
+from yadokari_builder.dockerfile.expand import Variables, expand, expand_from, expand_with
+from yadokari_builder.dockerfile.instructions import (
+    Add,
+    Arg,
+    Cmd,
+    Command,
+    Copy,
+    Entrypoint,
+    Env,
+    Expose,
+    From,
+    Healthcheck,
+    Heredoc,
+    Instruction,
+    Label,
+    Maintainer,
+    Mount,
+    Onbuild,
+    Run,
+    Shell,
+    StopSignal,
+    User,
+    Volume,
+    Workdir,
+)
+from yadokari_builder.dockerfile.parser import parse
+from yadokari_builder.errors import DockerfileError
+
+ENV = {"x": "v w", "y": "80 90"}
+
+
+@pytest.mark.parametrize(
+    ("instruction", "expected"),
+    [
+        (Env((("$x", "'$x'$x"), ("x", "n"), ("z", "$x"))), Env((("v w", "$xv w"), ("x", "n"), ("z", "v w")))),
+        (Label((("a", '"$x"'),)), Label((("a", "v w"),))),
+        (Arg((("a", "$x"), ("b", "$a"), ("$c", None))), Arg((("a", "v w"), ("b", "v w"), ("$c", None)))),
+        (User("$x"), User("v w")),
+        (Workdir("/${x}"), Workdir("/v w")),
+        (Volume(("$x",)), Volume(("v w",))),
+        (StopSignal("${no:-TERM}"), StopSignal("TERM")),
+        (Expose(("$y", "'$y'")), Expose(("80", "90", "$y"))),
+        (
+            Copy(("$x",), "$x", chown="$x", chmod="$x", exclude=("$x",)),
+            Copy(("v w",), "v w", chown="v w", chmod="v w", exclude=("$x",)),
+        ),
+        (Add(("$x",), "$x", checksum="$x"), Add(("v w",), "v w", checksum="v w")),
+        (
+            Run(Command(("$x",), shell=True), ("type=cache,target=/$x",), (Mount(),)),
+            Run(
+                Command(("$x",), shell=True),
+                ("type=cache,target=/$x",),
+                (Mount("cache", "/v w", readonly=False),),
+            ),
+        ),
+    ],
+)
+def test_variables_are_replaced_where_buildkit_does(instruction: Instruction, expected: Instruction) -> None:
+    assert expand(instruction, ENV) == expected
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        Run(Command(("$x",), shell=True, heredocs=(Heredoc("A", "$x"),))),
+        Cmd(Command(("$x",), shell=False)),
+        Entrypoint(Command(("$x",), shell=True)),
+        Shell(("$x",)),
+        Healthcheck(("CMD", "$x")),
+        Onbuild("RUN $x"),
+        Maintainer("$x"),
+    ],
+)
+def test_the_rest_is_left_to_the_shell(instruction: Instruction) -> None:
+    assert expand(instruction, ENV) == instruction
+
+
+def test_a_file_in_the_dockerfile_keeps_its_quotes_and_escapes_with_backslashes() -> None:
+    heredocs = (Heredoc("a", 'it\'s "$x" \\$x `$x'), Heredoc("b", "$x", expand=False))
+    copied = expand(Copy((), "/", heredocs), {"x": "v"}, "`")
+    assert [heredoc.content for heredoc in copied.heredocs] == ['it\'s "v" $x `v', "$x"]
+
+
+def test_names_that_were_used_are_told() -> None:
+    variables = Variables(ENV)
+    expand_with(Copy(("$x", "$no"), "/"), variables)
+    assert (variables.matched, variables.unmatched) == ({"x"}, {"no"})
+
+
+def test_an_error_points_at_the_word() -> None:
+    (user,) = parse("FROM a\nUSER ${no:?is needed}").stages[0].instructions
+    with pytest.raises(DockerfileError) as refused:
+        expand(user, {})
+    assert refused.value.message == 'failed to process "${no:?is needed}": no: is needed'
+    assert (refused.value.line, refused.value.column) == (2, 5)
+
+
+def test_a_volume_that_becomes_empty_is_refused() -> None:
+    with pytest.raises(DockerfileError, match="VOLUME specified can not be an empty string"):
+        expand(Volume(("$no",)), {})
+
+
+def test_from_is_expanded_with_quotes_taken_off() -> None:
+    base = From('"a:$x"', "name", "linux/${y}")
+    assert expand_from(base, {"x": "1", "y": "arm64"}) == From("a:1", "name", "linux/arm64")
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        (From("$no"), "base name ($no) should not be blank"),
+        (From("a", None, "$x"), "empty platform value from expression $x"),
+        (From("a", None, "$BULIDPLATFORM"), "empty platform value from expression $BULIDPLATFORM "
+         "(did you mean BUILDPLATFORM?)"),
+        (From("a", None, "linux/$x"), 'failed to parse platform linux/$x: "" is an invalid component of '
+         '"linux/": platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument'),
+    ],
+)  # fmt: skip
+def test_a_from_that_names_nothing_is_refused(base: From, message: str) -> None:
+    with pytest.raises(DockerfileError) as refused:
+        expand_from(base, {"BUILDPLATFORM": "linux/amd64"})
+    assert refused.value.message == message

@@ -1,0 +1,79 @@
+import pytest
+
+from yadokari_builder.dockerfile.instructions import Arg, Cmd, Command, Copy, From, Run
+from yadokari_builder.dockerfile.location import Location
+from yadokari_builder.dockerfile.parser import parse, parse_onbuild
+from yadokari_builder.errors import DockerfileError
+
+
+def test_a_dockerfile_is_args_and_stages() -> None:
+    dockerfile = parse("# syntax=docker/dockerfile:1\nARG a=1 b\nFROM x AS Base\nRUN c\nFROM y\n")
+    assert [(one.name, one.value) for one in dockerfile.directives] == [("syntax", "docker/dockerfile:1")]
+    assert dockerfile.meta_args == (Arg((("a", "1"), ("b", None))),)
+    first, second = dockerfile.stages
+    assert (first.index, first.name, first.base) == (0, "base", From("x", "base"))
+    assert first.instructions == (Run(Command(("c",), shell=True)),)
+    assert (second.index, second.name, second.instructions) == (1, None, ())
+
+
+def test_bytes_that_are_no_utf8_survive() -> None:
+    (stage,) = parse(b"FROM a\nCOPY \xff /\n").stages
+    assert stage.instructions == (Copy(("\udcff",), "/"),)
+
+
+def test_instructions_know_where_they_stand_and_how_they_were_written() -> None:
+    (one,) = parse("FROM a\n  cmd \\\n  x\n", file="sub/Dockerfile").stages[0].instructions
+    assert one.location == Location("sub/Dockerfile", 2, 3)
+    assert (one.original, one.origin.keyword) == ("cmd   x", "cmd")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the Dockerfile cannot be empty"),
+        ("# only\n", "file with no instructions"),
+        ("ARG a", "dockerfile contains no stages to build"),
+        ("RUN a\nFROM b", "no build stage in current context"),
+        ("FROM a\nRUM b", "unknown instruction: RUM (did you mean RUN?)"),
+        ("FROM a\nrum b", "unknown instruction: rum (did you mean run?)"),
+        ("FROM a\nCOPY --chwon=1 b c", "unknown flag: --chwon (did you mean chown?)"),
+    ],
+)
+def test_wrong_dockerfiles_are_refused_in_buildkits_words(text: str, message: str) -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse(text)
+    assert refused.value.message == message
+
+
+def test_an_error_points_at_the_line_and_the_word() -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse("FROM a\nCOPY --form=b c d\n")
+    assert str(refused.value).splitlines() == [
+        "Dockerfile:2: unknown flag: --form (did you mean from?)",
+        "  2 | COPY --form=b c d",
+        "           ^",
+    ]
+
+
+def test_triggers_stand_where_the_from_is_that_runs_them() -> None:
+    here = Location("Dockerfile", 7, 7)
+    copy, cmd = parse_onbuild(["COPY <<A /x\nhi\nA", 'CMD ["b"]'], here)
+    assert isinstance(copy, Copy)
+    assert copy.heredocs[0].content == "hi\n"
+    assert cmd == Cmd(Command(("b",), shell=False))
+    assert copy.location == cmd.location == here
+
+
+@pytest.mark.parametrize(
+    ("trigger", "message"),
+    [
+        ("RUN a\nRUN b", "onbuild trigger should be a single expression"),
+        ("FROM a", "FROM isn't allowed as an ONBUILD trigger"),
+        ("NO a", "unknown instruction: NO"),
+        ("", "the Dockerfile cannot be empty"),
+    ],
+)
+def test_a_base_images_wrong_trigger_is_refused(trigger: str, message: str) -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse_onbuild([trigger], Location("Dockerfile", 3, 3))
+    assert (refused.value.message.partition(" (did")[0], refused.value.line) == (message, 3)
