@@ -85,7 +85,7 @@ def parse_result(text: str) -> BuildResult:
     """
     try:
         data = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ResultError(f"not JSON: {error}") from None
     if not isinstance(data, dict):
         raise ResultError("not a JSON object")
@@ -102,7 +102,7 @@ def parse_result(text: str) -> BuildResult:
             total_steps=_typed(data, "total_steps", int, 0),
             failure=None if failure is None else _failure(failure),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise ResultError(f"not a result: {error!r}") from None
 
 

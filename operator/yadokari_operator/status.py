@@ -24,6 +24,7 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
 }
 _WAITING = "Pending"
 _LONGEST_EVENT = 1024
+_LAST_LINE = 10**6
 
 Changes = Mapping[str, Any]
 
@@ -145,7 +146,8 @@ def _failure(failure: Failure) -> BuildFailure:
     return BuildFailure(
         reason=failure.reason,
         message=failure.message,
-        line=failure.line or None,
+        # A step of the build may have written the message: what the API server would refuse is left out.
+        line=failure.line if 0 < failure.line <= _LAST_LINE else None,
         log_tail=failure.log_tail or None,
     )
 

@@ -1,6 +1,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from support import resources
 from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
@@ -107,6 +109,17 @@ def test_without_a_result_the_exit_code_decides() -> None:
     found, retry = failure(ended(ExitCode.NETWORK, "the log's end"))
     assert (retry, found.log_tail) == (Retry.COUNTED, "the log's end")
     assert "exit code 20" in found.message
+
+
+@given(st.text(max_size=4096))
+@example("[" * 4096)
+@example('{"failure":{"reason":"A","message":"B","line":Infinity}}')
+@example('{"failure":1}')
+@example('{"phases":[{"name":"a","seconds":{}}]}')
+def test_whatever_a_step_wrote_in_place_of_the_result_is_a_failure(message: str) -> None:
+    found, retry = failure(ended(137, message))
+    assert retry is Retry.NEVER
+    assert found.reason
 
 
 def test_a_program_that_cannot_be_started_is_told_of() -> None:

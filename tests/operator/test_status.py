@@ -48,6 +48,12 @@ def test_a_failure_for_good_is_stalled_and_tells_the_line() -> None:
     assert made.observed_generation == 4
 
 
+def test_a_line_that_cannot_be_is_left_out() -> None:
+    made = status.failed(image_build(), RUN, NOW, Failure("A", "B", 10**4000), NOW)
+    assert made.failure is not None
+    assert made.failure.line is None
+
+
 def test_transition_times_stay_while_a_condition_does() -> None:
     build = image_build()
     begun = with_status(build, status.waiting(build, RUN, NOW, "soon"))
