@@ -29,7 +29,7 @@ make_bridge() {
 remove_bridge() { ! ip link show "$BRIDGE" >/dev/null 2>&1 || ip link delete "$BRIDGE"; }
 
 # In a container with control groups of version 2 the top group holds processes, and such a group may not hand
-# controllers down. They move to a group of their own, as Docker's own docker-in-docker does it.
+# controllers down. They move to a group of their own, as Docker's own docker-in-docker does it, and stay there.
 prepare_control_groups() {
   local top=/sys/fs/cgroup pid
   [[ -f $top/cgroup.type && -s $top/cgroup.procs ]] || return 0
@@ -38,7 +38,7 @@ prepare_control_groups() {
   while read -r pid; do
     echo "$pid" >$top/init/cgroup.procs 2>/dev/null || true # some end meanwhile
   done <$top/cgroup.procs
-  sed 's/\S*/+&/g' $top/cgroup.controllers >$top/cgroup.subtree_control
+  sed 's/\S\+/+&/g' $top/cgroup.controllers >$top/cgroup.subtree_control
 }
 
 # The top groups of the node's pods, one a hierarchy (a single one with version 2).
@@ -96,6 +96,7 @@ unmount_everything() {
   mounts_below "$WORK_DIR" "$RUN_DIR" | while read -r mount; do
     umount --lazy "$mount" 2>/dev/null || true # some go with the one that they are on
   done
+  [[ -z $(mounts_below "$WORK_DIR" "$RUN_DIR") ]] || die "cannot unmount: $(mounts_below "$WORK_DIR" "$RUN_DIR")"
 }
 
 # Some programs write to fixed places, whatever their configuration says.
