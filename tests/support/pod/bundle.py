@@ -51,6 +51,11 @@ class Bind:
         source, _, destination = text.removesuffix(":rw").partition(":")
         return cls(source, destination, writable)
 
+    @property
+    def path(self) -> str:
+        """Where it is on the host, absolute; `x/..` is what it says even if there is no x."""
+        return os.path.abspath(self.source)
+
     def __str__(self) -> str:
         return ":".join(filter(None, [self.source, self.destination, "rw" if self.writable else ""]))
 
@@ -76,9 +81,7 @@ def configuration(
         for at, kind, source, options in _MOUNTS
     ]
     mounts += [_bind(str(own_files / Path(path).name), path, writable=True) for path in OWN_FILES]
-    mounts += [
-        _bind(os.path.abspath(bind.source), _destination(bind), writable=bind.writable) for bind in binds
-    ]
+    mounts += [_bind(bind.path, bind.destination or bind.path, writable=bind.writable) for bind in binds]
     resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}
     if memory is not None:
         resources["memory"] = {"limit": memory, "swap": memory}
@@ -108,10 +111,6 @@ def configuration(
 
 OWN_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log")
 """What the kubelet makes for each pod and mounts; writable, on a file system of its own."""
-
-
-def _destination(bind: Bind) -> str:
-    return bind.destination or os.path.abspath(bind.source)
 
 
 def _bind(source: str, destination: str, *, writable: bool) -> dict[str, Any]:

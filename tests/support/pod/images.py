@@ -15,6 +15,7 @@ from support.pod import mirror
 
 PROJECT = Path(__file__).resolve().parents[3]
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
+_LAYERS_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,20 +61,30 @@ def _build(name: str, layout: Path) -> None:
     base = mirror.running()
     print(f"images: building {name}; the first time this takes about {recipe.seconds} s", file=sys.stderr)
     with tempfile.TemporaryDirectory(dir=layout.parent, prefix="part-") as part:
+        store = _store()
         _buildah(
-            "build", "--isolation=chroot", "--network=host", "--layers", "--tls-verify=false",
+            store, "build", "--isolation=chroot", "--network=host", "--layers", "--tls-verify=false",
             f"--build-arg=BASE={base}/library/debian:bookworm", "--build-arg=EXTRA_CA",
             f"--target={recipe.target}", f"--tag=yadokari/{name}", f"--file={recipe.dockerfile}", ".",
         )  # fmt: skip
-        _buildah("push", "--disable-compression", f"localhost/yadokari/{name}", f"oci:{part}/image:latest")
+        _buildah(
+            store, "push", "--disable-compression", f"localhost/yadokari/{name}", f"oci:{part}/image:latest"
+        )
         for old in layout.parent.glob(f"{name}-*"):
             shutil.rmtree(old)
         Path(part, "image").rename(layout)
 
 
-def _buildah(*arguments: str) -> None:
-    """Run buildah on our store; what it mounts is seen by itself alone and gone when it ends."""
+def _store() -> Path:
+    """Return buildah's store; layers of builds of before speed up the next, but do not pile up for ever."""
     store = scratch_folder() / "buildah"
+    if len(list(store.glob("overlay/*"))) > _LAYERS_KEPT:
+        shutil.rmtree(store)
+    return store
+
+
+def _buildah(store: Path, *arguments: str) -> None:
+    """Run buildah on our store; what it mounts is seen by itself alone and gone when it ends."""
     with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="buildah-") as temporary:
         done = subprocess.run(
             [

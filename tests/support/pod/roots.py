@@ -1,7 +1,8 @@
-"""Unpacks images into folders that pods have below their roots."""
+"""Unpacks images' layers into the folders that pods have below their roots."""
 
 import json
-import shutil
+import os
+import stat
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -13,57 +14,57 @@ from support.folders import locked, scratch_folder
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """An image's file system and how its container starts."""
+    """An image's layers as folders for overlayfs, the uppermost first, and how its container starts."""
 
-    root: Path
+    folders: list[Path]
     environment: dict[str, str]
     entrypoint: list[str]
 
 
 def unpacked(layout: Path) -> Unpacked:
-    """Return the image in an OCI layout, unpacked if it is not yet."""
+    """Return the image in an OCI layout, unpacked where it is not yet."""
     index = json.loads((layout / "index.json").read_text())
-    digest = index["manifests"][0]["digest"]
-    folder = scratch_folder() / "roots"
-    folder.mkdir(exist_ok=True)
-    root = folder / digest.removeprefix("sha256:")[:16]
-    manifest = _read(layout, digest)
-    if not root.exists():
-        with locked(folder / "lock"):
-            if not root.exists():
-                _unpack(layout, manifest, root)
+    manifest = _read(layout, index["manifests"][0]["digest"])
     config = _read(layout, manifest["config"]["digest"])["config"]
-    environment = dict(entry.split("=", 1) for entry in config.get("Env") or ())
-    return Unpacked(root, environment, config.get("Entrypoint") or config.get("Cmd") or [])
+    return Unpacked(
+        folders=[_folder(_blob(layout, layer["digest"])) for layer in reversed(manifest["layers"])],
+        environment=dict(entry.split("=", 1) for entry in config.get("Env") or ()),
+        entrypoint=config.get("Entrypoint") or config.get("Cmd") or [],
+    )
 
 
-def _unpack(layout: Path, manifest: dict[str, Any], root: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=root.parent, prefix="part-") as part:
-        tree = Path(part, "root")
+def _folder(blob: Path) -> Path:
+    layers = scratch_folder() / "layers"
+    layers.mkdir(exist_ok=True)
+    folder = layers / blob.name[:16]
+    if not folder.exists():
+        with locked(layers / "lock"):
+            if not folder.exists():
+                _unpack(blob, folder)
+    return folder
+
+
+def _unpack(blob: Path, folder: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix="part-") as part:
+        tree = Path(part, "tree")
         tree.mkdir()
         tree.chmod(0o755)
-        for layer in manifest["layers"]:
-            _apply(_blob(layout, layer["digest"]), tree)
-        tree.rename(root)
+        options = ["--numeric-owner", "--xattrs", "--xattrs-include=*"]
+        subprocess.run(["tar", "-xf", blob, *options, "-C", tree], check=True)
+        for parent, _, names in os.walk(tree):
+            for name in filter(lambda name: name.startswith(".wh."), names):
+                _mark(Path(parent, name))
+        tree.rename(folder)
 
 
-def _apply(archive: Path, tree: Path) -> None:
-    names = subprocess.run(["tar", "-taf", archive], capture_output=True, text=True, check=True).stdout
-    for name in names.splitlines():
-        folder, _, last = name.rpartition("/")
-        if last == ".wh..wh..opq":
-            shutil.rmtree(tree / folder, ignore_errors=True)
-        elif last.startswith(".wh."):
-            _remove(tree / folder / last.removeprefix(".wh."))
-    options = ["--numeric-owner", "--xattrs", "--xattrs-include=*", "--exclude=.wh.*", "--wildcards"]
-    subprocess.run(["tar", "-xf", archive, *options, "-C", tree], check=True)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
+def _mark(whiteout: Path) -> None:
+    """Turn a layer's whiteout into the mark that overlayfs knows."""
+    whiteout.unlink()
+    if whiteout.name == ".wh..wh..opq":
+        os.setxattr(whiteout.parent, "trusted.overlay.opaque", b"y")
     else:
-        path.unlink(missing_ok=True)
+        hidden = whiteout.with_name(whiteout.name.removeprefix(".wh."))
+        os.mknod(hidden, stat.S_IFCHR, os.makedev(0, 0))
 
 
 def _read(layout: Path, digest: str) -> Any:

@@ -52,7 +52,7 @@ class Report:
 def run(pod: Pod) -> tuple[Report, Path]:
     """Run the pod with our own standard streams; returns what it used, and its folder where that is kept.
 
-    Raises `FileNotFoundError` for a read-only bind of something that is not there.
+    Folders of writable binds are made where they are missing; any other raises `FileNotFoundError`.
     """
     _check(pod.binds)
     image = unpacked(pod.image)
@@ -72,12 +72,19 @@ def run(pod: Pod) -> tuple[Report, Path]:
             memory=pod.memory,
         )
         (folder / "config.json").write_text(json.dumps(config))
-        report = _run(folder, image.root, lock)
+        report = _run(folder, image.folders, lock)
     return report, folder.with_name(f"kept-{folder.name}")
 
 
-def _run(folder: Path, lower: Path, lock: int) -> Report:
-    overlay = f"lowerdir={lower},upperdir={folder / 'upper'},workdir={folder / 'work'},{_OVERLAY_OPTIONS}"
+def _run(folder: Path, lower: Sequence[Path], lock: int) -> Report:
+    overlay = ",".join(
+        [
+            f"lowerdir={':'.join(map(str, lower))}",
+            f"upperdir={folder / 'upper'}",
+            f"workdir={folder / 'work'}",
+            _OVERLAY_OPTIONS,
+        ]
+    )
     pid_file = folder / "pid"
     command = [
         *("setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"),
@@ -121,11 +128,9 @@ def _prepare(folder: Path) -> Path:
 
 def _check(binds: Sequence[Bind]) -> None:
     for bind in binds:
-        if bind.writable:
-            if not os.path.exists(bind.source):
-                os.makedirs(bind.source)
-        else:
-            os.stat(bind.source)
+        if bind.writable and not os.path.lexists(bind.path):
+            os.makedirs(bind.path)
+        os.stat(bind.path)
 
 
 def _working_folder(binds: Sequence[Bind]) -> str:
