@@ -54,10 +54,12 @@ def _find(path: str, context: Context, cwd: Path) -> Path:
 
 
 def _refuse_escape(file: Path, context: Context) -> None:
-    """Refuse a link that leads out of the context: the context's author has no say in the executor's files."""
+    """Refuse a link that leads out of the context: its author has no say in the executor's files."""
     lexical = Path(os.path.abspath(file))
     if lexical.is_relative_to(context.root) and not file.resolve().is_relative_to(context.root.resolve()):
-        raise ContextError(f"{lexical.relative_to(context.root)} is a link that leads out of the build context")
+        raise ContextError(
+            f"{lexical.relative_to(context.root)} is a link that leads out of the build context"
+        )
 
 
 def _read(file: Path, what: str) -> bytes:

@@ -12,7 +12,8 @@ from yadokari_builder.executor.copy.links import follow
 from yadokari_builder.executor.copy.sources import Owner
 from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.paths import normalise
-from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.layers.streams import Readable
+from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
 from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.layers.xattrs import set_xattr
 
@@ -30,9 +31,19 @@ def is_archive(file: str) -> bool:
         return False
     with open(file, "rb", buffering=0) as stream:
         try:
-            return next(iter(TarReader(decompress(stream))), None) is not None
+            return next(iter(TarReader(_Sips(decompress(stream)))), None) is not None
         except ImageInvalidError:
             return False
+
+
+@dataclass(frozen=True, slots=True)
+class _Sips:
+    """Reads no more than a header at once, so that only a header that is broken counts as broken."""
+
+    stream: Readable
+
+    def read(self, size: int, /) -> bytes:
+        return self.stream.read(min(size, BLOCK))
 
 
 def unpack_archive(file: Path, destination: Destination, target: str, owner: Owner | None) -> None:

@@ -64,7 +64,7 @@ class Destination:
             return None
         try:
             return os.lstat(self.host(path))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def make_parents(self, path: str, mode: int = 0o755, owner: Owner | None = None) -> None:

@@ -1,5 +1,6 @@
 """COPY and ADD instructions, performed."""
 
+import logging
 import os
 import posixpath
 import tempfile
@@ -26,6 +27,8 @@ from yadokari_builder.executor.copy.wildcards import find
 from yadokari_builder.executor.users import find_owner
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.paths import normalise
+
+logger = logging.getLogger(__name__)
 
 _HEREDOC_MODE = 0o644
 
@@ -112,7 +115,14 @@ class _Copying:
                     self._copy_local(word)
             for heredoc in self.instruction.heredocs:
                 self._copy_heredoc(heredoc)
-        return CopyOutcome(self.destination.written(), self.destination.staged())
+        outcome = CopyOutcome(self.destination.written(), self.destination.staged())
+        if outcome.staged:
+            logger.warning(
+                "%s and what is below go into the image, but later steps do not see them:"
+                " in this container the path is a mount or the executor's own",
+                outcome.staged[0].path,
+            )
+        return outcome
 
     def _refuse_foreign(self, word: str) -> None:
         """Refuse sources that the instruction, or this version, cannot have."""

@@ -19,7 +19,7 @@ from yadokari_contract.exitcodes import ExitCode
 _CHUNK = 1 << 20
 _SUM_SIZES = {"sha256": 64, "sha384": 96, "sha512": 128}
 _NAMELESS = "__unnamed__"
-_RETRIES = urllib3.Retry(total=5, backoff_factor=0.5, status_forcelist=(429, 500, 502, 503, 504))
+_TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT = urllib3.Timeout(connect=30, read=120)
 
 
@@ -72,8 +72,9 @@ def without_credentials(url: str) -> str:
 def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checksum | None) -> Path:
     """Fetch a file into a folder, with the time that the server says it was changed, else the epoch's.
 
-    Raises ContextError where the server refuses or the checksum differs, DownloadError where trying again
-    may help.
+    How often to try again is the pool's to say. urllib3's loggers show paths and queries, which may hold
+    tokens: whoever sets up logging keeps them still. Raises ContextError where the server refuses or the
+    checksum differs, DownloadError where trying again may help.
     """
     shown = without_credentials(url)
     path = folder / file_name(url)
@@ -97,15 +98,15 @@ def _response(url: str, shown: str, http: urllib3.PoolManager) -> Iterator[urlli
     bare, headers = _authorized(url)
     headers["Accept-Encoding"] = "gzip"
     try:
-        response = http.request(
-            "GET", bare, headers=headers, preload_content=False, retries=_RETRIES, timeout=_TIMEOUT
-        )
+        response = http.request("GET", bare, headers=headers, preload_content=False, timeout=_TIMEOUT)
         try:
+            if response.status in _TRY_AGAIN:
+                raise DownloadError(f"{shown}: invalid response status {response.status}")
             if not 200 <= response.status < 300:
                 raise ContextError(f"{shown}: invalid response status {response.status}")
             yield response
         finally:
-            response.release_conn()
+            response.close()
     except urllib3.exceptions.LocationValueError as error:
         raise ContextError(f"{shown}: this is no URL that can be fetched") from error
     except urllib3.exceptions.HTTPError as error:
