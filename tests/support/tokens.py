@@ -90,11 +90,9 @@ class TokenServer:
 
 def make_token_keys(folder: Path) -> Path:
     """Make the key and certificate that tokens are signed with, for `TokenServer.folder`."""
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tokens", "-keyout", str(folder / "token.key"), "-out", str(folder / "token.pem")],
-        check=True,
-        capture_output=True,
-    )
+    new = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tokens"]
+    files = ["-keyout", str(folder / "token.key"), "-out", str(folder / "token.pem")]
+    subprocess.run([*new, *files], check=True, capture_output=True)
     return folder
 
 

@@ -156,7 +156,7 @@ def test_an_artifact_that_is_no_image_is_refused(
     chart = replace(made.image.manifest.config, media_type="application/vnd.cncf.helm.config.v1+json")
     manifest = replace(made.image.manifest, config=chart)
     gate.spoil = times(1, "/manifests/", Spoiled(200, body=manifest.format()))
-    with pytest.raises(ImageInvalidError, match="not an image but an artifact: 'application/vnd.cncf.helm"):
+    with pytest.raises(ImageInvalidError, match="not an image but an artifact"):
         pull(client, f"{gate.host}/{name}")
 
 
