@@ -95,21 +95,20 @@ def refreshed(snapshot: Snapshot, boundary: Boundary, paths: Iterable[str]) -> S
     """Return a snapshot with what is at and below `paths` now, and their parents, as `take` would see it.
 
     For changes whose places are known: only the directories on the way and the trees below are read again.
+    No part of `paths` may be a link but the last.
     """
-    directories = dict(snapshot.directories)
     newest = snapshot.newest_ns
-    tops = _outermost(paths)
+    tops = _outermost({_first_missing(boundary, path) for path in paths if not boundary.is_excluded(path)})
+    directories = {
+        name: directory
+        for name, directory in snapshot.directories.items()
+        if name not in tops and not any(parent in tops for parent in _parents(name))
+    }
+    for parent in {parent for path in tops for parent in _parents(path)}:
+        directories[parent], _, stamp = _scan(boundary, parent)
+        newest = max(newest, stamp)
     for path in tops:
-        below = path.rstrip("/") + "/"
-        for name in [name for name in directories if name == path or name.startswith(below)]:
-            del directories[name]
-    for parent in sorted({parent for path in tops for parent in _parents(path)}):
-        if os.path.isdir(boundary.host(parent)):
-            directories[parent], _, stamp = _scan(boundary, parent)
-            newest = max(newest, stamp)
-    for path in tops:
-        host = boundary.host(path)
-        if not boundary.is_excluded(path) and os.path.isdir(host) and not os.path.islink(host):
+        if _is_directory(boundary, path):
             newest = max(newest, _walk(boundary, path, directories))
     return Snapshot(directories, newest)
 
@@ -174,10 +173,22 @@ def _first(pair: tuple[bytes, object]) -> bytes:
     return pair[0]
 
 
-def _outermost(paths: Iterable[str]) -> list[str]:
+def _first_missing(boundary: Boundary, path: str) -> str:
+    """Return the topmost part of a path that is no directory, or the path."""
+    parts = [*reversed(_parents(path)), path]
+    return next((part for part in parts if not _is_directory(boundary, part)), path)
+
+
+def _is_directory(boundary: Boundary, path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(boundary.host(path)).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _outermost(paths: set[str]) -> set[str]:
     """Return the paths that lie below no other of them."""
-    chosen = set(paths)
-    return sorted(path for path in chosen if not any(parent in chosen for parent in _parents(path)))
+    return {path for path in paths if not any(parent in paths for parent in _parents(path))}
 
 
 def _parents(path: str) -> list[str]:

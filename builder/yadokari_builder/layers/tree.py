@@ -65,7 +65,7 @@ def move_contents(boundary: Boundary, destination: str) -> None:
     """
     target = boundary.host(destination)
     pending = [""]
-    made: list[str] = []
+    made: list[tuple[str, os.stat_result]] = []
     for directory in pending:
         for name in sorted(os.listdir(boundary.prefix + directory or "/")):
             path = f"{directory}/{name}"
@@ -73,11 +73,11 @@ def move_contents(boundary: Boundary, destination: str) -> None:
                 continue
             if boundary.has_excluded_below(path) or not _renamed(boundary.prefix + path, target + path):
                 os.mkdir(target + path, _NEW_DIRECTORY_MODE)
-                made.append(path)
+                made.append((path, os.lstat(boundary.prefix + path)))
                 pending.append(path)
-    for path in reversed(made):
+    for path, status in reversed(made):
         source = boundary.prefix + path
-        copy_metadata(source, target + path)
+        copy_metadata(source, target + path, status)
         if not boundary.has_excluded_below(path):
             os.rmdir(source)
 
@@ -127,9 +127,12 @@ def copy_tree(source: str, destination: str) -> None:
         copy_metadata(source + directory, destination + directory)
 
 
-def copy_metadata(source: str, destination: str) -> None:
-    """Give `destination` the owner, mode, extended attributes and times of `source`; links themselves."""
-    status = os.lstat(source)
+def copy_metadata(source: str, destination: str, status: os.stat_result | None = None) -> None:
+    """Give `destination` the owner, mode, extended attributes and times of `source`; links themselves.
+
+    `status` is what `source` was before, if it has changed since.
+    """
+    status = status or os.lstat(source)
     os.chown(destination, status.st_uid, status.st_gid, follow_symlinks=False)
     if not stat.S_ISLNK(status.st_mode):
         for name, value in read_xattrs(source).items():

@@ -1,0 +1,172 @@
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.changes import Changes, compare, walk_key
+from yadokari_builder.layers.snapshot import settle, take
+
+Step = Callable[[Path], object]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for name in ("file", "dir/one", "dir/two", "dir/sub/deep", "linked/a", "excluded/x"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True, parents=True)
+        path.write_text(name)
+    os.link(tmp_path / "linked/a", tmp_path / "linked/b")
+    (tmp_path / "link").symlink_to("dir/one")
+    return tmp_path
+
+
+def changes_of(root: Path, step: Step) -> Changes:
+    boundary = Boundary(root, frozenset({"/excluded", "/dir/mount"}))
+    before = take(boundary)
+    settle(before)
+    step(root)
+    return compare(before, take(boundary), boundary)
+
+
+def swapped(content: str) -> Step:
+    """Rewrite a file in place with content of the same length, and set its time back."""
+
+    def step(root: Path) -> None:
+        status = (root / "file").stat()
+        (root / "file").write_text(content)
+        os.utime(root / "file", ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    return step
+
+
+def do(*steps: Step) -> Step:
+    """Take steps one after the other."""
+
+    def step(root: Path) -> None:
+        for each in steps:
+            each(root)
+
+    return step
+
+
+CASES: dict[str, tuple[Step, Changes]] = {
+    "nothing": (lambda root: None, Changes()),
+    "a read": (lambda root: (root / "file").read_text(), Changes()),
+    "a new file": (lambda root: (root / "dir/new").touch(), Changes(("/dir/new",))),
+    "new content of the same size and time": (swapped("FILE"), Changes(("/file",))),
+    "a mode": (lambda root: (root / "file").chmod(0o600), Changes(("/file",))),
+    "a directory's mode": (lambda root: (root / "dir").chmod(0o700), Changes(("/dir",))),
+    "a time": (lambda root: os.utime(root / "file", (1, 1)), Changes(("/file",))),
+    "a directory's time": (lambda root: os.utime(root / "dir", (1, 1)), Changes(("/dir",))),
+    "an attribute": (lambda root: os.setxattr(root / "file", "user.a", b"1"), Changes(("/file",))),
+    "a directory's attribute": (lambda root: os.setxattr(root / "dir", "user.a", b"1"), Changes(("/dir",))),
+    "a link's time": (
+        lambda root: os.utime(root / "link", (1, 1), follow_symlinks=False),
+        Changes(("/link",)),
+    ),
+    "a file that came and went": (
+        do(lambda root: (root / "dir/tmp").touch(), lambda root: (root / "dir/tmp").unlink()),
+        Changes(),
+    ),
+    "a deleted file": (lambda root: (root / "file").unlink(), Changes((), ("/file",))),
+    "a deleted tree": (lambda root: shutil.rmtree(root / "dir"), Changes((), ("/dir",))),
+    "a moved tree": (
+        lambda root: (root / "dir").rename(root / "moved"),
+        Changes(
+            ("/moved", "/moved/one", "/moved/sub", "/moved/sub/deep", "/moved/two"),
+            ("/dir",),
+        ),
+    ),
+    "a file in a directory's place": (
+        do(lambda root: shutil.rmtree(root / "dir"), lambda root: (root / "dir").touch()),
+        Changes(("/dir",)),
+    ),
+    "a directory in a file's place": (
+        do(
+            lambda root: (root / "file").unlink(),
+            lambda root: (root / "file").mkdir(),
+            lambda root: (root / "file/x").touch(),
+        ),
+        Changes(("/file", "/file/x")),
+    ),
+    "a link in a directory's place": (
+        do(
+            lambda root: (root / "dir").rename(root / "other"),
+            lambda root: (root / "dir").symlink_to("other"),
+        ),
+        Changes(("/dir", "/other", "/other/one", "/other/sub", "/other/sub/deep", "/other/two")),
+    ),
+    "a directory made anew": (
+        do(
+            lambda root: (root / "dir").rename(root / "old"),
+            lambda root: (root / "dir").mkdir(),
+            lambda root: (root / "dir/two").touch(),
+            lambda root: shutil.rmtree(root / "old"),
+        ),
+        Changes(("/dir", "/dir/two"), (), frozenset({"/dir"})),
+    ),
+    "a new link to an old file": (
+        lambda root: os.link(root / "file", root / "again"),
+        Changes(("/again",)),
+    ),
+    "a new link to an old file that got an attribute too": (
+        do(
+            lambda root: os.link(root / "file", root / "again"),
+            lambda root: os.setxattr(root / "file", "user.a", b"1"),
+        ),
+        Changes(("/again", "/file")),
+    ),
+    "a hard link that went": (lambda root: (root / "linked/b").unlink(), Changes((), ("/linked/b",))),
+    "a change of a file with two names": (
+        lambda root: (root / "linked/b").write_text("changed"),
+        Changes(("/linked/a", "/linked/b")),
+    ),
+    "what is excluded": (
+        do(lambda root: (root / "excluded/new").touch(), lambda root: (root / "dir/mount").mkdir()),
+        Changes(),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_changes_are_those_that_belong_in_a_layer(case: str, root: Path) -> None:
+    step, expected = CASES[case]
+    assert changes_of(root, step) == expected
+
+
+def test_a_target_of_a_changed_link_is_no_change(root: Path) -> None:
+    def step(root: Path) -> None:
+        (root / "link").unlink()
+        (root / "link").symlink_to("dir/two")
+
+    assert changes_of(root, step) == Changes(("/link",))
+
+
+def test_a_directory_made_anew_within_the_same_inode_number_is_exact_too(root: Path) -> None:
+    def step(root: Path) -> None:
+        shutil.rmtree(root / "dir")
+        (root / "dir").mkdir()
+        (root / "dir/two").touch()
+
+    changes = changes_of(root, step)
+    assert changes.opaque or "/dir/one" in changes.deleted
+    assert "/dir/two" in changes.changed
+
+
+def test_changes_are_in_the_order_of_a_walk(root: Path) -> None:
+    def step(root: Path) -> None:
+        for name in ("new", "new.d", "new-", "new d"):
+            (root / name).mkdir()
+            (root / name / "x").touch()
+
+    changed = changes_of(root, step).changed
+    assert changed == ("/new", "/new/x", "/new d", "/new d/x", "/new-", "/new-/x", "/new.d", "/new.d/x")
+    assert list(changed) == sorted(changed, key=walk_key)
+
+
+def test_no_changes_are_false() -> None:
+    assert not Changes()
+    assert Changes((), ("/a",))

@@ -1,0 +1,222 @@
+import gzip
+import hashlib
+import io
+import os
+import shutil
+import socket
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from support.trees import describe
+from yadokari_builder.errors import BuilderError
+from yadokari_builder.layers.apply import apply
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.changes import Changes
+from yadokari_builder.layers.compression import Compression, CompressionKind
+from yadokari_builder.layers.layer_file import LayerFile
+from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_entries, pack_paths
+from yadokari_builder.layers.unpack import unpack
+from yadokari_builder.oci import media_types
+
+PLAIN = Compression(CompressionKind.NONE)
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for name in ("a", "d/one", "d/two", "e/f/g"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    return root
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    out = tmp_path / "out"
+    out.mkdir()
+    return out
+
+
+def members(packed: PackedLayer) -> list[tarfile.TarInfo]:
+    with tarfile.open(packed.path) as tar:
+        return tar.getmembers()
+
+
+def names(packed: PackedLayer) -> list[str]:
+    return [member.name for member in members(packed)]
+
+
+def test_a_layer_holds_changes_with_their_parents_first(root: Path, out: Path) -> None:
+    packed = pack(Changes(("/a", "/d/two", "/e/f/g"), ("/d/gone", "/e/f/x")), Boundary(root), out)
+    assert names(packed) == ["a", "d", "d/.wh.gone", "d/two", "e", "e/f", "e/f/g", "e/f/.wh.x"]
+
+
+def test_an_opaque_directory_is_marked_before_what_is_in_it(root: Path, out: Path) -> None:
+    changes = Changes(("/d", "/d/one"), (), frozenset({"/d"}))
+    assert names(pack(changes, Boundary(root), out)) == ["d", "d/.wh..wh..opq", "d/one"]
+
+
+def test_a_whiteout_is_an_empty_file_without_mode_and_time(root: Path, out: Path) -> None:
+    (member,) = members(pack(Changes((), ("/gone",)), Boundary(root), out))
+    assert (member.name, member.type, member.size) == (".wh.gone", tarfile.REGTYPE, 0)
+    assert (member.mode, member.mtime, member.uid, member.gid) == (0, 0, 0, 0)
+
+
+def test_a_layer_tells_its_digests_and_size(root: Path, out: Path) -> None:
+    packed = pack_paths(["/a", "/d/one"], Boundary(root), out)
+    blob = packed.path.read_bytes()
+    descriptor = packed.layer.descriptor
+    assert descriptor.digest.hex == hashlib.sha256(blob).hexdigest()
+    assert descriptor.size == len(blob)
+    assert packed.layer.diff_id.hex == hashlib.sha256(gzip.decompress(blob)).hexdigest()
+    assert descriptor.media_type == media_types.OCI_LAYER_GZIP
+
+
+@pytest.mark.parametrize("kind", CompressionKind)
+def test_the_same_tree_gives_the_same_layer(kind: CompressionKind, root: Path, out: Path) -> None:
+    again = root.parent / "again"
+    shutil.copytree(root, again)
+    layers = [
+        pack_paths(
+            ["/a", "/d", "/d/one", "/e/f/g"], Boundary(tree), out, compression=Compression(kind), timestamp=5
+        )
+        for tree in (root, again)
+    ]
+    assert layers[0].layer == layers[1].layer
+    assert layers[0].path != layers[1].path
+
+
+def test_a_timestamp_is_the_latest_time(root: Path, out: Path) -> None:
+    os.utime(root / "a", (3, 3))
+    packed = pack_paths(["/a", "/d/one"], Boundary(root), out, timestamp=1000)
+    assert [(member.name, member.mtime) for member in members(packed)] == [
+        ("a", 3),
+        ("d", 1000),
+        ("d/one", 1000),
+    ]
+
+
+def test_times_are_whole_seconds_rounded_down(root: Path, out: Path) -> None:
+    os.utime(root / "a", ns=(0, 7_999_999_999))
+    os.utime(root / "d/one", ns=(0, -1))
+    assert [m.mtime for m in members(pack_paths(["/a", "/d/one"], Boundary(root), out))][::2] == [7, -1]
+
+
+def test_hard_links_within_a_layer_are_links_to_the_first_of_them(root: Path, out: Path) -> None:
+    os.link(root / "d/two", root / "b")
+    os.link(root / "d/two", root / "z")
+    os.symlink("x", root / "l")
+    os.link(root / "l", root / "m", follow_symlinks=False)
+    packed = pack_paths(["/b", "/d/two", "/z", "/l", "/m"], Boundary(root), out)
+    links = {m.name: (m.type, m.linkname, m.size) for m in members(packed)}
+    assert links["b"] == (tarfile.REGTYPE, "", 5)
+    assert links["d/two"] == links["z"] == (tarfile.LNKTYPE, "b", 0)
+    assert links["l"] == (tarfile.SYMTYPE, "x", 0)
+    assert links["m"] == (tarfile.LNKTYPE, "l", 0)
+
+
+def test_one_name_of_a_file_alone_is_a_file(root: Path, out: Path) -> None:
+    os.link(root / "a", root / "b")
+    (member,) = members(pack_paths(["/b"], Boundary(root), out))
+    assert (member.type, member.size) == (tarfile.REGTYPE, 1)
+
+
+def test_sockets_and_what_is_excluded_are_left_out(root: Path, out: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.path.relpath(root / "socket"))
+    boundary = Boundary(root, frozenset({"/d"}))
+    assert names(pack_paths(["/", "/a", "/d/one", "/d", "/socket"], boundary, out)) == ["a"]
+
+
+def test_entries_may_come_from_elsewhere(root: Path, out: Path) -> None:
+    boundary = Boundary(root, frozenset({"/yadokari"}))
+    source = root.parent / "source"
+    source.write_text("from elsewhere")
+    entries = [
+        Entry("/yadokari", owner=(7, 8), mode=0o700),
+        Entry("/yadokari/bin/python", str(source), owner=(1, 2), mode=0o755),
+        Entry("/d/copied", str(source)),
+    ]
+    packed = pack_entries(entries, boundary, out, timestamp=0)
+    assert [(m.name, oct(m.mode), m.uid, m.gid, m.type) for m in members(packed)][:3] == [
+        ("yadokari", "0o700", 7, 8, tarfile.DIRTYPE),
+        ("yadokari/bin", "0o755", 0, 0, tarfile.DIRTYPE),
+        ("yadokari/bin/python", "0o755", 1, 2, tarfile.REGTYPE),
+    ]
+    assert names(packed)[3:] == ["d", "d/copied"]
+
+
+@needs_root
+def test_everything_about_a_tree_comes_back(root: Path, out: Path, tmp_path: Path) -> None:
+    long = "n" * 200
+    (root / long).mkdir()
+    (root / long / ("ü" * 60)).write_bytes(os.urandom(3_000_000))
+    (root / "link").symlink_to("t" * 300)
+    (root / os.fsdecode(b"\xff\xfe")).write_text("no text")
+    os.mknod(root / "null", 0o020666, os.makedev(1, 3))
+    os.mkfifo(root / "fifo", 0o600)
+    os.chown(root / "a", 3_000_000, 4_294_967_294)
+    (root / "a").chmod(0o6711)
+    os.setxattr(root / "a", "security.capability", bytes.fromhex("0100000200200000" + "00" * 12))
+    os.setxattr(root / "a", "user.bytes", bytes(range(256)))
+    os.setxattr(root / "d", "user.empty", b"")
+    os.utime(root / "a", (2**34, 2**33))
+    paths = [f"/{path.relative_to(root)}" for path in root.rglob("*")]
+    for compression in (PLAIN, Compression(CompressionKind.ZSTD), Compression(level=6)):
+        packed = pack_paths(paths, Boundary(root), out, compression=compression)
+        again = tmp_path / str(compression)
+        again.mkdir()
+        with packed.path.open("rb") as blob:
+            assert not apply(blob, packed.layer.diff_id, Boundary(again))
+        assert describe(again, whole_seconds=True) == describe(root, whole_seconds=True)
+
+
+def test_an_empty_layer_is_an_archive_without_members(root: Path, out: Path) -> None:
+    packed = pack(Changes(), Boundary(root), out, compression=PLAIN)
+    assert packed.path.read_bytes() == bytes(1024)
+
+
+class TestLayerFile:
+    def test_a_file_that_became_shorter_is_an_error_and_leaves_nothing(self, root: Path, out: Path) -> None:
+        with pytest.raises(BuilderError, match="became shorter"), LayerFile(out, PLAIN) as layer:
+            layer.write_file(str(root / "a"), 10)
+        assert list(out.iterdir()) == []
+
+    def test_a_file_that_grows_is_taken_as_long_as_it_was(self, root: Path, out: Path) -> None:
+        (root / "a").write_text("longer than before")
+        with LayerFile(out, PLAIN) as layer:
+            layer.write_file(str(root / "a"), 6)
+            layer.finish()
+        assert layer.path.read_bytes()[:512] == b"longer" + bytes(506)
+
+    def test_content_across_many_buffers_is_whole(self, root: Path, out: Path) -> None:
+        content = os.urandom(5_000_001)
+        (root / "a").write_bytes(content)
+        with LayerFile(out, PLAIN) as layer:
+            layer.write(b"x" * 700)
+            layer.write_file(str(root / "a"), len(content))
+            layer.write(content[:3_000_000])
+            layer.finish()
+        expected = b"x" * 700 + content + bytes(-len(content) % 512) + content[:3_000_000] + bytes(1024)
+        assert layer.path.read_bytes() == expected
+
+    def test_errors_of_writing_are_raised(self, out: Path) -> None:
+        if not Path("/dev/full").exists():
+            pytest.skip("no /dev/full")
+        with pytest.raises(OSError, match="No space left"), LayerFile(out, PLAIN) as layer:
+            with open("/dev/full", "wb") as full:
+                os.dup2(full.fileno(), layer._file.fileno())
+            layer.write(bytes(20_000_000))
+            layer.finish()
+
+
+def test_unpack_reads_what_pack_writes_without_compression(root: Path, out: Path, tmp_path: Path) -> None:
+    packed = pack_paths(["/d/one"], Boundary(root), out, compression=PLAIN)
+    again = tmp_path / "again"
+    again.mkdir()
+    unpack(io.BytesIO(packed.path.read_bytes()), Boundary(again))
+    assert (again / "d/one").read_text() == "d/one"
