@@ -71,10 +71,10 @@ def test_a_stamp_of_another_clock_is_not_waited_for() -> None:
 
 
 def test_an_entry_takes_about_a_hundred_bytes(tmp_path: Path) -> None:
-    for number in range(2000):
+    for number in range(300):
         (tmp_path / f"a-name-of-some-length-{number}").touch()
     (directory,) = take(Boundary(tmp_path)).directories.values()
-    assert sys.getsizeof(directory.joined_names) + sys.getsizeof(directory.numbers) < 2000 * 110
+    assert sys.getsizeof(directory.joined_names) + sys.getsizeof(directory.numbers) < 300 * 110
 
 
 class TestRefreshed:
