@@ -163,7 +163,7 @@ class ImageConfig:
         fields = parse_object(data, "image config")
         root = fields.object("rootfs")
         if root.text("type") not in ("", "layers"):
-            root.fail("type", f"is {root.text('type')!r}: only layers are known")
+            root.fail("type", f"is {root.text('type')[:100]!r}: only layers are known")
         return cls(
             platform=parse_platform(fields),
             created=_parse_created(fields),

@@ -56,7 +56,8 @@ class Fields:
 
     def fail(self, name: str, why: str) -> NoReturn:
         """Raise `ImageInvalidError` about a field."""
-        raise ImageInvalidError(f"{self._where}: {name} {why}")
+        shown = name[:100] if name.isprintable() else repr(name[:100])
+        raise ImageInvalidError(f"{self._where}: {shown} {why}")
 
     def text(self, name: str) -> str:
         """Return a string; "" if there is none."""

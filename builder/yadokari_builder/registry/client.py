@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import BinaryIO, TypeVar
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from yadokari_builder.errors import RegistryError
 from yadokari_builder.oci.reference import DOCKER_HUB
@@ -13,7 +13,7 @@ from .auth import Access, Authorizer
 from .credentials import Credentials
 from .failures import failure, redacted, registry_message
 from .retry import RetryPolicy
-from .transport import Answer, Transport, TransportError, authority
+from .transport import Answer, Transport, TransportError, authority, join
 
 T = TypeVar("T")
 
@@ -155,7 +155,7 @@ class RegistryClient:
 
 
 def _absolute(base: str, url: str) -> str:
-    joined = urljoin(base, url)
+    joined = join(base, url)
     # A registry behind a proxy that ends TLS may think that it speaks plain HTTP.
     if base.startswith("https:") and urlsplit(joined)[:2] == ("http", urlsplit(base).netloc):
         return "https" + joined.removeprefix("http")

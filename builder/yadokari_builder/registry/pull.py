@@ -15,6 +15,7 @@ from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 
 from .client import RegistryClient, Repository, Request
+from .failures import printable
 from .mirrors import locations
 from .source import RemoteLayer
 from .transport import Answer
@@ -130,6 +131,6 @@ def _media_type(answer: Answer) -> str:
 
 
 def _no_such_platform(reference: Reference, platform: Platform, index: Index) -> str:
-    there = sorted({str(entry.platform) for entry in index.images() if entry.platform})
+    there = sorted({printable(str(entry.platform), 60) for entry in index.images() if entry.platform})
     shown = ", ".join(there[:_MAX_SHOWN_PLATFORMS]) or "no image at all"
     return f"{reference.familiar}: there is no image for {platform}; there is {shown}"

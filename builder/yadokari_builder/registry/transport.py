@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from threading import Lock
 from typing import BinaryIO
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
 from yadokari_builder.errors import RegistryError
+
+from .failures import printable
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
@@ -155,13 +157,29 @@ class Transport:
 
 def origin(url: str) -> str:
     """Return scheme, host and port of a URL: all that an error may show, since queries hold signatures."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}"
+    parts = split(url)
+    return printable(f"{parts.scheme}://{parts.netloc.rpartition('@')[2].lower()}", 200)
+
+
+def split(url: str) -> SplitResult:
+    """Take a URL of unknown origin apart; raises `TransportError` where it is none."""
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise TransportError(f"{printable(url, 200)!r} is not a URL") from None
+    return parts
+
+
+def join(base: str, url: str) -> str:
+    """Complete a URL of unknown origin; raises `TransportError` where it is none."""
+    split(url)
+    return urljoin(base, url)
 
 
 def authority(url: str) -> tuple[str, str | None, int | None]:
     """Return scheme, host and port, to compare whether two URLs go to the same server."""
-    parts = urlsplit(url)
+    parts = split(url)
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
@@ -195,7 +213,7 @@ def _with(headers: Mapping[str, str], authorization: str | None) -> Mapping[str,
 
 
 def _checked_redirect(source: str, location: str) -> str:
-    target = urljoin(source, location)
+    target = join(source, location)
     if urlsplit(target).scheme not in _PORTS:
         raise TransportError(f"{origin(source)} redirects to {origin(target)}, which is not HTTP")
     if urlsplit(source).scheme == "https" and urlsplit(target).scheme == "http":

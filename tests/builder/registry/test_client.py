@@ -312,10 +312,10 @@ def test_an_expired_token_is_renewed(
 ) -> None:
     tokens.life = 1
     client = client_with(docker_config(token_registry.host))
-    for _ in range(2):
+    for pause in (0, 1):
+        time.sleep(pause)
         with pytest.raises(ImageNotFoundError):
             pull(client, f"{token_registry.host}/team/app:nothing")
-        time.sleep(1)
     assert len(tokens.requests) == 2
 
 
@@ -407,3 +407,23 @@ def test_push_errors_are_push_errors_whatever_broke(
     host = f"127.0.0.1:{free_port()}"
     with Pusher(client_with(), [Reference.parse(f"{host}/{name}")]) as pusher, pytest.raises(PushError):
         pusher.check()
+
+
+@pytest.mark.parametrize("location", ["http://[", "http://127.0.0.1:port/", "//[bad/", "http://\x1b[31m/"])
+def test_a_location_that_is_no_url_is_an_error_in_words(
+    client_with: ClientMaker, gate: Gate, name: str, location: str
+) -> None:
+    gate.spoil = times(9, "", Spoiled(302, {"Location": location}))
+    with pytest.raises(RegistryError, match=name) as caught:
+        pull(client_with(), f"{gate.host}/{name}")
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("realm", ["", "http://[", "ftp://x/", "http://user@x/", "http://127.0.0.1:port/"])
+def test_a_realm_that_is_no_token_server_is_an_error_in_words(
+    client_with: ClientMaker, gate: Gate, name: str, realm: str
+) -> None:
+    gate.spoil = times(9, "", Spoiled(401, {"WWW-Authenticate": f'Bearer realm="{realm}"'}))
+    with pytest.raises(RegistryError, match=name):
+        pull(client_with(), f"{gate.host}/{name}")
+    assert len(gate.passed) == 1
