@@ -123,7 +123,7 @@ class StageGraph:
         for instruction, source in self.sources([*image_triggers, *self._own(stage)]):
             if isinstance(source, Stage):
                 if source.index >= stage.index:
-                    raise _out_of_order(instruction, source, stage)
+                    raise out_of_order(instruction, source, stage)
                 yield source
 
     def _own(self, stage: Stage) -> tuple[Instruction, ...]:
@@ -157,7 +157,8 @@ class StageGraph:
         return False
 
 
-def _out_of_order(instruction: Instruction, source: Stage, stage: Stage) -> DockerfileError:
+def out_of_order(instruction: Instruction, source: Stage, stage: Stage) -> DockerfileError:
+    """Return the error for files taken from a stage that does not come before their use."""
     name = source.name or str(source.index)
     if isinstance(instruction, Copy):
         here = stage.name or f"stage-{stage.index}"

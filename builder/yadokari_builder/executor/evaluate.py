@@ -37,6 +37,7 @@ from yadokari_builder.dockerfile.instructions import (
     Workdir,
 )
 from yadokari_builder.dockerfile.location import LanguageError, blaming
+from yadokari_builder.dockerfile.predefined import DEFAULT_PATH, DEFAULT_SHELL, SBOM_ARGS
 from yadokari_builder.executor.scope import Scope
 from yadokari_builder.executor.steps import (
     Action,
@@ -50,11 +51,8 @@ from yadokari_builder.oci import config as oci
 from yadokari_builder.oci.config import ContainerConfig, History, ImageConfig
 from yadokari_builder.oci.platform import Platform
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-DEFAULT_SHELL = ("/bin/sh", "-c")
 SCRIPTS = "/dev/pipes"
 """Where a RUN heredoc that starts with `#!` stands while it runs."""
-_NOT_IN_ENVIRONMENT = frozenset({"SOURCE_DATE_EPOCH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +105,8 @@ def _started(state: StageState, base: ImageConfig) -> StageState:
     )
 
 
-FindSource = Callable[[str], Source]
-"""Finds what `--from` names; the empty name is the build context."""
+FindSource = Callable[[Mount | None], Source]
+"""Finds where a mount takes its files from; None asks for the instruction's own `--from`."""
 
 
 def evaluate(state: StageState, instruction: Instruction, scope: Scope, source: FindSource) -> StageState:
@@ -144,7 +142,7 @@ def _apply_arg(instruction: Arg, state: StageState, scope: Scope, source: FindSo
     declared = []
     for name, default in instruction.pairs:
         value = _arg_value(instruction, name, default, environment, scope)
-        if value is not None and name not in _NOT_IN_ENVIRONMENT:
+        if value is not None and name not in SBOM_ARGS:
             environment[name] = value
         declared.append((name, value))
     state = replace(state, environment=MappingProxyType(environment), args=(*state.args, *declared))
@@ -270,14 +268,13 @@ def _apply_run(instruction: Run, state: StageState, scope: Scope, source: FindSo
 
 
 def _mount_source(mount: Mount, source: FindSource) -> Source | None:
-    return source(mount.from_) if mount.from_ or mount.type == "bind" else None
+    return source(mount) if mount.from_ or mount.type == "bind" else None
 
 
 @_apply.register(Copy)
 @_apply.register(Add)
 def _apply_copy(instruction: Copy | Add, state: StageState, scope: Scope, source: FindSource) -> StageState:
-    where = source(instruction.from_ if isinstance(instruction, Copy) else "")
-    action = CopyAction(instruction, where, state.config.working_dir or "/")
+    action = CopyAction(instruction, source(None), state.config.working_dir or "/")
     return _configured(state, instruction, created_by.copy(instruction), action)
 
 

@@ -11,7 +11,7 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.executor.copy.sources import ROOT_OWNER, SourceTree
 from yadokari_builder.executor.lodging import Lodging
 from yadokari_builder.executor.plan import Base, ImageBase
-from yadokari_builder.executor.steps import ContextSource, ImageSource, Source, StageSource
+from yadokari_builder.executor.steps import ContextSource, EmptySource, ImageSource, Source, StageSource
 from yadokari_builder.layers import tree
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
@@ -35,11 +35,12 @@ class _UnpackedImage:
 class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
 
-    `context` is the folder of the build context, `pull` finds an image whose files a step wants.
+    `staging` is the folder for what a stage has where the executor's own files are, `context` the folder of the build context, `pull` finds an image whose files a step wants.
     """
 
     lodging: Lodging
     boundary: Boundary
+    staging: Path
     context: Path
     ignored: IgnorePatterns
     pull: Pull
@@ -51,6 +52,7 @@ class Roots:
         `last_use` tells that no other stage needs the files of the stage that this one starts from.
         """
         tree.clear(self.boundary)
+        tree.clear(Boundary(self.staging))
         if isinstance(base, StageSource):
             self._take_up(self._stage(base.index), last_use=last_use)
         elif isinstance(base, ImageBase) and pulled:
@@ -61,6 +63,7 @@ class Roots:
         folder = self._stage(index)
         os.makedirs(self.lodging.host(folder))
         tree.move_contents(self.boundary, folder)
+        tree.merge(str(self.staging), self.lodging.host(folder))
 
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
@@ -78,6 +81,10 @@ class Roots:
                 return SourceTree(Path(self.lodging.host(self._stage(index))))
             case ImageSource(reference):
                 return SourceTree(Path(self._image(reference)))
+            case EmptySource():
+                empty = self.lodging.host(self.lodging.work("empty"))
+                os.makedirs(empty, exist_ok=True)
+                return SourceTree(Path(empty))
 
     def origin(self, source: Source) -> str:
         """Name a source's content: the same name in another build means the same files."""
@@ -89,6 +96,8 @@ class Roots:
                 return f"stage {index}"
             case ContextSource():
                 return "context"
+            case EmptySource():
+                return "scratch"
 
     def _stage(self, index: int) -> str:
         return self.lodging.work(f"stages/{index}")

@@ -6,10 +6,8 @@ from types import MappingProxyType
 
 from yadokari_builder.dockerfile.expand import expand
 from yadokari_builder.dockerfile.instructions import Arg
+from yadokari_builder.dockerfile.predefined import PROXY_ARGS
 from yadokari_builder.oci.platform import Platform
-
-PROXY_ARGS = frozenset({"http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"})
-"""Build arguments that reach RUN undeclared and leave no trace (compared in lower case)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,11 +87,12 @@ class Session:
         roots = Roots(
             lodging,
             boundary,
+            self._folder(lodging, "staging"),
             context.root,
             IgnorePatterns.parse(text.ignore),
             lambda reference: puller.resolve(reference, platform),
         )
-        bench, layers = self._bench(lodging, boundary, roots), Path(lodging.host(lodging.work("layers")))
+        bench, layers = self._bench(lodging, boundary, roots), self._folder(lodging, "layers")
         if not destinations:
             image = self._build(plan, roots, bench, layers, None)
             self._write_outputs(image, ())
@@ -147,18 +148,20 @@ class Session:
         return self.environment.get(name) if value is None else value
 
     def _bench(self, lodging: Lodging, boundary: Boundary, roots: Roots) -> Workbench:
-        folders = {name: Path(lodging.host(lodging.work(name))) for name in ("layers", "staging", "shelter")}
-        for folder in folders.values():
-            folder.mkdir(parents=True, exist_ok=True)
         return Workbench(
             boundary=boundary,
-            staging=folders["staging"],
-            shelter=folders["shelter"],
+            staging=roots.staging,
+            shelter=self._folder(lodging, "shelter"),
             source=roots.source,
             provisions=self._provisions(roots, lodging),
             output=lambda data: self.progress.output(data),
             http=urllib3.PoolManager(),
         )
+
+    def _folder(self, lodging: Lodging, name: str) -> Path:
+        folder = Path(lodging.host(lodging.work(name)))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
 
     def _provisions(self, roots: Roots, lodging: Lodging) -> Provisions:
         caches = self._path(self.spec.cache_mounts_dir or lodging.host(lodging.work("caches")))

@@ -27,7 +27,12 @@ class ImageSource:
     reference: Reference
 
 
-Source = ContextSource | StageSource | ImageSource
+@dataclass(frozen=True, slots=True)
+class EmptySource:
+    """No files at all: `--from=scratch`."""
+
+
+Source = ContextSource | StageSource | ImageSource | EmptySource
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,17 @@ def restore_contents(boundary: Boundary, source: str) -> None:
         os.rmdir(origin + path)
 
 
+def merge(source: str, destination: str) -> None:
+    """Move what is below a directory of the host into another one on the same file system; directories merge."""
+    for name in os.listdir(source):
+        origin, target = f"{source}/{name}", f"{destination}/{name}"
+        if _is_directory(origin) and _is_directory(target):
+            merge(origin, target)
+            os.rmdir(origin)
+        else:
+            os.rename(origin, target)
+
+
 def copy_tree(source: str, destination: str) -> None:
     """Clone the tree below `source` into the existing directory `destination`.
 
@@ -139,6 +150,10 @@ def copy_metadata(source: str, destination: str, status: os.stat_result | None =
             set_xattr(destination, name, value)
         os.chmod(destination, stat.S_IMODE(status.st_mode))
     os.utime(destination, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+
+
+def _is_directory(path: str) -> bool:
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _clone(source: str, destination: str, links: dict[tuple[int, int], str]) -> None:
