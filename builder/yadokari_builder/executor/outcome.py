@@ -7,13 +7,9 @@ from types import MappingProxyType
 from yadokari_builder.executor.plan import ImageBase, Plan
 from yadokari_builder.executor.steps import Step
 from yadokari_builder.layers.pack import PackedLayer
-from yadokari_builder.oci import media_types
 from yadokari_builder.oci.config import History
-from yadokari_builder.oci.descriptor import Descriptor
-from yadokari_builder.oci.digest import Digest
-from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.image import Image, manifest_type_on
 from yadokari_builder.oci.layer import Layer
-from yadokari_builder.oci.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +30,8 @@ class FinishedStep:
 
 def base_layers(plan: Plan) -> tuple[Layer, ...]:
     """List the layers of the image that the target's chain of stages starts from."""
-    lowest = plan.chain()[0].base
-    return lowest.image.layers if isinstance(lowest, ImageBase) else ()
+    base = _base_image(plan)
+    return base.layers if base else ()
 
 
 def assemble(
@@ -55,16 +51,9 @@ def assemble(
         diff_ids=tuple(layer.diff_id for layer in layers),
         history=(*state.history, *(step.history for step in steps if step.history)),
     )
-    converted = media_types.as_oci if _is_oci(plan) else media_types.as_docker
-    data = config.format()
-    manifest = Manifest(
-        converted(media_types.OCI_MANIFEST),
-        Descriptor(converted(media_types.OCI_CONFIG), Digest.of(data), len(data)),
-        tuple(replace(each.descriptor, media_type=converted(each.descriptor.media_type)) for each in layers),
-    )
-    return Image.of(Digest.of(manifest.format()), manifest, config)
+    return Image.assemble(config, layers, manifest_type_on(_base_image(plan)))
 
 
-def _is_oci(plan: Plan) -> bool:
+def _base_image(plan: Plan) -> Image | None:
     lowest = plan.chain()[0].base
-    return not isinstance(lowest, ImageBase) or media_types.is_oci(lowest.image.manifest.media_type)
+    return lowest.image if isinstance(lowest, ImageBase) else None

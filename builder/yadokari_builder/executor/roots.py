@@ -35,7 +35,8 @@ class _UnpackedImage:
 class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
 
-    `staging` is the folder for what a stage has where the executor's own files are, `context` the folder of the build context, `pull` finds an image whose files a step wants.
+    `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
+    of the build context, `pull` finds an image whose files a step wants.
     """
 
     lodging: Lodging

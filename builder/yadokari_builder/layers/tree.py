@@ -107,7 +107,7 @@ def restore_contents(boundary: Boundary, source: str) -> None:
 
 
 def merge(source: str, destination: str) -> None:
-    """Move what is below a directory of the host into another one on the same file system; directories merge."""
+    """Move what is below a directory of the host into another one; directories that both have merge."""
     for name in os.listdir(source):
         origin, target = f"{source}/{name}", f"{destination}/{name}"
         if _is_directory(origin) and _is_directory(target):
