@@ -51,7 +51,7 @@ TOML
 start_containerd() {
   write_containerd_config
   start containerd "$BIN_DIR/containerd" --config "$WORK_DIR/containerd.toml"
-  wait_until 20 "containerd answers" ctr version
+  wait_until 60 "containerd answers" ctr version
   ctr images import "$PAUSE_ARCHIVE" >/dev/null
 }
 

@@ -12,7 +12,7 @@ storage:
   cache: {blobdescriptor: inmemory}
 YAML
   start registry docker-registry serve "$WORK_DIR/registry.yaml"
-  wait_until 10 "the registry answers" registry_answers
+  wait_until 60 "the registry answers" registry_answers
 }
 
 registry_answers() { (exec 3<>"/dev/tcp/${REGISTRY%:*}/${REGISTRY#*:}"); }
