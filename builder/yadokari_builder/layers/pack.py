@@ -150,7 +150,7 @@ class _Packing:
                 self._output.write(_whiteout(entry.path, _OPAQUE))
 
     def _add_parents(self, path: str) -> None:
-        parent = posixpath.dirname(path)
+        parent = path.rpartition("/")[0] or "/"
         if parent in self._parents:
             return
         source: str | None = self._boundary.host(parent)

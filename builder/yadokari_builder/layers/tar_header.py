@@ -106,15 +106,20 @@ def number(field: bytes) -> int:
 
     Raises ImageInvalidError if it is neither.
     """
+    try:
+        return int(field.rstrip(b" \0"), 8)
+    except ValueError:
+        return _unusual_number(field)
+
+
+def _unusual_number(field: bytes) -> int:
     if field[0] & 0x80:
         bits = 8 * len(field) - 1
         value = int.from_bytes(field, "big") & ((1 << bits) - 1)
         return value - (1 << bits) if field[0] & 0x40 else value
-    digits = field.strip(b" \0")
-    try:
-        return int(digits, 8) if digits else 0
-    except ValueError:
-        raise ImageInvalidError(f"a header of the archive holds {field!r} where a number belongs") from None
+    if field.strip(b" \0"):
+        raise ImageInvalidError(f"a header of the archive holds {field!r} where a number belongs")
+    return 0
 
 
 def _check(block: bytes) -> None:

@@ -22,6 +22,7 @@ _WHITEOUT_METADATA = ".wh..wh."
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_DIRECTORY_MODE = 0o755
 _MOST_PATHS = 100
+_RELATIVE = ("", ".", "..")
 _NODE_TYPES = {
     Kind.CHARACTER_DEVICE: stat.S_IFCHR,
     Kind.BLOCK_DEVICE: stat.S_IFBLK,
@@ -123,7 +124,7 @@ class _Unpacking:
 
     def _apply(self, member: Member) -> None:
         head, _, name = member.name.rpartition("/")
-        if name in ("", ".", ".."):
+        if name in _RELATIVE:
             head, _, name = normalise(member.name).rpartition("/")
             if not name:
                 return  # the root itself
@@ -145,12 +146,24 @@ class _Unpacking:
 
     def _enter(self, name: str) -> _Parent | None:
         """Find the directory that a member's leading path means, made where it is missing."""
-        path = resolve(self._boundary.root, normalise(name))
-        parent = None
-        if not self._boundary.is_excluded(path):
-            parent = self._parent("" if path == "/" else path)
+        parent = self._step_down(name)
+        if parent is None:
+            path = resolve(self._boundary.root, normalise(name))
+            if not self._boundary.is_excluded(path):
+                parent = self._parent("" if path == "/" else path)
         self._parents[name] = parent
         return parent
+
+    def _step_down(self, name: str) -> _Parent | None:
+        """Find a directory that lies, as most do, right below one that is known, with no link between."""
+        above, _, last = name.rpartition("/")
+        known = self._parents.get(above)
+        if known is None or last in _RELATIVE:
+            return None
+        path = f"{known.path}/{last}"
+        if path not in self._excluded and _is_directory(self._prefix + path):
+            return self._parent(path)
+        return None
 
     def _parent(self, path: str) -> _Parent:
         host = self._prefix + path or "/"
@@ -315,6 +328,13 @@ class _Unpacking:
 
     def _is_added(self, path: str) -> bool:
         return hash(path) in self._added
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except OSError:
+        return False
 
 
 def _drop_acls(file: int) -> None:
