@@ -86,7 +86,7 @@ def _loader_paths() -> dict[str, str]:
         "/etc/ld.so.cache": f"{SETTINGS}/c",
         "/etc/ld.so.preload": f"{SETTINGS}/p",
         # Their lengths are compiled in elsewhere.
-        **{folder: _lengthened(f"{LIBRARIES}/", len(folder)) for folder in folders},
+        **{folder: lengthened(f"{LIBRARIES}/", len(folder)) for folder in folders},
     }
 
 
@@ -114,7 +114,7 @@ def _openssl_paths() -> dict[str, str]:
     }
 
 
-def _lengthened(folder: str, length: int) -> str:
+def lengthened(folder: str, length: int) -> str:
     """Return another name of `folder` (that ends in a slash) with exactly `length` characters."""
     missing = length - len(folder)
     return folder + "./" * (missing // 2) + "/" * (missing % 2)

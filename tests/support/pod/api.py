@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.pod.bundle import Bind
+from support.pod.images import RECIPES, built
+from support.pod.mirror import running
 from support.pod.run import Report
 
 COMMAND = Path(__file__).resolve().parents[2] / "pod"
@@ -39,9 +41,13 @@ def run_pod(
 ) -> PodResult:
     """Run a pod with these arguments of the executor, or of `entrypoint`, and wait for it.
 
-    `image` is executor, debug or the folder of an OCI layout; `memory` is in bytes, `timeout` in seconds. With
-    `mirror`, docker.io is the registry with the base images. Raises `subprocess.TimeoutExpired`.
+    `image` is executor, debug or the folder of an OCI layout; `memory` is in bytes, `timeout` in seconds;
+    with `mirror`, docker.io is the registry with the base images. Raises `subprocess.TimeoutExpired`.
     """
+    # Made here, so that nothing is said about it in the output.
+    layout = built(image) if image in RECIPES else image
+    if mirror:
+        running()
     options = [f"--bind={bind}" for bind in binds]
     options += [f"--env={name}={value}" for name, value in (env or {}).items()]
     options += [f"--entrypoint={entrypoint}"] if entrypoint else []
@@ -50,7 +56,7 @@ def run_pod(
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.json")
         done = subprocess.run(
-            [COMMAND, f"--image={image}", f"--report={report}", *options, "--", *arguments],
+            [COMMAND, f"--image={layout}", f"--report={report}", *options, "--", *arguments],
             input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -16,7 +16,8 @@ def cpu_seconds(name: str) -> float:
 
 
 def remove(name: str) -> None:
-    """Remove the cgroup `name` from every hierarchy."""
+    """Remove the cgroup `name` from every hierarchy, and those below it that runc was kept from removing."""
     for folder in (_MOUNT / name, *_MOUNT.glob(f"*/{name}")):
-        with suppress(OSError):
-            folder.rmdir()
+        for cgroup in (*folder.glob("*/"), folder):
+            with suppress(OSError):
+                cgroup.rmdir()

@@ -16,6 +16,7 @@ from support.pod import mirror
 PROJECT = Path(__file__).resolve().parents[3]
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 _LAYERS_KEPT = 500
+_LAYOUTS_KEPT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,10 @@ def _build(name: str, layout: Path) -> None:
         _buildah(
             store, "push", "--disable-compression", f"localhost/yadokari/{name}", f"oci:{part}/image:latest"
         )
-        for old in layout.parent.glob(f"{name}-*"):
-            shutil.rmtree(old)
         Path(part, "image").rename(layout)
+    # One of before may be in use still.
+    for old in sorted(layout.parent.glob(f"{name}-*"), key=os.path.getmtime)[:-_LAYOUTS_KEPT]:
+        shutil.rmtree(old)
 
 
 def _store() -> Path:

@@ -4,8 +4,10 @@ import json
 import os
 import resource
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -92,6 +94,8 @@ def _run(folder: Path, lower: Sequence[Path], lock: int) -> Report:
         *("--bundle", str(folder), "--pid-file", str(pid_file), folder.name),
     ]
     child = subprocess.Popen(command, pass_fds=[lock])
+    # runc hands it on to the executor; what it ends with is what we end with.
+    signal.signal(signal.SIGTERM, lambda *_: child.terminate())
     usage = watch(pid_file, lambda: child.poll() is not None)
     exit_code = _wait(child)
     return Report(
@@ -104,13 +108,10 @@ def _run(folder: Path, lower: Sequence[Path], lock: int) -> Report:
 
 
 def _wait(child: "subprocess.Popen[bytes]") -> int:
-    """Wait for runc, which hands signals on to the container; a second interrupt does not leave it behind."""
+    """Wait for runc, whatever interrupts us: the terminal interrupts it as well."""
     while True:
-        try:
+        with suppress(KeyboardInterrupt):
             code = child.wait()
-        except KeyboardInterrupt:
-            child.terminate()
-        else:
             return code if code >= 0 else 128 - code
 
 
