@@ -4,7 +4,6 @@ Resources are plain dictionaries, as the server gives them. Requests are synchro
 may be made from several threads. Secrets are never read.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -12,12 +11,8 @@ from typing import Any
 import urllib3
 from kubernetes import client, config
 
-from yadokari_operator.models.build import API_VERSION, GROUP, KIND, PLURAL, VERSION, ImageBuild, Key
+from yadokari_operator.models.build import API_VERSION, GROUP, PLURAL, VERSION, ImageBuild, Key, belongs_to
 from yadokari_operator.models.status import Status, format_status
-from yadokari_operator.pods.names import LABEL_BUILD, label_value
-from yadokari_operator.pods.observed import Pod, belongs_to, parse_pod
-from yadokari_operator.pods.render import ConfigMapData, Manifest
-from yadokari_operator.status import Event
 
 Resource = Mapping[str, Any]
 
@@ -66,18 +61,18 @@ class Cluster:
         found: Resource | None = self._find(self._build_path(key))
         return found
 
-    def pods(self, build: ImageBuild) -> tuple[Pod, ...]:
-        """List the pods of a build."""
-        query = {"labelSelector": f"{LABEL_BUILD}={label_value(build.key.name)}"}
-        found = self._request("GET", f"/api/v1/namespaces/{build.key.namespace}/pods", query=query)
-        return tuple(parse_pod(item) for item in found["items"] if belongs_to(item, build))
+    def pods(self, namespace: str, selector: str) -> list[Resource]:
+        """List the pods of a namespace that a label selector chooses."""
+        path = f"/api/v1/namespaces/{namespace}/pods"
+        found: list[Resource] = self._request("GET", path, query={"labelSelector": selector})["items"]
+        return found
 
-    def config_map(self, namespace: str, name: str) -> ConfigMapData | None:
+    def config_map(self, namespace: str, name: str) -> Resource | None:
         """Read a ConfigMap, if there is one."""
-        found = self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
-        return found and ConfigMapData(found.get("data") or {}, found.get("binaryData") or {})
+        found: Resource | None = self._find(f"/api/v1/namespaces/{namespace}/configmaps/{name}")
+        return found
 
-    def create(self, build: ImageBuild, manifest: Manifest) -> None:
+    def create(self, build: ImageBuild, manifest: Resource) -> None:
         """Make a resource of a build; that it is there already is fine. Raises `RejectedError`."""
         path = f"/api/v1/namespaces/{build.key.namespace}/{_PATHS[manifest['kind']]}"
         try:
@@ -104,31 +99,10 @@ class Cluster:
         changed = {**resource, "status": format_status(status)}
         self._request("PUT", f"{self._build_path(key)}/status", body=changed)
 
-    def record(self, build: ImageBuild, event: Event, time: str) -> None:
-        """Make an Event, once: the name tells what happened, so a second one is refused by the server."""
-        token = hashlib.sha256(f"{build.uid}/{event.token}".encode()).hexdigest()[:16]
-        manifest = {
-            "apiVersion": "v1",
-            "kind": "Event",
-            "metadata": {"name": f"{build.key.name[:200]}.{token}", "namespace": build.key.namespace},
-            "involvedObject": {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "namespace": build.key.namespace,
-                "name": build.key.name,
-                "uid": build.uid,
-            },
-            "type": "Warning" if event.warning else "Normal",
-            "reason": event.reason,
-            "message": event.message,
-            "firstTimestamp": time,
-            "lastTimestamp": time,
-            "count": 1,
-            "source": {"component": "yadokari"},
-            "reportingComponent": f"{GROUP}/operator",
-        }
+    def record(self, event: Resource) -> None:
+        """Make an Event; that one of this name is there already is fine."""
         try:
-            self._request("POST", f"/api/v1/namespaces/{build.key.namespace}/events", body=manifest)
+            self._request("POST", f"/api/v1/namespaces/{event['metadata']['namespace']}/events", body=event)
         except ClusterError as error:
             if error.status != 409:
                 raise

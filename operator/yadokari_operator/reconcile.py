@@ -31,6 +31,7 @@ MAX_RETRIES = 3
 _FIRST_DELAY = 10.0
 _LONGEST_DELAY = 300.0
 _RESYNC = 30.0
+_AFTER_REJECTION = 10.0
 _GRACE = timedelta(seconds=30)
 """How long a pod may outlive the time at which it should have ended before it counts as lost."""
 
@@ -104,7 +105,7 @@ def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision
 def rejected(build: ImageBuild, decision: Decision, message: str, now: datetime) -> Decision:
     """Decide what to report when the API server refused to make what `decision` wanted."""
     run = decision.status.model_copy(update={"attempt": decision.status.attempt - 1, "pod_name": None})
-    return _decided(build, [], status.blocked(build, run, now, "PodRejected", message))
+    return _decided(build, [], status.blocked(build, run, now, "PodRejected", message), _AFTER_REJECTION)
 
 
 def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | Missing:

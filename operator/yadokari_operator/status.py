@@ -4,6 +4,7 @@ Each takes the ImageBuild, the status of the current run so far (`run`) and the 
 status. What the same observations lead to is the same, so a status is only written when something happened.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ from typing import Any
 
 from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator.conditions import Condition, ConditionType, Truth, carried_over
-from yadokari_operator.models.build import ImageBuild
+from yadokari_operator.models.build import API_VERSION, GROUP, KIND, ImageBuild
 from yadokari_operator.models.status import BuildFailure, Phase, Status
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
@@ -89,6 +90,32 @@ def event(old: Status, new: Status) -> Event | None:
         return None
     warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
     return Event(warning, _reason(new), new.message[:_LONGEST_EVENT], "/".join(_happening(new)))
+
+
+def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, Any]:
+    """Write an Event; its name tells what happened, so that it can be made once only."""
+    token = hashlib.sha256(f"{build.uid}/{event.token}".encode()).hexdigest()[:16]
+    time = format_time(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{build.key.name[:200]}.{token}", "namespace": build.key.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": build.key.namespace,
+            "name": build.key.name,
+            "uid": build.uid,
+        },
+        "type": "Warning" if event.warning else "Normal",
+        "reason": event.reason,
+        "message": event.message,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+        "source": {"component": "yadokari"},
+        "reportingComponent": f"{GROUP}/operator",
+    }
 
 
 def _status(

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from support.operator_process import ROOT, Builds, Kubectl, OperatorProcess, install
+from support.cluster import Cluster, KubectlError
+from support.operator_process import Builds, Kubectl, OperatorProcess, install
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, format_result
 
@@ -32,19 +33,9 @@ def fails(reason: str, message: str, line: int, code: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> dict[str, str]:
-    able = subprocess.run([ROOT / "tests/cluster/can"], capture_output=True, text=True, check=False)
-    if able.returncode:
-        pytest.skip(f"the cluster cannot run here: {able.stderr.strip()}")
-    subprocess.run([ROOT / "tests/cluster/up"], check=True, capture_output=True)
-    status = subprocess.run([ROOT / "tests/cluster/status"], check=True, capture_output=True, text=True)
-    return dict(line.split("=", 1) for line in status.stdout.splitlines())
-
-
-@pytest.fixture(scope="module")
-def kubectl(cluster: dict[str, str]) -> Iterator[Kubectl]:
+def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
     namespace = f"operator-{uuid.uuid4().hex[:8]}"
-    kubectl = Kubectl(cluster["KUBECONFIG"], namespace)
+    kubectl = Kubectl(cluster, namespace)
     kubectl("create", "namespace", namespace)
     kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=baseline")
     yield kubectl
@@ -52,17 +43,17 @@ def kubectl(cluster: dict[str, str]) -> Iterator[Kubectl]:
 
 
 @pytest.fixture(scope="module")
-def stand_in(cluster: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+def stand_in(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     """An image that runs its Dockerfile as a shell script."""
     layout = f"{tmp_path_factory.mktemp('stand-in')}/oci:1"
     script = "exec sh /yadokari/input/dockerfile/Dockerfile"
-    image = f"{cluster['REGISTRY']}/test/stand-in:1"
+    image = f"{cluster.registry}/test/stand-in:1"
     for command in (
         [
             "skopeo",
             "copy",
             "--src-tls-verify=false",
-            f"docker://{cluster['REGISTRY']}/library/busybox",
+            f"docker://{cluster.registry}/library/busybox",
             f"oci:{layout}",
         ],
         [
@@ -308,7 +299,8 @@ def test_the_api_server_refuses_a_wrong_spec(builds: Builds, change: dict[str, A
         "metadata": {"name": "wrong"},
         "spec": {key: value for key, value in spec.items() if value is not None},
     }
-    assert why in builds.kubectl("apply", "--dry-run=server", "-f", "-", stdin=resource, check=False)
+    with pytest.raises(KubectlError, match=why):
+        builds.kubectl("apply", "--dry-run=server", "-f", "-", stdin=resource)
 
 
 def test_the_operators_own_rights_were_enough(builds: Builds, operator: OperatorProcess) -> None:

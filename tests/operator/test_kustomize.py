@@ -1,7 +1,9 @@
 """What people apply, as kubectl renders it."""
 
+import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +15,35 @@ from yadokari_operator.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
-pytestmark = pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
-
 Resources = dict[tuple[str, str], dict[str, Any]]
+Render = Callable[[Path], Resources]
 
 
-def rendered(folder: Path) -> Resources:
-    result = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False)
-    assert result.returncode == 0, result.stderr
-    return {
-        (resource["kind"], resource["metadata"]["name"]): resource
-        for resource in yaml.safe_load_all(result.stdout)
-    }
+@pytest.fixture(scope="module")
+def rendered(request: pytest.FixtureRequest) -> Render:
+    """How a folder renders, by the kubectl of this machine or else by that of the throwaway cluster."""
+    kubectl = shutil.which("kubectl") or request.getfixturevalue("cluster").bin / "kubectl"
+
+    def render(folder: Path) -> Resources:
+        result = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
+        assert result.returncode == 0, result.stderr
+        return {
+            (resource["kind"], resource["metadata"]["name"]): resource
+            for resource in yaml.safe_load_all(result.stdout)
+        }
+
+    return render
 
 
-def overlay(folder: Path, base: str, **fields: Any) -> Resources:
-    # kustomize takes relative folders only.
-    up = "../" * (len(folder.resolve().parts) - 1)
-    kustomization = {"resources": [f"{up}{ROOT / base}".replace("//", "/")], **fields}
+def overlay(folder: Path, base: str, **fields: Any) -> Path:
+    """Write a kustomization over one of ours, which kustomize takes by a relative folder only."""
+    kustomization = {"resources": [relative(folder, base)], **fields}
     (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-    return rendered(folder)
+    return folder
+
+
+def relative(folder: Path, ours: str) -> str:
+    return os.path.relpath(ROOT / ours, folder.resolve())
 
 
 def kinds(resources: Resources) -> list[str]:
@@ -48,7 +59,7 @@ def operator_env(resources: Resources) -> dict[str, str]:
     return settings | {entry["name"]: entry.get("value", "") for entry in container["env"]}
 
 
-def test_the_default_installation_serves_the_whole_cluster() -> None:
+def test_the_default_installation_serves_the_whole_cluster(rendered: Render) -> None:
     assert kinds(rendered(ROOT / "kustomize/default")) == [
         "ClusterRole",
         "ClusterRoleBinding",
@@ -60,7 +71,7 @@ def test_the_default_installation_serves_the_whole_cluster() -> None:
     ]
 
 
-def test_the_namespaced_installation_has_no_right_beyond_its_namespace() -> None:
+def test_the_namespaced_installation_has_no_right_beyond_its_namespace(rendered: Render) -> None:
     resources = rendered(ROOT / "kustomize/namespaced")
     assert kinds(resources) == [
         "ConfigMap",
@@ -74,7 +85,7 @@ def test_the_namespaced_installation_has_no_right_beyond_its_namespace() -> None
 
 
 @pytest.mark.parametrize(("folder", "kind"), [("default", "ClusterRole"), ("namespaced", "Role")])
-def test_the_operator_may_do_what_it_does_and_no_more(folder: str, kind: str) -> None:
+def test_the_operator_may_do_what_it_does_and_no_more(rendered: Render, folder: str, kind: str) -> None:
     role = rendered(ROOT / "kustomize" / folder)[kind, "yadokari"]
     rights = {
         f"{resource} {verb}"
@@ -88,7 +99,7 @@ def test_the_operator_may_do_what_it_does_and_no_more(folder: str, kind: str) ->
     assert "pods/exec create" not in rights
 
 
-def test_the_rights_are_bound_to_the_operators_account() -> None:
+def test_the_rights_are_bound_to_the_operators_account(rendered: Render) -> None:
     resources = rendered(ROOT / "kustomize/default")
     binding = resources["ClusterRoleBinding", "yadokari"]
     assert binding["roleRef"] == {
@@ -101,7 +112,7 @@ def test_the_rights_are_bound_to_the_operators_account() -> None:
     ]
 
 
-def test_the_operators_pod_meets_the_restricted_standard() -> None:
+def test_the_operators_pod_meets_the_restricted_standard(rendered: Render) -> None:
     resources = rendered(ROOT / "kustomize/default")
     pod = resources["Deployment", "yadokari"]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
@@ -114,51 +125,54 @@ def test_the_operators_pod_meets_the_restricted_standard() -> None:
     }
 
 
-def test_the_manifests_settings_are_the_defaults() -> None:
+def test_the_manifests_settings_are_the_defaults(rendered: Render) -> None:
     assert Settings.from_environment(operator_env(rendered(ROOT / "kustomize/default"))) == Settings()
 
 
-def test_an_overlay_replaces_both_images(tmp_path: Path) -> None:
-    resources = overlay(
-        tmp_path,
-        "kustomize/default",
-        images=[
-            {"name": "yadokari/operator", "newName": "r.test/o", "newTag": "2"},
-            {"name": "yadokari/executor", "newName": "r.test/e", "digest": "sha256:" + "0" * 64},
-        ],
+def test_an_overlay_replaces_both_images(rendered: Render, tmp_path: Path) -> None:
+    resources = rendered(
+        overlay(
+            tmp_path,
+            "kustomize/default",
+            images=[
+                {"name": "yadokari/operator", "newName": "r.test/o", "newTag": "2"},
+                {"name": "yadokari/executor", "newName": "r.test/e", "digest": "sha256:" + "0" * 64},
+            ],
+        )
     )
     pod = resources["Deployment", "yadokari"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == "r.test/o:2"
     assert operator_env(resources)["YADOKARI_EXECUTOR_IMAGE"] == "r.test/e@sha256:" + "0" * 64
 
 
-def test_an_overlay_changes_settings_and_the_operator_starts_anew(tmp_path: Path) -> None:
+def test_an_overlay_changes_settings_and_the_operator_starts_anew(rendered: Render, tmp_path: Path) -> None:
     before = rendered(ROOT / "kustomize/default")
-    after = overlay(
-        tmp_path,
-        "kustomize/default",
-        namespace="yadokari-system",
-        configMapGenerator=[
-            {
-                "name": "yadokari",
-                "behavior": "merge",
-                "literals": ["YADOKARI_INSECURE_REGISTRIES=r.test:5000"],
-            }
-        ],
+    after = rendered(
+        overlay(
+            tmp_path,
+            "kustomize/default",
+            namespace="yadokari-system",
+            configMapGenerator=[
+                {
+                    "name": "yadokari",
+                    "behavior": "merge",
+                    "literals": ["YADOKARI_INSECURE_REGISTRIES=r.test:5000"],
+                }
+            ],
+        )
     )
     assert operator_env(after)["YADOKARI_INSECURE_REGISTRIES"] == "r.test:5000"
     assert operator_env(after)["YADOKARI_LOG_LEVEL"] == "info"
     assert before["Deployment", "yadokari"] != after["Deployment", "yadokari"]
 
 
-def test_an_overlay_moves_the_namespaced_installation(tmp_path: Path) -> None:
-    resources = overlay(tmp_path, "kustomize/namespaced", namespace="team")
+def test_an_overlay_moves_the_namespaced_installation(rendered: Render, tmp_path: Path) -> None:
+    resources = rendered(overlay(tmp_path, "kustomize/namespaced", namespace="team"))
     assert resources["Deployment", "yadokari"]["metadata"]["namespace"] == "team"
     assert resources["RoleBinding", "yadokari"]["subjects"][0]["namespace"] == "team"
 
 
-def test_generated_names_reach_an_image_build(tmp_path: Path) -> None:
-    up = "../" * (len(tmp_path.resolve().parts) - 1)
+def test_generated_names_reach_an_image_build(rendered: Render, tmp_path: Path) -> None:
     build = {
         "apiVersion": "yadokari.dev/v1alpha1",
         "kind": "ImageBuild",
@@ -174,7 +188,7 @@ def test_generated_names_reach_an_image_build(tmp_path: Path) -> None:
     kustomization = {
         "namePrefix": "dev-",
         "resources": ["build.yaml"],
-        "components": [f"{up}{ROOT}/kustomize/components/name-reference".replace("//", "/")],
+        "components": [relative(tmp_path, "kustomize/components/name-reference")],
         "configMapGenerator": [
             {"name": name, "literals": ["Dockerfile=FROM a"]} for name in ("source", "files")
         ],
@@ -192,7 +206,7 @@ def test_generated_names_reach_an_image_build(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "folder", sorted(path.parent.name for path in ROOT.glob("examples/*/kustomization.yaml"))
 )
-def test_every_example_is_valid(folder: str) -> None:
+def test_every_example_is_valid(rendered: Render, folder: str) -> None:
     resources = rendered(ROOT / "examples" / folder)
     builds = [resource for (kind, _), resource in resources.items() if kind == "ImageBuild"]
     assert builds
@@ -200,6 +214,6 @@ def test_every_example_is_valid(folder: str) -> None:
         assert ImageBuildSpec.model_validate(build["spec"])
 
 
-def test_both_nginx_examples_hold_the_same_dockerfile() -> None:
+def test_both_nginx_examples_hold_the_same_dockerfile(rendered: Render) -> None:
     inline = rendered(ROOT / "examples/nginx-inline")["ImageBuild", "nginx-tools"]
     assert inline["spec"]["dockerfile"] == (ROOT / "examples/nginx/Dockerfile").read_text()

@@ -8,6 +8,7 @@ from support import resources
 from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_operator.models.build import belongs_to
 from yadokari_operator.models.spec import ImageBuildSpec
 from yadokari_operator.pods import render
 from yadokari_operator.pods.observed import (
@@ -18,7 +19,6 @@ from yadokari_operator.pods.observed import (
     Retry,
     Running,
     Waiting,
-    belongs_to,
     parse_pod,
 )
 from yadokari_operator.settings import Settings

@@ -1,4 +1,5 @@
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,18 @@ def test_a_failure_for_good_is_stalled_and_tells_the_line() -> None:
     assert {condition.reason for condition in made.conditions} == {"RunFailed"}
     assert {condition.observed_generation for condition in made.conditions} == {4}
     assert made.observed_generation == 4
+
+
+def test_the_same_happening_makes_an_event_of_the_same_name() -> None:
+    def manifest(at: datetime) -> dict[str, Any]:
+        event = status.event(Status(), status.building(image_build(), RUN, at))
+        assert event is not None
+        return status.event_manifest(image_build(), event, at)
+
+    first, again = manifest(NOW), manifest(NOW + timedelta(seconds=9))
+    assert first["metadata"] == again["metadata"]
+    assert first["involvedObject"]["uid"] == "u1"
+    assert (first["type"], first["reason"], first["firstTimestamp"]) == ("Normal", "Building", time(0))
 
 
 def test_a_line_that_cannot_be_is_left_out() -> None:

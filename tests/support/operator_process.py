@@ -12,27 +12,22 @@ from typing import Any
 
 import yaml
 
+from support.cluster import Cluster
+
 ROOT = Path(__file__).parents[2]
 
 
 class Kubectl:
     """kubectl in one namespace, as the cluster's administrator."""
 
-    def __init__(self, kubeconfig: str, namespace: str) -> None:
-        self.kubeconfig = kubeconfig
+    def __init__(self, cluster: Cluster, namespace: str) -> None:
         self.namespace = namespace
+        self._cluster = cluster
 
-    def __call__(self, *arguments: str, stdin: Any = None, check: bool = True) -> str:
-        result = subprocess.run(
-            ["kubectl", "--kubeconfig", self.kubeconfig, "-n", self.namespace, *arguments],
-            input=None if stdin is None else json.dumps(stdin),
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if check and result.returncode:
-            raise RuntimeError(f"kubectl {' '.join(arguments)}: {result.stderr}")
-        return result.stdout + ("" if check else result.stderr)
+    def __call__(self, *arguments: str, stdin: Any = None) -> str:
+        """Return what it prints; `stdin` is a resource to hand over."""
+        text = None if stdin is None else json.dumps(stdin)
+        return self._cluster.kubectl("-n", self.namespace, *arguments, input=text)
 
     def get(self, kind: str, name: str = "") -> dict[str, Any]:
         """Read a resource, or list those of a kind."""
@@ -42,10 +37,9 @@ class Kubectl:
 
 def install(kubectl: Kubectl, folder: Path) -> Path:
     """Install kustomize/namespaced but for the Deployment; gives a kubeconfig with the operator's rights."""
-    up = "../" * (len(folder.resolve().parts) - 1)
     kustomization = {
         "namespace": kubectl.namespace,
-        "resources": [f"{up}{ROOT / 'kustomize/namespaced'}".replace("//", "/")],
+        "resources": [os.path.relpath(ROOT / "kustomize/namespaced", folder.resolve())],
         "patches": [
             {
                 "patch": yaml.safe_dump(

@@ -5,8 +5,11 @@ from collections.abc import Callable
 from datetime import datetime
 
 from yadokari_operator.cluster import Cluster, RejectedError
-from yadokari_operator.models.build import ImageBuild, Key
+from yadokari_operator.models.build import ImageBuild, Key, belongs_to
 from yadokari_operator.models.spec import referenced_config_maps
+from yadokari_operator.pods.names import LABEL_BUILD, label_value
+from yadokari_operator.pods.observed import parse_pod
+from yadokari_operator.pods.render import ConfigMapData
 from yadokari_operator.reconcile import (
     Action,
     Create,
@@ -18,7 +21,7 @@ from yadokari_operator.reconcile import (
     rejected,
 )
 from yadokari_operator.settings import Settings
-from yadokari_operator.status import format_time
+from yadokari_operator.status import event_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -47,18 +50,22 @@ class Controller:
         # The event goes first: after a crash in between, it is not made again and the status still is.
         if decision.event is not None:
             logger.info("%s: %s: %s", key, decision.event.reason, decision.event.message)
-            self._cluster.record(build, decision.event, format_time(now))
+            self._cluster.record(event_manifest(build, decision.event, now))
         if decision.status != build.status:
             self._cluster.write_status(resource, decision.status)
         return decision.look_again
 
     def _observe(self, build: ImageBuild) -> Observed:
-        maps = {
-            name: self._cluster.config_map(build.key.namespace, name)
-            for name in referenced_config_maps(build.spec)
-        }
-        found = {name: data for name, data in maps.items() if data is not None}
-        return Observed(build, self._cluster.pods(build), found)
+        namespace = build.key.namespace
+        selector = f"{LABEL_BUILD}={label_value(build.key.name)}"
+        pods = [pod for pod in self._cluster.pods(namespace, selector) if belongs_to(pod, build)]
+        names = referenced_config_maps(build.spec)
+        maps = {name: self._cluster.config_map(namespace, name) for name in names}
+        return Observed(
+            build,
+            tuple(parse_pod(pod) for pod in pods),
+            {name: ConfigMapData.parse(found) for name, found in maps.items() if found is not None},
+        )
 
     def _act(self, build: ImageBuild, decision: Decision, now: datetime) -> Decision:
         try:

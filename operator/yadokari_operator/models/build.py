@@ -47,3 +47,9 @@ class ImageBuild:
             spec=resource.get("spec") or {},
             status=parse_status(resource.get("status")),
         )
+
+
+def belongs_to(resource: Mapping[str, Any], build: ImageBuild) -> bool:
+    """Whether a resource is owned by this very ImageBuild, not by an earlier one of the same name."""
+    owners = resource["metadata"].get("ownerReferences", [])
+    return any(owner["uid"] == build.uid for owner in owners)

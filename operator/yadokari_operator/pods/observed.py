@@ -8,7 +8,6 @@ from typing import Any
 
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
-from yadokari_operator.models.build import ImageBuild
 from yadokari_operator.pods.names import ANNOTATION_RETRIES, CONTAINER, LABEL_ATTEMPT, LABEL_INPUTS
 
 
@@ -85,12 +84,6 @@ def parse_pod(resource: Mapping[str, Any]) -> Pod:
         deleted=parse_time(deleted) if deleted else None,
         outcome=_outcome(resource),
     )
-
-
-def belongs_to(resource: Mapping[str, Any], build: ImageBuild) -> bool:
-    """Whether a resource is owned by this very ImageBuild, not by an earlier one of the same name."""
-    owners = resource["metadata"].get("ownerReferences", [])
-    return any(owner["uid"] == build.uid for owner in owners)
 
 
 def parse_time(text: str) -> datetime:

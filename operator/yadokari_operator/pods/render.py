@@ -42,6 +42,11 @@ class ConfigMapData:
     text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     binary: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
+    @classmethod
+    def parse(cls, resource: Mapping[str, Any]) -> "ConfigMapData":
+        """Read a ConfigMap as the API server gives it."""
+        return cls(resource.get("data") or {}, resource.get("binaryData") or {})
+
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
