@@ -44,10 +44,6 @@ class Boundary:
         """Tell whether something excluded lies below a path: it can then be neither removed nor replaced."""
         return path in self._above
 
-    def excluding(self, paths: Iterable[str]) -> "Boundary":
-        """Return this boundary with more paths excluded."""
-        return Boundary(self.root, self.excluded.union(paths))
-
 
 def _ancestors(paths: Iterable[str]) -> Iterable[str]:
     for path in paths:

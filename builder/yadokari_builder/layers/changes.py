@@ -94,7 +94,9 @@ class _Comparison:
         if new.is_directory:
             return _directory_differs(old, new)
         if old.links != new.links and old[:_CTIME] == new[:_CTIME]:
-            # Another name came or went, which is no change of this one. Attributes may have been set as well.
+            # Another name came or went, which is no change of this one: `rm` of a package cache must not put
+            # everything linked from it into the layer again. Attributes may have been set as well; content of
+            # the same size put in with the old time set back, in the same step, is what stays unseen here.
             return bool(list_xattrs(self._boundary.host(path)))
         return True
 

@@ -4,7 +4,7 @@ import hashlib
 import io
 import queue
 import threading
-from typing import BinaryIO, Protocol, cast
+from typing import Protocol
 
 # Large enough that handing a chunk from thread to thread costs nothing, small enough that the chunks under
 # way stay in the processor's cache.
@@ -34,12 +34,11 @@ def read_chunk(stream: Readable, size: int) -> bytes:
 
 
 class HashingReader(io.RawIOBase):
-    """Passes a stream on and keeps the hash and the size of what went by."""
+    """Passes a stream on and keeps the hash of what went by."""
 
     def __init__(self, stream: Readable, hasher: "hashlib._Hash | None" = None) -> None:
         self._stream = stream
         self._hash = hashlib.sha256() if hasher is None else hasher
-        self.size = 0
 
     def readable(self) -> bool:
         """Tell that this is for reading."""
@@ -49,7 +48,6 @@ class HashingReader(io.RawIOBase):
         """Return what the stream gives, up to `size` bytes."""
         data = self._stream.read(size)
         self._hash.update(data)
-        self.size += len(data)
         return data
 
     def hexdigest(self) -> str:
@@ -115,8 +113,3 @@ class ThreadedReader(io.RawIOBase):
                     return
         except BaseException as error:
             self._chunks.put(error)
-
-
-def threaded(stream: Readable) -> BinaryIO:
-    """Return a stream that is read ahead in a thread of its own; closing it ends the thread."""
-    return cast(BinaryIO, ThreadedReader(stream))

@@ -9,7 +9,7 @@ from support.archives import archive, file
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.streams import ThreadedReader, threaded
+from yadokari_builder.layers.streams import ThreadedReader
 from yadokari_builder.oci.digest import Digest
 
 
@@ -45,7 +45,7 @@ def test_errors_of_the_stream_come_out_of_the_thread() -> None:
 
 def test_a_thread_that_reads_ahead_gives_everything_in_order() -> None:
     data = bytes(range(256)) * 50_000
-    with threaded(io.BytesIO(data)) as stream:
+    with ThreadedReader(io.BytesIO(data)) as stream:
         pieces = [stream.read(70_000) for _ in range(300)]
     assert b"".join(pieces) == data
     assert pieces[-1] == b""

@@ -23,11 +23,6 @@ def test_a_directory_above_something_excluded_is_told() -> None:
     assert not BOUNDARY.has_excluded_below("/usr")
 
 
-def test_more_can_be_excluded() -> None:
-    assert BOUNDARY.excluding(["/srv"]).is_excluded("/srv/a")
-    assert not BOUNDARY.is_excluded("/srv/a")
-
-
 def test_in_root_paths_are_paths_below_the_root() -> None:
     assert Boundary(Path("/tmp/root")).host("/etc") == "/tmp/root/etc"
     assert Boundary(Path("/tmp/root")).host("/") == "/tmp/root"
