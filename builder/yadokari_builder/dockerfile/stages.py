@@ -4,8 +4,9 @@ Names are looked up without regard to case, but for the base of a FROM, which mu
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 
 from yadokari_builder.errors import DockerfileError
 
@@ -26,43 +27,54 @@ Source = Stage | str
 class StageGraph:
     """A Dockerfile's stages with what they need of each other.
 
-    `bases` are the FROMs with their variables replaced, `triggers` the instructions that a stage runs
-    before its own: the ONBUILDs of the stage it is built on. Both go by the stages' indexes.
+    Bases and triggers go by the stages' indexes: `bases` are the FROMs with their variables replaced,
+    `base_stages` the indexes of the stages that they name, `triggers` the instructions that a stage runs
+    before its own, the ONBUILDs of the stage it is built on. `names` are the stages' indexes by name.
     """
 
     stages: tuple[Stage, ...]
     bases: tuple[From, ...]
+    base_stages: tuple[int | None, ...]
     triggers: tuple[tuple[Instruction, ...], ...]
+    names: Mapping[str, int]
 
     @classmethod
     def of(cls, dockerfile: Dockerfile, meta_env: Mapping[str, str]) -> "StageGraph":
         """Evaluate every FROM and check every reference, reachable or not; raises DockerfileError."""
-        bases = tuple(expand_from(stage.base, meta_env, dockerfile.escape) for stage in dockerfile.stages)
-        bare = cls(dockerfile.stages, bases, ())
-        triggers = tuple(bare._triggers_of_base(stage) for stage in dockerfile.stages)
-        graph = cls(dockerfile.stages, bases, triggers)
+        stages = dockerfile.stages
+        bases = tuple(expand_from(stage.base, meta_env, dockerfile.escape) for stage in stages)
+        names: dict[str, int] = {}
+        base_stages: list[int | None] = []
+        for stage, base in zip(stages, bases, strict=True):
+            base_stages.append(names.get(base.image))
+            if stage.name:
+                names[stage.name] = stage.index  # of two stages with one name the later counts from here
+        triggers = tuple(
+            () if index is None else _triggers(stages[index], stage)
+            for stage, index in zip(stages, base_stages, strict=True)
+        )
+        graph = cls(stages, bases, tuple(base_stages), triggers, names)
         graph._refuse_circles()
         return graph
 
     def find(self, name: str) -> Stage | None:
         """Return the stage of a name; of two with one name the later counts."""
-        named = (stage for stage in reversed(self.stages) if stage.name == name.lower())
-        return next(named, None)
+        index = self.names.get(name.lower())
+        return None if index is None else self.stages[index]
 
     def target(self, name: str) -> Stage:
         """Return the stage to build; no name means the last one. Raises DockerfileError."""
         stage = self.find(name) if name else self.stages[-1]
         if stage is None:
-            names = [stage.name or f"stage-{stage.index}" for stage in self.stages]
-            error = with_suggestion(f"target stage {quote(name)} could not be found", name, names)
+            known = map(_name, self.stages)
+            error = with_suggestion(f"target stage {quote(name)} could not be found", name, known)
             raise DockerfileError(error.message, file=self.stages[0].location.file)
         return stage
 
     def base_of(self, stage: Stage) -> Stage | None:
         """Return the earlier stage that a stage is built on, None if that is an image or scratch."""
-        image = self.bases[stage.index].image
-        earlier = (other for other in reversed(self.stages[: stage.index]) if other.name == image)
-        return next(earlier, None)
+        index = self.base_stages[stage.index]
+        return None if index is None else self.stages[index]
 
     def source_of_copy(self, copy: Copy) -> Source | None:
         """Return where COPY takes files from, None for the build context. Raises DockerfileError."""
@@ -88,7 +100,7 @@ class StageGraph:
             return None
         return self.find(mount.from_) or mount.from_
 
-    def sources(self, instructions: Sequence[Instruction]) -> Iterator[tuple[Instruction, Source]]:
+    def sources(self, instructions: Iterable[Instruction]) -> Iterator[tuple[Instruction, Source]]:
         """Yield the stages and images that instructions take files from."""
         for instruction in instructions:
             found: list[Source | None] = []
@@ -129,42 +141,43 @@ class StageGraph:
     def _own(self, stage: Stage) -> tuple[Instruction, ...]:
         return self.triggers[stage.index] + stage.instructions
 
-    def _triggers_of_base(self, stage: Stage) -> tuple[Instruction, ...]:
-        base = self.base_of(stage)
-        onbuilds = [one for one in base.instructions if isinstance(one, Onbuild)] if base else []
-        return parse_onbuild([onbuild.expression for onbuild in onbuilds], stage.location)
-
     def _refuse_circles(self) -> None:
-        for stage in self.stages:
-            for instruction, source in self.sources(self._own(stage)):
-                if isinstance(source, Stage) and source.index >= stage.index and self._leads(source, stage):
-                    name = source.name or f"stage-{source.index}"
-                    error = LanguageError(f"circular dependency detected on stage: {name}", name)
-                    raise error_at(error, instruction.location, instruction.original)
+        edges = {
+            stage.index: {
+                source.index: instruction
+                for instruction, source in self.sources(self._own(stage))
+                if isinstance(source, Stage)
+            }
+            for stage in self.stages
+        }
+        try:
+            TopologicalSorter(edges).prepare()
+        except CycleError as error:
+            circle = error.args[1][1:]
+            first = min(circle)
+            # The sorter lists each stage before the one that needs it.
+            needed = circle[circle.index(first) - 1]
+            instruction = edges[first][needed]
+            message = f"circular dependency detected on stage: {_name(self.stages[first])}"
+            raise error_at(LanguageError(message), instruction.location, instruction.original) from None
 
-    def _leads(self, first: Stage, last: Stage) -> bool:
-        """Tell whether `first` is `last` or takes files from it, by way of others too."""
-        seen = {first.index}
-        waiting = [first]
-        while waiting:
-            stage = waiting.pop()
-            if stage.index == last.index:
-                return True
-            for _, source in self.sources(self._own(stage)):
-                if isinstance(source, Stage) and source.index not in seen:
-                    seen.add(source.index)
-                    waiting.append(source)
-        return False
+
+def _triggers(base: Stage, stage: Stage) -> tuple[Instruction, ...]:
+    onbuilds = (one for one in base.instructions if isinstance(one, Onbuild))
+    return parse_onbuild([onbuild.expression for onbuild in onbuilds], stage.location)
+
+
+def _name(stage: Stage) -> str:
+    return stage.name or f"stage-{stage.index}"
 
 
 def out_of_order(instruction: Instruction, source: Stage, stage: Stage) -> DockerfileError:
     """Return the error for files taken from a stage that does not come before their use."""
-    name = source.name or str(source.index)
+    name = _name(source)
     if isinstance(instruction, Copy):
-        here = stage.name or f"stage-{stage.index}"
         message = (
             f"cannot copy from stage {quote(instruction.from_)}, "
-            f"it needs to be defined before current stage {quote(here)}"
+            f"it needs to be defined before current stage {quote(_name(stage))}"
         )
     else:
         message = f"cannot mount from stage {quote(name)}, stage needs to be defined before current command"

@@ -19,6 +19,10 @@ from yadokari_builder.layers.snapshot import Snapshot
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import PulledImage
 
+# A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
+# with its first RUN, as from BuildKit.
+_MOUNT_POINTS = ("/dev", "/proc", "/sys")
+
 
 @dataclass(slots=True)
 class Build:
@@ -38,6 +42,8 @@ class Build:
     now: Callable[[], str]
     _finished: dict[int, tuple[FinishedStep, ...]] = field(default_factory=dict)
     _baseline: Snapshot | None = None
+    _is_bare: bool = False
+    _bare_stages: set[int] = field(default_factory=set)
 
     def run(self) -> dict[int, tuple[FinishedStep, ...]]:
         """Build all stages; returns their finished steps by the stages' index.
@@ -64,12 +70,15 @@ class Build:
             pulled = self.pulled[base.reference] if isinstance(base, ImageBase) else None
             self.roots.fill(base, pulled, last_use=self._is_last_reader(stage))
         self._baseline = None
+        self._is_bare = base is None or (isinstance(base, StageSource) and base.index in self._bare_stages)
         self.progress.end(f"{len(pulled.layers)} layers unpacked" if pulled else "")
 
     def _is_last_reader(self, stage: PlannedStage) -> bool:
         return isinstance(stage.base, StageSource) and self.plan.readers(stage.base.index)[-1] is stage
 
     def _end(self, stage: PlannedStage) -> None:
+        if self._is_bare:
+            self._bare_stages.add(stage.index)
         if stage is not self.plan.target and self.plan.readers(stage.index):
             self.roots.put_aside(stage.index)
         for earlier in self.plan.stages:
@@ -110,7 +119,11 @@ class Build:
         self._baseline = after
         changes = compare(before, after, boundary)
         changes = replace(changes, changed=tuple(path for path in changes.changed if path not in disturbed))
-        return pack(changes, boundary, self.layers) if changes else None
+        mount_points = [path for path in _MOUNT_POINTS if self._is_bare and path in boundary.excluded]
+        self._is_bare = False
+        if not (changes or mount_points):
+            return None
+        return pack(changes, boundary, self.layers, mount_points=mount_points)
 
     def _pack_written(self, written: Written) -> PackedLayer | None:
         """Pack what a step is known to have written, without looking for changes elsewhere."""

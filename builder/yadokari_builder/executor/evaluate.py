@@ -95,7 +95,7 @@ def _started(state: StageState, base: ImageConfig) -> StageState:
     env = base.config.env
     if not any(entry.startswith("PATH=") for entry in env):
         env = (*env, f"PATH={DEFAULT_PATH}")
-    working_dir = base.config.working_dir and _absolute("/", base.config.working_dir)
+    working_dir = base.config.working_dir and _workdir("/", base.config.working_dir)
     config = replace(base.config, env=env, working_dir=working_dir, on_build=())
     return replace(
         state,
@@ -245,7 +245,7 @@ def _apply_onbuild(instruction: Onbuild, state: StageState, scope: Scope, source
 
 @_apply.register
 def _apply_workdir(instruction: Workdir, state: StageState, scope: Scope, source: FindSource) -> StageState:
-    path = _absolute(state.config.working_dir, instruction.path)
+    path = _workdir(state.config.working_dir, instruction.path)
     action = WorkdirAction(path, state.config.user) if path != "/" else None
     return _configured(state, instruction, created_by.workdir(path), action, working_dir=path)
 
@@ -313,7 +313,10 @@ def _run_argv(command: Command, state: StageState) -> tuple[tuple[str, ...], str
     return _with_shell((content,), state), None
 
 
-def _absolute(current: str, path: str) -> str:
+def _workdir(current: str, path: str) -> str:
+    """Join a WORKDIR to the one before; an absolute one stays as it was written, as in BuildKit."""
+    if path.startswith("/"):
+        return path
     return "/" + posixpath.normpath(posixpath.join("/", current, path)).lstrip("/")
 
 

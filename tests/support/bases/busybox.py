@@ -24,26 +24,8 @@ FOLDERS = {
     "var/www": 0o755,
 }
 NOBODY = 65534
-PASSWD = """\
-root:x:0:0:root:/root:/bin/sh
-daemon:x:1:1:daemon:/usr/sbin:/bin/false
-bin:x:2:2:bin:/bin:/bin/false
-sys:x:3:3:sys:/dev:/bin/false
-sync:x:4:100:sync:/bin:/bin/sync
-mail:x:8:8:mail:/var/spool/mail:/bin/false
-www-data:x:33:33:www-data:/var/www:/bin/false
-operator:x:37:37:Operator:/var:/bin/false
-nobody:x:65534:65534:nobody:/home:/bin/false
-"""
-GROUP = "".join(
-    f"{name}:x:{gid}:\n"
-    for name, gid in {
-        "root": 0, "daemon": 1, "bin": 2, "sys": 3, "adm": 4, "tty": 5, "disk": 6, "lp": 7, "mail": 8,
-        "kmem": 9, "wheel": 10, "cdrom": 11, "dialout": 18, "floppy": 19, "video": 28, "audio": 29,
-        "tape": 32, "www-data": 33, "operator": 37, "utmp": 43, "plugdev": 46, "staff": 50, "lock": 54,
-        "netdev": 82, "users": 100, "nobody": 65534,
-    }.items()
-)  # fmt: skip
+PASSWD = "root:x:0:0:root:/root:/bin/sh\n"
+GROUP = "root:x:0:\n"
 FILES = {
     "etc/passwd": PASSWD,
     "etc/group": GROUP,
