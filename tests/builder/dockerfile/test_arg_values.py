@@ -1,0 +1,45 @@
+import pytest
+
+from yadokari_builder.dockerfile.arg_values import meta_values, stage_values
+from yadokari_builder.dockerfile.expand import Variables
+from yadokari_builder.dockerfile.instructions import Arg
+from yadokari_builder.dockerfile.predefined import needs_declaration
+from yadokari_builder.errors import DockerfileError
+
+
+def test_args_before_the_first_from_build_on_each_other() -> None:
+    args = (Arg((("a", "1"), ("b", "$a$P"))), Arg((("c", None), ("d", None))))
+    assert meta_values(args, {"P": "p", "Q": "q"}, {"d": "4", "Q": "given"}) == {
+        "P": "p",
+        "Q": "given",
+        "a": "1",
+        "b": "1p",
+        "d": "4",
+    }
+
+
+def test_a_build_argument_comes_before_the_default_and_that_before_the_global_value() -> None:
+    arg = Arg((("a", "$a-default"), ("b", "$b-default"), ("c", None), ("d", None), ("e", "$c$a")))
+    values = stage_values(arg, Variables({"b": "env"}), {"b": "no", "c": "global"}, {"a": "given"})
+    assert values == (
+        ("a", "given"),
+        ("b", "env-default"),
+        ("c", "global"),
+        ("d", None),
+        ("e", "globalgiven"),
+    )
+
+
+def test_a_default_that_does_not_count_may_be_wrong() -> None:
+    arg = Arg((("a", "${b?}"),))
+    assert stage_values(arg, Variables({}), {}, {"a": "given"}) == (("a", "given"),)
+    with pytest.raises(DockerfileError, match="b: is not allowed to be unset"):
+        stage_values(arg, Variables({}), {}, {})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("A", True), ("HTTP_PROXY", False), ("no_proxy", False), ("TARGETARCH", False), ("BUILDKIT_X", False)],
+)
+def test_few_build_arguments_need_no_declaration(name: str, expected: bool) -> None:
+    assert needs_declaration(name) is expected
