@@ -74,7 +74,10 @@ class Build:
         self.progress.end(f"{len(pulled.layers)} layers unpacked" if pulled else "")
 
     def _is_last_reader(self, stage: PlannedStage) -> bool:
-        return isinstance(stage.base, StageSource) and self.plan.readers(stage.base.index)[-1] is stage
+        """Tell whether nobody, this stage itself included, needs the base's files after it has started."""
+        if not isinstance(stage.base, StageSource) or stage.base in stage.sources:
+            return False
+        return self.plan.readers(stage.base.index)[-1] is stage
 
     def _end(self, stage: PlannedStage) -> None:
         if self._is_bare:
