@@ -11,7 +11,7 @@ from typing import NoReturn, TextIO
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
 from yadokari_builder.executor import report
 from yadokari_builder.executor.lodging import require_container
-from yadokari_builder.executor.session import Session
+from yadokari_builder.executor.session import Session, resolve_paths
 from yadokari_contract.arguments import ArgumentError, BuildSpec, parse_arguments, usage
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, format_result
@@ -29,20 +29,19 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
         return ExitCode.OK
     report.configure(log, "info", "text")
     try:
-        spec = parse_arguments(arguments)
+        spec = resolve_paths(parse_arguments(arguments), cwd := Path.cwd())
     except ArgumentError as error:
         logger.error("%s", error)
         return ExitCode.USAGE
     report.configure(log, spec.verbosity, spec.log_format)
     signal.signal(signal.SIGTERM, _cancel)
-    result, code = _build(spec, environment)
+    result, code = _build(spec, environment, cwd)
     if spec.result_file:
         _write_result(spec.result_file, result)
     return code
 
 
-def _build(spec: BuildSpec, environment: Mapping[str, str]) -> tuple[BuildResult, ExitCode]:
-    cwd = Path.cwd()
+def _build(spec: BuildSpec, environment: Mapping[str, str], cwd: Path) -> tuple[BuildResult, ExitCode]:
     session = Session(spec, environment, Path("/"), cwd)
     try:
         if not spec.force:

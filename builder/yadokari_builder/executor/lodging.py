@@ -1,7 +1,8 @@
 """Where the executor lives: its runtime's folder inside the root that it builds in."""
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,8 @@ from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.boundary import Boundary
 
 RUNTIME = "/yadokari"
-_LINKS = ("/kaniko",)
+KANIKO = "/kaniko"
+"""A link to the runtime, for those who know where kaniko was."""
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
@@ -33,6 +35,19 @@ class Lodging:
         """Turn an in-root path into one to open."""
         return os.path.join(self.root, path.lstrip("/"))
 
+    @contextmanager
+    def without_link(self) -> Iterator[None]:
+        """Take kaniko's link away, so that the root holds the image alone, and put it back in the end."""
+        link = self.host(KANIKO)
+        was_there = os.path.islink(link)
+        if was_there:
+            os.unlink(link)
+        try:
+            yield
+        finally:
+            if was_there and not os.path.lexists(link):
+                os.symlink(self.runtime.lstrip("/"), link)
+
     def boundary(self, mount_points: Iterable[str]) -> Boundary:
         """Say what is never written, deleted or snapshotted: the runtime and every mount but the root's."""
         mounts = {point for point in mount_points if point != "/"}
@@ -46,7 +61,7 @@ def open_lodging(root: Path) -> Lodging:
             kept = tuple(line.strip() for line in file if line.startswith("/"))
     except FileNotFoundError:
         kept = ()
-    lodging = Lodging(root, RUNTIME, (*_LINKS, *kept))
+    lodging = Lodging(root, RUNTIME, kept)
     os.makedirs(lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
     return lodging
 

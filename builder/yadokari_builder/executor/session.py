@@ -6,7 +6,7 @@ import platform as machine
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from yadokari_builder.errors import UsageError
 from yadokari_builder.executor import outputs
 from yadokari_builder.executor.actions import Workbench, files_of
 from yadokari_builder.executor.build import Build
-from yadokari_builder.executor.lodging import Lodging, open_lodging
+from yadokari_builder.executor.lodging import KANIKO, Lodging, open_lodging
 from yadokari_builder.executor.outcome import assemble
 from yadokari_builder.executor.plan import ImageBase, Plan, make_plan
 from yadokari_builder.executor.registries import open_registries
@@ -78,7 +78,7 @@ class Session:
                 cwd=self.cwd,
                 root=self.root,
                 shelter=Path(lodging.host(lodging.work(""))),
-                excluded=boundary.excluded,
+                excluded=boundary.excluded | {KANIKO},
             )
             text = read_dockerfile(self.spec.dockerfile, context, cwd=self.cwd)
             puller = Puller(registries.pulling, registries.mirrors)
@@ -100,7 +100,7 @@ class Session:
             pusher = Pusher(registries.pushing, destinations)
             image = self._build_and_push(plan, roots, bench, layers, destinations, pusher)
         if self.spec.digest_file:
-            outputs.write_digest(self._path(self.spec.digest_file), image.manifest_digest)
+            outputs.write_digest(self.spec.digest_file, image.manifest_digest)
         return self._result(image, destinations)
 
     def _build_and_push(
@@ -164,7 +164,7 @@ class Session:
         return folder
 
     def _provisions(self, roots: Roots, lodging: Lodging) -> Provisions:
-        caches = self._path(self.spec.cache_mounts_dir or lodging.host(lodging.work("caches")))
+        caches = self.spec.cache_mounts_dir or lodging.host(lodging.work("caches"))
         return Provisions(
             fill=lambda source, path: files_of(roots.source(source), path),
             origin=roots.origin,
@@ -195,7 +195,7 @@ class Session:
         reaper.adopt_orphans()
         preload_modules()
         make_undumpable()
-        with self._phase("build"):
+        with self._phase("build"), roots.lodging.without_link():
             build = Build(plan, roots, bench, self._pulled, layers, self.progress, packed, _now)
             finished = build.run()
         return assemble(plan, finished, self.spec.labels, _now())
@@ -206,13 +206,9 @@ class Session:
         layers = [self._layers[str(layer.digest)] for layer in image.manifest.layers]
         with self._phase("write"):
             if self.spec.oci_layout_path:
-                outputs.write_oci_layout(self._path(self.spec.oci_layout_path), image, layers, destinations)
+                outputs.write_oci_layout(self.spec.oci_layout_path, image, layers, destinations)
             if self.spec.tar_path:
-                outputs.write_docker_archive(self._path(self.spec.tar_path), image, layers, destinations)
-
-    def _path(self, path: str) -> str:
-        """Relative paths are meant from where the executor was started, which may be gone by now."""
-        return os.path.join(self.cwd, path)
+                outputs.write_docker_archive(self.spec.tar_path, image, layers, destinations)
 
     def _result(self, image: Image, destinations: tuple[Reference, ...]) -> BuildResult:
         size = sum(layer.size for layer in image.manifest.layers)
@@ -235,6 +231,17 @@ class Session:
             yield
         finally:
             self.phases.append(Phase(name, round(self.clock() - started, 2)))
+
+
+def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
+    """Return a spec whose outputs and caches can be found whatever becomes of the root meanwhile.
+
+    Relative paths are meant from where the executor was started, which the build deletes, and links on the
+    way may be the image's own later.
+    """
+    names = ("tar_path", "oci_layout_path", "digest_file", "result_file", "cache_mounts_dir")
+    given = {name: getattr(spec, name) for name in names if getattr(spec, name)}
+    return replace(spec, **{name: os.path.realpath(cwd / path) for name, path in given.items()})
 
 
 def _now() -> str:

@@ -102,7 +102,8 @@ unmount_everything() {
 # Some programs write to fixed places, whatever their configuration says.
 remove_files_elsewhere() {
   local tasks=$RUN_DIR/containerd/io.containerd.runtime.v2.task/k8s.io
-  grep -rhoE --include bootstrap.json --include address '/run/containerd/s/[0-9a-f]+' "$tasks" 2>/dev/null | xargs --no-run-if-empty rm -f
+  grep -rhoE --include bootstrap.json --include address '/run/containerd/s/[0-9a-f]+' "$tasks" 2>/dev/null |
+    xargs --no-run-if-empty rm -f || true # grep finds no folder where no container ever ran
   find /var/log/containers -maxdepth 1 -lname "$WORK_DIR/*" -delete 2>/dev/null || true
   rm -f /var/lib/cni/results/yadokari-* /var/lib/kubelet/device-plugins/kubelet.sock
   rmdir --ignore-fail-on-non-empty --parents /run/containerd/s /var/log/containers /var/lib/cni/results \
