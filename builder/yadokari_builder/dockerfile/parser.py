@@ -33,17 +33,12 @@ class Stage:
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """A Dockerfile; `meta_args` are the ARGs before the first FROM, `escape` the escape character.
-
-    `text` is the source and `tree` its syntax, for those who judge how it is written.
-    """
+    """A Dockerfile; `meta_args` are the ARGs before the first FROM, `escape` the escape character."""
 
     directives: tuple[Directive, ...]
     meta_args: tuple[Arg, ...]
     stages: tuple[Stage, ...]
     escape: str
-    text: str
-    tree: Tree
 
 
 def decode(source: str | bytes) -> str:
@@ -56,8 +51,7 @@ def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
 
     A `syntax` directive is taken for granted: whatever frontend it names, the language is this one.
     """
-    text = decode(source)
-    tree = read_tree(text, file)
+    tree = read_tree(decode(source), file)
     meta_args: list[Arg] = []
     bases: list[From] = []
     bodies: list[list[Instruction]] = []
@@ -77,7 +71,7 @@ def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
     stages = tuple(
         Stage(index, base, tuple(body)) for index, (base, body) in enumerate(zip(bases, bodies, strict=True))
     )
-    return Dockerfile(tree.directives, tuple(meta_args), stages, tree.escape, text, tree)
+    return Dockerfile(tree.directives, tuple(meta_args), stages, tree.escape)
 
 
 def read_instructions(tree: Tree) -> Iterator[Instruction]:

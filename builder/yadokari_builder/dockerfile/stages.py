@@ -63,8 +63,10 @@ class StageGraph:
         return None if index is None else self.stages[index]
 
     def target(self, name: str) -> Stage:
-        """Return the stage to build; no name means the last one. Raises DockerfileError."""
+        """Return the stage to build, by its name or index; empty is the last one. Raises DockerfileError."""
         stage = self.find(name) if name else self.stages[-1]
+        if stage is None and re.fullmatch("[0-9]{1,9}", name) and int(name) < len(self.stages):
+            return self.stages[int(name)]
         if stage is None:
             known = map(_name, self.stages)
             error = with_suggestion(f"target stage {quote(name)} could not be found", name, known)

@@ -8,7 +8,7 @@ from .arguments import SPLITTERS, Arguments
 from .directives import Directive
 from .flags import split_flags
 from .lines import LineReader, LogicalLine
-from .location import LanguageError, Origin, blaming, error_at
+from .location import LanguageError, Location, Origin, blaming, error_at
 from .whitespace import SPACE, split_gaps
 
 _WITH_HEREDOCS = ("add", "copy", "run")
@@ -54,7 +54,7 @@ def read_tree(text: str, file: str = "Dockerfile") -> Tree:
     nodes = tuple(_read_nodes(reader))
     if not nodes:
         message = "file with no instructions" if text else "the Dockerfile cannot be empty"
-        raise error_at(LanguageError(message), Origin().location, "")
+        raise error_at(LanguageError(message), Location(file), "")
     return Tree(nodes, tuple(reader.directives.directives.values()), reader.escape)
 
 

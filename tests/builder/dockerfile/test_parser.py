@@ -55,6 +55,12 @@ def test_an_error_points_at_the_line_and_the_word() -> None:
     ]
 
 
+def test_an_error_of_the_whole_file_names_the_file() -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse("# empty\n", file="other")
+    assert str(refused.value) == "other: file with no instructions"
+
+
 def test_triggers_stand_where_the_from_is_that_runs_them() -> None:
     here = Location("Dockerfile", 7, 7)
     copy, cmd = parse_onbuild(["COPY <<A /x\nhi\nA", 'CMD ["b"]'], here)
