@@ -2,11 +2,13 @@
 
 import argparse
 import json
+import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from support.folders import scratch_folder
 from support.pod import mirror
 from support.pod.bundle import Bind
 from support.pod.images import RECIPES, built
@@ -21,7 +23,7 @@ def main(arguments: Sequence[str], description: str) -> int:
         print(f"pod: no container can be run here: {reason}", file=sys.stderr)
         return 125
     if options.down:
-        mirror.down()
+        _take_down()
         return 0
     try:
         report, folder = run(_pod(options))
@@ -33,6 +35,13 @@ def main(arguments: Sequence[str], description: str) -> int:
     if options.keep:
         print(f"pod: what it wrote is in {folder}/upper", file=sys.stderr)
     return report.exit_code
+
+
+def _take_down() -> None:
+    """Stop the registry; delete what a next call would make again."""
+    mirror.down()
+    for name in ("buildah", "layers"):
+        shutil.rmtree(scratch_folder() / name, ignore_errors=True)
 
 
 def _pod(options: argparse.Namespace) -> Pod:
@@ -67,6 +76,6 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--report", type=Path, metavar="FILE", help="write as JSON what the executor used")
     add("--keep", action="store_true", help="keep what was written into the root")
     add("--no-mirror", dest="mirror", action="store_false", help="leave docker.io what it is")
-    add("--down", action="store_true", help="stop the registry and delete its images")
+    add("--down", action="store_true", help="stop the registry, delete what lies on tmpfs")
     add("arguments", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS", help="the executor's arguments")
     return parser

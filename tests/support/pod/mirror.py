@@ -1,5 +1,6 @@
 """A registry on the loopback interface that serves the base images; it stays until it is taken down."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from support.folders import locked, scratch_folder
 
+_BASES = Path(__file__).resolve().parents[1] / "bases"
 _CONFIG = """\
 version: 0.1
 log: {{level: warn}}
@@ -49,12 +51,20 @@ def _folder() -> Path:
 
 
 def _address(folder: Path) -> str | None:
-    """Return the address of a registry that runs and holds the base images; the file is written last."""
+    """Return the address of a registry that runs and holds the base images as they are made now."""
     try:
-        address = (folder / "address").read_text()
-    except FileNotFoundError:
+        recipes, address = (folder / "address").read_text().split()
+    except (FileNotFoundError, ValueError):
         return None
-    return address if _pid(folder) is not None else None
+    return address if recipes == _recipes() and _pid(folder) is not None else None
+
+
+def _recipes() -> str:
+    """Return a name for the code that makes the base images."""
+    total = hashlib.sha256()
+    for path in sorted(_BASES.glob("*.py")):
+        total.update(path.read_bytes())
+    return total.hexdigest()
 
 
 def _pid(folder: Path) -> int | None:
@@ -76,7 +86,8 @@ def _start(folder: Path) -> str:
         _spawn(folder, f"127.0.0.1:{_free_port()}")
     address = (folder / "listens").read_text()
     push(address)
-    (folder / "address").write_text(address)
+    # Written last: whoever finds it finds the images as well.
+    (folder / "address").write_text(f"{_recipes()} {address}")
     return address
 
 
