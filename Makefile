@@ -8,7 +8,7 @@ PYTEST ?=
 # The throwaway cluster needs more than a cluster of your own; where none can run, only its tests are left out.
 NEEDED = $(if $(filter current,$(CLUSTER)),pod,$(shell tests/cluster/can >/dev/null && echo cluster || echo python))
 
-SCRIPTS = .ci/run tests/setup tests/cluster/build tests/cluster/can tests/cluster/demo tests/cluster/down \
+SCRIPTS = .ci/run tests/setup tests/cluster/build tests/cluster/can tests/cluster/demo tests/cluster/down tests/cluster/install \
 	tests/cluster/session tests/cluster/status tests/cluster/up tests/cluster/use $(wildcard tests/cluster/lib/*.sh)
 
 help: ## Show what can be made

@@ -23,3 +23,12 @@ hold_lock() { # file
   say "waiting for another run that holds $1"
   flock 9
 }
+
+# Sets what a command prints as KEY=VALUE lines.
+take_values_of() { # command...
+  local lines key value
+  lines=$("$@")
+  while IFS='=' read -r key value; do
+    printf -v "$key" %s "$value"
+  done <<<"$lines"
+}

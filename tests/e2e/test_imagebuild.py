@@ -1,0 +1,155 @@
+"""ImageBuilds on the real cluster: what is applied, what is pushed, what `kubectl` then says."""
+
+from pathlib import Path
+
+import pytest
+
+from support.cluster import Cluster
+from support.imagebuilds import Builds
+from support.installation import Installation
+from support.layout import Layout
+
+pytestmark = pytest.mark.cluster
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+def test_the_nginx_example_is_built_pushed_and_exact(
+    cluster: Cluster, builds: Builds, tmp_path: Path
+) -> None:
+    image = f"{cluster.registry}/team/nginx-tools:1"
+    builds.apply_example("nginx", image)
+    status = builds.wait_until_done("nginx-tools")
+
+    assert status["phase"] == "Succeeded"
+    assert {c["type"]: c["status"] for c in status["conditions"]} == {
+        "Ready": "True",
+        "Reconciling": "False",
+        "Stalled": "False",
+        "Succeeded": "True",
+    }
+    layout = Layout.pull(image, tmp_path / "built")
+    assert str(layout.digest) == status["digest"]
+    assert layout.config["config"]["WorkingDir"] == "/etc/nginx"
+    base = Layout.pull(f"{cluster.registry}/library/nginx:1.19.5", tmp_path / "base")
+    assert layout.layer_digests[: len(base.layer_digests)] == base.layer_digests
+    added = layout.names_in_layers(skip=len(base.layer_digests))
+    assert {"usr/bin/vim", "usr/bin/ps", "usr/bin/netstat"} & added or "bin/netstat" in added
+    foreign = ("yadokari", "busybox", "kaniko", "proc/", "sys/", "dev/")
+    assert not [name for name in added if name.startswith(foreign)]
+    assert not {"etc/hosts", "etc/hostname", "etc/resolv.conf"} & added
+    output = cluster.kubectl("get", "imagebuilds", "-n", builds.namespace)
+    assert output.splitlines()[0].split() == ["NAME", "READY", "STATUS", "IMAGE", "DURATION", "AGE"]
+    wide = cluster.kubectl("get", "ib", "-n", builds.namespace, "-o", "wide")
+    assert status["digest"] in wide
+
+    log = builds.run_pod("check", image, "netstat --version; ps --version; vim --version; pwd")
+    assert all(word in log for word in ("net-tools", "procps", "VIM", "/etc/nginx"))
+
+
+def test_the_same_dockerfile_inline_gives_the_same_files(cluster: Cluster, builds: Builds) -> None:
+    image = f"{cluster.registry}/team/nginx-inline:1"
+    builds.apply_example("nginx-inline", image)
+    assert builds.wait_until_done("nginx-tools")["phase"] == "Succeeded"
+    assert "net-tools" in builds.run_pod("check", image, "netstat --version")
+
+
+def test_a_custom_executor_brings_its_tool_and_nothing_else(
+    cluster: Cluster, builds: Builds, installation: Installation, tmp_path: Path
+) -> None:
+    custom = f"{cluster.registry}/team/custom-executor:1"
+    builds.apply(
+        "custom-executor",
+        f"""
+        FROM busybox AS tools
+        RUN printf '#!/bin/sh\\necho tool works\\n' > /tool && chmod +x /tool && mkdir /stray && echo x > /stray/x
+        FROM {installation.executor_image}
+        COPY --from=tools /tool /yadokari/bin/tool
+        COPY --from=tools /stray /etc/stray
+        COPY --from=tools /stray /opt/stray
+        """,
+        custom,
+    )
+    assert builds.wait_until_done("custom-executor")["phase"] == "Succeeded"
+    built = f"{cluster.registry}/team/by-custom:1"
+    builds.apply(
+        "by-custom",
+        """
+        FROM busybox
+        RUN /yadokari/bin/tool > /result && ls /etc /opt >> /result 2>&1; true
+        """,
+        built,
+        executor={"image": custom},
+    )
+    assert builds.wait_until_done("by-custom")["phase"] == "Succeeded"
+    layout = Layout.pull(built, tmp_path / "built")
+    assert not [name for name in layout.names_in_layers() if "stray" in name or name.startswith("yadokari")]
+    log = builds.run_pod("check", built, "cat /result")
+    assert "tool works" in log
+    assert "stray" not in log
+
+
+@pytest.mark.parametrize(
+    ("name", "dockerfile", "reason", "words"),
+    [
+        (
+            "run-fails",
+            "FROM busybox\nRUN echo about to fail\nRUN exit 7\n",
+            "RunFailed",
+            ["3", "exit code: 7"],
+        ),
+        ("no-base", "FROM busybox:no-such-tag\n", "ImageNotFound", ["1", "no-such-tag"]),
+        ("syntax", "FROM busybox\nFORM x\n", "DockerfileInvalid", ["2", "FORM"]),
+    ],
+)
+def test_a_build_that_fails_says_why_and_where(
+    cluster: Cluster, builds: Builds, name: str, dockerfile: str, reason: str, words: list[str]
+) -> None:
+    builds.apply(name, dockerfile, f"{cluster.registry}/team/{name}:1")
+    status = builds.wait_until_done(name)
+    conditions = {c["type"]: c for c in status["conditions"]}
+    assert conditions["Ready"]["status"] == "False"
+    assert conditions["Stalled"]["status"] == "True"
+    assert conditions["Ready"]["reason"] == reason
+    assert all(word in conditions["Ready"]["message"] for word in words), conditions["Ready"]["message"]
+    described = builds.describe_until(name, reason)
+    assert "Warning" in described
+
+
+def test_the_same_inputs_are_not_built_again_and_a_change_is(cluster: Cluster, builds: Builds) -> None:
+    image = f"{cluster.registry}/team/again:1"
+    builds.apply("again", "FROM busybox\nRUN echo one > /one\n", image)
+    first = builds.wait_until_done("again")
+    cluster.kubectl("-n", builds.namespace, "annotate", "imagebuild/again", "touched=yes")
+    builds.apply("again", "FROM busybox\nRUN echo one > /one\n", image)
+    assert builds.status("again")["digest"] == first["digest"]
+    assert builds.pods("again") == [first["podName"]]
+
+    builds.apply("again", "FROM busybox\nRUN echo two > /two\n", image)
+    second = builds.wait_until_done("again", not_digest=first["digest"])
+    assert second["podName"] != first["podName"]
+
+
+def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, builds: Builds) -> None:
+    builds.apply(
+        "slow", "FROM busybox\nRUN sleep 8 && echo slept > /slept\n", f"{cluster.registry}/team/slow:1"
+    )
+    builds.wait_until_running("slow")
+    cluster.kubectl(
+        "-n", "yadokari-system", "delete", "pod", "-l", "app.kubernetes.io/name=yadokari", "--force",
+        "--grace-period=0",
+    )  # fmt: skip
+    status = builds.wait_until_done("slow")
+    assert status["phase"] == "Succeeded"
+    assert builds.pods("slow") == [status["podName"]]
+
+
+def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: Builds) -> None:
+    cluster.kubectl(
+        "-n", builds.namespace, "create", "configmap", "files", "--from-literal=greeting=good morning"
+    )
+    image = f"{cluster.registry}/team/context:1"
+    builds.apply("context", "FROM busybox\nCOPY . /files/\n", image, context={"configMap": {"name": "files"}})
+    assert builds.wait_until_done("context")["phase"] == "Succeeded"
+    log = builds.run_pod("check", image, "find /files -type f; cat /files/greeting")
+    assert log.split("\n")[:2] == ["/files/greeting", "good morning"]
