@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 
 from support.pod.images import built
@@ -27,11 +28,16 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def push(registry: str) -> dict[str, str]:
-    """Push our images to a plain-HTTP registry; returns the references by the names that are printed."""
+    """Push our images to a plain-HTTP registry; returns references by the names that are printed.
+
+    They are references by digest: a cluster that has an older image of the same tag must not go on with it.
+    """
     references = {}
     for variable, (name, tag) in _PUBLISHED.items():
-        references[variable] = f"{registry}/yadokari/{tag}"
-        skopeo = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false"]
-        image, destination = f"oci:{built(name)}:latest", f"docker://{references[variable]}"
-        subprocess.run([*skopeo, image, destination], check=True)
+        repository = f"{registry}/yadokari/{tag.partition(':')[0]}"
+        with tempfile.NamedTemporaryFile("r") as digest:
+            skopeo = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", "--digestfile", digest.name]
+            image, destination = f"oci:{built(name)}:latest", f"docker://{registry}/yadokari/{tag}"
+            subprocess.run([*skopeo, image, destination], check=True)
+            references[variable] = f"{repository}@{digest.read().strip()}"
     return references
