@@ -14,7 +14,6 @@ from yadokari_builder.executor.copy.sources import SourceTree
 from yadokari_builder.executor.copy.transfer import Options, Transfer
 from yadokari_builder.executor.run.caches import Fill
 from yadokari_builder.executor.run.environment import step_environment
-from yadokari_builder.executor.run.isolation import check_security
 from yadokari_builder.executor.run.kubelet_files import KUBELET_FILES, preserved
 from yadokari_builder.executor.run.mounts import FileMount, mounted
 from yadokari_builder.executor.run.process import ProcessUser, run_step
@@ -79,7 +78,6 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
 
     Raises `RunError`.
     """
-    check_security(action.security)
     root = bench.boundary.root
     user = find_user(action.user, root)
     environment = step_environment(action.environment, user.home)

@@ -13,7 +13,8 @@ from typing import Any
 
 from yadokari_builder.dockerfile import heredoc, ports, signals
 from yadokari_builder.dockerfile import history as created_by
-from yadokari_builder.dockerfile.expand import expand
+from yadokari_builder.dockerfile.arg_values import stage_values
+from yadokari_builder.dockerfile.expand import Variables, expand
 from yadokari_builder.dockerfile.instructions import (
     Add,
     Arg,
@@ -38,6 +39,7 @@ from yadokari_builder.dockerfile.instructions import (
 )
 from yadokari_builder.dockerfile.location import LanguageError, blaming
 from yadokari_builder.dockerfile.predefined import DEFAULT_PATH, DEFAULT_SHELL, SBOM_ARGS
+from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.executor.scope import Scope
 from yadokari_builder.executor.steps import (
     Action,
@@ -138,27 +140,12 @@ def _apply_env(instruction: Env, state: StageState, scope: Scope, source: FindSo
 
 @_apply.register
 def _apply_arg(instruction: Arg, state: StageState, scope: Scope, source: FindSource) -> StageState:
-    environment = dict(state.environment)
-    declared = []
-    for name, default in instruction.pairs:
-        value = _arg_value(instruction, name, default, environment, scope)
-        if value is not None and name not in SBOM_ARGS:
-            environment[name] = value
-        declared.append((name, value))
-    state = replace(state, environment=MappingProxyType(environment), args=(*state.args, *declared))
+    variables = Variables(state.environment, scope.escape)
+    declared = stage_values(instruction, variables, scope.global_args, scope.build_args)
+    known = {name: value for name, value in declared if value is not None and name not in SBOM_ARGS}
+    environment = MappingProxyType({**state.environment, **known})
+    state = replace(state, environment=environment, args=(*state.args, *declared))
     return _configured(state, instruction, created_by.arg(declared))
-
-
-def _arg_value(
-    instruction: Arg, name: str, default: str | None, environment: Mapping[str, str], scope: Scope
-) -> str | None:
-    # An error in a default that a build argument overrides does not count, as in BuildKit.
-    if name in scope.build_args:
-        return scope.build_args[name]
-    if default is None:
-        return scope.global_args.get(name)
-    single = replace(instruction, pairs=((name, default),))
-    return expand(single, environment, scope.escape).pairs[0][1]
 
 
 @_apply.register
@@ -252,6 +239,7 @@ def _apply_workdir(instruction: Workdir, state: StageState, scope: Scope, source
 
 @_apply.register
 def _apply_run(instruction: Run, state: StageState, scope: Scope, source: FindSource) -> StageState:
+    _refuse_privileges(instruction)
     argv, script = _run_argv(instruction.command, state)
     action = RunAction(
         argv=argv,
@@ -260,11 +248,26 @@ def _apply_run(instruction: Run, state: StageState, scope: Scope, source: FindSo
         working_dir=state.config.working_dir or "/",
         mounts=tuple((mount, _mount_source(mount, source)) for mount in instruction.mounts),
         network=instruction.network,
-        security=instruction.security,
         script=script,
     )
     text = created_by.run(argv, state.args, state.environment)
     return _configured(state, instruction, text, action)
+
+
+def _refuse_privileges(instruction: Run) -> None:
+    """Refuse what the executor, itself without privilege, has not to give."""
+    if instruction.security != "sandbox":
+        raise LanguageError(
+            f"security.{instruction.security} is not allowed: the executor runs without privilege and has"
+            " none to give; remove --security",
+            "--security",
+        )
+    if instruction.devices:
+        raise LanguageError(
+            f"device {quote(instruction.devices[0].name)} is not registered: the executor has no devices to"
+            " give; remove --device",
+            "--device",
+        )
 
 
 def _mount_source(mount: Mount, source: FindSource) -> Source | None:

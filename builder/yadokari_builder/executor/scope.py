@@ -1,11 +1,11 @@
 """Values from outside that instructions of every stage see: build arguments and platforms."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from types import MappingProxyType
 
-from yadokari_builder.dockerfile.expand import expand
-from yadokari_builder.dockerfile.instructions import Arg
+from yadokari_builder.dockerfile.arg_values import meta_values
+from yadokari_builder.dockerfile.parser import Dockerfile
 from yadokari_builder.dockerfile.predefined import PROXY_ARGS
 from yadokari_builder.oci.platform import Platform
 
@@ -14,14 +14,15 @@ from yadokari_builder.oci.platform import Platform
 class Scope:
     """What a build was given and what the ARGs before the first FROM made of it.
 
-    `build_args` are the values that were handed over, `global_args` the platform arguments and the ARGs
-    before the first FROM. `escape` is the Dockerfile's escape character.
+    `build_args` are the values that were handed over, `predefined` the platform arguments, `global_args`
+    those and the ARGs before the first FROM. `escape` is the Dockerfile's escape character.
     """
 
     build_args: Mapping[str, str]
+    predefined: Mapping[str, str]
     global_args: Mapping[str, str]
     platform: Platform
-    escape: str = "\\"
+    escape: str
 
     @property
     def proxy_environment(self) -> Mapping[str, str]:
@@ -34,23 +35,17 @@ class Scope:
 
 
 def open_scope(
-    meta_args: tuple[Arg, ...], build_args: Mapping[str, str], platform: Platform, target: str, escape: str
+    dockerfile: Dockerfile, build_args: Mapping[str, str], platform: Platform, target: str
 ) -> Scope:
-    """Evaluate the ARGs before the first FROM (BuildKit: buildMetaArgs)."""
-    values = _platform_args(platform, target, build_args)
-    for instruction in meta_args:
-        for name, default in instruction.pairs:
-            if name in build_args:
-                values[name] = build_args[name]
-            elif default is not None:
-                single = replace(instruction, pairs=((name, default),))
-                values[name] = expand(single, values, escape).pairs[0][1] or ""
-    return Scope(build_args, MappingProxyType(values), platform, escape)
+    """Evaluate the ARGs before the first FROM for a build of the stage `target`; raises DockerfileError."""
+    predefined = _platform_args(platform, target or dockerfile.stages[-1].name or "default")
+    values = meta_values(dockerfile.meta_args, predefined, build_args, dockerfile.escape)
+    return Scope(build_args, predefined, MappingProxyType(values), platform, dockerfile.escape)
 
 
-def _platform_args(platform: Platform, target: str, build_args: Mapping[str, str]) -> dict[str, str]:
+def _platform_args(platform: Platform, target: str) -> Mapping[str, str]:
     """Build and target platform are one: a step runs where the image will run."""
-    values = {"TARGETSTAGE": target or "default"}
+    values = {"TARGETSTAGE": target}
     for side in ("BUILD", "TARGET"):
         values |= {
             f"{side}PLATFORM": str(platform),
@@ -59,4 +54,4 @@ def _platform_args(platform: Platform, target: str, build_args: Mapping[str, str
             f"{side}ARCH": platform.architecture,
             f"{side}VARIANT": platform.variant,
         }
-    return {name: build_args.get(name, value) for name, value in values.items()}
+    return MappingProxyType(values)

@@ -134,7 +134,7 @@ class Session:
         platform = Platform("linux", machine.machine()).normalized()
         args = {name: self._build_arg(name, value) for name, value in self.spec.build_args.items()}
         present = {name: value for name, value in args.items() if value is not None}
-        scope = open_scope(dockerfile.meta_args, present, platform, self.spec.target, dockerfile.escape)
+        scope = open_scope(dockerfile, present, platform, self.spec.target)
 
         def base_image(reference: Reference, platform: Platform) -> Image:
             logger.info("resolving %s", reference.familiar)

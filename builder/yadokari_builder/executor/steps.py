@@ -45,7 +45,6 @@ class RunAction:
     working_dir: str
     mounts: tuple[tuple[Mount, Source | None], ...]
     network: str
-    security: str
     script: str | None = None
 
 

@@ -50,7 +50,7 @@ def planned(
     asked: list[tuple[str, Platform]] | None = None,
 ) -> Plan:
     dockerfile = parse(text)
-    scope = open_scope(dockerfile.meta_args, args, AMD64, target, dockerfile.escape)
+    scope = open_scope(dockerfile, args, AMD64, target)
     return make_plan(dockerfile, scope, target, base_images(bases, [] if asked is None else asked))
 
 
@@ -117,6 +117,11 @@ def test_the_readers_of_a_stage_are_those_that_start_from_it_or_copy_from_it() -
         ("FROM --platform=$NOTHING debian\n", "empty platform value"),
         ("FROM debian\nEXPOSE 99999\n", r"[Ii]nvalid.*99999"),
         ("FROM debian\nSTOPSIGNAL SIGNONE\n", "invalid signal"),
+        (
+            "FROM debian\nRUN --device=vendor.com/class=gpu x\n",
+            'device "vendor.com/class=gpu" is not registered',
+        ),
+        ("FROM debian\nRUN --security=insecure x\n", "security.insecure is not allowed"),
     ],
 )
 def test_what_cannot_be_planned_is_blamed_on_its_line(text: str, message: str) -> None:
@@ -197,6 +202,13 @@ def test_an_argument_after_an_env_of_the_same_name_wins_in_the_build_alone() -> 
     assert isinstance(run, RunAction)
     assert run.environment["A"] == "arg"
     assert "A=env" in plan.target.state.config.env
+
+
+def test_the_stage_that_is_built_has_its_name_in_an_argument() -> None:
+    text = "FROM debian AS a\nARG TARGETSTAGE\nENV B=$TARGETSTAGE\n"
+    assert config_of(text).env[-1] == "B=a"
+    assert planned(f"{text}FROM debian\n", target="A").target.state.config.env[-1] == "B=A"
+    assert config_of(text.replace(" AS a", "")).env[-1] == "B=default"
 
 
 def test_proxies_reach_run_and_nothing_else() -> None:

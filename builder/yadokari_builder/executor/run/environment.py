@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+from yadokari_builder.dockerfile.predefined import DEFAULT_PATH
 
 
 def step_environment(environment: Mapping[str, str], user_home: str) -> Mapping[str, str]:

@@ -20,16 +20,6 @@ _IFF_UP = 0x1
 Result = TypeVar("Result")
 
 
-def check_security(security: str) -> None:
-    """Raise `RunError` for RUN --security=insecure: the executor has no privilege that it could pass on."""
-    if security not in ("", "sandbox"):
-        raise RunError(
-            f"security.{security} is not allowed: the executor runs without privilege and has none to give;"
-            " remove --security",
-            status=126,
-        )
-
-
 def isolated(call: Callable[[], Result], root: Path, network: str) -> Result:
     """Call `call` so that a process it starts has `root` for its root and the network that RUN asked for.
 

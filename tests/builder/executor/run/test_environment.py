@@ -1,4 +1,5 @@
-from yadokari_builder.executor.run.environment import DEFAULT_PATH, step_environment
+from yadokari_builder.dockerfile.predefined import DEFAULT_PATH
+from yadokari_builder.executor.run.environment import step_environment
 
 
 def test_a_step_has_a_path_and_a_home() -> None:
