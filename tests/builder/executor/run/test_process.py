@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from yadokari_builder.dockerfile.predefined import DEFAULT_PATH
 from yadokari_builder.errors import CancelledError, RunError
-from yadokari_builder.executor.run.environment import DEFAULT_PATH
 from yadokari_builder.executor.run.process import ProcessUser, run_step
 
 ROOT = ProcessUser()
