@@ -98,14 +98,14 @@ def test_a_custom_executor_brings_its_tool_and_nothing_else(
             "RunFailed",
             ["3", "exit code: 7"],
         ),
-        ("no-base", "FROM busybox:no-such-tag\n", "ImageNotFound", ["1", "no-such-tag"]),
-        ("syntax", "FROM busybox\nFORM x\n", "DockerfileInvalid", ["2", "FORM"]),
+        ("no-base", "FROM REGISTRY/library/busybox:no-such-tag\n", "ImageNotFound", [":1:", "no-such-tag"]),
+        ("syntax", "FROM busybox\nFORM x\n", "DockerfileInvalid", [":2:", "FORM"]),
     ],
 )
 def test_a_build_that_fails_says_why_and_where(
     cluster: Cluster, builds: Builds, name: str, dockerfile: str, reason: str, words: list[str]
 ) -> None:
-    builds.apply(name, dockerfile, f"{cluster.registry}/team/{name}:1")
+    builds.apply(name, dockerfile.replace("REGISTRY", cluster.registry), f"{cluster.registry}/team/{name}:1")
     status = builds.wait_until_done(name)
     conditions = {c["type"]: c for c in status["conditions"]}
     assert conditions["Ready"]["status"] == "False"
