@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from support.layout import Layout
 from support.pod import Bind, run_pod, why_no_containers
 

@@ -62,7 +62,8 @@ def test_a_custom_executor_brings_its_tool_and_nothing_else(
         "custom-executor",
         f"""
         FROM busybox AS tools
-        RUN printf '#!/bin/sh\\necho tool works\\n' > /tool && chmod +x /tool && mkdir /stray && echo x > /stray/x
+        RUN printf '#!/bin/sh\\necho tool works\\n' > /tool && chmod +x /tool
+        RUN mkdir /stray && echo x > /stray/x
         FROM {installation.executor_image}
         COPY --from=tools /tool /yadokari/bin/tool
         COPY --from=tools /stray /etc/stray

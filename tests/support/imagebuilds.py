@@ -32,7 +32,7 @@ class Builds:
                 **spec,
             },
         }
-        self._kubectl("apply", "-f", "-", input=json.dumps(resource))
+        self._kubectl("apply", "-f", "-", stdin=json.dumps(resource))
 
     def apply_example(self, name: str, image: str) -> None:
         """Apply a folder of examples/ as it stands, with the destination replaced."""
@@ -104,8 +104,8 @@ class Builds:
     def run_pod(self, name: str, image: str, script: str) -> str:
         """Run a shell script in a pod of an image; returns what it printed."""
         self._kubectl(
-            "run", name, f"--image={image}", "--restart=Never", "--image-pull-policy=Always", "--command", "--",
-            "sh", "-c", script,
+            "run", name, f"--image={image}", "--restart=Never", "--image-pull-policy=Always",
+            "--command", "--", "sh", "-c", script,
         )  # fmt: skip
         try:
             self._kubectl("wait", f"pod/{name}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=90s")
@@ -116,5 +116,5 @@ class Builds:
     def _pods_described(self) -> str:
         return self._kubectl("describe", "pods")
 
-    def _kubectl(self, *arguments: str, input: str | None = None) -> str:
-        return self._cluster.kubectl("-n", self.namespace, *arguments, input=input)
+    def _kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        return self._cluster.kubectl("-n", self.namespace, *arguments, input=stdin)
