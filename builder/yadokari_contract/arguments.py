@@ -44,6 +44,7 @@ class BuildSpec:
     verbosity: str = "info"
     log_format: str = "color"
     force: bool = False
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +139,7 @@ FLAGS = (
         choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"),
     ),
     Flag("log-format", "log_format", _TEXT, "how it is logged", choices=("text", "color", "json")),
+    Flag("dryrun", "dry_run", _SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", _SWITCH, "run outside a container: everything in / is deleted"),
 )
 

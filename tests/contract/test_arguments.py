@@ -40,6 +40,7 @@ specs = st.builds(
     verbosity=st.sampled_from(["debug", "info", "warn"]),
     log_format=st.sampled_from(["text", "color", "json"]),
     force=st.booleans(),
+    dry_run=st.booleans(),
 )
 
 

@@ -1,11 +1,12 @@
 """Values of ARGs: build arguments, defaults and what is inherited."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from .directives import DEFAULT_ESCAPE
 from .expand import Variables
-from .instructions import Arg
+from .instructions import Arg, Instruction
 from .location import blaming
+from .predefined import needs_declaration
 
 
 def meta_values(
@@ -51,3 +52,9 @@ def stage_values(
                 own.env = {**own.env, name: value}
             values.append((name, value))
     return tuple(values)
+
+
+def unused(build_args: Collection[str], instructions: Iterable[Instruction]) -> tuple[str, ...]:
+    """Return the names of build arguments that no ARG declares and that have no effect without one."""
+    declared = {name for arg in instructions if isinstance(arg, Arg) for name, _ in arg.pairs}
+    return tuple(sorted(name for name in build_args if needs_declaration(name) and name not in declared))

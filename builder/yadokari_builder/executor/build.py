@@ -1,6 +1,6 @@
 """The build: stages one after the other, each step's changes packed into a layer and handed on at once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.changes import compare, walk_key
 from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_entries
 from yadokari_builder.layers.snapshot import Snapshot
-from yadokari_builder.oci.reference import Reference
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.registry.pull import PulledImage
 
 # A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
@@ -28,14 +28,15 @@ _MOUNT_POINTS = ("/dev", "/proc", "/sys")
 class Build:
     """Builds the stages of a plan, in the root that `roots` and `bench` work in.
 
-    `pulled` are the images that stages start from, `layers` is the folder for layers, `made` is told of each
-    layer of the target as soon as it is there, `now` gives the time in RFC 3339.
+    `pulled` are the images that stages start from, by their manifests' digests, `layers` is the folder for
+    layers, `made` is told of each layer of the target as soon as it is there, `now` gives the time in
+    RFC 3339.
     """
 
     plan: Plan
     roots: Roots
     bench: Workbench
-    pulled: dict[Reference, PulledImage]
+    pulled: Mapping[Digest, PulledImage]
     layers: Path
     progress: Progress
     made: Callable[[PackedLayer], None]
@@ -67,7 +68,7 @@ class Build:
         self.progress.begin(stage.stage.base.original)
         base = stage.base
         with _located(stage.stage.base.location.file, stage.stage.location.start, stage.stage.base.original):
-            pulled = self.pulled[base.reference] if isinstance(base, ImageBase) else None
+            pulled = self.pulled[base.image.manifest_digest] if isinstance(base, ImageBase) else None
             self.roots.fill(base, pulled, last_use=self._is_last_reader(stage))
         self._baseline = None
         self._is_bare = base is None or (isinstance(base, StageSource) and base.index in self._bare_stages)

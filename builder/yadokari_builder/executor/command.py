@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
-from yadokari_builder.executor import report
+from yadokari_builder.executor import dryrun, report
 from yadokari_builder.executor.lodging import require_container
 from yadokari_builder.executor.session import Session, resolve_paths
 from yadokari_contract.arguments import ArgumentError, BuildSpec, parse_arguments, usage
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, log: TextIO) -> ExitCode:
     """Build what the arguments ask for in the root `/`; no exception leaves this function.
 
-    The log goes to `log`; `out` gets what `--help` asks for.
+    The log goes to `log`; `out` gets what `--help` and `--dryrun` ask for.
     """
     if any(argument in ("--help", "-h") for argument in arguments):
         out.write(f"Builds a container image in the root of its own container.\n\n{usage()}\n")
@@ -35,15 +35,19 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
         return ExitCode.USAGE
     report.configure(log, spec.verbosity, spec.log_format)
     signal.signal(signal.SIGTERM, _cancel)
-    result, code = _build(spec, environment, cwd)
+    result, code = _build(spec, environment, cwd, out)
     if spec.result_file:
         _write_result(spec.result_file, result)
     return code
 
 
-def _build(spec: BuildSpec, environment: Mapping[str, str], cwd: Path) -> tuple[BuildResult, ExitCode]:
+def _build(
+    spec: BuildSpec, environment: Mapping[str, str], cwd: Path, out: TextIO
+) -> tuple[BuildResult, ExitCode]:
     session = Session(spec, environment, Path("/"), cwd)
     try:
+        if spec.dry_run:
+            return _dry_run(session, out)
         if not spec.force:
             require_container(sys.executable, environment, Path("/proc/self/mountinfo").read_text())
         return session.run(), ExitCode.OK
@@ -60,6 +64,14 @@ def _build(spec: BuildSpec, environment: Mapping[str, str], cwd: Path) -> tuple[
         logger.debug("where it happened:", exc_info=True)
     logger.error("%s", problem)
     return _failed(session, problem), ExitCode.INTERNAL
+
+
+def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, ExitCode]:
+    draft = session.dry_run()
+    out.write(dryrun.as_json(draft) if session.spec.log_format == "json" else dryrun.as_text(draft))
+    if draft.error:
+        return _failed(session, draft.error), draft.error.exit_code
+    return BuildResult(), ExitCode.OK
 
 
 def _describe(error: OSError) -> str:

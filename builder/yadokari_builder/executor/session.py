@@ -12,17 +12,17 @@ from pathlib import Path
 
 import urllib3
 
-from yadokari_builder.context.dockerfile import read_dockerfile
+from yadokari_builder.context.dockerfile import DockerfileText, read_dockerfile
 from yadokari_builder.context.location import open_context
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
-from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.errors import UsageError
 from yadokari_builder.executor import outputs
 from yadokari_builder.executor.actions import Workbench, files_of
 from yadokari_builder.executor.build import Build
+from yadokari_builder.executor.draft import Draft, make_draft
 from yadokari_builder.executor.lodging import KANIKO, Lodging, open_lodging
 from yadokari_builder.executor.outcome import assemble
-from yadokari_builder.executor.plan import ImageBase, Plan, make_plan
+from yadokari_builder.executor.plan import ImageBase, Plan
 from yadokari_builder.executor.registries import open_registries
 from yadokari_builder.executor.report import Progress, human_size
 from yadokari_builder.executor.roots import Roots
@@ -32,10 +32,10 @@ from yadokari_builder.executor.run.protection import make_undumpable, preload_mo
 from yadokari_builder.executor.run.requests import Provisions
 from yadokari_builder.executor.run.secrets import load_secrets, parse_secret
 from yadokari_builder.executor.run.ssh import parse_agents
-from yadokari_builder.executor.scope import open_scope
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.mounts import own_mounts
 from yadokari_builder.layers.pack import PackedLayer
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
@@ -64,12 +64,13 @@ class Session:
     phases: list[Phase] = field(default_factory=list)
     progress: Progress = field(default_factory=lambda: Progress(0))
     _layers: dict[str, LayerSource] = field(default_factory=dict)
-    _pulled: dict[Reference, PulledImage] = field(default_factory=dict)
+    _pulled: dict[Digest, PulledImage] = field(default_factory=dict)
 
     def run(self) -> BuildResult:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = self._destinations()
         registries = open_registries(self.spec, self.environment)
+        puller = Puller(registries.pulling, registries.mirrors)
         lodging = open_lodging(self.root)
         boundary = lodging.boundary(own_mounts())
         with self._phase("plan"):
@@ -81,8 +82,10 @@ class Session:
                 excluded=boundary.excluded | {KANIKO},
             )
             text = read_dockerfile(self.spec.dockerfile, context, cwd=self.cwd)
-            puller = Puller(registries.pulling, registries.mirrors)
-            plan = self._plan(text.content, text.name, puller)
+            draft = self._draft(text, puller)
+            for note in draft.notes():
+                logger.warning("%s", note)
+            plan = draft.approved()
         platform = plan.target.state.image.platform
         roots = Roots(
             lodging,
@@ -129,19 +132,29 @@ class Session:
             raise UsageError("no --destination says where to push the image to: name one, or give --no-push")
         return destinations
 
-    def _plan(self, text: bytes, name: str, puller: Puller) -> Plan:
-        dockerfile = parse(text, file=name)
+    def dry_run(self) -> Draft:
+        """Plan and judge without touching the root or pulling a layer; raises `BuilderError`."""
+        everything = frozenset({"/"})
+        shelter = self.root  # nothing is moved where everything is kept
+        context = open_context(
+            self.spec.context, cwd=self.cwd, root=self.root, shelter=shelter, excluded=everything
+        )
+        text = read_dockerfile(self.spec.dockerfile, context, cwd=self.cwd)
+        registries = open_registries(self.spec, self.environment)
+        return self._draft(text, Puller(registries.pulling, registries.mirrors))
+
+    def _draft(self, text: DockerfileText, puller: Puller) -> Draft:
         platform = Platform("linux", machine.machine()).normalized()
         args = {name: self._build_arg(name, value) for name, value in self.spec.build_args.items()}
         present = {name: value for name, value in args.items() if value is not None}
-        scope = open_scope(dockerfile, present, platform, self.spec.target)
 
         def base_image(reference: Reference, platform: Platform) -> Image:
             logger.info("resolving %s", reference.familiar)
-            self._pulled[reference] = puller.resolve(reference, platform)
-            return self._pulled[reference].image
+            pulled = puller.resolve(reference, platform)
+            self._pulled[pulled.image.manifest_digest] = pulled
+            return pulled.image
 
-        return make_plan(dockerfile, scope, self.spec.target, base_image)
+        return make_draft(text, present, platform, self.spec.target, base_image)
 
     def _build_arg(self, name: str, value: str | None) -> str | None:
         """Return a build argument's value; one without a value is the environment's, as for docker build."""
@@ -187,7 +200,9 @@ class Session:
             made(FileLayer(layer.layer, str(layer.path)))
 
         lowest = plan.chain()[0].base
-        for layer in self._pulled[lowest.reference].layers if isinstance(lowest, ImageBase) else ():
+        for layer in (
+            self._pulled[lowest.image.manifest_digest].layers if isinstance(lowest, ImageBase) else ()
+        ):
             made(layer)
         self.progress = Progress(plan.total_steps)
         # From here on the root is the image's: nothing may be imported from it, nothing of ours read by it.

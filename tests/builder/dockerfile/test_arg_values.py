@@ -1,6 +1,6 @@
 import pytest
 
-from yadokari_builder.dockerfile.arg_values import meta_values, stage_values
+from yadokari_builder.dockerfile.arg_values import meta_values, stage_values, unused
 from yadokari_builder.dockerfile.expand import Variables
 from yadokari_builder.dockerfile.instructions import Arg
 from yadokari_builder.dockerfile.predefined import needs_declaration
@@ -35,6 +35,10 @@ def test_a_default_that_does_not_count_may_be_wrong() -> None:
     assert stage_values(arg, Variables({}), {}, {"a": "given"}) == (("a", "given"),)
     with pytest.raises(DockerfileError, match="b: is not allowed to be unset"):
         stage_values(arg, Variables({}), {}, {})
+
+
+def test_build_arguments_that_nobody_declares_are_told() -> None:
+    assert unused(["c", "b", "a", "HTTP_PROXY"], [Arg((("a", None),))]) == ("b", "c")
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,14 @@
 import pytest
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
-from yadokari_builder.dockerfile.lint import bases, rules
-from yadokari_builder.dockerfile.lint.linter import Checks, Linter, checks_for
+from yadokari_builder.dockerfile.lint import rules
+from yadokari_builder.dockerfile.lint.linter import Checks, checks_for
 from yadokari_builder.dockerfile.lint.report import Inputs, Report, lint
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.errors import DockerfileError
-from yadokari_builder.oci.config import ContainerConfig
+from yadokari_builder.oci.config import ContainerConfig, ImageConfig
 from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Reference
 
 PREDEFINED = {"BUILDPLATFORM": "linux/amd64", "TARGETPLATFORM": "linux/amd64", "TARGETARCH": "amd64"}
 
@@ -103,19 +103,22 @@ def test_a_default_base_that_is_no_image_is_noticed_although_a_build_argument_me
 
 
 def test_a_base_for_another_platform_is_noticed() -> None:
-    (stage,) = parse("FROM a").stages
-    linter = Linter(Checks())
-    bases.check_base_platform(linter, stage, Platform("linux", "arm64"), Platform("linux", "amd64"))
-    bases.check_base_platform(linter, stage, Platform("linux", "arm64"), Platform("linux", "arm64", "v8"))
-    assert [str(warning) for warning in linter.warnings] == [
-        'InvalidBaseImagePlatform: Base image a was pulled with platform "linux/amd64", '
-        'expected "linux/arm64" for current build (line 1)'
+    wanted = Platform.parse("linux/amd64")
+    others = [Platform("linux", "arm64"), wanted]
+    images = [{(Reference.parse("a"), wanted): ImageConfig(platform=other)} for other in others]
+    different, same = (lint("FROM a", Inputs({}, PREDEFINED, images=image)) for image in images)
+    assert [str(warning) for warning in different.warnings] == [
+        'InvalidBaseImagePlatform: Base image a was pulled with platform "linux/arm64", '
+        'expected "linux/amd64" for current build (line 1)'
     ]
+    assert same.warnings == ()
 
 
 def test_what_is_known_of_a_base_image_counts() -> None:
     config = ContainerConfig(env=("b=1",), shell=("/x",), on_build=("USER $other",))
-    inputs = Inputs({}, PREDEFINED, configs={"a": config})
+    platform = Platform("linux", "amd64")
+    images = {(Reference.parse("a"), platform): ImageConfig(platform=platform, config=config)}
+    inputs = Inputs({}, PREDEFINED, images=images)
     warnings = lint("FROM a\nUSER $b\nCMD d", inputs).warnings
     assert [(warning.message, warning.location.start) for warning in warnings] == [
         ("Usage of undefined variable '$other'", 1)

@@ -9,8 +9,10 @@ from yadokari_builder.dockerfile.instructions import Instruction
 from yadokari_builder.dockerfile.parser import Dockerfile, Stage, parse, parse_onbuild, read_instructions
 from yadokari_builder.dockerfile.stages import StageGraph
 from yadokari_builder.dockerfile.tree import read_tree
-from yadokari_builder.errors import DockerfileError
-from yadokari_builder.oci.config import ContainerConfig
+from yadokari_builder.errors import DockerfileError, UsageError
+from yadokari_builder.oci.config import ImageConfig
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Reference
 
 from . import bases, writing
 from .evaluation import StageLinter, StageState
@@ -23,8 +25,8 @@ class Inputs:
     """What a build is given besides its Dockerfile.
 
     `predefined` are the platform arguments with their values. `target` empty is the last stage, with
-    `all_stages` every one is judged. `configs` are base images' configs by their names in FROM, as far as
-    they are known.
+    `all_stages` every one is judged. `images` are base images' configs, as far as they are known, by what
+    was asked for.
     """
 
     build_args: Mapping[str, str]
@@ -32,7 +34,7 @@ class Inputs:
     ignore: IgnorePatterns = field(default_factory=IgnorePatterns)
     target: str = ""
     all_stages: bool = False
-    configs: Mapping[str, ContainerConfig] = field(default_factory=dict)
+    images: Mapping[tuple[Reference, Platform], ImageConfig] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,23 +81,35 @@ def _check_stages(linter: Linter, dockerfile: Dockerfile, inputs: Inputs) -> Non
     for stage in dockerfile.stages:
         bases.check_base(linter, dockerfile, stage, meta_env)
     graph = StageGraph.of(dockerfile, meta_env)
-    triggers = {stage.index: _image_triggers(graph, stage, inputs) for stage in graph.stages}
+    images = {stage.index: _image(graph, stage, inputs) for stage in graph.stages}
+    triggers = {stage.index: _image_triggers(stage, images[stage.index]) for stage in graph.stages}
     target = graph.target(inputs.target)
     states: dict[int, StageState] = {}
     for stage in graph.stages if inputs.all_stages else graph.reachable(target, triggers):
-        base = graph.base_of(stage)
-        state = states[base.index] if base else StageState.of_image(_config(graph, stage, inputs))
+        base, image = graph.base_of(stage), images[stage.index]
+        if image:
+            bases.check_base_platform(linter, stage, _platform(graph, stage, inputs), image.platform)
+        state = states[base.index] if base else StageState.of_image(image.config if image else None)
         checker = StageLinter(linter, state, meta_env, inputs.build_args, escape, inputs.ignore)
         for instruction in (*triggers[stage.index], *graph.triggers[stage.index], *stage.instructions):
             checker.check(instruction)
         states[stage.index] = checker.state
 
 
-def _config(graph: StageGraph, stage: Stage, inputs: Inputs) -> ContainerConfig | None:
+def _image(graph: StageGraph, stage: Stage, inputs: Inputs) -> ImageConfig | None:
     """Return what is known of the image that a stage is built on."""
-    return None if graph.base_of(stage) else inputs.configs.get(graph.bases[stage.index].image)
+    if not inputs.images or graph.base_of(stage):
+        return None
+    try:
+        reference = Reference.parse(graph.bases[stage.index].image)
+        return inputs.images.get((reference, _platform(graph, stage, inputs)))
+    except UsageError:
+        return None  # the build fails with this very error, if it needs the stage
 
 
-def _image_triggers(graph: StageGraph, stage: Stage, inputs: Inputs) -> tuple[Instruction, ...]:
-    config = _config(graph, stage, inputs)
-    return parse_onbuild(config.on_build, stage.location) if config else ()
+def _platform(graph: StageGraph, stage: Stage, inputs: Inputs) -> Platform:
+    return Platform.parse(graph.bases[stage.index].platform or inputs.predefined["TARGETPLATFORM"])
+
+
+def _image_triggers(stage: Stage, image: ImageConfig | None) -> tuple[Instruction, ...]:
+    return parse_onbuild(image.config.on_build, stage.location) if image else ()
