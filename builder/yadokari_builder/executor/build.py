@@ -132,7 +132,8 @@ class Build:
     def _pack_written(self, written: Written) -> PackedLayer | None:
         """Pack what a step is known to have written, without looking for changes elsewhere."""
         boundary = self.bench.boundary
-        entries = [Entry(path, boundary.host(path)) for path in written.paths]
+        # No layer has an entry for the root itself.
+        entries = [Entry(path, boundary.host(path)) for path in written.paths if path != "/"]
         entries += [Entry(staged.path, str(staged.file)) for staged in written.staged]
         if not entries:
             return None
