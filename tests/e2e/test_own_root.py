@@ -61,10 +61,9 @@ class Workbench:
         return set(self.run("/busybox/ls", "-A", folder).split())
 
     def copy(self, source: Path, destination: str) -> None:
-        self._cluster.kubectl(
-            "-n", self._namespace, "exec", "-i", "deployment/workbench", "-c", "executor", "--",
-            "/busybox/sh", "-c", f"/busybox/cat > {destination}", input=source.read_text(),
-        )  # fmt: skip
+        pod = self._cluster.kubectl("-n", self._namespace, "get", "pods", "-l", "app=workbench", "-o", "name")
+        name = pod.strip().removeprefix("pod/")
+        self._cluster.kubectl("cp", str(source), f"{self._namespace}/{name}:{destination}", "-c", "executor")
 
 
 @pytest.fixture
@@ -101,16 +100,15 @@ def test_a_build_by_hand_uses_the_containers_own_root(workbench: Workbench) -> N
 
 
 def test_a_context_copied_into_the_root_is_built_from_and_kept(workbench: Workbench, tmp_path: Path) -> None:
-    dockerfile = tmp_path / "WithContext"
-    dockerfile.write_text("FROM busybox\nCOPY greeting /greeting\nRUN cat /greeting\n")
-    (tmp_path / "greeting").write_text("good morning\n")
-    workbench.run("/busybox/mkdir", "-p", "/work/src")
-    workbench.copy(dockerfile, "/work/src/Dockerfile")
-    workbench.copy(tmp_path / "greeting", "/work/src/greeting")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "Dockerfile").write_text("FROM busybox\nCOPY greeting /greeting\nRUN cat /greeting\n")
+    (source / "greeting").write_text("good morning\n")
+    workbench.copy(source, "/source")
 
-    log = workbench.run("/busybox/sh", "-c", "/kaniko/executor --context /work/src --no-push 2>&1")
+    log = workbench.run("/busybox/sh", "-c", "/kaniko/executor --context /source --no-push 2>&1")
 
-    assert "good morning" in log
+    assert "\ngood morning\n" in log
     kept = workbench.run("/busybox/find", "/yadokari/work", "-name", "greeting")
     assert kept.strip(), "the context's files must outlive the build"
 
