@@ -1,0 +1,1 @@
+"""Builds, measured beside those of other builders."""

@@ -1,0 +1,77 @@
+"""The command `bench/run`."""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmark.builders import Builder, Figures, Job, chroot_buildah, peer, yadokari
+from benchmark.registry import Registry, registry
+from benchmark.table import machine, table
+from benchmark.workloads import Workload, names, prepare
+from support.folders import scratch_folder
+from support.pod.images import RECIPES, built
+from support.pod.machine import why_no_containers
+
+
+def main(arguments: Sequence[str], description: str) -> int:
+    """Run the command; returns its exit code."""
+    options = _parser(description).parse_args(arguments)
+    if reason := why_no_containers():
+        print(f"bench: nothing can be built here: {reason}", file=sys.stderr)
+        return 1
+    image = str(built(options.image)) if options.image in RECIPES else options.image
+    builders = [yadokari(image), *([chroot_buildah()] if options.buildah else []), *options.peer]
+    with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
+        workloads = prepare(options.only or names(), Path(folder, "contexts"))
+        try:
+            results = _measure(workloads, builders, options.rounds, registry())
+        except RuntimeError as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+    print(f"{machine()}; medians of {options.rounds}\n")
+    print(table(workloads, [builder.name for builder in builders], results))
+    return 0
+
+
+def _measure(
+    workloads: Sequence[Workload], builders: Sequence[Builder], rounds: int, running: Registry
+) -> dict[str, dict[str, list[Figures]]]:
+    results: dict[str, dict[str, list[Figures]]] = {
+        workload.name: {builder.name: [] for builder in builders} for workload in workloads
+    }
+    for _ in range(rounds):
+        for workload in workloads:
+            for builder in builders:
+                repository = f"measured/{workload.name}"
+                job = Job(workload, running.host, f"{running.host}/{repository}:latest")
+                figures = builder.build(job)
+                running.forget(repository)
+                results[workload.name][builder.name].append(figures)
+                print(
+                    f"{workload.name} {builder.name:10} {figures.wall:6.2f} s {figures.cpu:6.2f} s CPU"
+                    f" {figures.peak / 1e6:6.0f} MB",
+                    file=sys.stderr,
+                )
+    return results
+
+
+def _parser(description: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bench/run", description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--only", type=_names, metavar="NAMES", help="workloads to build, with commas between")
+    add("--rounds", type=int, default=3, metavar="N", help="how often (3)")
+    add("--image", default="executor", help="executor (default), or the folder of an OCI layout")
+    add("--without-buildah", dest="buildah", action="store_false", help="leave buildah out")
+    add("--peer", action="append", default=[], type=peer, metavar="[NAME=]COMMAND", help="another builder")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    wanted = text.split(",")
+    if unknown := sorted(set(wanted) - set(names())):
+        raise argparse.ArgumentTypeError(f"there is no workload {', '.join(unknown)}")
+    return wanted

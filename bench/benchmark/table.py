@@ -1,0 +1,50 @@
+"""Results as a table in Markdown."""
+
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import median
+
+from benchmark.builders import Figures
+from benchmark.workloads import Workload
+
+Results = Mapping[str, Mapping[str, Sequence[Figures]]]
+"""Figures by the names of workload and builder, one a round."""
+
+
+def machine() -> str:
+    """Say when and on what this runs."""
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line]
+    model = models[0].partition(":")[2].strip() if models else platform.machine()
+    return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({model}), Linux {platform.release()}"
+
+
+def table(workloads: Sequence[Workload], builders: Sequence[str], results: Results) -> str:
+    """Lay out the medians; the first builder is what the others are compared to."""
+    lines = [
+        "| workload | " + " | ".join(f"{name}: s / CPU s / MB" for name in builders)
+        + "".join(f" | {name} : {builders[0]}" for name in builders[1:]) + " |",
+        "|---" * (2 * len(builders)) + "|",
+    ]  # fmt: skip
+    for workload in workloads:
+        measured = results[workload.name]
+        first = _median(measured[builders[0]])
+        cells = [f"{workload.name} {workload.title}"]
+        cells += [_figures(_median(measured[name])) for name in builders]
+        cells += [f"{_median(measured[name]).wall / first.wall:.1f}" for name in builders[1:]]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _figures(figures: Figures) -> str:
+    return f"{figures.wall:.2f} / {figures.cpu:.2f} / {figures.peak / 1e6:.0f}"
+
+
+def _median(rounds: Sequence[Figures]) -> Figures:
+    return Figures(
+        median(figures.wall for figures in rounds),
+        median(figures.cpu for figures in rounds),
+        median(figures.peak for figures in rounds),
+    )

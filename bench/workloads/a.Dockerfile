@@ -1,0 +1,3 @@
+# One tiny RUN on debian.
+FROM debian:bookworm
+RUN echo hello > /hello

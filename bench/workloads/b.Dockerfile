@@ -1,0 +1,3 @@
+# One tiny RUN on a large base.
+FROM bench/toolchain
+RUN echo hello > /hello
