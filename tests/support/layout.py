@@ -4,6 +4,7 @@ import gzip
 import json
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,17 @@ class Layout:
         """The image's config."""
         config: dict[str, Any] = json.loads(self._blob(self.manifest["config"]["digest"]).read_text())
         return config
+
+    def name(self, tag: str) -> None:
+        """Give the image a tag, as tools that look for it by one want it."""
+        path = self.folder / "index.json"
+        index = json.loads(path.read_text())
+        index["manifests"][0]["annotations"] = {"org.opencontainers.image.ref.name": tag}
+        path.write_text(json.dumps(index))
+
+    def layers(self) -> Iterator[bytes]:
+        """Yield the layers' tar archives, from the bottom."""
+        return (gzip.decompress(self._blob(digest).read_bytes()) for digest in self.layer_digests)
 
     @property
     def layer_digests(self) -> list[str]:
