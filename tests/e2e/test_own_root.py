@@ -113,6 +113,21 @@ def test_a_context_copied_into_the_root_is_built_from_and_kept(workbench: Workbe
     assert kept.strip(), "the context's files must outlive the build"
 
 
+def test_one_build_after_the_other_works_in_the_same_container(workbench: Workbench, tmp_path: Path) -> None:
+    for number in ("first", "second"):
+        source = tmp_path / number
+        source.mkdir()
+        (source / "Dockerfile").write_text(
+            f"FROM busybox\nCOPY . /{number}\nRUN ls / && test -e /{number}/Dockerfile\n"
+        )
+        workbench.copy(source, f"/{number}")
+        log = workbench.run(
+            "/busybox/sh", "-c", f"cd / && /kaniko/executor --context /{number} --no-push 2>&1"
+        )
+    assert "\nsecond\n" in log
+    assert "\nfirst\n" not in log
+
+
 def test_the_log_is_one_json_object_a_line_for_machines(workbench: Workbench) -> None:
     log = workbench.run(
         "/busybox/sh", "-c",

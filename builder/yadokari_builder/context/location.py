@@ -16,9 +16,10 @@ _CURRENT_VERSION = "..data"
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A build context: a folder."""
+    """A build context: a folder; `moved` tells that it has been brought there out of a build's way."""
 
     root: Path
+    moved: bool = False
 
 
 def open_context(location: str, *, cwd: Path, root: Path, shelter: Path, excluded: frozenset[str]) -> Context:
@@ -33,13 +34,14 @@ def open_context(location: str, *, cwd: Path, root: Path, shelter: Path, exclude
         what = "is not a folder" if path.exists() else "does not exist"
         raise ContextError(f"the build context {location} {what}")
     in_root = _in_root(path, root)
-    if in_root is not None and not _is_at_or_below(in_root, excluded):
+    moved = in_root is not None and not _is_at_or_below(in_root, excluded)
+    if in_root is not None and moved:
         shelter.mkdir(parents=True, exist_ok=True)
         path = _shelter(path, in_root, shelter / "context", excluded)
     current = path / _CURRENT_VERSION
     if current.is_symlink() and current.is_dir():
         path = Path(os.path.realpath(current))
-    return Context(path)
+    return Context(path, moved)
 
 
 def _path_of(location: str) -> str:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import UsageError
+from yadokari_builder.layers import tree
 from yadokari_builder.layers.boundary import Boundary
 
 RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
+# Contexts and caches stay: they are the user's.
+_OF_ONE_BUILD = ("stages", "images", "layers", "staging", "shelter", "taken-up", "empty")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
@@ -30,6 +33,11 @@ class Lodging:
     def work(self, name: str) -> str:
         """Name a folder below the runtime's, for things that must outlive the cleaning of the root."""
         return f"{self.runtime}/work/{name}"
+
+    def free_shelter(self) -> Path:
+        """Return a place for a context that would be deleted; an earlier build's stays where it was put."""
+        contexts = Path(self.host(self.work("contexts")))
+        return contexts / str(len(os.listdir(contexts)) if contexts.is_dir() else 0)
 
     def host(self, path: str) -> str:
         """Turn an in-root path into one to open."""
@@ -55,7 +63,7 @@ class Lodging:
 
 
 def open_lodging(root: Path) -> Lodging:
-    """Find the runtime in a root and make its work folder."""
+    """Find the runtime in a root and make its work folder, without what an earlier build left there."""
     try:
         with open(os.path.join(root, RUNTIME.lstrip("/"), "keep"), encoding="utf-8") as file:
             kept = tuple(line.strip() for line in file if line.startswith("/"))
@@ -63,6 +71,11 @@ def open_lodging(root: Path) -> Lodging:
         kept = ()
     lodging = Lodging(root, RUNTIME, kept)
     os.makedirs(lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
+    for name in _OF_ONE_BUILD:
+        folder = Path(lodging.host(lodging.work(name)))
+        if folder.is_dir():
+            tree.clear(Boundary(folder))
+            folder.rmdir()
     return lodging
 
 

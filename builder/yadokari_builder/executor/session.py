@@ -78,9 +78,11 @@ class Session:
                 self.spec.context,
                 cwd=self.cwd,
                 root=self.root,
-                shelter=Path(lodging.host(lodging.work(""))),
+                shelter=lodging.free_shelter(),
                 excluded=boundary.excluded | {KANIKO},
             )
+            if context.moved:
+                logger.info("the build context would be deleted: it is now in %s", context.root)
             text = read_dockerfile(self.spec.dockerfile, context, cwd=self.cwd)
             draft = self._draft(text, puller)
             for note in draft.notes():
