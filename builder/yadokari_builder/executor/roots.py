@@ -129,15 +129,18 @@ class Roots:
                     report = apply(blob, remote.layer.diff_id, boundary)
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
-            _tell(pulled.reference, report)
+            _tell(pulled.reference, report, self.lodging.runtime)
 
 
-def _tell(reference: Reference, report: UnpackReport) -> None:
+def _tell(reference: Reference, report: UnpackReport, runtime: str) -> None:
     """Say once a layer what of it could not be written as it stands."""
     if report.excluded:
-        logger.info(
-            "%s: %d entries stay out of the root, where the executor and mounts are: %s",
-            reference.familiar, len(report.excluded), ", ".join(report.excluded[:3]),
+        own = any(path == runtime or path.startswith(f"{runtime}/") for path in report.excluded)
+        # Nearly every image has a /dev; one that has a runtime of its own is worth a word.
+        logger.log(
+            logging.INFO if own else logging.DEBUG,
+            "%s: what it has where the executor or a mount is stays out of the root: %s",
+            reference.familiar, ", ".join(report.excluded[:3]),
         )  # fmt: skip
     for name, count in report.xattrs.items():
         logger.warning("%s: the node refuses the attribute %s of %d files", reference.familiar, name, count)
