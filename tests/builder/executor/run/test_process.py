@@ -14,6 +14,7 @@ import pytest
 
 from yadokari_builder.dockerfile.predefined import DEFAULT_PATH
 from yadokari_builder.errors import CancelledError, RunError
+from yadokari_builder.executor.run import reaper
 from yadokari_builder.executor.run.process import ProcessUser, run_step
 
 ROOT = ProcessUser()
@@ -54,6 +55,7 @@ class Shell:
 
 @pytest.fixture
 def shell(root: Path) -> Shell:
+    reaper.adopt_orphans()  # as the executor does, or what a step leaves would go to another process
     return Shell(root)
 
 
