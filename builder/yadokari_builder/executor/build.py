@@ -69,10 +69,12 @@ class Build:
         base = stage.base
         with _located(stage.stage.base.location.file, stage.stage.location.start, stage.stage.base.original):
             pulled = self.pulled[base.image.manifest_digest] if isinstance(base, ImageBase) else None
-            self.roots.fill(base, pulled, last_use=self._is_last_reader(stage))
+            needs_files = self.plan.needs_files(stage)
+            if needs_files:
+                self.roots.fill(base, pulled, last_use=self._is_last_reader(stage))
         self._baseline = None
         self._is_bare = base is None or (isinstance(base, StageSource) and base.index in self._bare_stages)
-        self.progress.end(f"{len(pulled.layers)} layers unpacked" if pulled else "")
+        self.progress.end(f"{len(pulled.layers)} layers unpacked" if pulled and needs_files else "")
 
     def _is_last_reader(self, stage: PlannedStage) -> bool:
         """Tell whether nobody, this stage itself included, needs the base's files after it has started."""
@@ -83,7 +85,9 @@ class Build:
     def _end(self, stage: PlannedStage) -> None:
         if self._is_bare:
             self._bare_stages.add(stage.index)
-        if stage is not self.plan.target and self.plan.readers(stage.index):
+        if stage is self.plan.target:
+            return  # the container ends soon, and with it what is left
+        if self.plan.readers(stage.index):
             self.roots.put_aside(stage.index)
         for earlier in self.plan.stages:
             readers = self.plan.readers(earlier.index)

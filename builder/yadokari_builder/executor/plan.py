@@ -80,7 +80,18 @@ class Plan:
     def readers(self, index: int) -> tuple[PlannedStage, ...]:
         """List the stages that need the files of stage `index`: to start from them or to copy some."""
         wanted = StageSource(index)
-        return tuple(stage for stage in self.stages if stage.base == wanted or wanted in stage.sources)
+        return tuple(
+            stage
+            for stage in self.stages
+            if wanted in stage.sources or (stage.base == wanted and self.needs_files(stage))
+        )
+
+    def needs_files(self, stage: PlannedStage) -> bool:
+        """Tell whether a stage's files matter: a step of its own or another stage does something with them.
+
+        A stage that changes the configuration alone is made without looking at any file.
+        """
+        return any(step.action for step in stage.steps) or bool(self.readers(stage.index))
 
 
 def make_plan(

@@ -9,6 +9,7 @@ from pathlib import Path
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.executor.copy.sources import ROOT_OWNER, SourceTree
+from yadokari_builder.executor.download import downloading
 from yadokari_builder.executor.lodging import Lodging
 from yadokari_builder.executor.plan import Base, ImageBase
 from yadokari_builder.executor.steps import ContextSource, EmptySource, ImageSource, Source, StageSource
@@ -123,13 +124,13 @@ class Roots:
         return self._images[reference].folder
 
     def _unpack(self, pulled: PulledImage, boundary: Boundary) -> None:
-        for remote in pulled.layers:
-            with remote.open() as blob:
+        with downloading(pulled.layers) as blobs:
+            for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
-                    report = apply(blob, remote.layer.diff_id, boundary)
+                    report = apply(blob, layer.diff_id, boundary)
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
-            _tell(pulled.reference, report, self.lodging.runtime)
+                _tell(pulled.reference, report, self.lodging.runtime)
 
 
 def _tell(reference: Reference, report: UnpackReport, runtime: str) -> None:

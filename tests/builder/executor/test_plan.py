@@ -274,3 +274,15 @@ def test_a_base_image_keeps_what_is_known_of_it() -> None:
     base = planned("FROM debian\n").target.base
     assert isinstance(base, ImageBase)
     assert base.reference.familiar == "debian:latest"
+
+
+def test_files_of_a_stage_that_changes_the_configuration_alone_are_not_needed() -> None:
+    plan = planned("FROM debian AS base\nENV a=b\nFROM base\nCMD run\n")
+    assert [plan.needs_files(stage) for stage in plan.stages] == [False, False]
+    assert plan.readers(0) == ()
+
+
+def test_files_of_a_stage_are_needed_by_its_own_steps_and_by_stages_that_read_them() -> None:
+    plan = planned("FROM debian AS base\nFROM base AS copied\nFROM debian\nCOPY --from=copied /a /b\n")
+    assert [plan.needs_files(stage) for stage in plan.stages] == [True, True, True]
+    assert [stage.index for stage in plan.readers(0)] == [1]
