@@ -49,7 +49,9 @@ def _build(
         if spec.dry_run:
             return _dry_run(session, out)
         if not spec.force:
-            require_container(sys.executable, environment, Path("/proc/self/mountinfo").read_text())
+            require_container(
+                session.root, sys.executable, environment, Path("/proc/self/mountinfo").read_text()
+            )
         return session.run(), ExitCode.OK
     except BuilderError as error:
         logger.error("%s", error)

@@ -79,7 +79,7 @@ def open_lodging(root: Path) -> Lodging:
     return lodging
 
 
-def require_container(executable: str, environment: Mapping[str, str], mountinfo: str) -> None:
+def require_container(root: Path, executable: str, environment: Mapping[str, str], mountinfo: str) -> None:
     """Refuse to go on where the root is a machine's own: building replaces everything in it.
 
     `executable` is the running interpreter, `mountinfo` the text of /proc/self/mountinfo. Raises
@@ -88,8 +88,8 @@ def require_container(executable: str, environment: Mapping[str, str], mountinfo
     signs = (
         "KUBERNETES_SERVICE_HOST" in environment,
         "container" in environment,
-        os.path.exists("/.dockerenv"),
-        os.path.exists("/run/.containerenv"),
+        os.path.exists(root / ".dockerenv"),
+        os.path.exists(root / "run/.containerenv"),
         _kind_of_root(mountinfo) in _OVERLAY_KINDS,
     )
     if executable.startswith(f"{RUNTIME}/") and any(signs):
