@@ -72,6 +72,19 @@ def parse_git_ref(text: str) -> GitRef | None:
     return _with_query(replace(reference, ref=ref, subdir=subdir), query)
 
 
+def git_source(text: str) -> GitRef | None:
+    """Return what a source of ADD names in git, None if it is none: what could be a path is one."""
+    ref = parse_git_ref(text)
+    return None if ref is None or ref.looks_local else ref
+
+
+def with_checksum(ref: GitRef, checksum: str) -> GitRef:
+    """Add what --checksum says to a reference; raises LanguageError where it says something else itself."""
+    if checksum and not re.fullmatch("[0-9a-f]{7,64}", checksum):
+        raise LanguageError(f"invalid checksum {quote(checksum)}: a commit is expected", checksum)
+    return replace(ref, checksum=_agreed("checksum", ref.checksum, checksum))
+
+
 _Parsed = tuple[GitRef, str, str]
 """A reference without details, its fragment and its query."""
 

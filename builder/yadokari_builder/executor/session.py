@@ -28,7 +28,12 @@ from yadokari_builder.executor.report import Progress, human_size
 from yadokari_builder.executor.roots import Roots
 from yadokari_builder.executor.run import reaper
 from yadokari_builder.executor.run.caches import CacheStore
-from yadokari_builder.executor.run.protection import make_undumpable, preload_modules
+from yadokari_builder.executor.run.protection import (
+    GIT_MODULES,
+    LATE_MODULES,
+    make_undumpable,
+    preload_modules,
+)
 from yadokari_builder.executor.run.requests import Provisions
 from yadokari_builder.executor.run.secrets import load_secrets, parse_secret
 from yadokari_builder.executor.run.ssh import parse_agents
@@ -210,7 +215,8 @@ class Session:
         # From here on the root is the image's: nothing may be imported from it, nothing of ours read by it.
         os.chdir(self.root)
         reaper.adopt_orphans()
-        preload_modules()
+        needs_git = any(step.needs_git for stage in plan.stages for step in stage.steps)
+        preload_modules(modules=(*LATE_MODULES, *GIT_MODULES) if needs_git else LATE_MODULES)
         make_undumpable()
         with self._phase("build"), roots.lodging.without_link():
             build = Build(plan, roots, bench, self._pulled, layers, self.progress, packed, _now)

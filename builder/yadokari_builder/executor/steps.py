@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from yadokari_builder.dockerfile.gitref import git_source
 from yadokari_builder.dockerfile.instructions import Add, Copy, Instruction, Mount
 from yadokari_builder.oci.config import History
 from yadokari_builder.oci.reference import Reference
@@ -79,6 +80,12 @@ class Step:
     instruction: Instruction
     action: Action | None
     history: History | None
+
+    @property
+    def needs_git(self) -> bool:
+        """Whether it adds files of a git repository."""
+        instruction = self.action.instruction if isinstance(self.action, CopyAction) else None
+        return isinstance(instruction, Add) and any(map(git_source, instruction.sources))
 
     @property
     def sources(self) -> tuple[Source, ...]:

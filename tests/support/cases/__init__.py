@@ -7,6 +7,7 @@ A case is a folder: `Dockerfile`, `context.json` (files of the build context), `
     environment  variables of the executor
     agent        true: an ssh agent without keys listens at {work}/agent.sock
     serve        true: the context is served by HTTP at the build arg SITE
+    git          true: the context's folder repository.git is one, served at the build arg GIT
     base         a Dockerfile in the context that is built and pushed first; its name is the build arg BASE
     expect.log      texts that the log holds
     expect.nowhere  texts that neither log, config nor layers hold

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from support.cases.case import Case
 from support.cases.servers import listening, serving
+from support.git import make_repository, smart_http
 from support.layout import Layout
 from support.pod import Bind, PodResult, run_pod
 from support.pod.mirror import running
@@ -41,6 +42,9 @@ def build(case: Case, work: Path) -> Outcome:
             stack.enter_context(listening(work / "agent.sock"))
         if case.spec.get("serve"):
             arguments.append(f"--build-arg=SITE={stack.enter_context(serving(context))}")
+        if case.spec.get("git"):
+            make_repository(context / "repository.git")
+            arguments.append(f"--build-arg=GIT={stack.enter_context(smart_http(context))}")
         result = _run(case, work, arguments)
     layout, root = Layout(work / "oci"), work / "image"
     if result.exit_code == 0 and not case.fails:

@@ -12,7 +12,7 @@ from pathlib import Path
 import urllib3
 
 from yadokari_builder.dockerfile.filepath_match import has_wildcards
-from yadokari_builder.dockerfile.gitref import parse_git_ref
+from yadokari_builder.dockerfile.gitref import GitRef, git_source, with_checksum
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Add, Copy, Heredoc
 from yadokari_builder.dockerfile.location import blaming
@@ -31,6 +31,7 @@ from yadokari_builder.layers.paths import normalise
 logger = logging.getLogger(__name__)
 
 _HEREDOC_MODE = 0o644
+_FOLDER_MODE = 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +104,13 @@ class _Copying:
 
     def run(self) -> CopyOutcome:
         for word in self.instruction.sources:
-            self._refuse_foreign(word)
+            self._refuse_remote(word)
         checksum = self._checksum()
         with _described(self.target.boundary):
             for word in self.instruction.sources:
-                if is_url(word):
+                if git := git_source(word):
+                    self._add_git(git)
+                elif is_url(word):
                     self._add_url(word, checksum)
                 elif isinstance(self.instruction, Copy) and self.instruction.parents:
                     self._copy_with_parents(word)
@@ -124,23 +127,18 @@ class _Copying:
             )
         return outcome
 
-    def _refuse_foreign(self, word: str) -> None:
-        """Refuse sources that the instruction, or this version, cannot have."""
-        git = parse_git_ref(word)
-        is_git = git is not None and not git.looks_local
-        if isinstance(self.instruction, Copy):
-            if is_git or is_url(word):
-                raise DockerfileError(f"source can't be a {'git ref' if is_git else 'URL'} for COPY")
-        elif is_git:
-            raise ContextError(
-                f"git repositories as sources of ADD are not supported in this version: {word}"
-            )
+    def _refuse_remote(self, word: str) -> None:
+        """Refuse sources that COPY cannot have."""
+        if isinstance(self.instruction, Copy) and (git_source(word) or is_url(word)):
+            raise DockerfileError(f"source can't be a {'git ref' if git_source(word) else 'URL'} for COPY")
 
     def _checksum(self) -> Checksum | None:
         if isinstance(self.instruction, Copy) or not self.instruction.checksum:
             return None
         if len(self.instruction.sources) != 1:
             raise DockerfileError("checksum can't be specified for multiple sources")
+        if git_source(self.instruction.sources[0]):
+            return None
         if not is_url(self.instruction.sources[0]):
             raise DockerfileError("checksum requires HTTP(S) or Git sources")
         return Checksum.parse(self.instruction.checksum)
@@ -178,6 +176,18 @@ class _Copying:
             unpacks = isinstance(self.instruction, Add) and self.instruction.unpack is True
             if not (unpacks and self._unpack(tree, path)):
                 self._transfer(tree, self.options).copy(path, self.place)
+
+    def _add_git(self, ref: GitRef) -> None:
+        assert isinstance(self.instruction, Add)
+        # Only builds that need it pay for loading a git client.
+        from yadokari_builder.executor.copy.git import GitSource
+
+        keep = ref.keep_git_dir if self.instruction.keep_git_dir is None else self.instruction.keep_git_dir
+        with self._scratch() as fetched, self._scratch() as folder:
+            ref = with_checksum(ref, self.instruction.checksum)
+            GitSource(self.http, fetched).check_out(ref, folder, keep_git_dir=bool(keep))
+            folder.chmod(_FOLDER_MODE)
+            self._transfer(SourceTree(folder, owner=ROOT_OWNER), self.options).copy("/", self.place)
 
     def _copy_heredoc(self, heredoc: Heredoc) -> None:
         with self._scratch() as folder:

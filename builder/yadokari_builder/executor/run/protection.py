@@ -24,8 +24,16 @@ LATE_MODULES = (
 PACKAGES = ("yadokari_builder", "yadokari_contract", "email", "json", "isal", "zstandard", "urllib3")
 """Packages that are imported as a whole."""
 
-UNWANTED = frozenset({"urllib3.contrib", "urllib3.http2", "zstandard._cffi", "zstandard.backend_cffi"})
-"""Parts of them that are never used, or that need what is not there."""
+GIT_MODULES = (
+    *("yadokari_builder.executor.copy.git", "yadokari_builder.executor.copy.checkout"),
+    *("dulwich.commit_graph", "dulwich.trailers", "dulwich.worktree"),
+)
+"""What builds that add git repositories need besides: it takes too long to load for all others."""
+
+UNWANTED = frozenset(
+    {"urllib3.contrib", "urllib3.http2", "zstandard._cffi", "zstandard.backend_cffi", *GIT_MODULES}
+)
+"""Parts of them that are never used, that need what is not there, or that few builds need."""
 
 
 def make_undumpable() -> None:

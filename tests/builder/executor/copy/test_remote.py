@@ -143,8 +143,6 @@ def test_copy_takes_neither_urls_nor_git(workshop: Any) -> None:
         workshop.do("COPY http://example.com/a /x")
     with pytest.raises(DockerfileError, match="source can't be a git ref for COPY"):
         workshop.do("COPY https://example.com/a.git /x")
-    with pytest.raises(ContextError, match="not supported in this version"):
-        workshop.do("ADD https://example.com/a.git /x")
 
 
 @pytest.mark.parametrize(
