@@ -106,10 +106,6 @@ class ImageInvalidError(BuilderError):
     reason = "ImageInvalid"
 
 
-class UnsafePathError(ImageInvalidError):
-    """An archive's entry would land outside the root, or where the executor's own files are."""
-
-
 class RegistryError(BuilderError):
     """A registry refused or failed a request.
 

@@ -9,7 +9,6 @@ from typing import Any
 from support.cluster import Cluster
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PLACEHOLDER = "registry.example.com"
 
 
 class Builds:
