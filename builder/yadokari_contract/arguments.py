@@ -36,6 +36,14 @@ class BuildSpec:
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()
     cache_mounts_dir: str = ""
+    compression: str = "gzip"
+    compression_level: int = -1
+    reproducible: bool = False
+    single_snapshot: bool = False
+    ignore_paths: tuple[str, ...] = ()
+    ignore_var_run: bool = False
+    snapshot_mode: str = ""
+    use_new_run: bool = False
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False
     insecure_pull: bool = False
@@ -57,6 +65,7 @@ class Flag:
     help: str
     short: str = ""
     choices: tuple[str, ...] = ()
+    alias: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,13 @@ def _read_switch(flag: Flag, _: Any, value: str) -> bool:
         return {"true": True, "1": True, "t": True, "false": False, "0": False, "f": False}[value.lower()]
     except KeyError:
         raise ArgumentError(f"--{flag.name} is {value!r}: it can be true or false") from None
+
+
+def _read_number(flag: Flag, _: Any, value: str) -> int:
+    try:
+        return int(value)
+    except ValueError:
+        raise ArgumentError(f"--{flag.name} is {value!r}: it is a number") from None
 
 
 def _read_list(flag: Flag, before: tuple[str, ...], value: str) -> tuple[str, ...]:
@@ -105,6 +121,7 @@ def _write_pairs(pairs: Mapping[str, str | None]) -> Iterator[str]:
 
 _TEXT = _Kind("TEXT", _read_text, lambda value: iter([value]))
 _SWITCH = _Kind("", _read_switch, lambda value: iter(["true" if value else "false"]))
+_NUMBER = _Kind("NUMBER", _read_number, lambda value: iter([str(value)]))
 _LIST = _Kind("TEXT", _read_list, iter)
 _OPTIONAL_PAIRS = _Kind("NAME[=VALUE]", _read_optional_pair, _write_pairs)
 _PAIRS = _Kind("NAME=VALUE", _read_pair, _write_pairs)
@@ -125,6 +142,21 @@ FLAGS = (
     Flag("secret", "secrets", _LIST, "secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]"),
     Flag("ssh", "ssh", _LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
     Flag("cache-mounts-dir", "cache_mounts_dir", _TEXT, "folder that keeps RUN --mount=type=cache"),
+    Flag("compression", "compression", _TEXT, "how layers are compressed", choices=("gzip", "zstd")),
+    Flag("compression-level", "compression_level", _NUMBER, "gzip: 0 to 9, zstd: 1 to 22, default: -1"),
+    Flag("reproducible", "reproducible", _SWITCH, "no times: the same files make the same digest"),
+    Flag("single-snapshot", "single_snapshot", _SWITCH, "one layer for all steps of a stage"),
+    Flag("ignore-path", "ignore_paths", _LIST, "path to keep out of layers; repeatable"),
+    Flag("ignore-var-run", "ignore_var_run", _SWITCH, "keep /var/run out of layers"),
+    Flag(
+        "snapshot-mode",
+        "snapshot_mode",
+        _TEXT,
+        "accepted for kaniko's sake: there is one mode, exact and fast",
+        choices=("full", "redo", "time"),
+        alias="snapshotMode",
+    ),
+    Flag("use-new-run", "use_new_run", _SWITCH, "accepted for kaniko's sake, like --snapshot-mode"),
     Flag("label", "labels", _PAIRS, "label to set on the image; repeatable"),
     Flag("insecure", "insecure", _SWITCH, "push over plain HTTP"),
     Flag("insecure-pull", "insecure_pull", _SWITCH, "pull over plain HTTP"),
@@ -154,14 +186,10 @@ KANIKO_ONLY = frozenset(
         "cache-ttl",
         "cleanup",
         "compressed-caching",
-        "compression",
-        "compression-level",
         "context-sub-path",
         "custom-platform",
         "customPlatform",
         "git",
-        "ignore-path",
-        "ignore-var-run",
         "image-download-retry",
         "image-fs-extract-retry",
         "image-name-tag-with-digest-file",
@@ -175,17 +203,12 @@ KANIKO_ONLY = frozenset(
         "registry-certificate",
         "registry-client-cert",
         "registry-map",
-        "reproducible",
-        "single-snapshot",
         "skip-default-registry-fallback",
         "skip-push-permission-check",
         "skip-tls-verify",
         "skip-tls-verify-pull",
         "skip-tls-verify-registry",
         "skip-unused-stages",
-        "snapshot-mode",
-        "snapshotMode",
-        "use-new-run",
     }
 )
 """Flags that kaniko knows and this version does not: they are refused by name, never ignored."""
@@ -195,6 +218,7 @@ def parse_arguments(arguments: Sequence[str]) -> BuildSpec:
     """Read the executor's arguments; raises `ArgumentError` with what is wrong and what would be right."""
     by_name = {f"--{flag.name}": flag for flag in FLAGS}
     by_name |= {f"-{flag.short}": flag for flag in FLAGS if flag.short}
+    by_name |= {f"--{flag.alias}": flag for flag in FLAGS if flag.alias}
     spec = BuildSpec()
     rest = iter(arguments)
     for argument in rest:

@@ -32,6 +32,14 @@ specs = st.builds(
     secrets=st.lists(words).map(tuple),
     ssh=st.lists(words).map(tuple),
     cache_mounts_dir=st.text(),
+    compression=st.sampled_from(["gzip", "zstd"]),
+    compression_level=st.integers(-1, 22),
+    reproducible=st.booleans(),
+    single_snapshot=st.booleans(),
+    ignore_paths=st.lists(words).map(tuple),
+    ignore_var_run=st.booleans(),
+    snapshot_mode=st.sampled_from(["full", "redo", "time"]),
+    use_new_run=st.booleans(),
     labels=st.dictionaries(keys, st.text()).map(MappingProxyType),
     insecure=st.booleans(),
     insecure_pull=st.booleans(),
@@ -80,6 +88,10 @@ def test_a_flag_of_kaniko_that_is_not_supported_is_refused_by_name(name: str) ->
         parse_arguments([f"--{name}=x"])
 
 
+def test_a_flag_may_have_an_older_name() -> None:
+    assert parse_arguments(["--snapshotMode=redo"]) == parse_arguments(["--snapshot-mode", "redo"])
+
+
 def test_no_flag_is_both_supported_and_refused() -> None:
     assert not KANIKO_ONLY & {flag.name for flag in FLAGS}
 
@@ -94,6 +106,8 @@ def test_no_flag_is_both_supported_and_refused() -> None:
         (["--no-push=maybe"], "it can be true or false"),
         (["--label=novalue"], "NAME=VALUE"),
         (["--build-arg==x"], "NAME=VALUE"),
+        (["--compression=brotli"], "it can be gzip, zstd"),
+        (["--compression-level=best"], "it is a number"),
         (["--destination="], "--destination is empty"),
         (["build"], "'build' is not a flag"),
         (["-"], "'-' is not a flag"),

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import urllib3
@@ -21,8 +20,10 @@ from yadokari_builder.executor.actions import Workbench, files_of
 from yadokari_builder.executor.build import Build
 from yadokari_builder.executor.draft import Draft, make_draft
 from yadokari_builder.executor.lodging import KANIKO, Lodging, open_lodging
+from yadokari_builder.executor.options import read_epoch, read_packing, timestamp
 from yadokari_builder.executor.outcome import assemble
 from yadokari_builder.executor.plan import ImageBase, Plan
+from yadokari_builder.executor.recording import Packing
 from yadokari_builder.executor.registries import open_registries
 from yadokari_builder.executor.report import Progress, human_size
 from yadokari_builder.executor.roots import Roots
@@ -74,9 +75,11 @@ class Session:
     def run(self) -> BuildResult:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = self._destinations()
+        epoch = read_epoch(self.spec, self.environment)
         registries = open_registries(self.spec, self.environment)
         puller = Puller(registries.pulling, registries.mirrors)
         lodging = open_lodging(self.root)
+        packing = read_packing(self.spec, epoch, self._folder(lodging, "layers"))
         boundary = lodging.boundary(own_mounts())
         with self._phase("plan"):
             context = open_context(
@@ -102,13 +105,13 @@ class Session:
             IgnorePatterns.parse(text.ignore),
             lambda reference: puller.resolve(reference, platform),
         )
-        bench, layers = self._bench(lodging, boundary, roots), self._folder(lodging, "layers")
+        bench = self._bench(lodging, boundary, roots)
         if not destinations:
-            image = self._build(plan, roots, bench, layers, None)
+            image = self._build(plan, roots, bench, packing, None)
             self._write_outputs(image, ())
         else:
             pusher = Pusher(registries.pushing, destinations)
-            image = self._build_and_push(plan, roots, bench, layers, destinations, pusher)
+            image = self._build_and_push(plan, roots, bench, packing, destinations, pusher)
         if self.spec.digest_file:
             outputs.write_digest(self.spec.digest_file, image.manifest_digest)
         return self._result(image, destinations)
@@ -118,13 +121,13 @@ class Session:
         plan: Plan,
         roots: Roots,
         bench: Workbench,
-        layers: Path,
+        packing: Packing,
         destinations: tuple[Reference, ...],
         pusher: Pusher,
     ) -> Image:
         with pusher:
             pusher.check()
-            image = self._build(plan, roots, bench, layers, pusher)
+            image = self._build(plan, roots, bench, packing, pusher)
             self._write_outputs(image, destinations)
             with self._phase("push"):
                 pusher.finish(image)
@@ -196,8 +199,11 @@ class Session:
         )
 
     def _build(
-        self, plan: Plan, roots: Roots, bench: Workbench, layers: Path, pusher: Pusher | None
+        self, plan: Plan, roots: Roots, bench: Workbench, packing: Packing, pusher: Pusher | None
     ) -> Image:
+        def now() -> str:
+            return timestamp(packing.timestamp)
+
         def made(source: LayerSource) -> None:
             self._layers[str(source.layer.descriptor.digest)] = source
             if pusher:
@@ -219,9 +225,10 @@ class Session:
         preload_modules(modules=(*LATE_MODULES, *GIT_MODULES) if needs_git else LATE_MODULES)
         make_undumpable()
         with self._phase("build"), roots.lodging.without_link():
-            build = Build(plan, roots, bench, self._pulled, layers, self.progress, packed, _now)
+            single = self.spec.single_snapshot
+            build = Build(plan, roots, bench, self._pulled, packing, single, self.progress, packed, now)
             finished = build.run()
-        return assemble(plan, finished, self.spec.labels, _now())
+        return assemble(plan, finished, self.spec.labels, now())
 
     def _write_outputs(self, image: Image, destinations: tuple[Reference, ...]) -> None:
         if not (self.spec.tar_path or self.spec.oci_layout_path):
@@ -265,7 +272,3 @@ def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
     names = ("tar_path", "oci_layout_path", "digest_file", "result_file", "cache_mounts_dir")
     given = {name: getattr(spec, name) for name in names if getattr(spec, name)}
     return replace(spec, **{name: os.path.realpath(cwd / path) for name, path in given.items()})
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat().replace("+00:00", "Z")

@@ -65,20 +65,19 @@ def pack(
     boundary: Boundary,
     directory: Path,
     *,
-    mount_points: Iterable[str] = (),
+    extra: Iterable[Entry] = (),
     compression: Compression = DEFAULT_COMPRESSION,
     timestamp: int | None = None,
 ) -> PackedLayer:
     """Write a layer of what has changed in a root to a new file in `directory`.
 
-    `mount_points` are excluded in-root paths, in order, that the layer gets as empty directories. `timestamp`
+    `extra` are entries beside, in the order of a walk: what is not in the root, or excluded. `timestamp`
     (seconds since the epoch) is the latest time that a member may have: SOURCE_DATE_EPOCH.
     Raises BuilderError if a file shrinks meanwhile.
     """
     changed: Iterator[Entry | _Whiteout] = (Entry(path, boundary.host(path)) for path in changes.changed)
     deleted = (_Whiteout(path) for path in changes.deleted)
-    made: Iterator[Entry | _Whiteout] = (Entry(path) for path in mount_points)
-    entries = heapq.merge(changed, deleted, made, key=lambda entry: walk_key(entry.path))
+    entries = heapq.merge(changed, deleted, extra, key=lambda entry: walk_key(entry.path))
     return _Packing(boundary, timestamp, changes.opaque).run(entries, directory, compression)
 
 

@@ -1,0 +1,182 @@
+"""From steps to layers: what the steps of a stage change is packed step by step, at once, or not at all."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Protocol
+
+from yadokari_builder.executor.actions import Written
+from yadokari_builder.layers import snapshot
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.changes import Changes, compare, walk_key
+from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
+from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_entries
+from yadokari_builder.layers.snapshot import Snapshot
+
+# A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
+# with its first RUN, as from BuildKit.
+_MOUNT_POINTS = ("/dev", "/proc", "/sys")
+
+Perform = Callable[[], Iterable[str]]
+"""Runs a process; returns in-root paths whose metadata mounts have disturbed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packing:
+    """How layers are packed: into which folder, how compressed, the latest time that files may have.
+
+    `timestamp` is in seconds since the epoch. What is at or below the in-root paths `ignored` is in no layer.
+    """
+
+    folder: Path
+    compression: Compression = DEFAULT_COMPRESSION
+    timestamp: int | None = None
+    ignored: frozenset[str] = frozenset()
+
+
+class Recorder(Protocol):
+    """What makes layers of what the steps of one stage do."""
+
+    def run(self, perform: Perform) -> PackedLayer | None:
+        """Let a process run, which may change any file; returns the layer if there is one now."""
+
+    def wrote(self, written: Written) -> PackedLayer | None:
+        """Note what a step is known to have written; returns the layer if there is one now."""
+
+    def finish(self) -> PackedLayer | None:
+        """End the stage; returns the layer of all that has not been packed yet."""
+
+
+class NoLayers:
+    """For stages whose layers nobody wants: others only read their files."""
+
+    def run(self, perform: Perform) -> None:
+        """Let a process run."""
+        perform()
+
+    def wrote(self, written: Written) -> None:
+        """Note nothing."""
+
+    def finish(self) -> None:
+        """Have nothing to pack."""
+
+
+def snapshotted(boundary: Boundary, packing: Packing) -> Boundary:
+    """Return the part of a root that snapshots look at."""
+    return Boundary(boundary.root, boundary.excluded | packing.ignored)
+
+
+@dataclass(slots=True)
+class LayerPerStep:
+    """A layer for every step that changes files.
+
+    `is_bare` tells that the stage starts from nothing and no process has run in it.
+    """
+
+    boundary: Boundary
+    packing: Packing
+    is_bare: bool
+    _baseline: Snapshot | None = None
+
+    def run(self, perform: Perform) -> PackedLayer | None:
+        """Let a process run; returns the layer of what has changed."""
+        before = self._baseline or snapshot.take(self.boundary)
+        self._baseline = None
+        snapshot.settle(before)
+        disturbed = frozenset(perform())
+        self._baseline = snapshot.take(self.boundary)
+        changes = _without(compare(before, self._baseline, self.boundary), disturbed)
+        extra = _mount_points(self.boundary) if self.is_bare else []
+        self.is_bare = False
+        return _packed(changes, extra, self.boundary, self.packing)
+
+    def wrote(self, written: Written) -> PackedLayer | None:
+        """Pack what a step has written, without looking for changes elsewhere."""
+        # No layer has an entry for the root itself.
+        entries = [
+            Entry(path, self.boundary.host(path))
+            for path in written.paths
+            if path != "/" and not self.boundary.is_excluded(path)
+        ]
+        entries += _staged(written, self.packing)
+        if not entries:
+            return None
+        if self._baseline is not None:
+            self._baseline = snapshot.refreshed(self._baseline, self.boundary, written.paths)
+        entries.sort(key=lambda entry: walk_key(entry.path))
+        packing = self.packing
+        return pack_entries(
+            entries,
+            self.boundary,
+            packing.folder,
+            compression=packing.compression,
+            timestamp=packing.timestamp,
+        )
+
+    def finish(self) -> None:
+        """Have nothing left to pack."""
+
+
+@dataclass(slots=True)
+class LayerPerStage:
+    """One layer for all that a stage's steps change, as if they were one; made when the first one begins."""
+
+    boundary: Boundary
+    packing: Packing
+    is_bare: bool
+    _before: Snapshot = field(init=False)
+    _disturbed: set[str] = field(default_factory=set)
+    _extra: dict[str, Entry] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._before = snapshot.take(self.boundary)
+        snapshot.settle(self._before)
+
+    def run(self, perform: Perform) -> None:
+        """Let a process run."""
+        self._disturbed.update(perform())
+        if self.is_bare:
+            self._extra |= {entry.path: entry for entry in _mount_points(self.boundary)}
+        self.is_bare = False
+
+    def wrote(self, written: Written) -> None:
+        """Note what will have to be taken from elsewhere, and what is not disturbed but written."""
+        self._disturbed.difference_update(written.paths)
+        self._extra |= {entry.path: entry for entry in _staged(written, self.packing)}
+
+    def finish(self) -> PackedLayer | None:
+        """Pack what has changed since the beginning."""
+        changes = compare(self._before, snapshot.take(self.boundary), self.boundary)
+        extra = sorted(self._extra.values(), key=lambda entry: walk_key(entry.path))
+        return _packed(_without(changes, self._disturbed), extra, self.boundary, self.packing)
+
+
+def _packed(changes: Changes, extra: list[Entry], boundary: Boundary, packing: Packing) -> PackedLayer | None:
+    if not (changes or extra):
+        return None
+    return pack(
+        changes,
+        boundary,
+        packing.folder,
+        extra=extra,
+        compression=packing.compression,
+        timestamp=packing.timestamp,
+    )
+
+
+def _without(changes: Changes, disturbed: Iterable[str]) -> Changes:
+    left_out = frozenset(disturbed)
+    return replace(changes, changed=tuple(path for path in changes.changed if path not in left_out))
+
+
+def _mount_points(boundary: Boundary) -> list[Entry]:
+    return [Entry(path) for path in _MOUNT_POINTS if path in boundary.excluded]
+
+
+def _staged(written: Written, packing: Packing) -> list[Entry]:
+    ignored = Boundary(Path("/"), packing.ignored)
+    return [
+        Entry(staged.path, str(staged.file))
+        for staged in written.staged
+        if not ignored.is_excluded(staged.path)
+    ]

@@ -1,0 +1,112 @@
+"""Layers of whole builds: the same each time, as few and as large as asked for, within bounds of memory."""
+
+from pathlib import Path
+
+import pytest
+
+from support.layout import Layout
+from support.pod import Bind, PodResult, run_pod, why_no_containers
+
+pytestmark = [
+    pytest.mark.pod,
+    pytest.mark.skipif(bool(why_no_containers()), reason=why_no_containers() or ""),
+]
+
+MEGABYTE = 1_000_000
+# Two names of one inode, times of the moment, a link, an attribute, a deletion: what could differ.
+STEPS = """\
+FROM busybox
+WORKDIR /work
+RUN echo a > one && ln one two && ln -s two three && mkdir -p deep/er && touch deep/er/file
+COPY . /copied
+RUN rm two && echo more >> /copied/file
+"""
+
+
+def build(folder: Path, dockerfile: str, *arguments: str, env: dict[str, str] | None = None) -> PodResult:
+    context, out = folder / "context", folder / "out"
+    for made in (context, out):
+        made.mkdir(exist_ok=True, parents=True)
+    (context / "Dockerfile").write_text(dockerfile)
+    (context / "file").write_text("from the context")
+    result = run_pod(
+        [f"--context=dir://{context}", "--no-push", f"--oci-layout-path={out}/image", *arguments],
+        binds=[Bind(str(context)), Bind(str(out), writable=True)],
+        env=env,
+    )
+    assert result.exit_code == 0, result.output
+    return result
+
+
+def image(folder: Path) -> Layout:
+    return Layout(folder / "out/image")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "env"), [(["--reproducible"], {}), ([], {"SOURCE_DATE_EPOCH": "1700000000"})]
+)
+def test_a_reproducible_build_gives_the_same_digest_in_every_pod(
+    tmp_path: Path, arguments: list[str], env: dict[str, str]
+) -> None:
+    for place in ("first", "second"):
+        build(tmp_path / place, STEPS, *arguments, env=env)
+    first, second = image(tmp_path / "first"), image(tmp_path / "second")
+    assert first.digest == second.digest
+    assert first.config["created"] in ("1970-01-01T00:00:00Z", "2023-11-14T22:13:20Z")
+
+
+def test_a_reproducible_build_leaves_the_bases_layers_what_they_are(tmp_path: Path) -> None:
+    build(tmp_path / "plain", "FROM busybox\nLABEL a=b\n")
+    build(tmp_path / "reproducible", "FROM busybox\nRUN touch /new\n", "--reproducible")
+    base, built = image(tmp_path / "plain"), image(tmp_path / "reproducible")
+    assert built.layer_digests[:-1] == base.layer_digests
+
+
+def test_a_single_snapshot_is_one_layer_with_what_the_steps_have_left(tmp_path: Path) -> None:
+    build(tmp_path / "steps", STEPS)
+    build(tmp_path / "single", STEPS, "--single-snapshot")
+    steps, single = image(tmp_path / "steps"), image(tmp_path / "single")
+    assert (len(steps.layer_digests), len(single.layer_digests)) == (5, 2)
+    assert single.names_in_layers(1) == steps.names_in_layers(1) - {"work/two", "work/.wh.two"}
+    assert [entry.get("empty_layer", False) for entry in single.config["history"][-4:]] == [
+        True, True, True, False,
+    ]  # fmt: skip
+
+
+def test_an_ignored_path_is_there_for_steps_and_in_no_layer(tmp_path: Path) -> None:
+    dockerfile = """\
+FROM busybox
+RUN mkdir -p /cache/a /kept && echo x > /cache/a/b && echo y > /kept/file
+COPY file /cache/copied
+RUN cat /cache/a/b /cache/copied > /kept/both
+"""
+    build(tmp_path, dockerfile, "--ignore-path=/cache")
+    names = image(tmp_path).names_in_layers(1)
+    assert names == {"kept", "kept/file", "kept/both"}
+
+
+def test_layers_are_zstd_where_that_is_asked_for(tmp_path: Path) -> None:
+    build(tmp_path, "FROM busybox\nRUN echo hello > /greeting\n", "--compression=zstd")
+    layer = image(tmp_path).manifest["layers"][-1]
+    assert layer["mediaType"].endswith("+zstd")
+
+
+def test_a_stage_that_changes_no_file_is_not_unpacked(tmp_path: Path) -> None:
+    result = build(tmp_path, 'FROM busybox AS base\nENV A=1\nFROM base\nCMD ["true"]\n')
+    assert "unpacked" not in result.output
+    assert image(tmp_path).config["config"]["Env"][-1] == "A=1"
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "RUN head -c 1000000000 /dev/urandom > /large",
+        "RUN truncate -s 4000000000 /sparse",
+        "RUN mkdir /many && cd /many && for d in $(seq 300); do mkdir $d; (cd $d; touch $(seq 300)); done",
+    ],
+    ids=["1 GB in a file", "4 GB in a sparse file", "90,000 files"],
+)
+def test_memory_is_bounded_whatever_is_in_a_layer(tmp_path: Path, step: str) -> None:
+    report = build(tmp_path, f"FROM busybox\n{step}\n").report
+    assert report is not None
+    assert report.peak_rss_bytes < 150 * MEGABYTE
