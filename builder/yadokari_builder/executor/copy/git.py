@@ -1,7 +1,7 @@
 """Git repositories that ADD takes files from, over http, https and git.
 
-As BuildKit does: one commit is fetched without its history, submodules too. Other than elsewhere memory is not
-bounded: dulwich holds whole objects, which takes some three times the size of the largest file.
+As BuildKit does: one commit is fetched without its history, submodules too. Other than elsewhere memory is
+not bounded: dulwich holds whole objects, which takes some three times the size of the largest file.
 """
 
 import posixpath
