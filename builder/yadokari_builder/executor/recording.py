@@ -10,6 +10,7 @@ from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, compare, walk_key
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
+from yadokari_builder.layers.layer_file import Watch
 from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_entries
 from yadokari_builder.layers.snapshot import Snapshot
 
@@ -26,12 +27,14 @@ class Packing:
     """How layers are packed: into which folder, how compressed, the latest time that files may have.
 
     `timestamp` is in seconds since the epoch. What is at or below the in-root paths `ignored` is in no layer.
+    `watch` is told of a large layer's file while it is written.
     """
 
     folder: Path
     compression: Compression = DEFAULT_COMPRESSION
     timestamp: int | None = None
     ignored: frozenset[str] = frozenset()
+    watch: Watch | None = None
 
 
 class Recorder(Protocol):
@@ -111,6 +114,7 @@ class LayerPerStep:
             packing.folder,
             compression=packing.compression,
             timestamp=packing.timestamp,
+            watch=packing.watch,
         )
 
     def finish(self) -> None:
@@ -161,6 +165,7 @@ def _packed(changes: Changes, extra: list[Entry], boundary: Boundary, packing: P
         extra=extra,
         compression=packing.compression,
         timestamp=packing.timestamp,
+        watch=packing.watch,
     )
 
 

@@ -226,6 +226,7 @@ class Session:
         make_undumpable()
         with self._phase("build"), roots.lodging.without_link():
             single = self.spec.single_snapshot
+            packing = replace(packing, watch=pusher.begin_layer if pusher else None)
             build = Build(plan, roots, bench, self._pulled, packing, single, self.progress, packed, now)
             finished = build.run()
         return assemble(plan, finished, self.spec.labels, now())

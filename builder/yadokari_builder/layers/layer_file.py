@@ -5,12 +5,14 @@ import os
 import queue
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
+from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.tar_member import BLOCK
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.descriptor import Descriptor
@@ -19,12 +21,18 @@ from yadokari_builder.oci.layer import Layer
 
 _BUFFER_SIZE = 1 << 20
 _BUFFERS = 4
+# Smaller ones are complete before it pays to send them early.
+_WORTH_WATCHING = 16 << 20
 _END_OF_ARCHIVE = bytes(2 * BLOCK)
 _MEDIA_TYPES = {
     CompressionKind.GZIP: media_types.OCI_LAYER_GZIP,
     CompressionKind.ZSTD: media_types.OCI_LAYER_ZSTD,
     CompressionKind.NONE: media_types.OCI_LAYER,
 }
+
+
+Watch = Callable[[GrowingFile], None]
+"""Is told of a layer's file once it is large, while it is still written; called in any thread."""
 
 
 class LayerFile:
@@ -34,7 +42,7 @@ class LayerFile:
     written in another. Leaving the context without `finish` removes the file.
     """
 
-    def __init__(self, directory: Path, compression: Compression) -> None:
+    def __init__(self, directory: Path, compression: Compression, watch: Watch | None = None) -> None:
         self._media_type = _MEDIA_TYPES[compression.kind]
         self._compressor = compressor(compression)
         handle, name = tempfile.mkstemp(prefix="layer-", dir=directory)
@@ -51,6 +59,8 @@ class LayerFile:
         self._position = 0
         self._error: BaseException | None = None
         self._finished = False
+        self._watch = watch
+        self._growing: GrowingFile | None = None
         self._thread = threading.Thread(target=self._compress, name="compress", daemon=True)
 
     def __enter__(self) -> Self:
@@ -67,6 +77,8 @@ class LayerFile:
             self._full.put(None)
             self._thread.join()
             self.path.unlink(missing_ok=True)
+            if self._growing is not None:
+                self._growing.end(None)
         self._file.close()
 
     def write(self, data: bytes) -> None:
@@ -115,7 +127,10 @@ class LayerFile:
         self._finished = True
         digest = Digest("sha256", self._digest.hexdigest())
         diff_id = Digest("sha256", self._diff_id.hexdigest())
-        return Layer(Descriptor(self._media_type, digest, self._size), diff_id)
+        layer = Layer(Descriptor(self._media_type, digest, self._size), diff_id)
+        if self._growing is not None:
+            self._growing.end(layer)
+        return layer
 
     def _pass_on(self) -> None:
         """Hand a full buffer to the other thread and take a free one."""
@@ -142,3 +157,11 @@ class LayerFile:
         written = 0
         while written < len(data):
             written += self._file.write(memoryview(data)[written:])
+        if self._watch is not None and self._size >= _WORTH_WATCHING:
+            self._show(self._watch)
+
+    def _show(self, watch: Watch) -> None:
+        if self._growing is None:
+            self._growing = GrowingFile(self.path)
+            watch(self._growing)
+        self._growing.grow(self._size)

@@ -15,7 +15,7 @@ from pathlib import Path
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, walk_key
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
-from yadokari_builder.layers.layer_file import LayerFile
+from yadokari_builder.layers.layer_file import LayerFile, Watch
 from yadokari_builder.layers.tar_member import Kind, Member
 from yadokari_builder.layers.tar_writer import format_header
 from yadokari_builder.layers.xattrs import read_xattrs
@@ -68,17 +68,19 @@ def pack(
     extra: Iterable[Entry] = (),
     compression: Compression = DEFAULT_COMPRESSION,
     timestamp: int | None = None,
+    watch: Watch | None = None,
 ) -> PackedLayer:
     """Write a layer of what has changed in a root to a new file in `directory`.
 
     `extra` are entries beside, in the order of a walk: what is not in the root, or excluded. `timestamp`
-    (seconds since the epoch) is the latest time that a member may have: SOURCE_DATE_EPOCH.
+    (seconds since the epoch) is the latest time that a member may have: SOURCE_DATE_EPOCH. `watch` is told
+    of a large layer's file before it is complete.
     Raises BuilderError if a file shrinks meanwhile.
     """
     changed: Iterator[Entry | _Whiteout] = (Entry(path, boundary.host(path)) for path in changes.changed)
     deleted = (_Whiteout(path) for path in changes.deleted)
     entries = heapq.merge(changed, deleted, extra, key=lambda entry: walk_key(entry.path))
-    return _Packing(boundary, timestamp, changes.opaque).run(entries, directory, compression)
+    return _Packing(boundary, timestamp, changes.opaque).run(entries, directory, compression, watch)
 
 
 def pack_paths(
@@ -105,13 +107,14 @@ def pack_entries(
     *,
     compression: Compression = DEFAULT_COMPRESSION,
     timestamp: int | None = None,
+    watch: Watch | None = None,
 ) -> PackedLayer:
     """Write a layer of entries whose content may stand elsewhere than where they land, in the order given.
 
     Parents that are not among them are taken from the root, or made up (root's, 0755) where it has none or
     they are excluded. See `pack`.
     """
-    return _Packing(boundary, timestamp, frozenset()).run(entries, directory, compression)
+    return _Packing(boundary, timestamp, frozenset()).run(entries, directory, compression, watch)
 
 
 class _Packing:
@@ -126,9 +129,13 @@ class _Packing:
         self._links: dict[tuple[int, int], str] = {}
 
     def run(
-        self, entries: Iterable[Entry | _Whiteout], directory: Path, compression: Compression
+        self,
+        entries: Iterable[Entry | _Whiteout],
+        directory: Path,
+        compression: Compression,
+        watch: Watch | None,
     ) -> PackedLayer:
-        with LayerFile(directory, compression) as self._output:
+        with LayerFile(directory, compression, watch) as self._output:
             for entry in entries:
                 if isinstance(entry, Entry):
                     self._add(entry)

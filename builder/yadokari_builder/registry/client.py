@@ -39,7 +39,7 @@ class Request:
     `url` is absolute or a path below the repository's; `task` completes "cannot ..." in errors; `push` asks
     for the right to push, `also_pull` for the right to pull from another repository; without `insist` nothing
     better is looked for if the credentials at hand are rejected. `body` opens the body, anew for each
-    attempt, and `length` is its size in bytes. Statuses other than `expected` raise.
+    attempt, and `length` is its size in bytes, None if it is not known. Statuses other than `expected` raise.
     """
 
     method: str
@@ -52,7 +52,7 @@ class Request:
     insist: bool = True
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: Callable[[], BinaryIO] | None = None
-    length: int = 0
+    length: int | None = 0
 
     @property
     def what(self) -> str:
@@ -122,7 +122,7 @@ class RegistryClient:
 
     def _exchange(self, request: Request, url: str, authorization: str | None) -> Answer:
         headers = dict(request.headers)
-        if request.method in ("POST", "PUT", "PATCH"):
+        if request.method in ("POST", "PUT", "PATCH") and request.length is not None:
             headers["Content-Length"] = str(request.length)
         if request.body is None:
             return self._transport.send(request.method, url, headers=headers, authorization=authorization)

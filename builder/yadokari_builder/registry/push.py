@@ -8,7 +8,13 @@ from contextlib import contextmanager
 from threading import Event, Lock
 from typing import Self
 
-from yadokari_builder.errors import ImageNotFoundError, PushError, RegistryError, UnauthorizedError
+from yadokari_builder.errors import (
+    BuilderError,
+    ImageNotFoundError,
+    PushError,
+    RegistryError,
+    UnauthorizedError,
+)
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
@@ -16,7 +22,7 @@ from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.oci.reference import Reference
 
 from .client import RegistryClient, Repository
-from .source import LayerSource, RemoteLayer
+from .source import GrowingSource, LayerSource, RemoteLayer
 from .upload import Uploads
 
 _log = logging.getLogger(__name__)
@@ -38,6 +44,7 @@ class Pusher:
         self._pool = ThreadPoolExecutor(_WORKERS, "push")
         self._lock = Lock()
         self._layers: dict[Digest, Future[None]] = {}
+        self._early: list[Future[None]] = []
         self._names = _names_by_repository(destinations)
         self._groups = _by_registry(Uploads(client, repository, self._stop) for repository in self._names)
 
@@ -54,12 +61,21 @@ class Pusher:
         """
         self._each(self._repositories(), Uploads.check)
 
+    def begin_layer(self, growing: GrowingSource) -> None:
+        """Begin to push a layer that is still being made, to each registry once.
+
+        It is to be added all the same when it is made: whatever went wrong meanwhile is made up for then.
+        """
+        with self._lock:
+            self._early += [self._pool.submit(_push_early, group[0], growing) for group in self._groups]
+
     def add_layer(self, source: LayerSource) -> "Future[None]":
         """Begin to push a layer; errors come with the future and again from `finish`."""
         digest = source.layer.descriptor.digest
         with self._lock:
             if digest not in self._layers:
-                self._layers[digest] = self._pool.submit(self._push_layer, source)
+                early, self._early = self._early, []
+                self._layers[digest] = self._pool.submit(self._push_layer, source, early)
             return self._layers[digest]
 
     def finish(self, image: Image) -> Digest:
@@ -95,7 +111,9 @@ class Pusher:
         for future in [self._pool.submit(guarded, uploads) for uploads in repositories]:
             future.result()
 
-    def _push_layer(self, source: LayerSource) -> None:
+    def _push_layer(self, source: LayerSource, early: "Sequence[Future[None]]") -> None:
+        for upload in early:
+            upload.result()
         if source.layer.descriptor.media_type in FOREIGN_LAYERS:
             return
         with _push_errors():
@@ -113,6 +131,13 @@ class Pusher:
             return
         with ThreadPoolExecutor(len(self._groups), "push-registry") as pool:
             list(pool.map(lambda group: _push_to_registry(group, source), self._groups))
+
+
+def _push_early(uploads: Uploads, growing: GrowingSource) -> None:
+    try:
+        uploads.upload_growing(growing)
+    except (BuilderError, OSError) as error:
+        _log.debug("a layer could not be pushed while it was made: %s", error)
 
 
 def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> Repository:

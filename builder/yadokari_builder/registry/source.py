@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
+from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.layer import Layer
 
 from .blob import BlobStream
@@ -22,6 +23,16 @@ class LayerSource(Protocol):
 
     def open(self) -> BinaryIO:
         """Open the blob as it is stored (compressed); may be called again and by several threads."""
+
+
+class GrowingSource(Protocol):
+    """A blob that is still being made."""
+
+    def open(self) -> BinaryIO:
+        """Open the blob; reading waits for what is not there yet, and raises where the making is given up."""
+
+    def descriptor(self) -> Descriptor:
+        """Wait till the blob is made and return what it is; raises where the making is given up."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from yadokari_builder.oci.digest import Digest
 
 from .client import RegistryClient, Repository, Request
 from .failures import printable
+from .source import GrowingSource
 from .transport import Answer, TransportError
 
 _CHUNK = 16 * 1024 * 1024
@@ -71,6 +72,26 @@ class Uploads:
                 raise
             self._client.retry.run(lambda: self._upload_in_chunks(descriptor, open_blob))
 
+    def upload_growing(self, source: GrowingSource) -> None:
+        """Upload a blob while it is made, as one chunk without a length (as Docker's push does it).
+
+        Nothing is tried again: the blob can be uploaded in the end as any other.
+        """
+        location = self._begin("a blob in the making")
+        request = self._request(
+            "PATCH",
+            location,
+            "push a blob in the making",
+            {202, 204},
+            headers={"Content-Type": "application/octet-stream"},
+            body=lambda: cast(BinaryIO, _Body(source.open(), self._stop, None)),
+            length=None,
+        )
+        location = self._client.call_once(request, _location)
+        digest = source.descriptor().digest
+        end = self._request("PUT", _with_digest(location, digest), f"push blob {digest}", {201, 204})
+        self._client.call_once(end, _done)
+
     def put_manifest(self, name: str, data: bytes, media_type: str) -> None:
         """Upload a manifest under a tag or digest; raises `PushError` if the registry stored another."""
         request = self._request(
@@ -90,7 +111,7 @@ class Uploads:
             )
 
     def _upload_whole(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
-        location = self._begin(descriptor)
+        location = self._begin(f"blob {descriptor.digest}")
         request = self._request(
             "PUT",
             _with_digest(location, descriptor.digest),
@@ -103,7 +124,7 @@ class Uploads:
         self._client.call_once(request, _done)
 
     def _upload_in_chunks(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
-        location = self._begin(descriptor)
+        location = self._begin(f"blob {descriptor.digest}")
         with closing(open_blob()) as blob:
             for start in range(0, descriptor.size, _CHUNK):
                 location = self._send_chunk(location, descriptor, blob, start)
@@ -126,8 +147,8 @@ class Uploads:
         )
         return self._client.call_once(request, _location)
 
-    def _begin(self, descriptor: Descriptor) -> str:
-        task = f"push blob {descriptor.digest} (begin an upload)"
+    def _begin(self, blob: str) -> str:
+        task = f"push {blob} (begin an upload)"
         return self._client.call_once(self._request("POST", "blobs/uploads/", task, {202}), _location)
 
     def _section(self, blob: BinaryIO, start: int, length: int) -> BinaryIO:
@@ -146,7 +167,7 @@ class Uploads:
         insist: bool = True,
         headers: Mapping[str, str] = MappingProxyType({}),
         body: Callable[[], BinaryIO] | None = None,
-        length: int = 0,
+        length: int | None = 0,
     ) -> Request:
         return Request(
             method=method,
@@ -164,9 +185,9 @@ class Uploads:
 
 
 class _Body(io.RawIOBase):
-    """The next `length` bytes of a blob, to be sent unless that is stopped."""
+    """The next `length` bytes of a blob, or all, to be sent unless that is stopped."""
 
-    def __init__(self, blob: BinaryIO, stop: Event, length: int, *, closes: bool = True) -> None:
+    def __init__(self, blob: BinaryIO, stop: Event, length: int | None, *, closes: bool = True) -> None:
         self._blob = blob
         self._stop = stop
         self._left = length
@@ -175,6 +196,8 @@ class _Body(io.RawIOBase):
     def read(self, size: int = -1, /) -> bytes:
         if self._stop.is_set():
             raise CancelledError("the push was given up")
+        if self._left is None:
+            return self._blob.read(size)
         data = self._blob.read(min(size, self._left))
         if not data and self._left:
             # Less than was announced: the registry would wait for the rest.

@@ -1,0 +1,83 @@
+"""Layers, pushed while they are made."""
+
+import logging
+import os
+import threading
+from pathlib import Path
+
+import pytest
+
+from support.handmade import LocalImage, make_image
+from support.registry import Registry
+from yadokari_builder.layers.growing import GrowingFile
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.pull import Puller
+from yadokari_builder.registry.push import Pusher
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> LocalImage:
+    return make_image(tmp_path, {"random": os.urandom(3_000_000)})
+
+
+def pulled(client: RegistryClient, reference: Reference) -> bytes:
+    layer = Puller(client).resolve(reference, Platform("linux", "amd64")).layers[0]
+    with layer.open() as blob:
+        return blob.read()
+
+
+def write_slowly(made: LocalImage, path: Path, growing: GrowingFile) -> None:
+    data = Path(made.layers[0].path).read_bytes()
+    with path.open("wb", buffering=0) as file:
+        for start in range(0, len(data), 700_000):
+            file.write(data[start : start + 700_000])
+            growing.grow(file.tell())
+    growing.end(made.layers[0].layer)
+
+
+def test_a_layer_goes_up_while_it_is_made(
+    registry: Registry,
+    client: RegistryClient,
+    made: LocalImage,
+    tmp_path: Path,
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    path = tmp_path / "growing"
+    path.touch()
+    growing = GrowingFile(path)
+    destination = Reference.parse(f"{registry.host}/{name}")
+    with caplog.at_level(logging.DEBUG), Pusher(client, [destination]) as pusher:
+        pusher.begin_layer(growing)
+        write_slowly(made, path, growing)
+        pusher.add_layer(made.layers[0])
+        pusher.finish(made.image)
+    assert "is already in" in caplog.text
+    assert pulled(client, destination) == Path(made.layers[0].path).read_bytes()
+
+
+def test_a_layer_that_could_not_go_up_early_goes_up_when_it_is_made(
+    registry: Registry, client: RegistryClient, made: LocalImage, tmp_path: Path, name: str
+) -> None:
+    destination = Reference.parse(f"{registry.host}/{name}")
+    growing = GrowingFile(tmp_path / "is not there")
+    with Pusher(client, [destination]) as pusher:
+        pusher.begin_layer(growing)
+        growing.end(made.layers[0].layer)
+        pusher.add_layer(made.layers[0])
+        pusher.finish(made.image)
+    assert pulled(client, destination) == Path(made.layers[0].path).read_bytes()
+
+
+def test_a_layer_that_is_given_up_does_not_keep_the_push_waiting(
+    registry: Registry, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / "growing"
+    path.write_bytes(b"begun")
+    growing = GrowingFile(path)
+    growing.grow(5)
+    with Pusher(client, [Reference.parse(f"{registry.host}/{name}")]) as pusher:
+        pusher.begin_layer(growing)
+        threading.Timer(0.05, growing.end, [None]).start()
