@@ -2,12 +2,12 @@
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
 
 from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.content import copy_content
 from yadokari_builder.layers.xattrs import read_xattrs, set_xattr
 
 _STAYS = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
@@ -120,8 +120,8 @@ def merge(source: str, destination: str) -> None:
 def copy_tree(source: str, destination: str) -> None:
     """Clone the tree below `source` into the existing directory `destination`.
 
-    Owners, modes, times, extended attributes, hard links within the tree and devices are kept; sockets are
-    left out. Both are paths of the host; nothing excluded is looked for.
+    Owners, modes, times, extended attributes, hard links within the tree, holes and devices are kept; sockets
+    are left out. Both are paths of the host; nothing excluded is looked for.
     """
     links: dict[tuple[int, int], str] = {}
     directories = [""]
@@ -168,10 +168,15 @@ def _clone(source: str, destination: str, links: dict[tuple[int, int], str]) -> 
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(source), destination)
     elif stat.S_ISREG(status.st_mode):
-        shutil.copyfile(source, destination)
+        _copy_file(source, destination, status)
     else:
         os.mknod(destination, status.st_mode, status.st_rdev)
     copy_metadata(source, destination)
+
+
+def _copy_file(source: str, destination: str, status: os.stat_result) -> None:
+    with open(source, "rb", buffering=0) as original, open(destination, "xb", buffering=0) as copy:
+        copy_content(original.fileno(), copy.fileno(), status)
 
 
 def _renamed(source: str, destination: str) -> bool:

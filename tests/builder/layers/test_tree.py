@@ -67,6 +67,23 @@ def test_a_clone_is_the_same_in_everything(tree: Path, tmp_path: Path) -> None:
     assert clone.stat().st_mtime_ns == tree.stat().st_mtime_ns
 
 
+def test_holes_stay_holes_in_a_clone(tmp_path: Path) -> None:
+    source, clone = tmp_path / "source", tmp_path / "clone"
+    source.mkdir()
+    clone.mkdir()
+    with (source / "sparse").open("wb") as file:
+        file.write(b"begin")
+        file.seek(1 << 30)
+        file.write(b"end")
+    copy_tree(str(source), str(clone))
+    assert (clone / "sparse").stat().st_size == (1 << 30) + 3
+    assert (clone / "sparse").stat().st_blocks == (source / "sparse").stat().st_blocks
+    with (clone / "sparse").open("rb") as file:
+        assert file.read(5) == b"begin"
+        file.seek(1 << 30)
+        assert file.read() == b"end"
+
+
 def test_a_clone_has_no_sockets(tmp_path: Path) -> None:
     source = tmp_path / "s"
     source.mkdir()

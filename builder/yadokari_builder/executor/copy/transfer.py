@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
 from yadokari_builder.errors import ContextError
-from yadokari_builder.executor.copy.content import copy_content, copy_xattrs
+from yadokari_builder.executor.copy.attributes import copy_xattrs
 from yadokari_builder.executor.copy.destination import Destination, is_missing_support
 from yadokari_builder.executor.copy.modes import Chmod
 from yadokari_builder.executor.copy.sources import Owner, SourceTree, not_found
+from yadokari_builder.layers.content import copy_content
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

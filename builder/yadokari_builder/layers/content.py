@@ -1,13 +1,8 @@
-"""Content and extended attributes of files, copied by the kernel where it can."""
+"""Content of files, copied by the kernel where it can."""
 
 import errno
-import logging
 import os
 from collections.abc import Iterator
-
-from yadokari_builder.layers.xattrs import list_xattrs, set_xattr
-
-logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 30
 _BUFFER = 1 << 20
@@ -66,14 +61,3 @@ def _copy_by_hand(source: int, target: int, missing: int) -> None:
         while view:
             view = view[os.write(target, view) :]
         missing -= len(data)
-
-
-def copy_xattrs(source: str | int, target: str | int) -> None:
-    """Copy extended attributes between two open files or paths (whose links are not followed).
-
-    Those that the target's file system does not take are left out, as in BuildKit.
-    """
-    for name in list_xattrs(source):
-        value = os.getxattr(source, name, follow_symlinks=isinstance(source, int))
-        if not set_xattr(target, name, value):
-            logger.warning("an extended attribute cannot be kept and is left out: %s", name)
