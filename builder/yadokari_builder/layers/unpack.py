@@ -178,7 +178,7 @@ class _Unpacking:
     def _make_parents(self, path: str) -> None:
         """Make a directory and those above it that are missing: root's, for everybody to read."""
         missing = []
-        while not os.path.lexists(self._prefix + path):
+        while path and not os.path.lexists(self._prefix + path):
             missing.append(self._prefix + path)
             path = path.rpartition("/")[0]
         for host in reversed(missing):

@@ -1,5 +1,6 @@
 import io
 import os
+import signal
 import stat
 import subprocess
 import tarfile
@@ -425,3 +426,15 @@ def test_names_keep_bytes_that_are_no_text(tmp_path: Path) -> None:
     apply(tmp_path, file("n\udcff", b"x"), link("l", "t\udcfe"))
     assert os.listdir(os.fsencode(tmp_path)).count(b"n\xff") == 1
     assert os.readlink(os.fsencode(tmp_path / "l")) == b"t\xfe"
+
+
+@needs_root
+def test_unpack_makes_folders_that_an_image_does_not_name_right_below_the_root_itself(tmp_path: Path) -> None:
+    # In a child whose root it is: a prefix of nothing is not a path.
+    if (child := os.fork()) == 0:
+        signal.alarm(10)
+        os.chroot(tmp_path)
+        apply(Path("/"), file("bin/sh", b"text"), file("a/b/c", b"text"))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert names(tmp_path) == ["a", "a/b", "a/b/c", "bin", "bin/sh"]
