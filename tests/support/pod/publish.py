@@ -19,7 +19,12 @@ def main(arguments: Sequence[str]) -> int:
             if reason := why_no_containers():
                 print(f"images: cannot build here: {reason}", file=sys.stderr)
                 return 1
-            for variable, reference in push(registry).items():
+            try:
+                references = push(registry)
+            except (RuntimeError, subprocess.CalledProcessError) as error:
+                print(f"images: {error}", file=sys.stderr)
+                return 1
+            for variable, reference in references.items():
                 print(f"{variable}={reference}")
             return 0
         case _:
