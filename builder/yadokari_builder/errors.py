@@ -44,6 +44,12 @@ class BuilderError(Exception):
         return text
 
 
+def described(error: OSError) -> str:
+    """Say what the system refused, and for which file."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 class UsageError(BuilderError):
     """The arguments ask for something that does not exist or does not fit together."""
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from yadokari_builder.errors import BuilderError
+from yadokari_builder.errors import BuilderError, described
 from yadokari_builder.executor import actions
 from yadokari_builder.executor.actions import Workbench
 from yadokari_builder.executor.outcome import FinishedStep
@@ -130,7 +130,10 @@ class Build:
 
 
 class _located:  # noqa: N801
-    """Blames a line of the Dockerfile for errors within that blame none yet."""
+    """Blames a line of the Dockerfile for errors within that blame none yet.
+
+    An `OSError` becomes a `BuilderError`: what the system refuses has to do with what the step wanted.
+    """
 
     def __init__(self, file: str, line: int, source: str) -> None:
         self._where = (file, line, source)
@@ -139,5 +142,9 @@ class _located:  # noqa: N801
         return None
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, OSError):
+            problem = BuilderError(described(error))
+            problem.locate(*self._where)
+            raise problem from error
         if isinstance(error, BuilderError):
             error.locate(*self._where)

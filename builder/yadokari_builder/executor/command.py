@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from yadokari_builder.errors import BuilderError, CancelledError, RunError
+from yadokari_builder.errors import BuilderError, CancelledError, RunError, described
 from yadokari_builder.executor import dryrun, report
 from yadokari_builder.executor.lodging import require_container
 from yadokari_builder.executor.session import Session, resolve_paths
@@ -59,7 +59,7 @@ def _build(
     except KeyboardInterrupt:
         return _failed(session, CancelledError("the build was interrupted")), ExitCode.CANCELLED
     except OSError as error:
-        problem = BuilderError(_describe(error))
+        problem = BuilderError(described(error))
         logger.debug("where it happened:", exc_info=True)
     except Exception as error:
         problem = BuilderError(f"this is a mistake in Yadokari, please report it: {error!r}")
@@ -74,11 +74,6 @@ def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, ExitCode]:
     if draft.error:
         return _failed(session, draft.error), draft.error.exit_code
     return BuildResult(), ExitCode.OK
-
-
-def _describe(error: OSError) -> str:
-    where = f"{error.filename}: " if error.filename else ""
-    return f"{where}{error.strerror or error}"
 
 
 def _failed(session: Session, error: BuilderError) -> BuildResult:

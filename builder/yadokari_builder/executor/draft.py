@@ -9,8 +9,9 @@ from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Instruction
 from yadokari_builder.dockerfile.lint.report import Inputs, lint
 from yadokari_builder.dockerfile.lint.rules import LintWarning
+from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import Dockerfile, decode, parse
-from yadokari_builder.errors import DockerfileError
+from yadokari_builder.errors import ContextError, DockerfileError
 from yadokari_builder.executor.plan import Plan, make_plan
 from yadokari_builder.executor.scope import Scope, open_scope
 from yadokari_builder.oci.config import ImageConfig
@@ -77,8 +78,16 @@ def make_draft(
     return Draft(plan, report.warnings, unused(build_args, declared), wrong or report.error)
 
 
+def read_ignored(text: DockerfileText) -> IgnorePatterns:
+    """Read the ignore file's patterns; raises `ContextError`."""
+    try:
+        return IgnorePatterns.parse(text.ignore)
+    except LanguageError as error:
+        raise ContextError(f"{text.ignore_name}: {error.message}") from None
+
+
 def _inputs(text: DockerfileText, scope: Scope, target: str, images: Images) -> Inputs:
-    ignored = IgnorePatterns.parse(text.ignore)
+    ignored = read_ignored(text)
     return Inputs(scope.build_args, scope.predefined, ignored, target, images=images)
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import BinaryIO
 
+from yadokari_builder.errors import BuilderError, described
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
@@ -79,6 +80,15 @@ def write_digest(path: str, digest: Digest) -> None:
     os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
     with open(path, "w", encoding="ascii") as file:
         file.write(str(digest))
+
+
+@contextmanager
+def naming(flag: str, path: str) -> Iterator[None]:
+    """Say which output it is that cannot be written: an `OSError` becomes a `BuilderError`."""
+    try:
+        yield
+    except OSError as error:
+        raise BuilderError(f"{flag} {path} cannot be written: {described(error)}") from error
 
 
 def _distinct(layers: Sequence[LayerSource]) -> Iterator[LayerSource]:

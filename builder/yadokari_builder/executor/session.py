@@ -8,17 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import urllib3
 
 from yadokari_builder.context.dockerfile import DockerfileText, read_dockerfile
 from yadokari_builder.context.location import open_context
-from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import UsageError
 from yadokari_builder.executor import outputs
 from yadokari_builder.executor.actions import Workbench, files_of
 from yadokari_builder.executor.build import Build
-from yadokari_builder.executor.draft import Draft, make_draft
+from yadokari_builder.executor.draft import Draft, make_draft, read_ignored
 from yadokari_builder.executor.lodging import KANIKO, Lodging, open_lodging
 from yadokari_builder.executor.options import read_epoch, read_packing, timestamp
 from yadokari_builder.executor.outcome import assemble
@@ -102,7 +102,7 @@ class Session:
             boundary,
             self._folder(lodging, "staging"),
             context.root,
-            IgnorePatterns.parse(text.ignore),
+            read_ignored(text),
             lambda reference: puller.resolve(reference, platform),
         )
         bench = self._bench(lodging, boundary, roots)
@@ -113,7 +113,8 @@ class Session:
             pusher = Pusher(registries.pushing, destinations)
             image = self._build_and_push(plan, roots, bench, packing, destinations, pusher)
         if self.spec.digest_file:
-            outputs.write_digest(self.spec.digest_file, image.manifest_digest)
+            with outputs.naming("--digest-file", self.spec.digest_file):
+                outputs.write_digest(self.spec.digest_file, image.manifest_digest)
         return self._result(image, destinations)
 
     def _build_and_push(
@@ -237,9 +238,11 @@ class Session:
         layers = [self._layers[str(layer.digest)] for layer in image.manifest.layers]
         with self._phase("write"):
             if self.spec.oci_layout_path:
-                outputs.write_oci_layout(self.spec.oci_layout_path, image, layers, destinations)
+                with outputs.naming("--oci-layout-path", self.spec.oci_layout_path):
+                    outputs.write_oci_layout(self.spec.oci_layout_path, image, layers, destinations)
             if self.spec.tar_path:
-                outputs.write_docker_archive(self.spec.tar_path, image, layers, destinations)
+                with outputs.naming("--tar-path", self.spec.tar_path):
+                    outputs.write_docker_archive(self.spec.tar_path, image, layers, destinations)
 
     def _result(self, image: Image, destinations: tuple[Reference, ...]) -> BuildResult:
         size = sum(layer.size for layer in image.manifest.layers)
@@ -272,4 +275,11 @@ def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
     """
     names = ("tar_path", "oci_layout_path", "digest_file", "result_file", "cache_mounts_dir")
     given = {name: getattr(spec, name) for name in names if getattr(spec, name)}
-    return replace(spec, **{name: os.path.realpath(cwd / path) for name, path in given.items()})
+    resolved: dict[str, Any] = {name: _resolved(cwd / path) for name, path in given.items()}
+    return replace(spec, **resolved)
+
+
+def _resolved(path: Path) -> str:
+    """Resolve links, but for one that leads to something without a name, as /dev/stdout to a pipe."""
+    real = os.path.realpath(path)
+    return str(path) if path.exists() and not os.path.exists(real) else real

@@ -198,7 +198,7 @@ def describe_failure(error: Exception) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return str(error.args[-1] if error.args else error)[:300]
+    return printable(str(error.args[-1] if error.args else error), 300)
 
 
 def _is_temporary(error: Exception) -> bool:

@@ -5,7 +5,7 @@ from types import MappingProxyType
 import pytest
 
 from yadokari_builder.context.dockerfile import DockerfileText
-from yadokari_builder.errors import DockerfileError, ImageNotFoundError
+from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError
 from yadokari_builder.executor.draft import Draft, make_draft
 from yadokari_builder.executor.dryrun import as_json, as_text
 from yadokari_builder.oci.config import ContainerConfig, ImageConfig
@@ -115,3 +115,12 @@ def test_the_report_of_a_wrong_dockerfile_says_what_is_wrong_and_where() -> None
     report = json.loads(as_json(draft))
     assert report["stages"] == []
     assert report["error"] == {"message": "unknown instruction: RUNN (did you mean RUN?)", "line": 2}
+
+
+@pytest.mark.parametrize(
+    ("ignore", "why"), [("[a-", r"syntax error in pattern: \[a-"), ("a\n!", "illegal excl")]
+)
+def test_a_wrong_pattern_of_the_ignore_file_is_the_contexts_fault(ignore: str, why: str) -> None:
+    text = DockerfileText(b"FROM scratch\n", "Dockerfile", ignore, ".dockerignore")
+    with pytest.raises(ContextError, match=f"^.dockerignore: {why}"):
+        make_draft(text, {}, AMD64, "", base_image)

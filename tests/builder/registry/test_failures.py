@@ -1,9 +1,11 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from urllib3.exceptions import HTTPError
 
 from yadokari_builder.registry.failures import MAX_MESSAGE, failure, printable, registry_message
 from yadokari_builder.registry.retry import ThrottledError
+from yadokari_builder.registry.transport import describe_failure
 
 
 @pytest.mark.parametrize(
@@ -42,3 +44,7 @@ def test_retry_after_is_seconds_or_a_date(value: str) -> None:
 @pytest.mark.parametrize("value", ["", "soon", "-1", "٣"])
 def test_other_values_of_retry_after_are_left_out(value: str) -> None:
     assert not isinstance(failure("x", 503, {"Retry-After": value}, ""), ThrottledError)
+
+
+def test_what_answers_in_no_protocol_cannot_steer_a_terminal() -> None:
+    assert describe_failure(HTTPError("\x1b[2J\nfake line")) == " [2J fake line"

@@ -60,7 +60,7 @@ def run_step(
     with open(os.devnull, "rb") as nothing, _output_pipe() as (source, sink):
         try:
             process = isolated(lambda: _start(argv, env, cwd, user, nothing, sink), root, network)
-        except (OSError, subprocess.SubprocessError) as error:
+        except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise failures.start_failure(error, argv, root, env, cwd) from error
         finally:
             os.close(sink)

@@ -307,3 +307,8 @@ def test_as_the_first_process_it_reaps_orphans_during_the_step_and_kills_what_is
 def own_children() -> list[str]:
     path = Path("/proc/self/task")
     return [child for task in path.iterdir() for child in (task / "children").read_text().split()]
+
+
+def test_an_environment_that_no_process_can_have_is_explained(shell: Shell) -> None:
+    with pytest.raises(RunError, match="could not be started: embedded null byte"):
+        shell("true", env={"A": "b\0c"})
