@@ -47,6 +47,7 @@ class Roots:
     ignored: IgnorePatterns
     pull: Pull
     _images: dict[Reference, _UnpackedImage] = field(default_factory=dict)
+    _strangers: dict[str, int] = field(default_factory=dict)
 
     def fill(self, base: Base, pulled: PulledImage | None, *, last_use: bool) -> None:
         """Clean the root and put a stage's base there.
@@ -55,6 +56,7 @@ class Roots:
         """
         tree.clear(self.boundary)
         tree.clear(Boundary(self.staging))
+        self._strangers = {path: self._stamp(path) for path in self.boundary.above if self._stamp(path)}
         if isinstance(base, StageSource):
             self._take_up(self._stage(base.index), last_use=last_use)
         elif isinstance(base, ImageBase) and pulled:
@@ -64,7 +66,11 @@ class Roots:
         """Move a finished stage's files out of the root, for the stages that need them."""
         folder = self._stage(index)
         os.makedirs(self.lodging.host(folder))
+        # Directories that are there for the sake of a mount alone, since nobody has touched them.
+        strangers = [path for path, stamp in self._strangers.items() if self._stamp(path) == stamp]
         tree.move_contents(self.boundary, folder)
+        for path in sorted(strangers, reverse=True):
+            tree.remove_if_empty(self.lodging.host(folder + path))
         tree.merge(str(self.staging), self.lodging.host(folder))
 
     def forget(self, index: int) -> None:
@@ -100,6 +106,13 @@ class Roots:
                 return "context"
             case EmptySource():
                 return "scratch"
+
+    def _stamp(self, path: str) -> int:
+        """Return when a directory was last changed, in nanoseconds; 0 for one that is not there."""
+        try:
+            return os.lstat(self.boundary.host(path)).st_ctime_ns
+        except FileNotFoundError:
+            return 0
 
     def _stage(self, index: int) -> str:
         return self.lodging.work(f"stages/{index}")

@@ -44,6 +44,11 @@ class Boundary:
         """Tell whether something excluded lies below a path: it can then be neither removed nor replaced."""
         return path in self._above
 
+    @property
+    def above(self) -> frozenset[str]:
+        """The directories that lead to what is excluded, but for the root itself."""
+        return self._above - {"/"}
+
 
 def _ancestors(paths: Iterable[str]) -> Iterable[str]:
     for path in paths:

@@ -35,7 +35,7 @@ def remove(boundary: Boundary, path: str, keep: Keep | None = None) -> bool:
         os.unlink(host)
         return True
     empty(boundary, path, keep)
-    return (keep is None or not keep(path)) and _rmdir(host)
+    return (keep is None or not keep(path)) and remove_if_empty(host)
 
 
 def empty(boundary: Boundary, path: str, keep: Keep | None = None) -> None:
@@ -54,7 +54,7 @@ def empty(boundary: Boundary, path: str, keep: Keep | None = None) -> None:
                     os.unlink(prefix + below)
     for directory in reversed(directories[1:]):
         if keep is None or not keep(directory):
-            _rmdir(prefix + directory)
+            remove_if_empty(prefix + directory)
 
 
 def move_contents(boundary: Boundary, destination: str) -> None:
@@ -193,7 +193,8 @@ def _renamed(source: str, destination: str) -> bool:
     return True
 
 
-def _rmdir(path: str) -> bool:
+def remove_if_empty(path: str) -> bool:
+    """Remove a directory of the host that nothing is in; tells whether it is gone."""
     try:
         os.rmdir(path)
     except OSError as error:
