@@ -15,7 +15,6 @@ pytestmark = [
 ]
 
 PROJECT = Path(__file__).parents[2]
-SOURCES = ("Dockerfile.executor", "Dockerfile.operator", ".dockerignore", "uv.lock", "builder", "operator")
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 
 
@@ -30,7 +29,7 @@ def build(dockerfile: str, target: str, output: Path, *, image: str = "executor"
             "--no-push",
             f"--oci-layout-path={output / target}",
         ],
-        binds=[*(Bind(str(PROJECT / name)) for name in SOURCES), Bind(str(output), writable=True)],
+        binds=[Bind(str(PROJECT)), Bind(str(output), writable=True)],
         env={"EXTRA_CA": extra_ca} | {k: v for k, v in os.environ.items() if k.lower().endswith("_proxy")},
         image=image,
     )
