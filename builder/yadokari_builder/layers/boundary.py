@@ -46,8 +46,8 @@ class Boundary:
 
     @property
     def above(self) -> frozenset[str]:
-        """The directories that lead to what is excluded, but for the root itself."""
-        return self._above - {"/"}
+        """The directories that lead to what is excluded and are not so themselves, but for the root."""
+        return frozenset(path for path in self._above if path != "/" and not self.is_excluded(path))
 
 
 def _ancestors(paths: Iterable[str]) -> Iterable[str]:

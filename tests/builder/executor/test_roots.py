@@ -21,7 +21,8 @@ def roots(tmp_path: Path) -> Roots:
     for mount in ("mnt/deep/volume", "etc"):
         (tmp_path / mount).mkdir(parents=True)
     (tmp_path / "etc" / "hosts").write_text("mounted")
-    boundary = lodging.boundary(["/mnt/deep/volume", "/etc/hosts"])
+    (tmp_path / "sys" / "fs" / "cgroup").mkdir(parents=True)
+    boundary = lodging.boundary(["/mnt/deep/volume", "/etc/hosts", "/sys", "/sys/fs/cgroup"])
     staging = Path(lodging.host(lodging.work("staging")))
     staging.mkdir()
     return Roots(lodging, boundary, staging, tmp_path / "context", IgnorePatterns(), no_image)
