@@ -21,11 +21,21 @@ class Described(NamedTuple):
     xattrs: tuple[tuple[str, bytes], ...]
 
 
+def names_below(root: Path) -> list[str]:
+    """Name everything in a tree, relative to its root."""
+    # rglob of Python 3.11.2 fails where a link is too long.
+    return [
+        os.path.relpath(os.path.join(folder, name), root)
+        for folder, folders, files in os.walk(root)
+        for name in (*folders, *files)
+    ]
+
+
 def describe(root: Path, *, whole_seconds: bool = False) -> dict[str, Described]:
     """Tell everything about what is below `root`, by relative path."""
     first_names: dict[tuple[int, int], str] = {}
     description = {}
-    for path in sorted(str(path.relative_to(root)) for path in root.rglob("*")):
+    for path in sorted(names_below(root)):
         host = root / path
         status = os.lstat(host)
         description[path] = Described(

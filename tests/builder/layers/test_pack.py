@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.trees import describe
+from support.trees import describe, names_below
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
@@ -166,11 +166,7 @@ def test_everything_about_a_tree_comes_back(root: Path, out: Path, tmp_path: Pat
     os.setxattr(root / "a", "user.bytes", bytes(range(256)))
     os.setxattr(root / "d", "user.empty", b"")
     os.utime(root / "a", (2**34, 2**33))
-    paths = [
-        f"{folder}/{name}".removeprefix(str(root))
-        for folder, folders, files in os.walk(root)
-        for name in (*folders, *files)
-    ]
+    paths = [f"/{name}" for name in names_below(root)]
     for compression in (PLAIN, Compression(CompressionKind.ZSTD), Compression(level=6)):
         packed = pack_paths(paths, Boundary(root), out, compression=compression)
         again = tmp_path / str(compression)
