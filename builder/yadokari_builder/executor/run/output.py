@@ -9,6 +9,8 @@ TAIL_LINES = 20
 TAIL_BYTES = 8192
 
 _CHUNK = 65536
+# Short enough that a step hardly sees its own orphans as zombies.
+_PAUSE_MS = 100
 
 
 class Tail:
@@ -32,21 +34,21 @@ class Tail:
         return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
 
 
-def pump(source: int, ended: int, output: Callable[[bytes], None], every_second: Callable[[], None]) -> None:
+def pump(source: int, ended: int, output: Callable[[bytes], None], regularly: Callable[[], None]) -> None:
     """Pass on what comes from `source` until `ended` can be read, or the source is at its end and it can.
 
-    `every_second` is called about so often, whatever comes.
+    `regularly` is called at least every `_PAUSE_MS`, whatever comes.
     """
     poller = select.poll()
     poller.register(source, select.POLLIN)
     poller.register(ended, select.POLLIN)
     while True:
-        ready = {descriptor for descriptor, _ in poller.poll(1000)}
+        ready = {descriptor for descriptor, _ in poller.poll(_PAUSE_MS)}
         if source in ready and not _pass_on(source, output):
             poller.unregister(source)
         if ended in ready:
             return
-        every_second()
+        regularly()
 
 
 def drain(source: int, output: Callable[[bytes], None]) -> None:
