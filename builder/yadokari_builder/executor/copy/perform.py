@@ -128,9 +128,11 @@ class _Copying:
         return outcome
 
     def _refuse_remote(self, word: str) -> None:
-        """Refuse sources that COPY cannot have."""
+        """Refuse sources that COPY cannot have, and a flag that means nothing for a source of ADD."""
         if isinstance(self.instruction, Copy) and (git_source(word) or is_url(word)):
             raise DockerfileError(f"source can't be a {'git ref' if git_source(word) else 'URL'} for COPY")
+        if isinstance(self.instruction, Add) and self.instruction.unpack is not None and git_source(word):
+            raise DockerfileError("--unpack is for archives: a git source comes as files; remove the flag")
 
     def _checksum(self) -> Checksum | None:
         if isinstance(self.instruction, Copy) or not self.instruction.checksum:

@@ -145,6 +145,12 @@ def test_copy_takes_neither_urls_nor_git(workshop: Any) -> None:
         workshop.do("COPY https://example.com/a.git /x")
 
 
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_git_source_is_no_archive_to_unpack(workshop: Any, value: str) -> None:
+    with pytest.raises(DockerfileError, match="--unpack is for archives"):
+        workshop.do(f"ADD --unpack={value} https://example.com/a.git /x")
+
+
 @pytest.mark.parametrize(
     ("url", "name"),
     [
