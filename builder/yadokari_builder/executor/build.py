@@ -17,7 +17,7 @@ from yadokari_builder.executor.recording import (
     Recorder,
     snapshotted,
 )
-from yadokari_builder.executor.report import Progress, human_size
+from yadokari_builder.executor.report import Progress, counted, human_size
 from yadokari_builder.executor.roots import Roots
 from yadokari_builder.executor.steps import CopyAction, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.layers.pack import PackedLayer
@@ -70,7 +70,9 @@ class Build:
             needs_files = self.plan.needs_files(stage)
             if needs_files:
                 self.roots.fill(base, pulled, last_use=self._is_last_reader(stage))
-        self.progress.end(f"{len(pulled.layers)} layers unpacked" if pulled and needs_files else "")
+        self.progress.end(
+            f"{counted(len(pulled.layers), 'layer')} unpacked" if pulled and needs_files else ""
+        )
 
     def _is_last_reader(self, stage: PlannedStage) -> bool:
         """Tell whether nobody, this stage itself included, needs the base's files after it has started."""

@@ -158,3 +158,8 @@ def human_size(size: int) -> str:
             return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1000
     return f"{value:.1f} TB"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things for people."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -25,7 +25,7 @@ from yadokari_builder.executor.outcome import assemble
 from yadokari_builder.executor.plan import ImageBase, Plan
 from yadokari_builder.executor.recording import Packing
 from yadokari_builder.executor.registries import open_registries
-from yadokari_builder.executor.report import Progress, human_size
+from yadokari_builder.executor.report import Progress, counted, human_size
 from yadokari_builder.executor.roots import Roots
 from yadokari_builder.executor.run import reaper
 from yadokari_builder.executor.run.caches import CacheStore
@@ -247,7 +247,10 @@ class Session:
     def _result(self, image: Image, destinations: tuple[Reference, ...]) -> BuildResult:
         size = sum(layer.size for layer in image.manifest.layers)
         logger.info(
-            "built %s: %d layers, %s", image.manifest_digest, len(image.manifest.layers), human_size(size)
+            "built %s: %s, %s",
+            image.manifest_digest,
+            counted(len(image.manifest.layers), "layer"),
+            human_size(size),
         )
         return BuildResult(
             digest=str(image.manifest_digest),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from yadokari_builder.executor.report import Progress, configure, human_size
+from yadokari_builder.executor.report import Progress, configure, counted, human_size
 
 
 class Terminal(io.StringIO):
@@ -88,3 +88,7 @@ def test_characters_cut_between_chunks_stay_whole() -> None:
 )
 def test_sizes_are_written_for_people(size: int, text: str) -> None:
     assert human_size(size) == text
+
+
+def test_one_thing_is_not_many() -> None:
+    assert [counted(number, "layer") for number in (0, 1, 2)] == ["0 layers", "1 layer", "2 layers"]
