@@ -160,7 +160,6 @@ class Session:
         present = {name: value for name, value in args.items() if value is not None}
 
         def base_image(reference: Reference, platform: Platform) -> Image:
-            logger.info("resolving %s", reference.familiar)
             pulled = puller.resolve(reference, platform)
             self._pulled[pulled.image.manifest_digest] = pulled
             return pulled.image

@@ -41,11 +41,15 @@ class PulledImage:
 
 
 class Puller:
-    """Finds images; `mirrors` (`HOST[/PATH]`) are asked before Docker Hub is."""
+    """Finds images; `mirrors` (`HOST[/PATH]`) are asked before Docker Hub is.
+
+    What was found once is not asked for again: in one build a tag means one image.
+    """
 
     def __init__(self, client: RegistryClient, mirrors: Sequence[str] = ()) -> None:
         self._client = client
         self._mirrors = tuple(mirrors)
+        self._found: dict[tuple[Reference, Platform], PulledImage] = {}
 
     def resolve(self, reference: Reference, platform: Platform) -> PulledImage:
         """Return the image for a platform.
@@ -53,6 +57,13 @@ class Puller:
         Raises `ImageNotFoundError` where there is none (with what there is instead), `ImageInvalidError`
         where digests or documents are wrong, and `RegistryError` or `UnauthorizedError`.
         """
+        key = (reference, platform)
+        if key not in self._found:
+            _log.info("resolving %s", reference.familiar)
+            self._found[key] = self._resolve(reference, platform)
+        return self._found[key]
+
+    def _resolve(self, reference: Reference, platform: Platform) -> PulledImage:
         *mirrored, original = locations(reference, self._mirrors)
         for location in mirrored:
             try:

@@ -122,6 +122,18 @@ def test_an_image_is_pulled_by_digest(
     assert pull(client, f"{registry.host}/{name}:whatever@{digest}").image == made.image
 
 
+def test_a_tag_means_one_image_as_long_as_a_build_lasts(
+    registry: Registry, client: RegistryClient, made: LocalImage, tmp_path: Path, name: str
+) -> None:
+    tag = f"{registry.host}/{name}"
+    push(client, made, tag)
+    puller = Puller(client)
+    first = puller.resolve(Reference.parse(tag), AMD64)
+    push(client, make_image(tmp_path / "other", {"c": b"3"}), tag)
+    assert puller.resolve(Reference.parse(tag), AMD64) is first
+    assert Puller(client).resolve(Reference.parse(tag), AMD64).image != first.image
+
+
 def test_a_manifest_with_another_digest_than_asked_for_is_refused(
     gate: Gate, client: RegistryClient, made: LocalImage, name: str
 ) -> None:
