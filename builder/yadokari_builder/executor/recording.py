@@ -11,7 +11,7 @@ from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, compare, walk_key
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
 from yadokari_builder.layers.layer_file import Watch
-from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_entries
+from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_paths
 from yadokari_builder.layers.snapshot import Snapshot
 
 # A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
@@ -95,23 +95,18 @@ class LayerPerStep:
 
     def wrote(self, written: Written) -> PackedLayer | None:
         """Pack what a step has written, without looking for changes elsewhere."""
-        # No layer has an entry for the root itself.
-        entries = [
-            Entry(path, self.boundary.host(path))
-            for path in written.paths
-            if path != "/" and not self.boundary.is_excluded(path)
-        ]
-        entries += _staged(written, self.packing)
-        if not entries:
+        paths = [path for path in written.paths if path != "/" and not self.boundary.is_excluded(path)]
+        staged = _staged(written, self.packing)
+        if not (paths or staged):
             return None
         if self._baseline is not None:
             self._baseline = snapshot.refreshed(self._baseline, self.boundary, written.paths)
-        entries.sort(key=lambda entry: walk_key(entry.path))
         packing = self.packing
-        return pack_entries(
-            entries,
+        return pack_paths(
+            paths,
             self.boundary,
             packing.folder,
+            extra=staged,
             compression=packing.compression,
             timestamp=packing.timestamp,
             watch=packing.watch,

@@ -88,16 +88,22 @@ def pack_paths(
     boundary: Boundary,
     directory: Path,
     *,
+    extra: Iterable[Entry] = (),
     compression: Compression = DEFAULT_COMPRESSION,
     timestamp: int | None = None,
+    watch: Watch | None = None,
 ) -> PackedLayer:
     """Write a layer of in-root paths as they stand in the root; directories by themselves, not their trees.
 
-    What is excluded is left out. See `pack`.
+    What is excluded is left out, and so is the root itself, for which no layer has an entry. `extra` are
+    entries beside, in any order. See `pack`.
     """
-    wanted = sorted({path for path in paths if path != "/" and not boundary.is_excluded(path)}, key=walk_key)
-    entries = (Entry(path, boundary.host(path)) for path in wanted)
-    return pack_entries(entries, boundary, directory, compression=compression, timestamp=timestamp)
+    wanted = {path for path in paths if path != "/" and not boundary.is_excluded(path)}
+    entries = [*(Entry(path, boundary.host(path)) for path in wanted), *extra]
+    entries.sort(key=lambda entry: walk_key(entry.path))
+    return pack_entries(
+        entries, boundary, directory, compression=compression, timestamp=timestamp, watch=watch
+    )
 
 
 def pack_entries(
