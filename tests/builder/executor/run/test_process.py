@@ -26,6 +26,11 @@ class Shell:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._before = frozenset(own_children())
+
+    def left(self) -> list[str]:
+        """Return the children that steps have left, but not those that were there before (a registry's)."""
+        return [child for child in own_children() if child not in self._before]
 
     def __call__(self, script: str, **options: Any) -> str:
         return self.run(["/bin/sh", "-c", script], **options)
@@ -212,13 +217,13 @@ def test_a_step_ends_with_its_main_process_and_what_it_left_is_killed(shell: She
     )
     assert time.monotonic() - begin < 5
     assert text == "started\n"
-    assert own_children() == []
+    assert shell.left() == []
 
 
 def test_a_daemon_that_is_always_another_process_is_killed_too(shell: Shell) -> None:
     shell("hop() { sleep 0.01; hop & }; hop & hop & sleep 0.3")
     time.sleep(0.1)
-    assert own_children() == []
+    assert shell.left() == []
 
 
 def test_processes_that_were_there_before_a_step_outlive_it(shell: Shell) -> None:
@@ -247,7 +252,7 @@ def test_an_exception_out_of_a_signal_handler_ends_the_step(shell: Shell) -> Non
         signal.signal(signal.SIGUSR1, previous)
     assert time.monotonic() - begin < 4
     assert (shell.root / "tmp/bye").read_text() == "bye\n"
-    assert own_children() == []
+    assert shell.left() == []
 
 
 def test_output_that_cannot_be_passed_on_ends_the_step(shell: Shell) -> None:
@@ -256,7 +261,7 @@ def test_output_that_cannot_be_passed_on_ends_the_step(shell: Shell) -> None:
 
     with pytest.raises(OSError, match="no space"):
         shell.run(["/bin/sh", "-c", "echo x; sleep 100"], output=fail)
-    assert own_children() == []
+    assert shell.left() == []
 
 
 def test_no_descriptor_is_left_open(shell: Shell) -> None:
