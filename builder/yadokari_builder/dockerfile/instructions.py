@@ -124,6 +124,11 @@ class Copy(Instruction):
     parents: bool = False
     exclude: tuple[str, ...] = ()
 
+    @property
+    def is_linked(self) -> bool:
+        """Whether its layer is made without looking at what is below; BuildKit links only without --chmod."""
+        return self.link and not self.chmod
+
 
 @dataclass(frozen=True, slots=True)
 class Add(Instruction):
@@ -139,6 +144,11 @@ class Add(Instruction):
     checksum: str = ""
     keep_git_dir: bool | None = None
     unpack: bool | None = None
+
+    @property
+    def is_linked(self) -> bool:
+        """Whether its layer is made without looking at what is below; BuildKit links only without --chmod."""
+        return self.link and not self.chmod
 
 
 @dataclass(frozen=True, slots=True)

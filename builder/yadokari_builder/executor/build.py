@@ -19,10 +19,12 @@ from yadokari_builder.executor.recording import (
 )
 from yadokari_builder.executor.report import Progress, counted, human_size
 from yadokari_builder.executor.roots import Roots
-from yadokari_builder.executor.steps import CopyAction, RunAction, StageSource, Step, WorkdirAction
+from yadokari_builder.executor.steps import CopyAction, Files, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.registry.pull import PulledImage
+
+_DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTENT: "{} unpacked"}
 
 
 @dataclass(slots=True)
@@ -67,18 +69,18 @@ class Build:
         base = stage.base
         with _located(stage.stage.base.location.file, stage.stage.location.start, stage.stage.base.original):
             pulled = self.pulled[base.image.manifest_digest] if isinstance(base, ImageBase) else None
-            needs_files = self.plan.needs_files(stage)
-            if needs_files:
-                self.roots.fill(base, pulled, last_use=self._is_last_reader(stage))
-        self.progress.end(
-            f"{counted(len(pulled.layers), 'layer')} unpacked" if pulled and needs_files else ""
-        )
+            needs = self.plan.needs[stage.index]
+            if needs or any(step.action for step in stage.steps):
+                self.roots.fill(base, pulled, needs, last_use=self._is_last_reader(stage))
+        layers = counted(len(pulled.layers), "layer") if pulled else ""
+        self.progress.end(layers and _DEPTHS[needs].format(layers))
 
     def _is_last_reader(self, stage: PlannedStage) -> bool:
         """Tell whether nobody, this stage itself included, needs the base's files after it has started."""
         if not isinstance(stage.base, StageSource) or stage.base in stage.sources:
             return False
-        return self.plan.readers(stage.base.index)[-1] is stage
+        readers = self.plan.readers(stage.base.index)
+        return bool(readers) and readers[-1] is stage
 
     def _end(self, stage: PlannedStage) -> None:
         if stage is self.plan.target:

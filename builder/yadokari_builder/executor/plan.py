@@ -4,7 +4,7 @@ Pure but for `base_image`, which asks a registry for an image's manifest and con
 no file touched. Stages that the target does not need are not evaluated and their bases not asked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yadokari_builder.dockerfile.instructions import Copy, Instruction, Mount
@@ -15,7 +15,15 @@ from yadokari_builder.dockerfile.stages import StageGraph, out_of_order
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.executor.evaluate import StageState, begin, evaluate, inherit, scratch
 from yadokari_builder.executor.scope import Scope
-from yadokari_builder.executor.steps import ContextSource, EmptySource, ImageSource, Source, StageSource, Step
+from yadokari_builder.executor.steps import (
+    ContextSource,
+    EmptySource,
+    Files,
+    ImageSource,
+    Source,
+    StageSource,
+    Step,
+)
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import InvalidReferenceError, Reference
@@ -55,9 +63,14 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Stages in the order they are built in; the last one is the target."""
+    """Stages in the order they are built in; the last one is the target.
+
+    `needs` tells by a stage's index what must be there of the files that it starts from: for steps of its
+    own, or for other stages. One that changes the configuration alone is made without looking at any file.
+    """
 
     stages: tuple[PlannedStage, ...]
+    needs: Mapping[int, Files]
 
     @property
     def target(self) -> PlannedStage:
@@ -83,15 +96,8 @@ class Plan:
         return tuple(
             stage
             for stage in self.stages
-            if wanted in stage.sources or (stage.base == wanted and self.needs_files(stage))
+            if wanted in stage.sources or (stage.base == wanted and self.needs[stage.index])
         )
-
-    def needs_files(self, stage: PlannedStage) -> bool:
-        """Tell whether a stage's files matter: a step of its own or another stage does something with them.
-
-        A stage that changes the configuration alone is made without looking at any file.
-        """
-        return any(step.action for step in stage.steps) or bool(self.readers(stage.index))
 
 
 def make_plan(
@@ -108,7 +114,21 @@ def make_plan(
     planner = _Planner(graph, scope, base_image)
     last = planner.plan(graph.target(target))
     before = [planner.planned[index] for index in sorted(planner.planned) if index != last.index]
-    return Plan((*before, last))
+    stages = (*before, last)
+    return Plan(stages, _needs(stages))
+
+
+def _needs(stages: Sequence[PlannedStage]) -> dict[int, Files]:
+    """Tell what is needed of the files that each stage starts from; those that read a stage come after it."""
+    needs = dict.fromkeys((stage.index for stage in stages), Files.NONE)
+    for stage in reversed(stages):
+        needs[stage.index] = max([needs[stage.index], *(step.needs for step in stage.steps)])
+        for source in stage.sources:
+            if isinstance(source, StageSource):
+                needs[source.index] = Files.CONTENT
+        if isinstance(stage.base, StageSource):
+            needs[stage.base.index] = max(needs[stage.base.index], needs[stage.index])
+    return needs
 
 
 @dataclass(slots=True)

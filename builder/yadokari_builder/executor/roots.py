@@ -12,11 +12,20 @@ from yadokari_builder.executor.copy.sources import ROOT_OWNER, SourceTree
 from yadokari_builder.executor.download import downloading
 from yadokari_builder.executor.lodging import Lodging
 from yadokari_builder.executor.plan import Base, ImageBase
-from yadokari_builder.executor.steps import ContextSource, EmptySource, ImageSource, Source, StageSource
+from yadokari_builder.executor.steps import (
+    ContextSource,
+    EmptySource,
+    Files,
+    ImageSource,
+    Source,
+    StageSource,
+)
+from yadokari_builder.executor.users import ACCOUNT_FILES
 from yadokari_builder.layers import tree
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.unpack import UnpackReport
+from yadokari_builder.layers.paths import resolve
+from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import PulledImage
@@ -49,18 +58,23 @@ class Roots:
     _images: dict[Reference, _UnpackedImage] = field(default_factory=dict)
     _strangers: dict[str, int] = field(default_factory=dict)
 
-    def fill(self, base: Base, pulled: PulledImage | None, *, last_use: bool) -> None:
-        """Clean the root and put a stage's base there.
+    def fill(self, base: Base, pulled: PulledImage | None, needs: Files, *, last_use: bool) -> None:
+        """Clean the root and put there what is needed of a stage's base.
 
         `last_use` tells that no other stage needs the files of the stage that this one starts from.
         """
         tree.clear(self.boundary)
         tree.clear(Boundary(self.staging))
         self._strangers = {path: self._stamp(path) for path in self.boundary.above if self._stamp(path)}
+        if needs is Files.NONE:
+            return
         if isinstance(base, StageSource):
             self._take_up(self._stage(base.index), last_use=last_use)
         elif isinstance(base, ImageBase) and pulled:
-            self._unpack(pulled, self.boundary)
+            self._unpack(pulled, self.boundary, names_only=needs is Files.NAMES)
+            if needs is Files.NAMES and any(map(self._is_placeholder, ACCOUNT_FILES)):
+                tree.clear(self.boundary)
+                self._unpack(pulled, self.boundary)
 
     def put_aside(self, index: int) -> None:
         """Move a finished stage's files out of the root, for the stages that need them."""
@@ -114,6 +128,13 @@ class Roots:
         except FileNotFoundError:
             return 0
 
+    def _is_placeholder(self, path: str) -> bool:
+        """Tell whether a link has hidden that a file's content will be wanted."""
+        try:
+            return is_placeholder(os.lstat(self.boundary.host(resolve(self.boundary.root, path))))
+        except OSError:
+            return False  # what is wrong with the image comes to light when somebody is looked up
+
     def _stage(self, index: int) -> str:
         return self.lodging.work(f"stages/{index}")
 
@@ -136,11 +157,11 @@ class Roots:
             self._images[reference] = _UnpackedImage(folder, pulled.image.manifest_digest)
         return self._images[reference].folder
 
-    def _unpack(self, pulled: PulledImage, boundary: Boundary) -> None:
+    def _unpack(self, pulled: PulledImage, boundary: Boundary, *, names_only: bool = False) -> None:
         with downloading(pulled.layers) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
-                    report = apply(blob, layer.diff_id, boundary)
+                    report = apply(blob, layer.diff_id, boundary, names_only=names_only)
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
                 _tell(pulled.reference, report, self.lodging.runtime)

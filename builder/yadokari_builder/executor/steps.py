@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
 from yadokari_builder.dockerfile.gitref import git_source
 from yadokari_builder.dockerfile.instructions import Add, Copy, Instruction, Mount
@@ -34,6 +35,15 @@ class EmptySource:
 
 
 Source = ContextSource | StageSource | ImageSource | EmptySource
+
+
+class Files(IntEnum):
+    """What a step or a stage needs of the files that it starts from; each needs what those before it do."""
+
+    NONE = 0
+    NAMES = 1
+    """Names, folders and links, which tell where a copy goes, and what --chown and USER look up."""
+    CONTENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,20 @@ class Step:
     instruction: Instruction
     action: Action | None
     history: History | None
+
+    @property
+    def needs(self) -> Files:
+        """What its action needs of the files below."""
+        match self.action:
+            case None:
+                return Files.NONE
+            case CopyAction(instruction=Copy() as copy):
+                by_number = all(part.isdecimal() for part in copy.chown.split(":")) or not copy.chown
+                return Files.NONE if copy.is_linked and by_number else Files.NAMES
+            case WorkdirAction():
+                return Files.NAMES
+        # ADD is among them: a link in an archive may lead to a file that is there.
+        return Files.CONTENT
 
     @property
     def needs_git(self) -> bool:

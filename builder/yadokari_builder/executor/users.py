@@ -17,6 +17,11 @@ from yadokari_builder.layers.paths import resolve
 
 logger = logging.getLogger(__name__)
 
+_USERS = "/etc/passwd"
+_GROUPS = "/etc/group"
+ACCOUNT_FILES = (_USERS, _GROUPS)
+"""In-root paths of the files that users and groups are looked up in."""
+
 _MAX_FILE = 10 << 20
 _MAX_ID = (1 << 31) - 1
 _NUMBER = re.compile(r"[+-]?[0-9]+")
@@ -134,14 +139,14 @@ def _number(text: str) -> int | None:
 
 def _users(root: Path) -> Iterator[_User]:
     """Read /etc/passwd (passwd(5)): name:password:uid:gid:comment:home:shell; fields may be missing."""
-    for fields in _records(root, "/etc/passwd"):
+    for fields in _records(root, _USERS):
         name, _, uid, gid, _, home = (*fields, *[""] * 6)[:6]
         yield _User(name, _lenient(uid), _lenient(gid), home)
 
 
 def _groups(root: Path) -> Iterator[_Group]:
     """Read /etc/group (group(5)): name:password:gid:members."""
-    for fields in _records(root, "/etc/group"):
+    for fields in _records(root, _GROUPS):
         name, _, gid, members = (*fields, *[""] * 4)[:4]
         if not name.startswith("#"):
             yield _Group(name, _lenient(gid), tuple(members.split(",")))

@@ -10,8 +10,8 @@ from yadokari_builder.layers.unpack import UnpackReport, unpack
 from yadokari_builder.oci.digest import Digest
 
 
-def apply(blob: BinaryIO, diff_id: Digest, boundary: Boundary) -> UnpackReport:
-    """Unpack a layer as it is stored, gzip, zstd or plain, and check it against its diff ID.
+def apply(blob: BinaryIO, diff_id: Digest, boundary: Boundary, *, names_only: bool = False) -> UnpackReport:
+    """Unpack a layer as it is stored, gzip, zstd or plain, and check it against its diff ID (see `unpack`).
 
     Reading, decompression and hashing run in a thread of their own. The root holds the layer's files already
     when ImageInvalidError tells that the diff ID is another.
@@ -19,7 +19,7 @@ def apply(blob: BinaryIO, diff_id: Digest, boundary: Boundary) -> UnpackReport:
     archive = HashingReader(decompress(blob), diff_id.hasher())
     ahead = ThreadedReader(archive)
     try:
-        report = unpack(cast(BinaryIO, ahead), boundary)
+        report = unpack(cast(BinaryIO, ahead), boundary, names_only=names_only)
     finally:
         ahead.close()
     if archive.hexdigest() != diff_id.hex:

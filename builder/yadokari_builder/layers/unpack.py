@@ -30,6 +30,8 @@ _NODE_TYPES = {
 }
 _DEFAULT_ACL = "system.posix_acl_default"
 _ACLS = ("system.posix_acl_access", _DEFAULT_ACL)
+# Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
+_ACCOUNTS = frozenset({"passwd", "group"})
 # What only an archive can cause, not the machine.
 _IMPOSSIBLE = frozenset(
     {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.EPERM}
@@ -64,14 +66,21 @@ class UnpackReport:
             self.unsafe_links.append(path)
 
 
-def unpack(layer: BinaryIO, boundary: Boundary) -> UnpackReport:
+def unpack(layer: BinaryIO, boundary: Boundary, *, names_only: bool = False) -> UnpackReport:
     """Apply a layer, an uncompressed archive, to the tree of a boundary.
 
     Nothing is written outside of the root or to what is excluded: names and links are taken as if the root
     were `/`, and what would land on something excluded is left out and reported. The stream is read to its
-    end. Raises ImageInvalidError if the archive is broken.
+    end. With `names_only` files get neither content nor metadata (see `is_placeholder`), but for those named
+    `passwd` or `group`; devices and fifos are such files, too. Raises ImageInvalidError if the archive is
+    broken.
     """
-    return _Unpacking(layer, boundary).run()
+    return _Unpacking(layer, boundary, names_only=names_only).run()
+
+
+def is_placeholder(status: os.stat_result) -> bool:
+    """Tell whether a file may stand for one whose content was not unpacked: it is empty and of mode 0."""
+    return stat.S_ISREG(status.st_mode) and not (status.st_size or stat.S_IMODE(status.st_mode))
 
 
 class _Parent(NamedTuple):
@@ -87,7 +96,8 @@ class _Parent(NamedTuple):
 class _Unpacking:
     """One archive on its way into a root."""
 
-    def __init__(self, layer: BinaryIO, boundary: Boundary) -> None:
+    def __init__(self, layer: BinaryIO, boundary: Boundary, *, names_only: bool) -> None:
+        self._names_only = names_only
         self._reader = TarReader(layer)
         self._boundary = boundary
         self._prefix = boundary.prefix
@@ -109,6 +119,8 @@ class _Unpacking:
             Kind.BLOCK_DEVICE: self._make_node,
             Kind.FIFO: self._make_node,
         }
+        if names_only:
+            self._makers |= dict.fromkeys((Kind.FILE, *_NODE_TYPES), self._make_placeholder)
 
     def run(self) -> UnpackReport:
         for member in self._reader:
@@ -137,7 +149,7 @@ class _Unpacking:
             self._white_out(parent.path, name)
         elif path in self._excluded:
             self._report.leave_out(path)
-        elif member.kind is Kind.FILE:
+        elif member.kind is Kind.FILE and (not self._names_only or name in _ACCOUNTS):
             self._make_file(path, member, parent)
         elif member.kind is Kind.DIRECTORY:
             self._make_directory(path, member)
@@ -256,7 +268,7 @@ class _Unpacking:
         self._set_metadata(host, member)
 
     def _attempt(self, path: str, member: Member) -> bool:
-        """Make what is neither a file nor a directory; tells whether it is there now."""
+        """Make what is neither a directory nor a file with content; tells whether it is there now."""
         make = self._makers[member.kind]
         try:
             return make(path, member)
@@ -284,7 +296,13 @@ class _Unpacking:
                 raise
             self._report.refuse_link(path)
             return False
-        self._set_metadata(self._prefix + path, member)
+        host = self._prefix + path
+        if not self._names_only or os.path.islink(host):
+            self._set_metadata(host, member)
+        return True
+
+    def _make_placeholder(self, path: str, _: Member) -> bool:
+        os.mknod(self._prefix + path, stat.S_IFREG)
         return True
 
     def _make_node(self, path: str, member: Member) -> bool:

@@ -17,7 +17,7 @@ from yadokari_builder.oci.reference import Reference
 from .client import RegistryClient, Repository, Request
 from .failures import printable
 from .mirrors import locations
-from .source import RemoteLayer
+from .source import LayerSource, RemoteLayer
 from .transport import Answer
 
 _log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ class PulledImage:
     reference: Reference
     repository: Repository
     image: Image
-    layers: tuple[RemoteLayer, ...]
+    layers: tuple[LayerSource, ...]
 
 
 class Puller:

@@ -11,6 +11,7 @@ from yadokari_builder.executor.steps import (
     ContextSource,
     CopyAction,
     EmptySource,
+    Files,
     ImageSource,
     RunAction,
     StageSource,
@@ -276,13 +277,35 @@ def test_a_base_image_keeps_what_is_known_of_it() -> None:
     assert base.reference.familiar == "debian:latest"
 
 
-def test_files_of_a_stage_that_changes_the_configuration_alone_are_not_needed() -> None:
-    plan = planned("FROM debian AS base\nENV a=b\nFROM base\nCMD run\n")
-    assert [plan.needs_files(stage) for stage in plan.stages] == [False, False]
-    assert plan.readers(0) == ()
+@pytest.mark.parametrize(
+    ("dockerfile", "needs"),
+    [
+        ("FROM debian AS base\nENV a=b\nFROM base\nCMD run\n", [Files.NONE, Files.NONE]),
+        ("FROM debian\nRUN true\n", [Files.CONTENT]),
+        ("FROM debian\nCOPY a /b\nWORKDIR /c\n", [Files.NAMES]),
+        ("FROM debian\nCOPY --link a /b\nCOPY --link --chown=1:2 c /d\n", [Files.NONE]),
+        ("FROM debian\nCOPY --link --chown=node a /b\n", [Files.NAMES]),
+        ("FROM debian\nCOPY --link --chmod=755 a /b\n", [Files.NAMES]),
+        ("FROM debian\nADD a /b\n", [Files.CONTENT]),
+        ("FROM debian AS a\nCOPY a /b\nFROM a\nCOPY c /d\n", [Files.NAMES, Files.NAMES]),
+        ("FROM debian AS a\nCOPY a /b\nFROM a\nCOPY --link c /d\n", [Files.NAMES, Files.NONE]),
+        ("FROM debian AS a\nCOPY a /b\nFROM a\nRUN true\n", [Files.CONTENT, Files.CONTENT]),
+        ("FROM debian AS a\nFROM debian\nCOPY --from=a /b /c\n", [Files.CONTENT, Files.NAMES]),
+        ("FROM debian AS a\nFROM debian\nRUN --mount=from=a true\n", [Files.CONTENT, Files.CONTENT]),
+        (
+            "FROM debian AS a\nFROM a AS b\nFROM debian\nCOPY --from=b /c /d\n",
+            [Files.CONTENT, Files.CONTENT, Files.NAMES],
+        ),
+    ],
+)
+def test_a_stage_needs_what_its_steps_and_other_stages_do_with_its_files(
+    dockerfile: str, needs: list[Files]
+) -> None:
+    plan = planned(dockerfile)
+    assert [plan.needs[stage.index] for stage in plan.stages] == needs
 
 
-def test_files_of_a_stage_are_needed_by_its_own_steps_and_by_stages_that_read_them() -> None:
-    plan = planned("FROM debian AS base\nFROM base AS copied\nFROM debian\nCOPY --from=copied /a /b\n")
-    assert [plan.needs_files(stage) for stage in plan.stages] == [True, True, True]
-    assert [stage.index for stage in plan.readers(0)] == [1]
+def test_only_stages_that_need_files_read_the_stage_that_they_start_from() -> None:
+    plan = planned("FROM debian AS a\nRUN true\nFROM a AS b\nCMD run\nFROM a\nCOPY --from=b /c /d\n")
+    assert [stage.index for stage in plan.readers(0)] == [1, 2]
+    assert planned("FROM debian AS a\nRUN true\nFROM a\nCMD run\n").readers(0) == ()

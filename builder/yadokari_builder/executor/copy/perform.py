@@ -85,8 +85,6 @@ class _Copying:
     def of(
         cls, instruction: Copy | Add, source: SourceTree, target: Target, http: urllib3.PoolManager
     ) -> "_Copying":
-        # BuildKit links only without --chmod.
-        detached = instruction.link and not instruction.chmod
         options = Options(
             owner=find_owner(instruction.chown, target.boundary.root) if instruction.chown else None,
             chmod=parse_chmod(instruction.chmod),
@@ -97,7 +95,7 @@ class _Copying:
             source=source,
             target=target,
             http=http,
-            destination=Destination(target.boundary, target.staging, detached=detached),
+            destination=Destination(target.boundary, target.staging, detached=instruction.is_linked),
             place=destination_path(instruction.destination, target.working_dir),
             options=options,
         )

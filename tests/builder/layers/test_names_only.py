@@ -1,0 +1,90 @@
+"""An image of which only the names are unpacked has the same folders, links and names as the whole."""
+
+import os
+import stat
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from support.archives import Member, archive, directory, file, hard_link, link, node
+from support.trees import Described, describe
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.unpack import is_placeholder, unpack
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
+
+NAMES = st.sampled_from(["a", "b", "c", "passwd", ".wh.a", ".wh.b", ".wh..wh..opq"])
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+MODES = st.sampled_from([0o600, 0o755, 0o2755, 0o4711])
+OWNERS = st.sampled_from([0, 1, 70_000])
+MEMBERS = st.one_of(
+    st.builds(file, PATHS, st.binary(max_size=20), mode=MODES, uid=OWNERS),
+    st.builds(directory, PATHS, mode=MODES, uid=OWNERS, mtime=st.integers(0, 2**31)),
+    st.builds(link, PATHS, PATHS.map(lambda path: f"../{path}"), uid=OWNERS),
+    st.builds(hard_link, PATHS, PATHS),
+    st.builds(node, PATHS, st.just(tarfile.FIFOTYPE)),
+)
+
+
+def unpacked(root: Path, layers: Sequence[Sequence[Member]], *, names_only: bool) -> str:
+    """Unpack layers; returns what is wrong with them, if anything is."""
+    try:
+        for layer in layers:
+            unpack(archive(*layer), Boundary(root, frozenset({"/b/c"})), names_only=names_only)
+    except ImageInvalidError as error:
+        return str(error)
+    return ""
+
+
+def outline(root: Path) -> dict[str, Described | None]:
+    """Tell all about folders and links but their times, which the clock sets; of files that they are."""
+    return {
+        name: described._replace(mtime=0) if is_folder_or_link(described) else None
+        for name, described in describe(root).items()
+    }
+
+
+def is_folder_or_link(described: Described) -> bool:
+    mode = int(described.mode, 8)
+    return stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
+
+
+@needs_root
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.lists(MEMBERS, max_size=8), max_size=3))
+def test_the_names_of_any_image_are_those_of_the_whole(layers: list[list[Member]]) -> None:
+    with TemporaryDirectory() as folder:
+        whole, names = Path(folder, "whole"), Path(folder, "names")
+        for root in (whole, names):
+            root.mkdir()
+        assert unpacked(whole, layers, names_only=False) == unpacked(names, layers, names_only=True)
+        assert outline(whole) == outline(names)
+
+
+@needs_root
+def test_files_of_which_names_are_enough_have_no_content(tmp_path: Path) -> None:
+    unpack(
+        archive(file("bin/sh", b"binary", mode=0o755), file("etc/passwd", b"root")),
+        Boundary(tmp_path),
+        names_only=True,
+    )
+    assert is_placeholder(os.lstat(tmp_path / "bin/sh"))
+    assert (tmp_path / "etc/passwd").read_bytes() == b"root"
+
+
+@needs_root
+def test_a_hard_link_to_a_placeholder_is_one(tmp_path: Path) -> None:
+    unpack(
+        archive(
+            file("lib/accounts", b"root", mode=0o644), hard_link("etc/passwd", "lib/accounts", mode=0o644)
+        ),
+        Boundary(tmp_path),
+        names_only=True,
+    )
+    assert is_placeholder(os.lstat(tmp_path / "etc/passwd"))
