@@ -1,5 +1,8 @@
 """Layers of whole builds: the same each time, as few and as large as asked for, within bounds of memory."""
 
+import hashlib
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -71,6 +74,28 @@ def test_a_single_snapshot_is_one_layer_with_what_the_steps_have_left(tmp_path: 
     assert [entry.get("empty_layer", False) for entry in single.config["history"][-4:]] == [
         True, True, True, False,
     ]  # fmt: skip
+
+
+def test_a_layer_holds_what_its_own_step_has_left_whatever_the_next_one_does(tmp_path: Path) -> None:
+    result = build(
+        tmp_path,
+        "FROM busybox\n"
+        "RUN mkdir /d && head -c 9000000 /dev/urandom > /d/random && yes first | head -c 9000000 > /d/yes\n"
+        "COPY file /d/yes\n"
+        "RUN md5sum /d/random > /sum && echo second > /d/random && mv /d/yes /d/no && rm -r /d\n",
+    )
+    assert "STEP 2/4: layer of 9." in result.output
+    first, copied, last = list(image(tmp_path).layers())[-3:]
+    assert content(first, "d/yes") == b"first\n" * 1_500_000
+    assert hashlib.md5(content(first, "d/random")).hexdigest() in content(last, "sum").decode()
+    assert content(copied, "d/yes") == b"from the context"
+
+
+def content(layer: bytes, name: str) -> bytes:
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        file = archive.extractfile(name)
+        assert file
+        return file.read()
 
 
 def test_an_ignored_path_is_there_for_steps_and_in_no_layer(tmp_path: Path) -> None:

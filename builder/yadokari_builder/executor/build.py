@@ -1,25 +1,22 @@
-"""The build: stages one after the other, each step's changes packed into a layer and handed on at once."""
+"""The build: stages one after the other, each step's changes packed into a layer while the next step runs."""
 
+import itertools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future
+from dataclasses import dataclass, field
 from functools import partial
 
 from yadokari_builder.errors import BuilderError, described
 from yadokari_builder.executor import actions
 from yadokari_builder.executor.actions import Workbench
 from yadokari_builder.executor.outcome import FinishedStep
+from yadokari_builder.executor.packing import Packer, Packing
 from yadokari_builder.executor.plan import ImageBase, Plan, PlannedStage
-from yadokari_builder.executor.recording import (
-    LayerPerStage,
-    LayerPerStep,
-    NoLayers,
-    Packing,
-    Recorder,
-    snapshotted,
-)
+from yadokari_builder.executor.recording import LayerPerStage, LayerPerStep, NoLayers, Recorder, snapshotted
 from yadokari_builder.executor.report import Progress, counted, human_size
 from yadokari_builder.executor.roots import Roots
 from yadokari_builder.executor.steps import CopyAction, Files, RunAction, StageSource, Step, WorkdirAction
+from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.registry.pull import PulledImage
@@ -45,24 +42,27 @@ class Build:
     progress: Progress
     made: Callable[[PackedLayer], None]
     now: Callable[[], str]
-    _finished: dict[int, tuple[FinishedStep, ...]] = field(default_factory=dict)
+    _done: dict[int, list["_DoneStep"]] = field(default_factory=dict)
+    _packer: Packer = field(init=False)
 
     def run(self) -> dict[int, tuple[FinishedStep, ...]]:
         """Build all stages; returns their finished steps by the stages' index.
 
         Raises `BuilderError`, located at the step that failed.
         """
-        for stage in self.plan.stages:
-            self._begin(stage)
-            recorder = self._recorder(stage)
-            steps = [self._step(step, recorder) for step in stage.steps]
-            if layer := recorder.finish():
-                self.made(layer)
-                last = max(place for place, step in enumerate(stage.steps) if step.action)
-                steps[last] = replace(steps[last], layer=layer)
-            self._finished[stage.index] = tuple(steps)
-            self._end(stage)
-        return self._finished
+        with Packer(self.packing, self.made) as self._packer:
+            for stage in self.plan.stages:
+                self._begin(stage)
+                recorder = self._recorder(stage)
+                done = self._done[stage.index] = []
+                for place, step in enumerate(stage.steps):
+                    done.append(self._step(step, recorder, followed=self._is_followed(place, stage)))
+                members = recorder.finish()
+                if members is not None:
+                    last = max(place for place, step in enumerate(stage.steps) if step.action)
+                    done[last].layer = self._packer.pack(members, followed=stage is not self.plan.target)
+                self._end(stage)
+            return {index: tuple(step.finish() for step in done) for index, done in self._done.items()}
 
     def _begin(self, stage: PlannedStage) -> None:
         self.progress.begin(stage.stage.base.original)
@@ -92,21 +92,24 @@ class Build:
             if readers and readers[-1] is stage:
                 self.roots.forget(earlier.index)
 
-    def _step(self, step: Step, recorder: Recorder) -> FinishedStep:
+    def _step(self, step: Step, recorder: Recorder, *, followed: bool) -> "_DoneStep":
+        self._raise_failed()
         self.progress.begin(step.instruction.original)
-        location = step.instruction.location
-        with _located(location.file, location.start, step.instruction.original):
+        with _located_at(step):
             try:
-                layer = self._layer(step, recorder)
-                if layer:
-                    self.made(layer)
+                members = self._perform(step, recorder)
+                layer = self._packer.pack(members, followed=followed) if members is not None else None
+                is_late = layer is not None and not layer.done()
+                result = "" if is_late else _size_of(layer)
             except BaseException:
                 self.progress.fail()
                 raise
-        self.progress.end(f"layer of {human_size(layer.layer.descriptor.size)}" if layer else "")
-        return FinishedStep(step, self.now(), layer)
+        self.progress.end(result)
+        if layer and is_late:
+            layer.add_done_callback(partial(self._tell_of, self.progress.number))
+        return _DoneStep(step, self.now(), layer)
 
-    def _layer(self, step: Step, recorder: Recorder) -> PackedLayer | None:
+    def _perform(self, step: Step, recorder: Recorder) -> Members | None:
         match step.action:
             case RunAction() as action:
                 return recorder.run(partial(actions.run, action, self.bench))
@@ -116,6 +119,20 @@ class Build:
                 return recorder.wrote(actions.make_workdir(action, self.bench))
             case None:
                 return None
+
+    def _is_followed(self, place: int, stage: PlannedStage) -> bool:
+        """Tell whether more is done with files after a stage's step."""
+        return stage is not self.plan.target or any(step.action for step in stage.steps[place + 1 :])
+
+    def _tell_of(self, number: int, layer: "Future[PackedLayer]") -> None:
+        if not (layer.cancelled() or layer.exception()):
+            self.progress.tell(number, _size_of(layer))
+
+    def _raise_failed(self) -> None:
+        """Raise what has gone wrong with a layer that was packed while the build went on."""
+        for done in itertools.chain.from_iterable(self._done.values()):
+            if done.layer and done.layer.done():
+                done.finish()
 
     def _recorder(self, stage: PlannedStage) -> Recorder:
         is_sent = any(stage is sent for sent in self.plan.chain())
@@ -131,6 +148,24 @@ class Build:
             return stage.base is None
         below = next(earlier for earlier in self.plan.stages if StageSource(earlier.index) == stage.base)
         return self._is_bare(below) and not any(isinstance(step.action, RunAction) for step in below.steps)
+
+
+@dataclass(slots=True)
+class _DoneStep:
+    """A step that is done, though its layer may still be packed."""
+
+    step: Step
+    created: str
+    layer: "Future[PackedLayer] | None"
+
+    def finish(self) -> FinishedStep:
+        """Wait for the layer; raises what went wrong with it."""
+        with _located_at(self.step):
+            return FinishedStep(self.step, self.created, self.layer.result() if self.layer else None)
+
+
+def _size_of(layer: "Future[PackedLayer] | None") -> str:
+    return f"layer of {human_size(layer.result().layer.descriptor.size)}" if layer else ""
 
 
 class _located:  # noqa: N801
@@ -152,3 +187,8 @@ class _located:  # noqa: N801
             raise problem from error
         if isinstance(error, BuilderError):
             error.locate(*self._where)
+
+
+def _located_at(step: Step) -> _located:
+    location = step.instruction.location
+    return _located(location.file, location.start, step.instruction.original)

@@ -1,4 +1,4 @@
-"""From steps to layers: what the steps of a stage change is packed step by step, at once, or not at all."""
+"""From steps to layers: what the steps of a stage change is gathered step by step, at once, or not at all."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Protocol
 
 from yadokari_builder.executor.actions import Written
+from yadokari_builder.executor.packing import Packing
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, compare, walk_key
-from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
-from yadokari_builder.layers.layer_file import Watch
-from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_paths
+from yadokari_builder.layers.members import Entry, Members, members_of_changes, members_of_paths
 from yadokari_builder.layers.snapshot import Snapshot
 
 # A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
@@ -22,32 +21,17 @@ Perform = Callable[[], Iterable[str]]
 """Runs a process; returns in-root paths whose metadata mounts have disturbed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Packing:
-    """How layers are packed: into which folder, how compressed, the latest time that files may have.
-
-    `timestamp` is in seconds since the epoch. What is at or below the in-root paths `ignored` is in no layer.
-    `watch` is told of a large layer's file while it is written.
-    """
-
-    folder: Path
-    compression: Compression = DEFAULT_COMPRESSION
-    timestamp: int | None = None
-    ignored: frozenset[str] = frozenset()
-    watch: Watch | None = None
-
-
 class Recorder(Protocol):
-    """What makes layers of what the steps of one stage do."""
+    """What gathers the members of layers from what the steps of one stage do."""
 
-    def run(self, perform: Perform) -> PackedLayer | None:
-        """Let a process run, which may change any file; returns the layer if there is one now."""
+    def run(self, perform: Perform) -> Members | None:
+        """Let a process run, which may change any file; returns the members of its layer, if one is due."""
 
-    def wrote(self, written: Written) -> PackedLayer | None:
-        """Note what a step is known to have written; returns the layer if there is one now."""
+    def wrote(self, written: Written) -> Members | None:
+        """Note what a step is known to have written; returns the members of its layer, if one is due."""
 
-    def finish(self) -> PackedLayer | None:
-        """End the stage; returns the layer of all that has not been packed yet."""
+    def finish(self) -> Members | None:
+        """End the stage; returns the members of the layer of all that is in none yet."""
 
 
 class NoLayers:
@@ -61,7 +45,7 @@ class NoLayers:
         """Note nothing."""
 
     def finish(self) -> None:
-        """Have nothing to pack."""
+        """Have nothing to gather."""
 
 
 def snapshotted(boundary: Boundary, packing: Packing) -> Boundary:
@@ -81,8 +65,8 @@ class LayerPerStep:
     is_bare: bool
     _baseline: Snapshot | None = None
 
-    def run(self, perform: Perform) -> PackedLayer | None:
-        """Let a process run; returns the layer of what has changed."""
+    def run(self, perform: Perform) -> Members | None:
+        """Let a process run; returns the members of the layer of what has changed."""
         before = self._baseline or snapshot.take(self.boundary)
         self._baseline = None
         snapshot.settle(before)
@@ -91,29 +75,20 @@ class LayerPerStep:
         changes = _without(compare(before, self._baseline, self.boundary), disturbed)
         extra = _mount_points(self.boundary) if self.is_bare else []
         self.is_bare = False
-        return _packed(changes, extra, self.boundary, self.packing)
+        return _gathered(changes, extra, self.boundary, self.packing)
 
-    def wrote(self, written: Written) -> PackedLayer | None:
-        """Pack what a step has written, without looking for changes elsewhere."""
+    def wrote(self, written: Written) -> Members | None:
+        """Gather what a step has written, without looking for changes elsewhere."""
         paths = [path for path in written.paths if path != "/" and not self.boundary.is_excluded(path)]
         staged = _staged(written, self.packing)
         if not (paths or staged):
             return None
         if self._baseline is not None:
             self._baseline = snapshot.refreshed(self._baseline, self.boundary, written.paths)
-        packing = self.packing
-        return pack_paths(
-            paths,
-            self.boundary,
-            packing.folder,
-            extra=staged,
-            compression=packing.compression,
-            timestamp=packing.timestamp,
-            watch=packing.watch,
-        )
+        return members_of_paths(paths, self.boundary, extra=staged, timestamp=self.packing.timestamp)
 
     def finish(self) -> None:
-        """Have nothing left to pack."""
+        """Have nothing left to gather."""
 
 
 @dataclass(slots=True)
@@ -143,25 +118,18 @@ class LayerPerStage:
         self._disturbed.difference_update(written.paths)
         self._extra |= {entry.path: entry for entry in _staged(written, self.packing)}
 
-    def finish(self) -> PackedLayer | None:
-        """Pack what has changed since the beginning."""
+    def finish(self) -> Members | None:
+        """Gather what has changed since the beginning."""
         changes = compare(self._before, snapshot.take(self.boundary), self.boundary)
         extra = sorted(self._extra.values(), key=lambda entry: walk_key(entry.path))
-        return _packed(_without(changes, self._disturbed), extra, self.boundary, self.packing)
+        changes = _without(changes, self._disturbed)
+        return _gathered(changes, extra, self.boundary, self.packing)
 
 
-def _packed(changes: Changes, extra: list[Entry], boundary: Boundary, packing: Packing) -> PackedLayer | None:
+def _gathered(changes: Changes, extra: list[Entry], boundary: Boundary, packing: Packing) -> Members | None:
     if not (changes or extra):
         return None
-    return pack(
-        changes,
-        boundary,
-        packing.folder,
-        extra=extra,
-        compression=packing.compression,
-        timestamp=packing.timestamp,
-        watch=packing.watch,
-    )
+    return members_of_changes(changes, boundary, extra=extra, timestamp=packing.timestamp)
 
 
 def _without(changes: Changes, disturbed: Iterable[str]) -> Changes:

@@ -115,6 +115,11 @@ class Progress:
         seconds = self._clock() - self._started
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
 
+    def tell(self, number: int, result: str) -> None:
+        """Tell what has come of an earlier step; may be called in any thread."""
+        text = f"  STEP {number}/{self.total}: {result}"
+        logger.info("%s", text, extra={"kind": "done", "step": number, "steps": self.total})
+
     def fail(self) -> None:
         """Let out what a failed step printed last."""
         self._lines.flush()

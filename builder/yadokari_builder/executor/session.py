@@ -22,8 +22,8 @@ from yadokari_builder.executor.draft import Draft, make_draft, read_ignored
 from yadokari_builder.executor.lodging import KANIKO, Lodging, open_lodging
 from yadokari_builder.executor.options import read_epoch, read_packing, timestamp
 from yadokari_builder.executor.outcome import assemble
+from yadokari_builder.executor.packing import Packing
 from yadokari_builder.executor.plan import ImageBase, Plan
-from yadokari_builder.executor.recording import Packing
 from yadokari_builder.executor.registries import open_registries
 from yadokari_builder.executor.report import Progress, counted, human_size
 from yadokari_builder.executor.roots import Roots

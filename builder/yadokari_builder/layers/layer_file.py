@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
@@ -34,15 +34,32 @@ _MEDIA_TYPES = {
 Watch = Callable[[GrowingFile], None]
 """Is told of a layer's file once it is large, while it is still written; called in any thread."""
 
+Read = Callable[[memoryview, int], int]
+"""Reads from an offset into a buffer and returns how many bytes there were, none at the end."""
+
+
+class Content(Protocol):
+    """What a file of a layer holds."""
+
+    def write_to(self, layer: "LayerFile", size: int) -> None:
+        """Write the first `size` bytes into a layer; raises BuilderError if there are fewer."""
+
 
 class LayerFile:
     """A layer's archive, written to a new file in `directory`; a few mebibytes of it are in memory at a time.
 
     The archive is put together and hashed (diff ID) in the caller's thread, compressed, hashed (digest) and
-    written in another. Leaving the context without `finish` removes the file.
+    written in another. Leaving the context without `finish` removes the file. `beat` is called in the
+    caller's thread after every mebibyte of the archive.
     """
 
-    def __init__(self, directory: Path, compression: Compression, watch: Watch | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        compression: Compression,
+        watch: Watch | None = None,
+        beat: Callable[[], None] | None = None,
+    ) -> None:
         self._media_type = _MEDIA_TYPES[compression.kind]
         self._compressor = compressor(compression)
         handle, name = tempfile.mkstemp(prefix="layer-", dir=directory)
@@ -60,6 +77,7 @@ class LayerFile:
         self._error: BaseException | None = None
         self._finished = False
         self._watch = watch
+        self._beat = beat
         self._growing: GrowingFile | None = None
         self._thread = threading.Thread(target=self._compress, name="compress", daemon=True)
 
@@ -85,34 +103,27 @@ class LayerFile:
         """Add bytes to the archive."""
         size = len(data)
         end = self._position + size
-        if end <= _BUFFER_SIZE:
-            self._buffer[self._position : end] = data
-            self._position = end
+        if end > _BUFFER_SIZE:
+            self._write_across_buffers(memoryview(data))
             return
-        room = _BUFFER_SIZE - self._position
-        self._buffer[self._position :] = data[:room]
-        self._position = _BUFFER_SIZE
-        self._pass_on()
-        self.write(data[room:])
+        self._buffer[self._position : end] = data
+        self._position = end
 
-    def write_file(self, path: str, size: int) -> None:
+    def write_file(self, read: Read, size: int, name: str) -> None:
         """Add the first `size` bytes of a file, and what fills them up to whole blocks.
 
-        Raises BuilderError if the file is shorter.
+        Raises BuilderError if the file, called `name`, is shorter.
         """
-        file = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-        try:
-            left = size
-            while left:
-                if self._position == _BUFFER_SIZE:
-                    self._pass_on()
-                read = os.readv(file, [self._buffer[self._position : self._position + left]])
-                if not read:
-                    raise BuilderError(f"{path} became shorter while it was packed into a layer")
-                self._position += read
-                left -= read
-        finally:
-            os.close(file)
+        offset = 0
+        while offset < size:
+            if self._position == _BUFFER_SIZE:
+                self._pass_on()
+            end = self._position + size - offset
+            got = read(self._buffer[self._position : end], offset)
+            if not got:
+                raise BuilderError(f"{name} became shorter while it was packed into a layer")
+            self._position += got
+            offset += got
         self.write(bytes(-size % BLOCK))
 
     def finish(self) -> Layer:
@@ -132,6 +143,16 @@ class LayerFile:
             self._growing.end(layer)
         return layer
 
+    def _write_across_buffers(self, data: memoryview) -> None:
+        while data:
+            if self._position == _BUFFER_SIZE:
+                self._pass_on()
+            part = data[: _BUFFER_SIZE - self._position]
+            end = self._position + len(part)
+            self._buffer[self._position : end] = part
+            self._position = end
+            data = data[len(part) :]
+
     def _pass_on(self) -> None:
         """Hand a full buffer to the other thread and take a free one."""
         self._diff_id.update(self._buffer[: self._position])
@@ -140,6 +161,8 @@ class LayerFile:
         self._position = 0
         if self._error is not None:
             raise self._error
+        if self._beat:
+            self._beat()
 
     def _compress(self) -> None:
         while (item := self._full.get()) is not None:

@@ -18,6 +18,7 @@ from support.trees import Described, describe
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import compare
+from yadokari_builder.layers.members import members_of_changes
 from yadokari_builder.layers.pack import PackedLayer, pack
 from yadokari_builder.layers.snapshot import Directory, Snapshot, settle, take
 
@@ -139,7 +140,7 @@ def build(root: Path, out: Path, script: Sequence[Sequence[Operation]]) -> list[
         settle(before)
         perform(root, step)
         after = take(boundary)
-        layers.append(pack(compare(before, after, boundary), boundary, out))
+        layers.append(pack(members_of_changes(compare(before, after, boundary), boundary), out))
         before = after
     return layers
 
@@ -242,7 +243,7 @@ def test_a_tree_of_this_system_comes_back_as_it_was(tmp_path: Path) -> None:
     shutil.copytree(source, root / "tree", symlinks=True)
     boundary = Boundary(root)
     nothing = Snapshot({"/": Directory(b"", take(Boundary(out)).directories["/"].numbers)}, 0)
-    packed = pack(compare(nothing, take(boundary), boundary), boundary, out)
+    packed = pack(members_of_changes(compare(nothing, take(boundary), boundary), boundary), out)
     with packed.path.open("rb") as blob:
         assert not apply(blob, packed.layer.diff_id, Boundary(ours))
     assert describe(ours, whole_seconds=True) == describe(root, whole_seconds=True)

@@ -62,7 +62,7 @@ def test_the_names_of_any_image_are_those_of_the_whole(layers: list[list[Member]
     with TemporaryDirectory() as folder:
         whole, names = Path(folder, "whole"), Path(folder, "names")
         for root in (whole, names):
-            root.mkdir()
+            (root / "b/c").mkdir(parents=True)
         assert unpacked(whole, layers, names_only=False) == unpacked(names, layers, names_only=True)
         assert outline(whole) == outline(names)
 

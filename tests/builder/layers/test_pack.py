@@ -7,6 +7,7 @@ import shutil
 import socket
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,10 @@ from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes
-from yadokari_builder.layers.compression import Compression, CompressionKind
+from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression, CompressionKind
 from yadokari_builder.layers.layer_file import LayerFile
-from yadokari_builder.layers.pack import Entry, PackedLayer, pack, pack_entries, pack_paths
+from yadokari_builder.layers.members import Entry, FileContent, members_of_changes, members_of_paths
+from yadokari_builder.layers.pack import PackedLayer, pack
 from yadokari_builder.layers.unpack import unpack
 from yadokari_builder.oci import media_types
 
@@ -42,6 +44,20 @@ def out(tmp_path: Path) -> Path:
     return out
 
 
+def pack_changes(changes: Changes, root: Path, out: Path) -> PackedLayer:
+    return pack(members_of_changes(changes, Boundary(root)), out)
+
+
+def pack_paths(
+    paths: list[str],
+    boundary: Boundary,
+    out: Path,
+    compression: Compression = DEFAULT_COMPRESSION,
+    **how: Any,
+) -> PackedLayer:
+    return pack(members_of_paths(paths, boundary, **how), out, compression=compression)
+
+
 def members(packed: PackedLayer) -> list[tarfile.TarInfo]:
     with tarfile.open(packed.path) as tar:
         return tar.getmembers()
@@ -52,17 +68,17 @@ def names(packed: PackedLayer) -> list[str]:
 
 
 def test_a_layer_holds_changes_with_their_parents_first(root: Path, out: Path) -> None:
-    packed = pack(Changes(("/a", "/d/two", "/e/f/g"), ("/d/gone", "/e/f/x")), Boundary(root), out)
+    packed = pack_changes(Changes(("/a", "/d/two", "/e/f/g"), ("/d/gone", "/e/f/x")), root, out)
     assert names(packed) == ["a", "d", "d/.wh.gone", "d/two", "e", "e/f", "e/f/g", "e/f/.wh.x"]
 
 
 def test_an_opaque_directory_is_marked_before_what_is_in_it(root: Path, out: Path) -> None:
     changes = Changes(("/d", "/d/one"), (), frozenset({"/d"}))
-    assert names(pack(changes, Boundary(root), out)) == ["d", "d/.wh..wh..opq", "d/one"]
+    assert names(pack_changes(changes, root, out)) == ["d", "d/.wh..wh..opq", "d/one"]
 
 
 def test_a_whiteout_is_an_empty_file_without_mode_and_time(root: Path, out: Path) -> None:
-    (member,) = members(pack(Changes((), ("/gone",)), Boundary(root), out))
+    (member,) = members(pack_changes(Changes((), ("/gone",)), root, out))
     assert (member.name, member.type, member.size) == (".wh.gone", tarfile.REGTYPE, 0)
     assert (member.mode, member.mtime, member.uid, member.gid) == (0, 0, 0, 0)
 
@@ -137,18 +153,11 @@ def test_entries_may_come_from_elsewhere(root: Path, out: Path) -> None:
     boundary = Boundary(root, frozenset({"/yadokari"}))
     source = root.parent / "source"
     source.write_text("from elsewhere")
-    entries = [
-        Entry("/yadokari", owner=(7, 8), mode=0o700),
-        Entry("/yadokari/bin/python", str(source), owner=(1, 2), mode=0o755),
-        Entry("/d/copied", str(source)),
-    ]
-    packed = pack_entries(entries, boundary, out, timestamp=0)
-    assert [(m.name, oct(m.mode), m.uid, m.gid, m.type) for m in members(packed)][:3] == [
-        ("yadokari", "0o700", 7, 8, tarfile.DIRTYPE),
-        ("yadokari/bin", "0o755", 0, 0, tarfile.DIRTYPE),
-        ("yadokari/bin/python", "0o755", 1, 2, tarfile.REGTYPE),
-    ]
-    assert names(packed)[3:] == ["d", "d/copied"]
+    extra = [Entry("/yadokari/bin/python", str(source)), Entry("/d/copied", str(source))]
+    packed = pack_paths([], boundary, out, extra=extra, timestamp=0)
+    assert names(packed) == ["d", "d/copied", "yadokari", "yadokari/bin", "yadokari/bin/python"]
+    made_up = members(packed)[2]
+    assert (made_up.mode, made_up.uid, made_up.gid, made_up.type) == (0o755, 0, 0, tarfile.DIRTYPE)
 
 
 @needs_root
@@ -168,7 +177,7 @@ def test_everything_about_a_tree_comes_back(root: Path, out: Path, tmp_path: Pat
     os.utime(root / "a", (2**34, 2**33))
     paths = [f"/{name}" for name in names_below(root)]
     for compression in (PLAIN, Compression(CompressionKind.ZSTD), Compression(level=6)):
-        packed = pack_paths(paths, Boundary(root), out, compression=compression)
+        packed = pack_paths(paths, Boundary(root), out, compression)
         again = tmp_path / str(compression)
         again.mkdir()
         with packed.path.open("rb") as blob:
@@ -177,20 +186,20 @@ def test_everything_about_a_tree_comes_back(root: Path, out: Path, tmp_path: Pat
 
 
 def test_an_empty_layer_is_an_archive_without_members(root: Path, out: Path) -> None:
-    packed = pack(Changes(), Boundary(root), out, compression=PLAIN)
+    packed = pack(members_of_changes(Changes(), Boundary(root)), out, compression=PLAIN)
     assert packed.path.read_bytes() == bytes(1024)
 
 
 class TestLayerFile:
     def test_a_file_that_became_shorter_is_an_error_and_leaves_nothing(self, root: Path, out: Path) -> None:
         with pytest.raises(BuilderError, match="became shorter"), LayerFile(out, PLAIN) as layer:
-            layer.write_file(str(root / "a"), 10)
+            FileContent(str(root / "a")).write_to(layer, 10)
         assert list(out.iterdir()) == []
 
     def test_a_file_that_grows_is_taken_as_long_as_it_was(self, root: Path, out: Path) -> None:
         (root / "a").write_text("longer than before")
         with LayerFile(out, PLAIN) as layer:
-            layer.write_file(str(root / "a"), 6)
+            FileContent(str(root / "a")).write_to(layer, 6)
             layer.finish()
         assert layer.path.read_bytes()[:512] == b"longer" + bytes(506)
 
@@ -199,7 +208,7 @@ class TestLayerFile:
         (root / "a").write_bytes(content)
         with LayerFile(out, PLAIN) as layer:
             layer.write(b"x" * 700)
-            layer.write_file(str(root / "a"), len(content))
+            FileContent(str(root / "a")).write_to(layer, len(content))
             layer.write(content[:3_000_000])
             layer.finish()
         expected = b"x" * 700 + content + bytes(-len(content) % 512) + content[:3_000_000] + bytes(1024)
@@ -217,7 +226,7 @@ class TestLayerFile:
 
 
 def test_unpack_reads_what_pack_writes_without_compression(root: Path, out: Path, tmp_path: Path) -> None:
-    packed = pack_paths(["/d/one"], Boundary(root), out, compression=PLAIN)
+    packed = pack_paths(["/d/one"], Boundary(root), out, PLAIN)
     again = tmp_path / "again"
     again.mkdir()
     unpack(io.BytesIO(packed.path.read_bytes()), Boundary(again))

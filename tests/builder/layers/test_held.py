@@ -1,0 +1,119 @@
+"""Members whose content is held while others write to the files."""
+
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.compression import Compression, CompressionKind
+from yadokari_builder.layers.held import Amount, Held, hold
+from yadokari_builder.layers.members import members_of_paths
+from yadokari_builder.layers.pack import pack
+
+PLAIN = Compression(CompressionKind.NONE)
+PLENTY = Amount(1000, 1 << 20)
+LARGE = b"as it was\n" * 10_000
+AS_IT_WAS = {"large": LARGE, "large-too": "large", "link": "large", "small": b"as it was"}
+
+
+def fill(root: Path) -> None:
+    (root / "large").write_bytes(LARGE)
+    (root / "small").write_bytes(b"as it was")
+    (root / "link").symlink_to("large")
+    os.link(root / "large", root / "large-too")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a root in it, and a folder for what is packed."""
+    for name in ("root", "out"):
+        (tmp_path / name).mkdir()
+    fill(tmp_path / "root")
+    return tmp_path
+
+
+def hold_all(folder: Path, limit: Amount = PLENTY) -> Held:
+    paths = [f"/{name}" for name in os.listdir(folder / "root")]
+    return hold(members_of_paths(paths, Boundary(folder / "root")), limit, folder / "out")
+
+
+def packed(held: Held, folder: Path) -> dict[str, bytes | str]:
+    """Pack what is held; returns what files hold and links say."""
+    with tarfile.open(pack(held, folder / "out", compression=PLAIN).path) as archive:
+        found: dict[str, bytes | str] = {}
+        for member in archive:
+            file = archive.extractfile(member) if member.isreg() else None
+            found[member.name] = file.read() if file else member.linkname
+        return found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: [(root / name).write_text("new") for name in ("small", "large")],
+        lambda root: os.truncate(root / "large", 3),
+        lambda root: os.rename(root / "small", root / "large"),
+        lambda root: (root / "large").chmod(0o600),
+        lambda root: [path.unlink() for path in root.iterdir()],
+    ],
+    ids=["rewritten", "truncated", "replaced", "metadata", "deleted"],
+)
+def test_what_is_held_is_packed_as_it_was(folder: Path, change: Callable[[Path], object]) -> None:
+    held = hold_all(folder)
+    assert held.rest is None
+    assert held.amount == Amount(members=4, memory=len(LARGE) + 9)
+    change(folder / "root")
+    assert packed(held, folder) == AS_IT_WAS
+
+
+@pytest.mark.parametrize("limit", [Amount(0, 1 << 20), Amount(2, 1 << 20), Amount(1000, 0), Amount(1000, 9)])
+def test_what_is_beyond_the_limit_follows_as_it_is_when_it_is_packed(folder: Path, limit: Amount) -> None:
+    held = hold_all(folder, limit)
+    assert held.rest is not None
+    assert held.amount.members <= limit.members
+    assert held.memory <= limit.memory
+    assert packed(held, folder) == AS_IT_WAS
+
+
+def test_a_file_that_becomes_shorter_meanwhile_is_not_held(folder: Path) -> None:
+    members = list(members_of_paths(["/small"], Boundary(folder / "root")))
+    (folder / "root" / "small").write_text("as")
+    assert hold(members, PLENTY, folder / "out").rest is not None
+
+
+@pytest.fixture
+def xfs(tmp_path: Path) -> Iterator[Path]:
+    """Return a folder like `folder` on a file system whose files can share blocks."""
+    if os.geteuid() != 0 or not shutil.which("mkfs.xfs"):
+        pytest.skip("a file system is made and mounted by root, with mkfs.xfs")
+    image, place = tmp_path / "image", tmp_path / "mounted"
+    place.mkdir()
+    with image.open("wb") as file:
+        file.truncate(400 << 20)
+    subprocess.run(["mkfs.xfs", "-q", str(image)], check=True)
+    mount = subprocess.run(["mount", "-o", "loop", str(image), str(place)], capture_output=True, text=True)
+    if mount.returncode:
+        pytest.skip(f"file systems cannot be mounted here: {mount.stderr.strip()}")
+    try:
+        for name in ("root", "out"):
+            (place / name).mkdir()
+        fill(place / "root")
+        yield place
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_where_files_can_share_blocks_no_memory_is_needed(xfs: Path) -> None:
+    held = hold_all(xfs, Amount(1000, 0))
+    assert held.rest is None
+    assert held.size == len(LARGE) + 9
+    (xfs / "root" / "large").write_text("new")
+    (xfs / "root" / "small").unlink()
+    assert packed(held, xfs) == AS_IT_WAS
+    held.release()
+    assert len(list((xfs / "out").iterdir())) == 1  # the layer
