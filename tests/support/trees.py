@@ -3,6 +3,7 @@
 import hashlib
 import os
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,6 +49,34 @@ def describe(root: Path, *, whole_seconds: bool = False) -> dict[str, Described]
             tuple((name, os.getxattr(host, name, follow_symlinks=False)) for name in _xattr_names(host)),
         )
     return description
+
+
+def folders_timed_by_entries(root: Path) -> set[str]:
+    """Name the folders whose time nobody has set: it is that of the last entry that came or went."""
+    return {
+        name
+        for name in names_below(root)
+        if stat.S_ISDIR((status := os.lstat(root / name)).st_mode)
+        and status.st_mtime_ns == status.st_ctime_ns
+    }
+
+
+def essence(tree: Mapping[str, Described], timed_by_entries: set[str]) -> dict[str, Described]:
+    """Return what layers keep of a tree: all but hard links, and but times that nobody has set."""
+    return {
+        path: described._replace(first_name="", mtime=0 if path in timed_by_entries else described.mtime)
+        for path, described in tree.items()
+    }
+
+
+def first_names(tree: Mapping[str, Described]) -> set[tuple[str, str]]:
+    """Return each name with the first name of the same file."""
+    return {(path, described.first_name) for path, described in tree.items()}
+
+
+def pairs_of_names(tree: Mapping[str, Described]) -> set[tuple[str, str]]:
+    """Return all pairs of names of one file."""
+    return {(a, b) for a in tree for b in tree if tree[a].first_name == tree[b].first_name}
 
 
 def _content(path: Path, status: os.stat_result) -> str:

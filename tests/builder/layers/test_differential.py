@@ -4,17 +4,17 @@ import hashlib
 import json
 import os
 import shutil
-import stat
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from support.trees import Described, describe
+from support.operations import Operation, perform
+from support.scripts import scripts
+from support.trees import describe, essence, first_names, folders_timed_by_entries, pairs_of_names
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import compare
@@ -26,109 +26,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root"),
     pytest.mark.skipif(shutil.which("umoci") is None, reason="umoci is not installed"),
 ]
-
-Operation = Callable[[Path], None]
-NAMES = st.sampled_from(["a", "b", "c", "dir", "d.e", "é", "long" * 30])
-PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
-
-
-def _write(path: str, content: bytes) -> Operation:
-    def operation(root: Path) -> None:
-        _parent(root, path)
-        (root / path).write_bytes(content)
-
-    return operation
-
-
-def _parent(root: Path, path: str) -> None:
-    (root / path).parent.mkdir(parents=True, exist_ok=True)
-
-
-def _remove(path: str) -> Operation:
-    def operation(root: Path) -> None:
-        target = root / path
-        if target.is_dir() and not target.is_symlink():
-            shutil.rmtree(target)
-        else:
-            target.unlink()
-
-    return operation
-
-
-def _made_anew(path: str) -> Operation:
-    def operation(root: Path) -> None:
-        (root / path).rename(root / "old")
-        (root / path).mkdir()
-        _remove("old")(root)
-
-    return operation
-
-
-def _on(path: str, act: Callable[[Path], object]) -> Operation:
-    def operation(root: Path) -> None:
-        _parent(root, path)
-        act(root / path)
-
-    return operation
-
-
-def _rename(old: str, new: str) -> Operation:
-    return lambda root: os.rename(root / old, root / new)
-
-
-def _hard_link(old: str, new: str) -> Operation:
-    return lambda root: os.link(root / old, root / new, follow_symlinks=False)
-
-
-operations = st.one_of(
-    st.builds(_write, PATHS, st.binary(max_size=2000)),
-    st.builds(_remove, PATHS),
-    st.builds(_made_anew, PATHS),
-    st.builds(_rename, PATHS, PATHS),
-    st.builds(_hard_link, PATHS, PATHS),
-    st.builds(_on, PATHS, st.just(lambda path: path.mkdir())),
-    st.builds(_on, PATHS, PATHS.map(lambda target: lambda path: path.symlink_to(target))),
-    st.builds(_on, PATHS, st.just(lambda path: os.mkfifo(path, 0o640))),
-    st.builds(_on, PATHS, st.just(lambda path: os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 3)))),
-    st.builds(
-        _on,
-        PATHS,
-        st.sampled_from([0o600, 0o755, 0o4755, 0o2770, 0o1777]).map(
-            lambda mode: lambda path: None if path.is_symlink() else path.chmod(mode)
-        ),
-    ),
-    st.builds(
-        _on,
-        PATHS,
-        st.sampled_from([(0, 0), (1, 2), (100_000, 3_000_000)]).map(
-            lambda owner: lambda path: os.chown(path, *owner, follow_symlinks=False)
-        ),
-    ),
-    st.builds(
-        _on,
-        PATHS,
-        st.integers(0, 2**33).map(
-            lambda mtime: lambda path: os.utime(path, (mtime, mtime), follow_symlinks=False)
-        ),
-    ),
-    st.builds(
-        _on,
-        PATHS,
-        st.binary(min_size=1, max_size=20).map(
-            lambda value: lambda path: os.setxattr(path, "user.note", value, follow_symlinks=False)
-        ),
-    ),
-)
-steps = st.lists(st.lists(operations, min_size=1, max_size=12), min_size=1, max_size=3)
-
-
-def perform(root: Path, step: Sequence[Operation]) -> None:
-    """Do what can be done of a step."""
-    for operation in step:
-        try:
-            operation(root)
-        except OSError:
-            continue
 
 
 def build(root: Path, out: Path, script: Sequence[Sequence[Operation]]) -> list[PackedLayer]:
@@ -182,28 +79,8 @@ def put_image(layout: Path, layers: Sequence[PackedLayer]) -> None:
     (layout / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
 
 
-def essence(root: Path, untouched: set[str]) -> dict[str, Described]:
-    """Describe a tree but for hard links, and for the times of directories that only their entries set."""
-    return {
-        path: described._replace(first_name="", mtime=0 if path in untouched else described.mtime)
-        for path, described in describe(root, whole_seconds=True).items()
-    }
-
-
-def directories_set_by_entries(root: Path) -> set[str]:
-    paths = [path for path in root.rglob("*") if path.is_dir() and not path.is_symlink()]
-    return {
-        str(path.relative_to(root)) for path in paths if path.stat().st_mtime_ns == path.stat().st_ctime_ns
-    }
-
-
-def links(root: Path) -> set[tuple[str, str]]:
-    """Return the pairs of names that are one file."""
-    return {(path, described.first_name) for path, described in describe(root).items()}
-
-
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(steps)
+@given(scripts)
 def test_layers_applied_by_umoci_and_by_us_are_the_tree(script: list[list[Operation]]) -> None:
     with TemporaryDirectory(prefix="differential-") as name:
         work = Path(name)
@@ -217,20 +94,14 @@ def test_layers_applied_by_umoci_and_by_us_are_the_tree(script: list[list[Operat
         put_image(work / "layout", layers)
         command = ["umoci", "raw", "unpack", "--image", str(work / "layout"), str(work / "umoci")]
         subprocess.run(command, check=True, capture_output=True)
-        untouched = directories_set_by_entries(root)
-        assert essence(ours, untouched) == essence(root, untouched)
-        assert essence(work / "umoci", untouched) == essence(root, untouched)
-        # Names of one file in an image are names of one file in the tree it was made from. The other way it
-        # is so within a layer.
-        assert links(ours) <= pairs_of_names(root)
-        if len(script) == 1:
-            assert links(ours) == links(root)
-            assert links(work / "umoci") == links(root)
-
-
-def pairs_of_names(root: Path) -> set[tuple[str, str]]:
-    first_names = {path: described.first_name for path, described in describe(root).items()}
-    return {(a, b) for a in first_names for b in first_names if first_names[a] == first_names[b]}
+        made, timed_by_entries = describe(root, whole_seconds=True), folders_timed_by_entries(root)
+        for applied in (describe(ours, whole_seconds=True), describe(work / "umoci", whole_seconds=True)):
+            assert essence(applied, timed_by_entries) == essence(made, timed_by_entries)
+            # Names of one file in an image are names of one file in the tree it was made from. The other way
+            # it is so within a layer.
+            assert first_names(applied) <= pairs_of_names(made)
+            if len(script) == 1:
+                assert first_names(applied) == first_names(made)
 
 
 def test_a_tree_of_this_system_comes_back_as_it_was(tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""Images of random steps, applied by umoci and by our own unpack, are what the steps left in the root."""
+
+import ast
+import json
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from support import operations, trees
+from support.layout import Layout
+from support.operations import Operation
+from support.pod import Bind, run_pod, why_no_containers
+from support.scripts import scripts
+from support.trees import Described, describe, essence, first_names, pairs_of_names
+from yadokari_builder.layers.apply import apply
+from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.oci.digest import Digest
+
+pytestmark = [
+    pytest.mark.pod,
+    pytest.mark.skipif(bool(why_no_containers()), reason=why_no_containers() or ""),
+    pytest.mark.skipif(shutil.which("umoci") is None, reason="umoci is not installed"),
+]
+
+PYTHON = ["/yadokari/bin/python3", "-SBXutf8"]
+# Written where no layer is made of it: into a mount.
+TELL = """\
+import sys
+sys.path.insert(0, "/programs")
+from pathlib import Path
+from trees import describe, folders_timed_by_entries
+root = Path("/tree")
+tree = {path: tuple(described) for path, described in describe(root, whole_seconds=True).items()}
+Path(sys.argv[1]).write_text(repr((tree, folders_timed_by_entries(root))))
+"""
+
+
+def build(folder: Path, script: Sequence[Sequence[Operation]]) -> tuple[dict[str, Described], set[str]]:
+    """Build an image whose steps are a script's; returns what they left in /tree, as a last step told it."""
+    context, out = folder / "context", folder / "out"
+    context.mkdir()
+    for module in (operations, trees):
+        shutil.copy(str(module.__file__), context)
+    steps = [[*PYTHON, "/programs/operations.py", "/tree", json.dumps(step)] for step in script]
+    lines = ["FROM scratch", "COPY operations.py trees.py /programs/", "WORKDIR /tree"]
+    lines += [f"RUN {json.dumps(step)}" for step in [*steps, [*PYTHON, "-c", TELL, str(out / "tree")]]]
+    (context / "Dockerfile").write_text("\n".join(lines))
+    result = run_pod(
+        [f"--context=dir://{context}", "--no-push", f"--oci-layout-path={out / 'image'}"],
+        binds=[Bind(str(context)), Bind(str(out), writable=True)],
+    )
+    assert result.exit_code == 0, result.output
+    tree, timed_by_entries = ast.literal_eval((out / "tree").read_text())
+    return {path: Described(*described) for path, described in tree.items()}, timed_by_entries
+
+
+def applied_by_us(image: Layout, root: Path) -> Path:
+    root.mkdir()
+    for digest, diff_id in zip(image.layer_digests, image.config["rootfs"]["diff_ids"], strict=True):
+        with (image.folder / "blobs/sha256" / digest.removeprefix("sha256:")).open("rb") as blob:
+            assert not apply(blob, Digest.parse(diff_id), Boundary(root))
+    return root
+
+
+def applied_by_umoci(image: Layout, root: Path) -> Path:
+    image.name("latest")
+    subprocess.run(
+        ["umoci", "raw", "unpack", "--image", str(image.folder), str(root)], check=True, capture_output=True
+    )
+    return root
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(scripts)
+def test_an_image_is_what_its_steps_have_left_in_the_root(script: list[list[Operation]]) -> None:
+    with TemporaryDirectory(prefix="random-") as name:
+        work = Path(name)
+        made, timed_by_entries = build(work, script)
+        image = Layout(work / "out" / "image")
+        for root in (applied_by_us(image, work / "ours"), applied_by_umoci(image, work / "umoci")):
+            applied = describe(root / "tree", whole_seconds=True)
+            assert essence(applied, timed_by_entries) == essence(made, timed_by_entries)
+            assert first_names(applied) <= pairs_of_names(made)
+            if len(script) == 1:
+                assert first_names(applied) == first_names(made)
