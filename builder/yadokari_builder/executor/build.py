@@ -57,10 +57,10 @@ class Build:
                 done = self._done[stage.index] = []
                 for place, step in enumerate(stage.steps):
                     done.append(self._step(step, recorder, followed=self._is_followed(place, stage)))
-                members = recorder.finish()
-                if members is not None:
-                    last = max(place for place, step in enumerate(stage.steps) if step.action)
-                    done[last].layer = self._packer.pack(members, followed=stage is not self.plan.target)
+                if last := next((each for each in reversed(done) if each.step.action), None):
+                    with _located_at(last.step):
+                        whole = self._pack(recorder.finish(), followed=stage is not self.plan.target)
+                        last.layer = last.layer or whole
                 self._end(stage)
             return {index: tuple(step.finish() for step in done) for index, done in self._done.items()}
 
@@ -97,8 +97,7 @@ class Build:
         self.progress.begin(step.instruction.original)
         with _located_at(step):
             try:
-                members = self._perform(step, recorder)
-                layer = self._packer.pack(members, followed=followed) if members is not None else None
+                layer = self._pack(self._perform(step, recorder), followed=followed)
                 is_late = layer is not None and not layer.done()
                 result = "" if is_late else _size_of(layer)
             except BaseException:
@@ -119,6 +118,13 @@ class Build:
                 return recorder.wrote(actions.make_workdir(action, self.bench))
             case None:
                 return None
+
+    def _pack(self, members: Members | None, *, followed: bool) -> "Future[PackedLayer] | None":
+        try:
+            return None if members is None else self._packer.pack(members, followed=followed)
+        except (BuilderError, OSError):
+            self._raise_failed()  # an earlier layer's trouble is this one's, too
+            raise
 
     def _is_followed(self, place: int, stage: PlannedStage) -> bool:
         """Tell whether more is done with files after a stage's step."""

@@ -62,6 +62,17 @@ def test_who_wants_warnings_only_gets_no_progress() -> None:
     assert told("text", verbosity="warn") == "warning: beware\nerror: it failed\n"
 
 
+def test_what_comes_of_an_earlier_step_names_it() -> None:
+    stream = io.StringIO()
+    configure(stream, "info", "json")
+    progress = Progress(3)
+    for step in ("FROM a", "RUN b", "RUN c"):
+        progress.begin(step)
+    progress.tell(2, "layer of 1.0 kB")
+    told = json.loads(stream.getvalue().splitlines()[-1])
+    assert (told["msg"], told["step"]) == ("  STEP 2/3: layer of 1.0 kB", 2)
+
+
 def test_a_line_without_an_end_is_not_kept_for_ever() -> None:
     stream = io.StringIO()
     configure(stream, "info", "text")
