@@ -216,7 +216,7 @@ def _list(words: Iterable[str]) -> str:
     words = tuple(words)
     text = " ".join(words)
     if tuple(re.split(r"[\t\v\f\r ]+", text)) == words and text.strip(SPACE) == text:
-        is_plain = "\n" not in text and not text.startswith("[") and not text.endswith("\\")
+        is_plain = not re.search(r"[\n\0]", text) and not text.startswith("[") and not text.endswith("\\")
         if is_plain:
             return text
     return _json(words)

@@ -137,3 +137,7 @@ def test_a_nice_form_is_chosen() -> None:
 def test_what_no_dockerfile_can_say_is_refused(instruction: Instruction) -> None:
     with pytest.raises(ValueError, match="no Dockerfile can say"):
         format_instruction(instruction)
+
+
+def test_what_no_word_can_hold_is_written_as_json() -> None:
+    assert format_instruction(Volume(("a\0b",))) == 'VOLUME ["a\\u0000b"]'
