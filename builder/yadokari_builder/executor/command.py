@@ -12,7 +12,7 @@ from yadokari_builder.errors import BuilderError, CancelledError, RunError, desc
 from yadokari_builder.executor import dryrun, report
 from yadokari_builder.executor.lodging import require_container
 from yadokari_builder.executor.session import Session, resolve_paths
-from yadokari_contract.arguments import ArgumentError, BuildSpec, parse_arguments, usage
+from yadokari_contract.arguments import ArgumentError, parse_arguments, usage
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, format_result
 
@@ -35,29 +35,32 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
         return ExitCode.USAGE
     report.configure(log, spec.verbosity, spec.log_format)
     signal.signal(signal.SIGTERM, _cancel)
-    result, code = _build(spec, environment, cwd, out)
+    session = Session(spec, environment, Path("/"), cwd)
+    try:
+        result, code = _build(session, out)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        cancelled = CancelledError("the build was cancelled")
+        logger.error("%s", cancelled)
+        result, code = _failed(session, cancelled), cancelled.exit_code
     if spec.result_file:
         _write_result(spec.result_file, result)
     return code
 
 
-def _build(
-    spec: BuildSpec, environment: Mapping[str, str], cwd: Path, out: TextIO
-) -> tuple[BuildResult, ExitCode]:
-    session = Session(spec, environment, Path("/"), cwd)
+def _build(session: Session, out: TextIO) -> tuple[BuildResult, ExitCode]:
     try:
-        if spec.dry_run:
+        if session.spec.dry_run:
             return _dry_run(session, out)
-        if not spec.force:
+        if not session.spec.force:
             require_container(
-                session.root, sys.executable, environment, Path("/proc/self/mountinfo").read_text()
+                session.root, sys.executable, session.environment, Path("/proc/self/mountinfo").read_text()
             )
         return session.run(), ExitCode.OK
     except BuilderError as error:
         logger.error("%s", error)
         return _failed(session, error), error.exit_code
-    except KeyboardInterrupt:
-        return _failed(session, CancelledError("the build was interrupted")), ExitCode.CANCELLED
     except OSError as error:
         problem = BuilderError(described(error))
         logger.debug("where it happened:", exc_info=True)
@@ -98,4 +101,5 @@ def _write_result(path: str, result: BuildResult) -> None:
 
 
 def _cancel(_signal: int, _frame: object) -> NoReturn:
-    raise CancelledError("the build was cancelled")
+    # Unlike an error it is caught nowhere on its way, by whatever code it happens to meet.
+    raise KeyboardInterrupt
