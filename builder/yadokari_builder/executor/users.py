@@ -169,10 +169,12 @@ def _read(root: Path, path: str) -> str:
         file = os.open(host, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return ""
-    with open(file, "rb") as stream:
+    try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise DockerfileError(f"{path} of the image is not a regular file")
-        content = stream.read(_MAX_FILE + 1)
+        content = os.read(file, _MAX_FILE + 1)
+    finally:
+        os.close(file)
     if len(content) > _MAX_FILE:
         raise DockerfileError(f'"{path}" exceeds {_MAX_FILE} bytes')
     return content.decode("utf-8", "surrogateescape")

@@ -90,7 +90,8 @@ class Compressor(Protocol):
 
 
 _FASTEST_GZIP = 1
-_ISAL_LEVELS = range(4)
+# Others are not the same on every processor, or do not mean what they mean to others (0: store).
+_ISAL_LEVELS = (1, 2)
 _ZSTD_LEVEL = 3
 # A gzip header without name and time (RFC 1952): nothing of the machine is in it.
 _GZIP_WINDOW = 31
@@ -99,7 +100,7 @@ _GZIP_WINDOW = 31
 def compressor(compression: Compression) -> Compressor:
     """Return a compressor for one layer.
 
-    gzip levels up to 3 are ISA-L's, which compresses many times faster than zlib; above they are zlib's.
+    gzip levels 1 and 2 are ISA-L's, which compresses many times faster than zlib; others are zlib's.
     """
     if compression.kind is CompressionKind.NONE:
         return _Plain()

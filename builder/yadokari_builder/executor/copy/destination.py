@@ -13,6 +13,7 @@ from yadokari_builder.executor.copy.links import follow, link_target
 from yadokari_builder.executor.copy.sources import ROOT_OWNER, Owner
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.paths import normalise
+from yadokari_builder.layers.xattrs import list_xattrs
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +86,18 @@ class Destination:
         os.chmod(host, mode)
 
     def make_directory(self, path: str) -> bool:
-        """Make a folder whose parent is there; tell whether none stood there (or stands there unseen)."""
+        """Make a folder whose parent is there; tell whether none stood there (or stands there unseen).
+
+        One that stands there unseen loses what nobody can have seen of it: its attributes and its time.
+        """
         host = self.vacate(path, keep_directory=True)
         try:
             os.mkdir(host, 0o700)
         except FileExistsError:
+            if self._detached:
+                for name in list_xattrs(host):
+                    os.removexattr(host, name)
+                os.utime(host)
             return False
         finally:
             self.touch(path)
