@@ -18,7 +18,32 @@ Operation = Sequence[Any]
 
 def write(path: Path, content: str) -> None:
     """Write a file; bytes of the content are characters up to 255."""
-    path.write_bytes(content.encode("latin-1"))
+    # A fifo that nobody reads would be waited for.
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NONBLOCK, 0o644)
+    with open(file, "wb") as stream:
+        stream.write(content.encode("latin-1"))
+
+
+def rewrite(path: Path) -> None:
+    """Put other content of the same size into a file, and set its time back."""
+    status = path.lstat()
+    if stat.S_ISREG(status.st_mode):
+        path.write_bytes(bytes(byte ^ 1 for byte in path.read_bytes()))
+        os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def leave(path: Path) -> None:
+    """Set owner and mode to what they are."""
+    status = path.lstat()
+    os.chown(path, status.st_uid, status.st_gid, follow_symlinks=False)
+    if not path.is_symlink():
+        path.chmod(stat.S_IMODE(status.st_mode))
+
+
+def lengthen(path: Path, size: int) -> None:
+    """Make a file end with a hole."""
+    if stat.S_ISREG(path.lstat().st_mode):
+        os.truncate(path, size)
 
 
 def append(path: Path, content: str) -> None:
@@ -85,21 +110,28 @@ def change_owner(path: Path, uid: int, gid: int) -> None:
     os.chown(path, uid, gid, follow_symlinks=False)
 
 
-def set_time(path: Path, seconds: int) -> None:
+def set_time(path: Path, nanoseconds: int) -> None:
     """Set the time of the last change, of a link itself."""
-    os.utime(path, (seconds, seconds), follow_symlinks=False)
+    os.utime(path, ns=(nanoseconds, nanoseconds), follow_symlinks=False)
 
 
-def set_attribute(path: Path, value: str) -> None:
-    """Set an extended attribute."""
-    os.setxattr(path, "user.note", value.encode("latin-1"), follow_symlinks=False)
+def set_attribute(path: Path, name: str, value: str) -> None:
+    """Set an extended attribute of what is no link."""
+    if not path.is_symlink():
+        os.setxattr(path, name, value.encode("latin-1"))
+
+
+def remove_attributes(path: Path) -> None:
+    """Remove all extended attributes."""
+    for name in os.listxattr(path, follow_symlinks=False):
+        os.removexattr(path, name, follow_symlinks=False)
 
 
 _FUNCTIONS: dict[str, Callable[..., None]] = {
     function.__name__: function
     for function in (
-        write, append, remove, make_anew, rename, hard_link, make_folder, link, make_fifo, make_device,
-        change_mode, change_owner, set_time, set_attribute,
+        write, append, rewrite, lengthen, leave, remove, make_anew, rename, hard_link, make_folder, link,
+        make_fifo, make_device, change_mode, change_owner, set_time, set_attribute, remove_attributes,
     )
 }  # fmt: skip
 _MAKING = {"write", "make_folder", "link", "make_fifo", "make_device"}

@@ -3,7 +3,8 @@
 import hashlib
 import os
 import stat
-from collections.abc import Mapping
+import time
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -52,12 +53,13 @@ def describe(root: Path, *, whole_seconds: bool = False) -> dict[str, Described]
 
 
 def folders_timed_by_entries(root: Path) -> set[str]:
-    """Name the folders whose time nobody has set: it is that of the last entry that came or went."""
+    """Name the folders whose time nobody has set: it is that of the last entry that came or went, of late."""
+    an_hour_ago = time.time_ns() - 3600 * _SECOND
+    statuses = {name: os.lstat(root / name) for name in names_below(root)}
     return {
         name
-        for name in names_below(root)
-        if stat.S_ISDIR((status := os.lstat(root / name)).st_mode)
-        and status.st_mtime_ns == status.st_ctime_ns
+        for name, status in statuses.items()
+        if stat.S_ISDIR(status.st_mode) and an_hour_ago < status.st_mtime_ns < time.time_ns()
     }
 
 
@@ -77,6 +79,20 @@ def first_names(tree: Mapping[str, Described]) -> set[tuple[str, str]]:
 def pairs_of_names(tree: Mapping[str, Described]) -> set[tuple[str, str]]:
     """Return all pairs of names of one file."""
     return {(a, b) for a in tree for b in tree if tree[a].first_name == tree[b].first_name}
+
+
+def features(applied: Mapping[str, Described], names_in_layers: Iterable[str]) -> set[str]:
+    """Tell what of the harder things layers and the tree they make have."""
+    names = [name.rstrip("/").rpartition("/")[2] for name in names_in_layers]
+    found = {
+        "a whiteout": any(name.startswith(".wh.") and name != ".wh..wh..opq" for name in names),
+        "an opaque whiteout": ".wh..wh..opq" in names,
+        "a hard link": any(path != described.first_name for path, described in applied.items()),
+        "an attribute": any(described.xattrs for described in applied.values()),
+        "an ACL": any("posix_acl" in str(described.xattrs) for described in applied.values()),
+        "a capability": any("capability" in str(described.xattrs) for described in applied.values()),
+    }
+    return {feature for feature, is_there in found.items() if is_there}
 
 
 def _content(path: Path, status: os.stat_result) -> str:

@@ -1,7 +1,8 @@
 """The build: stages one after the other, each step's changes packed into a layer while the next step runs."""
 
 import itertools
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +21,8 @@ from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.registry.pull import PulledImage
+
+logger = logging.getLogger(__name__)
 
 _DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTENT: "{} unpacked"}
 
@@ -50,12 +53,24 @@ class Build:
 
         Raises `BuilderError`, located at the step that failed.
         """
+        try:
+            return self._run()
+        except _ContentNeeded:
+            logger.info("a copied link leads to the base's accounts, so all of its content is needed: again")
+            self.plan = self.plan.with_content()
+            self.roots.start_again()
+            self.progress.start_again()
+            return self._run()
+
+    def _run(self) -> dict[int, tuple[FinishedStep, ...]]:
+        self._done.clear()
         with Packer(self.packing, self.made) as self._packer:
             for stage in self.plan.stages:
                 self._begin(stage)
                 recorder = self._recorder(stage)
                 done = self._done[stage.index] = []
                 for place, step in enumerate(stage.steps):
+                    self._require_accounts(step, stage)
                     done.append(self._step(step, recorder, followed=self._is_followed(place, stage)))
                 if last := next((each for each in reversed(done) if each.step.action), None):
                     with _located_at(last.step):
@@ -63,6 +78,11 @@ class Build:
                         last.layer = last.layer or whole
                 self._end(stage)
             return {index: tuple(step.finish() for step in done) for index, done in self._done.items()}
+
+    def _require_accounts(self, step: Step, stage: PlannedStage) -> None:
+        """Make sure that a step which looks somebody up finds what is to be found."""
+        if self.plan.needs[stage.index] is Files.NAMES and step.looks_up and self.roots.lacks_accounts():
+            raise _ContentNeeded
 
     def _begin(self, stage: PlannedStage) -> None:
         self.progress.begin(stage.stage.base.original)
@@ -121,7 +141,11 @@ class Build:
 
     def _pack(self, members: Members | None, *, followed: bool) -> "Future[PackedLayer] | None":
         try:
-            return None if members is None else self._packer.pack(members, followed=followed)
+            return (
+                None
+                if members is None
+                else self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
+            )
         except (BuilderError, OSError):
             self._raise_failed()  # an earlier layer's trouble is this one's, too
             raise
@@ -146,7 +170,12 @@ class Build:
             return NoLayers()
         boundary = snapshotted(self.bench.boundary, self.packing)
         kind = LayerPerStage if self.single_layer else LayerPerStep
-        return kind(boundary, self.packing, self._is_bare(stage))
+        return kind(boundary, self.packing, self._is_bare(stage), self._checksums)
+
+    def _checksums(self, paths: Collection[str]) -> Mapping[str, int]:
+        """Tell what files of the root hold by the layers so far."""
+        self._packer.wait()
+        return self.roots.fingerprints.find(paths)
 
     def _is_bare(self, stage: PlannedStage) -> bool:
         """Tell whether nothing but COPY has put files into what a stage starts from."""
@@ -154,6 +183,10 @@ class Build:
             return stage.base is None
         below = next(earlier for earlier in self.plan.stages if StageSource(earlier.index) == stage.base)
         return self._is_bare(below) and not any(isinstance(step.action, RunAction) for step in below.steps)
+
+
+class _ContentNeeded(Exception):  # noqa: N818 as StopIteration is called
+    """The plan has taken names for enough where they are not."""
 
 
 @dataclass(slots=True)

@@ -9,13 +9,14 @@ from typing import Self
 
 from yadokari_builder.errors import CancelledError
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
-from yadokari_builder.layers.held import Amount, Held, hold
+from yadokari_builder.layers.fingerprints import Fingerprints
+from yadokari_builder.layers.held import Held, hold
 from yadokari_builder.layers.layer_file import Watch
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer, pack
 
-# Of layers that are packed while the build goes on. A member takes some 350 bytes: together 43 MB at most.
-_MOST_HELD = Amount(members=30_000, memory=32 << 20)
+# Bytes of memory for layers that are packed while the build goes on.
+_MOST_HELD = 32 << 20
 # Less content than this is packed sooner than a thread is woken.
 _WORTH_A_THREAD = 1 << 20
 
@@ -57,43 +58,46 @@ class Packer:
         for held, _future in self._waiting:
             held.release()
 
-    def pack(self, members: Members, *, followed: bool) -> "Future[PackedLayer]":
-        """Pack a layer.
+    def pack(
+        self, members: Members, *, followed: bool, fingerprints: Fingerprints | None = None
+    ) -> "Future[PackedLayer]":
+        """Pack a layer; `fingerprints` are told what its files hold.
 
         `followed` tells that steps follow which may write to the members' files; where they can be held
         against that, the layer is packed meanwhile, and what goes wrong comes with the future.
         """
         if not followed:
-            return self._pack_now(members)
+            return self._pack_now(members, fingerprints)
         held = hold(members, self._left(), self.packing.folder)
         if held.rest or (not self._waiting and held.size < _WORTH_A_THREAD):
             try:
-                return self._pack_now(held)
+                return self._pack_now(held, fingerprints)
             finally:
                 held.release()
-        future = self._thread.submit(self._pack_held, held)
+        future = self._thread.submit(self._pack_held, held, fingerprints)
         self._waiting.append((held, future))
         return future
 
-    def _left(self) -> Amount:
-        """Return how much more can be held."""
+    def _left(self) -> int:
+        """Return how much more memory there is."""
         self._waiting = [waiting for waiting in self._waiting if not waiting[1].done()]
-        left = _MOST_HELD
-        for held, _ in self._waiting:
-            left = left.without(held.amount)
-        return left
+        return _MOST_HELD - sum(held.memory for held, _ in self._waiting)
 
-    def _pack_now(self, members: Members) -> "Future[PackedLayer]":
-        for _, earlier in self._waiting:
-            earlier.exception()
+    def wait(self) -> None:
+        """Wait until nothing is packed any more."""
+        for _, future in self._waiting:
+            future.exception()
         self._waiting = []
+
+    def _pack_now(self, members: Members, fingerprints: Fingerprints | None) -> "Future[PackedLayer]":
+        self.wait()
         future: Future[PackedLayer] = Future()
-        future.set_result(self._pack(members))
+        future.set_result(self._pack(members, fingerprints))
         return future
 
-    def _pack_held(self, held: Held) -> PackedLayer:
+    def _pack_held(self, held: Held, fingerprints: Fingerprints | None) -> PackedLayer:
         try:
-            return self._pack(held, self._beat)
+            return self._pack(held, fingerprints, self._beat)
         finally:
             held.release()
 
@@ -101,8 +105,19 @@ class Packer:
         if self._stopped.is_set():
             raise CancelledError("the build was given up while a layer was packed")
 
-    def _pack(self, members: Members, beat: Callable[[], None] | None = None) -> PackedLayer:
-        packing = self.packing
-        layer = pack(members, packing.folder, compression=packing.compression, watch=packing.watch, beat=beat)
+    def _pack(
+        self,
+        members: Members,
+        fingerprints: Fingerprints | None,
+        beat: Callable[[], None] | None = None,
+    ) -> PackedLayer:
+        layer = pack(
+            members,
+            self.packing.folder,
+            compression=self.packing.compression,
+            watch=self.packing.watch,
+            beat=beat,
+            fingerprints=fingerprints,
+        )
         self._made(layer)
         return layer

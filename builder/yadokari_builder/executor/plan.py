@@ -5,7 +5,7 @@ no file touched. Stages that the target does not need are not evaluated and thei
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from yadokari_builder.dockerfile.instructions import Copy, Instruction, Mount
 from yadokari_builder.dockerfile.location import LanguageError, error_at
@@ -81,6 +81,12 @@ class Plan:
     def total_steps(self) -> int:
         """How many steps there are, each stage's FROM among them."""
         return sum(1 + len(stage.steps) for stage in self.stages)
+
+    def with_content(self) -> "Plan":
+        """Return the plan for a build in which names are not enough."""
+        return replace(
+            self, needs={index: Files.CONTENT if needs else needs for index, needs in self.needs.items()}
+        )
 
     def chain(self) -> tuple[PlannedStage, ...]:
         """List the stages whose layers make up the target, from the bottom."""

@@ -1,5 +1,6 @@
 """From steps to layers: what the steps of a stage change is gathered step by step, at once, or not at all."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from yadokari_builder.executor.actions import Written
 from yadokari_builder.executor.packing import Packing
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.changes import Changes, compare, walk_key
+from yadokari_builder.layers.changes import Changes, Checksums, compare, walk_key
 from yadokari_builder.layers.members import Entry, Members, members_of_changes, members_of_paths
 from yadokari_builder.layers.snapshot import Snapshot
 
@@ -57,12 +58,14 @@ def snapshotted(boundary: Boundary, packing: Packing) -> Boundary:
 class LayerPerStep:
     """A layer for every step that changes files.
 
-    `is_bare` tells that the stage starts from nothing and no process has run in it.
+    `is_bare` tells that the stage starts from nothing and no process has run in it; `checksums` tells what
+    layers hold.
     """
 
     boundary: Boundary
     packing: Packing
     is_bare: bool
+    checksums: Checksums
     _baseline: Snapshot | None = None
 
     def run(self, perform: Perform) -> Members | None:
@@ -72,7 +75,7 @@ class LayerPerStep:
         snapshot.settle(before)
         disturbed = frozenset(perform())
         self._baseline = snapshot.take(self.boundary)
-        changes = _without(compare(before, self._baseline, self.boundary), disturbed)
+        changes = _without(compare(before, self._baseline, self.boundary, self.checksums), disturbed)
         extra = _mount_points(self.boundary) if self.is_bare else []
         self.is_bare = False
         return _gathered(changes, extra, self.boundary, self.packing)
@@ -98,6 +101,7 @@ class LayerPerStage:
     boundary: Boundary
     packing: Packing
     is_bare: bool
+    checksums: Checksums
     _before: Snapshot = field(init=False)
     _disturbed: set[str] = field(default_factory=set)
     _extra: dict[str, Entry] = field(default_factory=dict)
@@ -120,8 +124,10 @@ class LayerPerStage:
 
     def finish(self) -> Members | None:
         """Gather what has changed since the beginning."""
-        changes = compare(self._before, snapshot.take(self.boundary), self.boundary)
-        extra = sorted(self._extra.values(), key=lambda entry: walk_key(entry.path))
+        changes = compare(self._before, snapshot.take(self.boundary), self.boundary, self.checksums)
+        # A later step may have replaced what an earlier one has put elsewhere.
+        extra = [entry for entry in self._extra.values() if not entry.source or os.path.lexists(entry.source)]
+        extra.sort(key=lambda entry: walk_key(entry.path))
         changes = _without(changes, self._disturbed)
         return _gathered(changes, extra, self.boundary, self.packing)
 

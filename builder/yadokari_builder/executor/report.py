@@ -99,6 +99,10 @@ class Progress:
         self._started = clock()
         self._lines = _Lines(self._output)
 
+    def start_again(self) -> None:
+        """Count from the first step again."""
+        self.number = 0
+
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
         self.number += 1

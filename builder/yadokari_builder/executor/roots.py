@@ -24,6 +24,7 @@ from yadokari_builder.executor.users import ACCOUNT_FILES
 from yadokari_builder.layers import tree
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.paths import resolve
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
 from yadokari_builder.oci.digest import Digest
@@ -46,7 +47,8 @@ class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
-    of the build context, `pull` finds an image whose files a step wants.
+    of the build context, `pull` finds an image whose files a step wants. `fingerprints` are those of the
+    files in the root.
     """
 
     lodging: Lodging
@@ -55,6 +57,8 @@ class Roots:
     context: Path
     ignored: IgnorePatterns
     pull: Pull
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _images: dict[Reference, _UnpackedImage] = field(default_factory=dict)
     _strangers: dict[str, int] = field(default_factory=dict)
 
@@ -66,26 +70,36 @@ class Roots:
         tree.clear(self.boundary)
         tree.clear(Boundary(self.staging))
         self._strangers = {path: self._stamp(path) for path in self.boundary.above if self._stamp(path)}
+        self.fingerprints = Fingerprints()
         if needs is Files.NONE:
             return
         if isinstance(base, StageSource):
+            self.fingerprints = Fingerprints(self._of_stages[base.index])
             self._take_up(self._stage(base.index), last_use=last_use)
         elif isinstance(base, ImageBase) and pulled:
-            self._unpack(pulled, self.boundary, names_only=needs is Files.NAMES)
-            if needs is Files.NAMES and any(map(self._is_placeholder, ACCOUNT_FILES)):
-                tree.clear(self.boundary)
-                self._unpack(pulled, self.boundary)
+            self._unpack(pulled, self.boundary, self.fingerprints, names_only=needs is Files.NAMES)
+
+    def lacks_accounts(self) -> bool:
+        """Tell whether a link leads from where accounts are looked up to a file without its content."""
+        return any(map(self._is_placeholder, ACCOUNT_FILES))
 
     def put_aside(self, index: int) -> None:
         """Move a finished stage's files out of the root, for the stages that need them."""
         folder = self._stage(index)
         os.makedirs(self.lodging.host(folder))
+        self._of_stages[index] = self.fingerprints
         # Directories that are there for the sake of a mount alone, since nobody has touched them.
         strangers = [path for path, stamp in self._strangers.items() if self._stamp(path) == stamp]
         tree.move_contents(self.boundary, folder)
         for path in sorted(strangers, reverse=True):
             tree.remove_if_empty(self.lodging.host(folder + path))
         tree.merge(str(self.staging), self.lodging.host(folder))
+
+    def start_again(self) -> None:
+        """Forget all stages."""
+        for index in self._of_stages:
+            self.forget(index)
+        self._of_stages.clear()
 
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
@@ -129,11 +143,11 @@ class Roots:
             return 0
 
     def _is_placeholder(self, path: str) -> bool:
-        """Tell whether a link has hidden that a file's content will be wanted."""
+        """Follow a path; what is wrong with it comes to light when somebody is looked up."""
         try:
             return is_placeholder(os.lstat(self.boundary.host(resolve(self.boundary.root, path))))
         except OSError:
-            return False  # what is wrong with the image comes to light when somebody is looked up
+            return False
 
     def _stage(self, index: int) -> str:
         return self.lodging.work(f"stages/{index}")
@@ -157,11 +171,20 @@ class Roots:
             self._images[reference] = _UnpackedImage(folder, pulled.image.manifest_digest)
         return self._images[reference].folder
 
-    def _unpack(self, pulled: PulledImage, boundary: Boundary, *, names_only: bool = False) -> None:
+    def _unpack(
+        self,
+        pulled: PulledImage,
+        boundary: Boundary,
+        fingerprints: Fingerprints | None = None,
+        *,
+        names_only: bool = False,
+    ) -> None:
         with downloading(pulled.layers) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
-                    report = apply(blob, layer.diff_id, boundary, names_only=names_only)
+                    report = apply(
+                        blob, layer.diff_id, boundary, names_only=names_only, fingerprints=fingerprints
+                    )
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
                 _tell(pulled.reference, report, self.lodging.runtime)

@@ -227,6 +227,8 @@ class Session:
         with self._phase("build"), roots.lodging.without_link():
             single = self.spec.single_snapshot
             packing = replace(packing, watch=pusher.begin_layer if pusher else None)
+            # What counts as changed in all of a stage is found by comparing, which needs the content.
+            plan = plan.with_content() if single else plan
             build = Build(plan, roots, bench, self._pulled, packing, single, self.progress, packed, now)
             finished = build.run()
         return assemble(plan, finished, self.spec.labels, now())

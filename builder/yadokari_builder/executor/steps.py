@@ -92,14 +92,23 @@ class Step:
     history: History | None
 
     @property
+    def looks_up(self) -> bool:
+        """Whether its action looks up accounts."""
+        match self.action:
+            case CopyAction(instruction=instruction):
+                return not all(part.isdecimal() for part in instruction.chown.split(":") if instruction.chown)
+            case WorkdirAction(user=user):
+                return bool(user)
+        return isinstance(self.action, RunAction)
+
+    @property
     def needs(self) -> Files:
         """What its action needs of the files below."""
         match self.action:
             case None:
                 return Files.NONE
             case CopyAction(instruction=Copy() as copy):
-                by_number = all(part.isdecimal() for part in copy.chown.split(":")) or not copy.chown
-                return Files.NONE if copy.is_linked and by_number else Files.NAMES
+                return Files.NONE if copy.is_linked and not self.looks_up else Files.NAMES
             case WorkdirAction():
                 return Files.NAMES
         # ADD is among them: a link in an archive may lead to a file that is there.

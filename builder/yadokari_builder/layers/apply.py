@@ -5,12 +5,20 @@ from typing import BinaryIO, cast
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.compression import decompress
+from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.streams import HashingReader, ThreadedReader
 from yadokari_builder.layers.unpack import UnpackReport, unpack
 from yadokari_builder.oci.digest import Digest
 
 
-def apply(blob: BinaryIO, diff_id: Digest, boundary: Boundary, *, names_only: bool = False) -> UnpackReport:
+def apply(
+    blob: BinaryIO,
+    diff_id: Digest,
+    boundary: Boundary,
+    *,
+    names_only: bool = False,
+    fingerprints: Fingerprints | None = None,
+) -> UnpackReport:
     """Unpack a layer as it is stored, gzip, zstd or plain, and check it against its diff ID (see `unpack`).
 
     Reading, decompression and hashing run in a thread of their own. The root holds the layer's files already
@@ -19,7 +27,7 @@ def apply(blob: BinaryIO, diff_id: Digest, boundary: Boundary, *, names_only: bo
     archive = HashingReader(decompress(blob), diff_id.hasher())
     ahead = ThreadedReader(archive)
     try:
-        report = unpack(cast(BinaryIO, ahead), boundary, names_only=names_only)
+        report = unpack(cast(BinaryIO, ahead), boundary, names_only=names_only, fingerprints=fingerprints)
     finally:
         ahead.close()
     if archive.hexdigest() != diff_id.hex:

@@ -5,14 +5,14 @@ for what changed below it, not because a file came and went.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.snapshot import FileMetadata, Snapshot
-from yadokari_builder.layers.xattrs import list_xattrs
+from yadokari_builder.layers.fingerprints import checksum_of_file
+from yadokari_builder.layers.snapshot import Directory, FileMetadata, Snapshot
 
-_NOTHING: dict[str, FileMetadata] = {}
+_MTIME = FileMetadata._fields.index("mtime_ns")
 _CTIME = FileMetadata._fields.index("ctime_ns")
 
 
@@ -32,9 +32,17 @@ class Changes:
         return bool(self.changed or self.deleted)
 
 
-def compare(before: Snapshot, after: Snapshot, boundary: Boundary) -> Changes:
-    """Return what a step has changed between two snapshots of a boundary's root."""
-    return _Comparison(before, after, boundary).run()
+Checksums = Callable[[Collection[str]], Mapping[str, int]]
+"""Tells the checksums that files had before, as far as they are known (see `Fingerprints`)."""
+
+
+def compare(before: Snapshot, after: Snapshot, boundary: Boundary, checksums: Checksums) -> Changes:
+    """Return what a step has changed between two snapshots of a boundary's root.
+
+    Files that only seem to have changed are read, if `checksums` tells what they held before; else they
+    count as changed.
+    """
+    return _Comparison(before, after, boundary).run(checksums)
 
 
 class _Comparison:
@@ -45,8 +53,9 @@ class _Comparison:
         self._changed: list[str] = []
         self._deleted: list[str] = []
         self._opaque: set[str] = set()
+        self._doubtful: set[str] = set()
 
-    def run(self) -> Changes:
+    def run(self, checksums: Checksums) -> Changes:
         walk = [self._directory("/", fresh=False)]
         while walk:
             following = next(walk[-1], None)
@@ -55,7 +64,18 @@ class _Comparison:
             else:
                 walk.append(self._directory(following[0], fresh=following[1]))
         self._deleted.sort(key=walk_key)
-        return Changes(tuple(self._changed), tuple(self._deleted), frozenset(self._opaque))
+        untouched = self._untouched(checksums) if self._doubtful else frozenset()
+        changed = tuple(path for path in self._changed if path not in untouched)
+        return Changes(changed, tuple(self._deleted), frozenset(self._opaque))
+
+    def _untouched(self, checksums: Checksums) -> frozenset[str]:
+        """Return the doubtful files that hold what they held before."""
+        known = checksums(self._doubtful)
+        return frozenset(
+            path
+            for path, checksum in known.items()
+            if checksum == checksum_of_file(self._boundary.host(path))
+        )
 
     def _directory(self, path: str, *, fresh: bool) -> Iterator[tuple[str, bool]]:
         """Record a directory's entries; give those that are directories, and whether all in them is new.
@@ -68,16 +88,15 @@ class _Comparison:
         if then is not None and now == then:
             yield from ((f"{prefix}/{name}", False) for name in now.directory_names())
             return
-        old = then.entries() if then is not None else _NOTHING
-        new = now.entries()
-        self._deleted += [f"{prefix}/{name}" for name in old if name not in new]
-        for name, metadata in new.items():
-            below = f"{prefix}/{name}"
-            previous = old.get(name)
-            if previous is None or self._differs(below, previous, metadata):
+        for name, old, new in _paired(then, now):
+            below = f"{prefix}/{os.fsdecode(name)}"
+            if new is None:
+                self._deleted.append(below)
+                continue
+            if old is None or self._differs(below, old, new):
                 self._changed.append(below)
-            if metadata.is_directory and below in self._after:
-                yield below, self._is_fresh(below, previous, metadata)
+            if new.is_directory and below in self._after:
+                yield below, self._is_fresh(below, old, new)
 
     def _is_fresh(self, path: str, old: FileMetadata | None, new: FileMetadata) -> bool:
         """Tell whether a directory is not the one that was there, which then must not show through."""
@@ -93,24 +112,42 @@ class _Comparison:
             return False
         if new.is_directory:
             return _directory_differs(old, new)
-        if old.links != new.links and old[:_CTIME] == new[:_CTIME]:
-            # Another name came or went, which is no change of this one: `rm` of a package cache must not put
-            # everything linked from it into the layer again. Attributes may have been set as well; content of
-            # the same size put in with the old time set back, in the same step, is what stays unseen here.
-            return bool(list_xattrs(self._boundary.host(path)))
+        if old[:_CTIME] == new[:_CTIME]:
+            if new.is_link:
+                return False  # another target would be another inode
+            if new.is_regular:
+                self._doubtful.add(path)
         return True
 
 
 def _directory_differs(old: FileMetadata, new: FileMetadata) -> bool:
     """Compare directories but for what entries that come and go leave on them.
 
-    Those set both times to the same clock; only somebody who sets a time or an attribute sets one alone.
+    Those set both times to the same clock; only somebody who sets a time sets one alone.
     """
-    if (old.inode, old.mode, old.owner) != (new.inode, new.mode, new.owner):
+    if old[:_MTIME] != new[:_MTIME]:
         return True
-    if old.ctime_ns == new.ctime_ns:
-        return False
-    return new.mtime_ns != new.ctime_ns
+    return old.mtime_ns != new.mtime_ns != new.ctime_ns
+
+
+def _paired(
+    before: Directory | None, after: Directory
+) -> Iterator[tuple[bytes, FileMetadata | None, FileMetadata | None]]:
+    """Yield the names of two lists of entries in their order, with the entry of each that has one."""
+    olds = iter(before or ())
+    old = next(olds, None)
+    for name, new in after:
+        while old and old[0] < name:
+            yield *old, None
+            old = next(olds, None)
+        if old and old[0] == name:
+            yield name, old[1], new
+            old = next(olds, None)
+        else:
+            yield name, None, new
+    while old:
+        yield *old, None
+        old = next(olds, None)
 
 
 def walk_key(path: str) -> bytes:

@@ -2,31 +2,26 @@
 
 import itertools
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
 from yadokari_builder.layers.content import clone
+from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.layer_file import Content, LayerFile
 from yadokari_builder.layers.members import FileContent, Members
 from yadokari_builder.layers.tar_member import BLOCK, Member
 
-
-class Amount(NamedTuple):
-    """How much is held: a number of members, and bytes in memory."""
-
-    members: int
-    memory: int
-
-    def without(self, other: "Amount") -> "Amount":
-        """Return what is left when `other` is taken away."""
-        return Amount(self.members - other.members, self.memory - other.memory)
+# A clone keeps its blocks when the file itself is deleted: of free space as many times as much must be left.
+_FREE_FOR_CLONED = 10
+# Bytes that a member takes besides its texts.
+_MEMBER = 350
 
 
-def hold(members: Members, limit: Amount, folder: Path) -> "Held":
-    """Hold the content of members as it is now, as far as `limit` goes.
+def hold(members: Members, limit: int, folder: Path) -> "Held":
+    """Hold the content of members as it is now, as far as `limit` bytes of memory go.
 
     Files are read into memory, or cloned into `folder` where the file system shares their blocks between
     clones; copies would take as much of the disk again as the layer's files do.
@@ -44,7 +39,8 @@ def hold(members: Members, limit: Amount, folder: Path) -> "Held":
 class Held:
     """Members that are held and, after them, the `rest` of a layer's members where not all could be held.
 
-    They are to be iterated over once, and released in the end. `size` is that of the content held, in bytes.
+    They are to be iterated over once, and released in the end. `size` is that of the content held, `memory`
+    what holding takes, both in bytes.
     """
 
     folder: Path
@@ -53,24 +49,26 @@ class Held:
     memory: int = 0
     _members: list[tuple[Member, Content | None]] = field(default_factory=list)
     _clones: list[Path] = field(default_factory=list)
-
-    @property
-    def amount(self) -> Amount:
-        """How much is held."""
-        return Amount(len(self._members), self.memory)
+    _cloned: int = 0
 
     def __iter__(self) -> Iterator[tuple[Member, Content | None]]:
         return itertools.chain(self._members, self.rest or ())
 
-    def add(self, member: Member, content: Content | None, limit: Amount) -> bool:
+    def add(self, member: Member, content: Content | None, limit: int) -> bool:
         """Hold one more member; tells whether that was possible."""
-        if len(self._members) == limit.members:
+        memory = self.memory + _memory_of(member)
+        if memory > limit:
             return False
         if isinstance(content, FileContent):
-            content = self._keep(content, member.size, limit.memory)
+            if memory + member.size <= limit:
+                memory += member.size
+                content = _read(content, member.size)
+            else:
+                content = self._clone(content, member.size)
             if content is None:
                 return False
         self._members.append((member, content))
+        self.memory = memory
         self.size += member.size
         return True
 
@@ -80,36 +78,47 @@ class Held:
         for path in self._clones:
             path.unlink(missing_ok=True)
 
-    def _keep(self, content: FileContent, size: int, most_memory: int) -> Content | None:
-        file = content.open()
-        try:
-            if self.memory + size > most_memory:
-                return self._clone(file)
-            data = os.pread(file, size, 0)
-        finally:
-            os.close(file)
-        if len(data) < size:
-            return None  # what is wrong with it comes to light when it is packed
-        self.memory += size
-        return _Kept(data)
-
-    def _clone(self, file: int) -> FileContent | None:
+    def _clone(self, content: FileContent, size: int) -> FileContent | None:
+        space = os.statvfs(self.folder)
+        if (self._cloned + size) * _FREE_FOR_CLONED > space.f_bavail * space.f_frsize:
+            return None
         handle, name = tempfile.mkstemp(prefix="held-", dir=self.folder)
         try:
-            is_cloned = clone(file, handle)
+            file = content.open()
+            try:
+                is_cloned = clone(file, handle)
+            finally:
+                os.close(file)
         finally:
             os.close(handle)
         if not is_cloned:
             os.unlink(name)
             return None
         self._clones.append(Path(name))
+        self._cloned += size
         return FileContent(name)
+
+
+def _memory_of(member: Member) -> int:
+    texts = sys.getsizeof(member.name) + sys.getsizeof(member.link)
+    return _MEMBER + texts + sum(len(value) for value in member.xattrs.values())
+
+
+def _read(content: FileContent, size: int) -> "_Kept | None":
+    file = content.open()
+    try:
+        data = os.pread(file, size, 0)
+    finally:
+        os.close(file)
+    # What is wrong with a file that is shorter comes to light when it is packed.
+    return _Kept(data) if len(data) == size else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
     data: bytes
 
-    def write_to(self, layer: LayerFile, size: int) -> None:
+    def write_to(self, layer: LayerFile, size: int) -> int:
         layer.write(self.data)
         layer.write(bytes(-size % BLOCK))
+        return crc32(self.data)

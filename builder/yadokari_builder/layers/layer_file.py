@@ -12,6 +12,7 @@ from typing import Protocol, Self
 
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
+from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.tar_member import BLOCK
 from yadokari_builder.oci import media_types
@@ -41,8 +42,12 @@ Read = Callable[[memoryview, int], int]
 class Content(Protocol):
     """What a file of a layer holds."""
 
-    def write_to(self, layer: "LayerFile", size: int) -> None:
-        """Write the first `size` bytes into a layer; raises BuilderError if there are fewer."""
+    def write_to(self, layer: "LayerFile", size: int) -> int:
+        """Write the first `size` bytes into a layer and return their CRC-32.
+
+        Raises BuilderError if there are fewer.
+        """
+        ...
 
 
 class LayerFile:
@@ -109,12 +114,12 @@ class LayerFile:
         self._buffer[self._position : end] = data
         self._position = end
 
-    def write_file(self, read: Read, size: int, name: str) -> None:
-        """Add the first `size` bytes of a file, and what fills them up to whole blocks.
+    def write_file(self, read: Read, size: int, name: str) -> int:
+        """Add the first `size` bytes of a file, and what fills them up to whole blocks; returns their CRC-32.
 
         Raises BuilderError if the file, called `name`, is shorter.
         """
-        offset = 0
+        offset = checksum = 0
         while offset < size:
             if self._position == _BUFFER_SIZE:
                 self._pass_on()
@@ -122,9 +127,11 @@ class LayerFile:
             got = read(self._buffer[self._position : end], offset)
             if not got:
                 raise BuilderError(f"{name} became shorter while it was packed into a layer")
+            checksum = crc32(self._buffer[self._position : self._position + got], checksum)
             self._position += got
             offset += got
         self.write(bytes(-size % BLOCK))
+        return checksum
 
     def finish(self) -> Layer:
         """End the archive and return what it is; nothing can be added any more."""
@@ -178,8 +185,12 @@ class LayerFile:
         self._digest.update(data)
         self._size += len(data)
         written = 0
-        while written < len(data):
-            written += self._file.write(memoryview(data)[written:])
+        try:
+            while written < len(data):
+                written += self._file.write(memoryview(data)[written:])
+        except OSError as error:
+            # The user knows of layers, not of the files that they are on their way in.
+            raise OSError(error.errno, f"writing the layer: {error.strerror}") from error
         if self._watch is not None and self._size >= _WORTH_WATCHING:
             self._show(self._watch)
 

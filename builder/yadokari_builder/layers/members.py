@@ -50,11 +50,11 @@ class FileContent:
 
     path: str
 
-    def write_to(self, layer: LayerFile, size: int) -> None:
-        """Write the first `size` bytes into a layer."""
+    def write_to(self, layer: LayerFile, size: int) -> int:
+        """Write the first `size` bytes into a layer and return their CRC-32."""
         file = self.open()
         try:
-            layer.write_file(lambda buffer, offset: os.preadv(file, [buffer], offset), size, self.path)
+            return layer.write_file(lambda buffer, offset: os.preadv(file, [buffer], offset), size, self.path)
         finally:
             os.close(file)
 

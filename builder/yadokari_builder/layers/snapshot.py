@@ -4,11 +4,13 @@ import os
 import stat
 import time
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.fingerprints import checksum
+from yadokari_builder.layers.xattrs import read_xattrs
 
 _MASK = (1 << 64) - 1
 _TICK_SECONDS = 0.001
@@ -21,8 +23,8 @@ _PATIENCE_NS = 1_000_000_000
 class FileMetadata(NamedTuple):
     """What tells whether an entry has changed.
 
-    `owner` is the user in the lower, the group in the upper 32 bits; `size` of a device is its number. Times
-    are in nanoseconds since the epoch, modulo 2**64.
+    `owner` is the user in the lower, the group in the upper 32 bits; `size` of a device is its number, of a
+    directory a checksum of its extended attributes. Times are in nanoseconds since the epoch, modulo 2**64.
     """
 
     inode: int
@@ -38,14 +40,26 @@ class FileMetadata(NamedTuple):
         """Whether this is a directory's."""
         return stat.S_ISDIR(self.mode)
 
+    @property
+    def is_regular(self) -> bool:
+        """Whether this is a regular file's."""
+        return stat.S_ISREG(self.mode)
 
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a link's."""
+        return stat.S_ISLNK(self.mode)
+
+
+# Numbers in a list take many times what they take in an array.
+_AT_ONCE = 1000
 _FIELDS = len(FileMetadata._fields)
 _MODE = FileMetadata._fields.index("mode")
 
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The entries of one directory, in the order of their names' bytes.
+    """The entries of one directory by name, in the order of the names' bytes.
 
     Kept as joined names and one array of numbers: some 75 bytes an entry, where a dict of tuples takes 500.
     """
@@ -56,13 +70,11 @@ class Directory:
     def __len__(self) -> int:
         return len(self.numbers) // _FIELDS
 
-    def entries(self) -> dict[str, FileMetadata]:
-        """Return the entries by name, in their order."""
-        if not self.numbers:
-            return {}
-        fields = iter(self.numbers)
-        names = os.fsdecode(self.joined_names).split("/")
-        return dict(zip(names, map(FileMetadata._make, zip(*[fields] * _FIELDS, strict=True)), strict=True))
+    def __iter__(self) -> Iterator[tuple[bytes, FileMetadata]]:
+        if self.numbers:
+            fields = iter(self.numbers)
+            metadata = map(FileMetadata._make, zip(*[fields] * _FIELDS, strict=True))
+            yield from zip(self.joined_names.split(b"/"), metadata, strict=True)
 
     def directory_names(self) -> list[str]:
         """Return the names of the entries that are directories."""
@@ -141,36 +153,37 @@ def _walk(boundary: Boundary, top: str, directories: dict[str, Directory]) -> in
 
 def _scan(boundary: Boundary, path: str) -> tuple[Directory, list[str], int]:
     """Return a directory, the names of the directories in it, and the newest change in it."""
-    with os.scandir(boundary.host(path)) as scan:
-        entries = [(os.fsencode(entry.name), entry) for entry in scan]
+    host = os.fsencode(boundary.host(path))
+    names = sorted(os.listdir(host))
     if path == "/" or boundary.has_excluded_below(path):
         prefix = path.rstrip("/")
-        entries = [pair for pair in entries if f"{prefix}/{pair[1].name}" not in boundary.excluded]
-    entries.sort(key=_first)
-    numbers: list[int] = []
+        names = [name for name in names if f"{prefix}/{os.fsdecode(name)}" not in boundary.excluded]
+    prefix_bytes = host.rstrip(b"/") + b"/"
+    array_of_numbers = array("Q")
     below = []
     newest = 0
-    for _, entry in entries:
-        status = entry.stat(follow_symlinks=False)
-        mode = status.st_mode
-        changed = status.st_ctime_ns
-        numbers += (
-            status.st_ino,
-            mode,
-            status.st_gid << 32 | status.st_uid,
-            status.st_rdev or status.st_size,
-            status.st_mtime_ns & _MASK,
-            changed & _MASK,
-            status.st_nlink,
-        )
-        newest = max(newest, changed)
-        if mode & 0o170000 == 0o040000:
-            below.append(entry.name)
-    return Directory(b"/".join([name for name, _ in entries]), array("Q", numbers)), below, newest
-
-
-def _first(pair: tuple[bytes, object]) -> bytes:
-    return pair[0]
+    for start in range(0, len(names), _AT_ONCE):
+        numbers: list[int] = []
+        for name in names[start : start + _AT_ONCE]:
+            status = os.lstat(prefix_bytes + name)
+            mode = status.st_mode
+            changed = status.st_ctime_ns
+            size = status.st_rdev or status.st_size
+            if mode & 0o170000 == 0o040000:
+                below.append(os.fsdecode(name))
+                size = checksum(0, read_xattrs(os.fsdecode(prefix_bytes + name)))
+            numbers += (
+                status.st_ino,
+                mode,
+                status.st_gid << 32 | status.st_uid,
+                size,
+                status.st_mtime_ns & _MASK,
+                changed & _MASK,
+                status.st_nlink,
+            )
+            newest = max(newest, changed)
+        array_of_numbers.extend(numbers)
+    return Directory(b"/".join(names), array_of_numbers), below, newest
 
 
 def _first_missing(boundary: Boundary, path: str) -> str:

@@ -1,10 +1,11 @@
 """A reader of tar archives as streams: fast, bounded in memory, without trust in what it reads."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers import tar_sparse
+from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.streams import CHUNK_SIZE, Readable
 from yadokari_builder.layers.tar_header import (
     extended,
@@ -27,8 +28,9 @@ _MAX_EXTENDED = 1 << 20
 class TarReader:
     """The members of an archive, one after the other.
 
-    Iterating gives the members; the content of the last one given is taken by `write_to`, or left out. After
-    the last member the stream is read to its end, so that a digest of it covers everything.
+    Iterating gives the members; the content of the last one given is taken by `write_to`, or left out, and
+    `checksum` is the CRC-32 of what was taken. After the last member the stream is read to its end, so that a
+    digest of it covers everything.
     Raises ImageInvalidError where the archive is broken or ends within a member.
     """
 
@@ -39,6 +41,7 @@ class TarReader:
         self._content = 0
         self._padding = 0
         self._globals: dict[str, bytes] = {}
+        self.checksum = 0
 
     def __iter__(self) -> Iterator[Member]:
         while (block := self._next_header()) is not None:
@@ -58,6 +61,7 @@ class TarReader:
                 member = member._replace(kind=Kind.DIRECTORY, size=0)
             self._content = member.size
             self._padding = -member.size % BLOCK
+            self.checksum = 0
             yield member
         self._drain()
 
@@ -68,6 +72,7 @@ class TarReader:
         while left:
             chunk = self._some(left)
             left -= len(chunk)
+            self.checksum = crc32(chunk, self.checksum)
             written = os.write(file, chunk)
             while written < len(chunk):
                 written += os.write(file, chunk[written:])
@@ -89,7 +94,7 @@ class TarReader:
             if flag in _GNU_LONG:
                 records.append((_GNU_LONG[flag], data.partition(b"\0")[0]))
             elif flag == _PAX_GLOBAL:
-                self._globals.update(parse_records(data))
+                self._add_globals(parse_records(data))
             else:
                 records += parse_records(data)
             following = self._next_header()
@@ -102,6 +107,11 @@ class TarReader:
         if flag == _OLD_SPARSE:
             return block, tar_sparse.old_gnu(member, block, self._block)
         return block, tar_sparse.pax(member, records, self._block)
+
+    def _add_globals(self, records: Sequence[tuple[str, bytes]]) -> None:
+        self._globals.update(records)
+        if sum(len(key) + len(value) for key, value in self._globals.items()) > _MAX_EXTENDED:
+            raise ImageInvalidError("the archive has global extended headers of more than a mebibyte")
 
     def _extended_data(self, block: bytes) -> bytes:
         size = extended_size(block)

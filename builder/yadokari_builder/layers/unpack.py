@@ -10,6 +10,7 @@ from typing import BinaryIO, NamedTuple
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers import xattrs
 from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.layers.fingerprints import Fingerprints, checksum
 from yadokari_builder.layers.paths import normalise, resolve
 from yadokari_builder.layers.tar_member import Kind, Member
 from yadokari_builder.layers.tar_reader import TarReader
@@ -28,6 +29,7 @@ _NODE_TYPES = {
     Kind.BLOCK_DEVICE: stat.S_IFBLK,
     Kind.FIFO: stat.S_IFIFO,
 }
+_INHERITING = (Kind.FILE, *_NODE_TYPES)
 _DEFAULT_ACL = "system.posix_acl_default"
 _ACLS = ("system.posix_acl_access", _DEFAULT_ACL)
 # Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
@@ -66,16 +68,22 @@ class UnpackReport:
             self.unsafe_links.append(path)
 
 
-def unpack(layer: BinaryIO, boundary: Boundary, *, names_only: bool = False) -> UnpackReport:
+def unpack(
+    layer: BinaryIO,
+    boundary: Boundary,
+    *,
+    names_only: bool = False,
+    fingerprints: Fingerprints | None = None,
+) -> UnpackReport:
     """Apply a layer, an uncompressed archive, to the tree of a boundary.
 
     Nothing is written outside of the root or to what is excluded: names and links are taken as if the root
     were `/`, and what would land on something excluded is left out and reported. The stream is read to its
     end. With `names_only` files get neither content nor metadata (see `is_placeholder`), but for those named
-    `passwd` or `group`; devices and fifos are such files, too. Raises ImageInvalidError if the archive is
-    broken.
+    `passwd` or `group`. `fingerprints` are told what files hold.
+    Raises ImageInvalidError if the archive is broken.
     """
-    return _Unpacking(layer, boundary, names_only=names_only).run()
+    return _Unpacking(layer, boundary, names_only, fingerprints or Fingerprints()).run()
 
 
 def is_placeholder(status: os.stat_result) -> bool:
@@ -96,8 +104,11 @@ class _Parent(NamedTuple):
 class _Unpacking:
     """One archive on its way into a root."""
 
-    def __init__(self, layer: BinaryIO, boundary: Boundary, *, names_only: bool) -> None:
+    def __init__(
+        self, layer: BinaryIO, boundary: Boundary, names_only: bool, fingerprints: Fingerprints
+    ) -> None:
         self._names_only = names_only
+        self._fingerprints = fingerprints
         self._reader = TarReader(layer)
         self._boundary = boundary
         self._prefix = boundary.prefix
@@ -105,8 +116,8 @@ class _Unpacking:
         self._report = UnpackReport()
         # By the name in the archive; None for what is excluded.
         self._parents: dict[str, _Parent | None] = {}
-        # Directories get their metadata last: until then members are still written into them.
-        self._directories: dict[str, Member] = {}
+        # Directories get their owner, mode and time last: until then members are still written into them.
+        self._directories: dict[str, tuple[int, int, int, int]] = {}
         # Hashes of the in-root paths that this layer has added, for whiteouts that follow them. The hashes of
         # strings are keyed at random, so that no archive can make two of them meet.
         self._added: set[int] = set()
@@ -120,7 +131,7 @@ class _Unpacking:
             Kind.FIFO: self._make_node,
         }
         if names_only:
-            self._makers |= dict.fromkeys((Kind.FILE, *_NODE_TYPES), self._make_placeholder)
+            self._makers[Kind.FILE] = self._make_placeholder
 
     def run(self) -> UnpackReport:
         for member in self._reader:
@@ -130,8 +141,8 @@ class _Unpacking:
                 if error.errno in _IMPOSSIBLE:
                     raise ImageInvalidError(f"cannot unpack {member.name!r}: {error.strerror}") from error
                 raise
-        for path, member in self._directories.items():
-            self._finish_directory(path, member)
+        for path, metadata in self._directories.items():
+            self._finish_directory(path, *metadata)
         return self._report
 
     def _apply(self, member: Member) -> None:
@@ -155,6 +166,8 @@ class _Unpacking:
             self._make_directory(path, member)
         elif self._attempt(path, member):
             self._added.add(hash(path))
+            if parent.inherits and member.kind in _INHERITING:
+                _drop_acls(self._prefix + path)
 
     def _enter(self, name: str) -> _Parent | None:
         """Find the directory that a member's leading path means, made where it is missing."""
@@ -238,6 +251,9 @@ class _Unpacking:
         finally:
             os.close(file)
         self._added.add(hash(path))
+        if member.sparse is None:
+            own = {name: value for name, value in member.xattrs.items() if not xattrs.is_foreign(name)}
+            self._fingerprints.add(path, checksum(self._reader.checksum, own))
 
     def _write_content(self, file: int, member: Member) -> None:
         if member.sparse is None:
@@ -257,15 +273,19 @@ class _Unpacking:
                 if not self._make_room(path):
                     return
                 os.mkdir(host, _NEW_DIRECTORY_MODE)
-        self._directories[path] = member
+        for name in xattrs.list_xattrs(host):
+            os.removexattr(host, name)
+        self._set_xattrs(host, member)
+        if _DEFAULT_ACL in member.xattrs:
+            self._parents.clear()  # what lands in it from now on inherits
+        self._directories[path] = (member.uid, member.gid, member.mode, member.mtime_ns)
         self._added.add(hash(path))
 
-    def _finish_directory(self, path: str, member: Member) -> None:
+    def _finish_directory(self, path: str, uid: int, gid: int, mode: int, mtime_ns: int) -> None:
         host = self._prefix + path
-        for name in xattrs.list_xattrs(host):
-            if name not in member.xattrs:
-                os.removexattr(host, name)
-        self._set_metadata(host, member)
+        os.chown(host, uid, gid)
+        os.chmod(host, mode)
+        os.utime(host, ns=(mtime_ns, mtime_ns))
 
     def _attempt(self, path: str, member: Member) -> bool:
         """Make what is neither a directory nor a file with content; tells whether it is there now."""
@@ -296,6 +316,7 @@ class _Unpacking:
                 raise
             self._report.refuse_link(path)
             return False
+        self._fingerprints.link(path, target)
         host = self._prefix + path
         if not self._names_only or os.path.islink(host):
             self._set_metadata(host, member)
@@ -355,7 +376,7 @@ def _is_directory(path: str) -> bool:
         return False
 
 
-def _drop_acls(file: int) -> None:
+def _drop_acls(file: str | int) -> None:
     for name in xattrs.list_xattrs(file):
         if name in _ACLS:
             os.removexattr(file, name)

@@ -40,12 +40,13 @@ class Slow:
         self.may_end = threading.Event()
         self._error = error
 
-    def write_to(self, layer: LayerFile, size: int) -> None:
+    def write_to(self, layer: LayerFile, size: int) -> int:
         assert self.may_end.wait(30)
         if self._error:
             raise self._error
         for _ in range(size >> 20):
             layer.write(bytes(1 << 20))
+        return 0
 
     @property
     def members(self) -> Members:

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from support.checksums import fingerprints_of
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, compare, walk_key
+from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.snapshot import settle, take
 
 Step = Callable[[Path], object]
@@ -23,12 +25,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def changes_of(root: Path, step: Step) -> Changes:
+def changes_of(root: Path, step: Step, known: Fingerprints | None = None) -> Changes:
     boundary = Boundary(root, frozenset({"/excluded", "/dir/mount"}))
+    checksums = (known or fingerprints_of(root)).find
     before = take(boundary)
     settle(before)
     step(root)
-    return compare(before, take(boundary), boundary)
+    return compare(before, take(boundary), boundary, checksums)
 
 
 def swapped(content: str) -> Step:
@@ -55,6 +58,15 @@ def do(*steps: Step) -> Step:
 CASES: dict[str, tuple[Step, Changes]] = {
     "nothing": (lambda root: None, Changes()),
     "a read": (lambda root: (root / "file").read_text(), Changes()),
+    "an owner and modes that were so before": (
+        do(
+            lambda root: os.chown(root / "file", os.geteuid(), os.getegid()),
+            lambda root: (root / "dir").chmod((root / "dir").stat().st_mode),
+            lambda root: os.chown(root / "link", os.geteuid(), os.getegid(), follow_symlinks=False),
+            lambda root: (root / "linked/a").chmod((root / "linked/a").stat().st_mode),
+        ),
+        Changes(),
+    ),
     "a new file": (lambda root: (root / "dir/new").touch(), Changes(("/dir/new",))),
     "new content of the same size and time": (swapped("FILE"), Changes(("/file",))),
     "a mode": (lambda root: (root / "file").chmod(0o600), Changes(("/file",))),
@@ -119,6 +131,18 @@ CASES: dict[str, tuple[Step, Changes]] = {
         ),
         Changes(("/again", "/file")),
     ),
+    "an attribute of a directory in which a file came and went": (
+        do(
+            lambda root: os.setxattr(root / "dir", "user.a", b"1"),
+            lambda root: (root / "dir/tmp").touch(),
+            lambda root: (root / "dir/tmp").unlink(),
+        ),
+        Changes(("/dir",)),
+    ),
+    "new content of the same size and time, and a new link": (
+        do(swapped("FILE"), lambda root: os.link(root / "file", root / "again")),
+        Changes(("/again", "/file")),
+    ),
     "a hard link that went": (lambda root: (root / "linked/b").unlink(), Changes((), ("/linked/b",))),
     "a change of a file with two names": (
         lambda root: (root / "linked/b").write_text("changed"),
@@ -135,6 +159,23 @@ CASES: dict[str, tuple[Step, Changes]] = {
 def test_changes_are_those_that_belong_in_a_layer(case: str, root: Path) -> None:
     step, expected = CASES[case]
     assert changes_of(root, step) == expected
+
+
+def test_an_attribute_that_went_with_a_hard_link_is_a_change(root: Path) -> None:
+    os.setxattr(root / "linked/a", "user.a", b"1")
+    changes = changes_of(
+        root,
+        do(
+            lambda root: os.removexattr(root / "linked/a", "user.a"),
+            lambda root: (root / "linked/b").unlink(),
+        ),
+    )
+    assert changes == Changes(("/linked/a",), ("/linked/b",))
+
+
+def test_a_touched_file_of_which_nothing_is_known_has_changed(root: Path) -> None:
+    changes = changes_of(root, lambda root: (root / "file").chmod(0o644), Fingerprints())
+    assert changes == Changes(("/file",))
 
 
 def test_a_target_of_a_changed_link_is_no_change(root: Path) -> None:

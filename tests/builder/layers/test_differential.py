@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from support.operations import Operation, perform
-from support.scripts import scripts
-from support.trees import describe, essence, first_names, folders_timed_by_entries, pairs_of_names
+from support.scripts import START, scripts
+from support.trees import describe, essence, features, first_names, folders_timed_by_entries, pairs_of_names
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import compare
+from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.members import members_of_changes
 from yadokari_builder.layers.pack import PackedLayer, pack
 from yadokari_builder.layers.snapshot import Directory, Snapshot, settle, take
@@ -32,12 +34,19 @@ def build(root: Path, out: Path, script: Sequence[Sequence[Operation]]) -> list[
     """Perform steps in a tree, and pack a layer of each as a build does."""
     boundary = Boundary(root)
     before = take(boundary)
+    known = Fingerprints()
     layers = []
     for step in script:
         settle(before)
         perform(root, step)
         after = take(boundary)
-        layers.append(pack(members_of_changes(compare(before, after, boundary), boundary), out))
+        layers.append(
+            pack(
+                members_of_changes(compare(before, after, boundary, known.find), boundary),
+                out,
+                fingerprints=known,
+            )
+        )
         before = after
     return layers
 
@@ -79,29 +88,44 @@ def put_image(layout: Path, layers: Sequence[PackedLayer]) -> None:
     (layout / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(scripts)
-def test_layers_applied_by_umoci_and_by_us_are_the_tree(script: list[list[Operation]]) -> None:
-    with TemporaryDirectory(prefix="differential-") as name:
-        work = Path(name)
-        root, out, ours = work / "root", work / "out", work / "ours"
-        for directory in (root, out, ours):
-            directory.mkdir()
-        layers = build(root, out, script)
-        for packed in layers:
-            with packed.path.open("rb") as blob:
-                assert not apply(blob, packed.layer.diff_id, Boundary(ours))
-        put_image(work / "layout", layers)
-        command = ["umoci", "raw", "unpack", "--image", str(work / "layout"), str(work / "umoci")]
-        subprocess.run(command, check=True, capture_output=True)
-        made, timed_by_entries = describe(root, whole_seconds=True), folders_timed_by_entries(root)
-        for applied in (describe(ours, whole_seconds=True), describe(work / "umoci", whole_seconds=True)):
-            assert essence(applied, timed_by_entries) == essence(made, timed_by_entries)
-            # Names of one file in an image are names of one file in the tree it was made from. The other way
-            # it is so within a layer.
-            assert first_names(applied) <= pairs_of_names(made)
-            if len(script) == 1:
-                assert first_names(applied) == first_names(made)
+FEATURES = {"a whiteout", "an opaque whiteout", "a hard link", "an attribute", "an ACL", "a capability"}
+
+
+def test_layers_applied_by_umoci_and_by_us_are_the_tree() -> None:
+    seen: set[str] = set()
+
+    @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @given(scripts)
+    def check(script: list[list[Operation]]) -> None:
+        with TemporaryDirectory(prefix="differential-") as name:
+            seen.update(compared(Path(name), [START, *script]))
+
+    check()
+    assert seen == FEATURES
+
+
+def compared(work: Path, script: Sequence[Sequence[Operation]]) -> set[str]:
+    """Compare what a script makes with what comes of its layers; returns what these have of harder things."""
+    root, out, ours = work / "root", work / "out", work / "ours"
+    for directory in (root, out, ours):
+        directory.mkdir()
+    layers = build(root, out, script)
+    names: set[str] = set()
+    for packed in layers:
+        with packed.path.open("rb") as blob:
+            assert not apply(blob, packed.layer.diff_id, Boundary(ours))
+        with tarfile.open(packed.path) as archive:
+            names.update(archive.getnames())
+    put_image(work / "layout", layers)
+    command = ["umoci", "raw", "unpack", "--image", str(work / "layout"), str(work / "umoci")]
+    subprocess.run(command, check=True, capture_output=True)
+    made, timed_by_entries = describe(root, whole_seconds=True), folders_timed_by_entries(root)
+    for applied in (describe(ours, whole_seconds=True), describe(work / "umoci", whole_seconds=True)):
+        assert essence(applied, timed_by_entries) == essence(made, timed_by_entries)
+        # Names of one file in an image are names of one file in the tree it was made from. The other way it
+        # is so within a layer.
+        assert first_names(applied) <= pairs_of_names(made)
+    return features(made, names)
 
 
 def test_a_tree_of_this_system_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -114,7 +138,9 @@ def test_a_tree_of_this_system_comes_back_as_it_was(tmp_path: Path) -> None:
     shutil.copytree(source, root / "tree", symlinks=True)
     boundary = Boundary(root)
     nothing = Snapshot({"/": Directory(b"", take(Boundary(out)).directories["/"].numbers)}, 0)
-    packed = pack(members_of_changes(compare(nothing, take(boundary), boundary), boundary), out)
+    packed = pack(
+        members_of_changes(compare(nothing, take(boundary), boundary, Fingerprints().find), boundary), out
+    )
     with packed.path.open("rb") as blob:
         assert not apply(blob, packed.layer.diff_id, Boundary(ours))
     assert describe(ours, whole_seconds=True) == describe(root, whole_seconds=True)

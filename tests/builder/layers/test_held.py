@@ -11,12 +11,12 @@ import pytest
 
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.compression import Compression, CompressionKind
-from yadokari_builder.layers.held import Amount, Held, hold
+from yadokari_builder.layers.held import Held, hold
 from yadokari_builder.layers.members import members_of_paths
 from yadokari_builder.layers.pack import pack
 
 PLAIN = Compression(CompressionKind.NONE)
-PLENTY = Amount(1000, 1 << 20)
+PLENTY = 1 << 20
 LARGE = b"as it was\n" * 10_000
 AS_IT_WAS = {"large": LARGE, "large-too": "large", "link": "large", "small": b"as it was"}
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def hold_all(folder: Path, limit: Amount = PLENTY) -> Held:
+def hold_all(folder: Path, limit: int = PLENTY) -> Held:
     paths = [f"/{name}" for name in os.listdir(folder / "root")]
     return hold(members_of_paths(paths, Boundary(folder / "root")), limit, folder / "out")
 
@@ -66,18 +66,25 @@ def packed(held: Held, folder: Path) -> dict[str, bytes | str]:
 def test_what_is_held_is_packed_as_it_was(folder: Path, change: Callable[[Path], object]) -> None:
     held = hold_all(folder)
     assert held.rest is None
-    assert held.amount == Amount(members=4, memory=len(LARGE) + 9)
+    assert held.size == len(LARGE) + 9 < held.memory
     change(folder / "root")
     assert packed(held, folder) == AS_IT_WAS
 
 
-@pytest.mark.parametrize("limit", [Amount(0, 1 << 20), Amount(2, 1 << 20), Amount(1000, 0), Amount(1000, 9)])
-def test_what_is_beyond_the_limit_follows_as_it_is_when_it_is_packed(folder: Path, limit: Amount) -> None:
+@pytest.mark.parametrize("limit", [0, 1000, 2000, len(LARGE), len(LARGE) + 1000])
+def test_what_is_beyond_the_limit_follows_as_it_is_when_it_is_packed(folder: Path, limit: int) -> None:
     held = hold_all(folder, limit)
     assert held.rest is not None
-    assert held.amount.members <= limit.members
-    assert held.memory <= limit.memory
+    assert held.memory <= limit
     assert packed(held, folder) == AS_IT_WAS
+
+
+def test_all_that_a_member_takes_counts(folder: Path) -> None:
+    os.setxattr(folder / "root" / "small", "user.note", b"x" * 1000)
+    (folder / "root" / "link-too").symlink_to("t" * 1000)
+    paths = ["/small", "/link-too"]
+    held = hold(members_of_paths(paths, Boundary(folder / "root")), PLENTY, folder / "out")
+    assert held.memory > 2000
 
 
 def test_a_file_that_becomes_shorter_meanwhile_is_not_held(folder: Path) -> None:
@@ -108,12 +115,18 @@ def xfs(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", str(place)], check=True)
 
 
-def test_where_files_can_share_blocks_no_memory_is_needed(xfs: Path) -> None:
-    held = hold_all(xfs, Amount(1000, 0))
+def test_where_files_can_share_blocks_content_needs_no_memory(xfs: Path) -> None:
+    held = hold_all(xfs, 5000)
     assert held.rest is None
-    assert held.size == len(LARGE) + 9
+    assert held.size == len(LARGE) + 9 > held.memory
     (xfs / "root" / "large").write_text("new")
     (xfs / "root" / "small").unlink()
     assert packed(held, xfs) == AS_IT_WAS
     held.release()
     assert len(list((xfs / "out").iterdir())) == 1  # the layer
+
+
+def test_clones_leave_most_of_the_free_space_alone(xfs: Path) -> None:
+    with (xfs / "root" / "large").open("ab") as file:
+        os.posix_fallocate(file.fileno(), 0, 60 << 20)
+    assert hold_all(xfs, 5000).rest is not None
