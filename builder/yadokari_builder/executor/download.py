@@ -3,12 +3,13 @@
 from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import BinaryIO, cast
 
-from yadokari_builder.layers.streams import ThreadedReader
+from yadokari_builder.layers.spool import SpooledReader
 from yadokari_builder.registry.source import LayerSource
 
-# Each of them has at most some mebibytes in memory.
+# Each of them has at most some mebibytes in memory, and one layer on disk.
 _AT_ONCE = 3
 
 
@@ -30,18 +31,20 @@ class _Download:
 
 
 @contextmanager
-def downloading(layers: Iterable[LayerSource]) -> Iterator[Iterator[BinaryIO]]:
+def downloading(layers: Iterable[LayerSource], folder: Path) -> Iterator[Iterator[BinaryIO]]:
     """Give the blobs of layers one after the other; leaving the context gives up what is under way.
+
+    What comes in before its turn goes to nameless files in `folder`.
 
     Reading a blob raises what opening or reading its source raises.
     """
     waiting = deque(layers)
-    running: deque[tuple[_Download, ThreadedReader]] = deque()
+    running: deque[tuple[_Download, SpooledReader]] = deque()
 
     def start() -> None:
         while waiting and len(running) < _AT_ONCE:
             download = _Download(waiting.popleft())
-            running.append((download, ThreadedReader(download)))
+            running.append((download, SpooledReader(download, folder)))
 
     def stop_first() -> None:
         download, reader = running.popleft()

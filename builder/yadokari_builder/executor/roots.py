@@ -179,7 +179,9 @@ class Roots:
         *,
         names_only: bool = False,
     ) -> None:
-        with downloading(pulled.layers) as blobs:
+        folder = Path(self.lodging.host(self.lodging.work("blobs")))
+        folder.mkdir(exist_ok=True)
+        with downloading(pulled.layers, folder) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
                     report = apply(

@@ -252,8 +252,8 @@ class _Unpacking:
             os.close(file)
         self._added.add(hash(path))
         if member.sparse is None:
-            own = {name: value for name, value in member.xattrs.items() if not xattrs.is_foreign(name)}
-            self._fingerprints.add(path, checksum(self._reader.checksum, own))
+            content = self._reader.checksum
+            self._fingerprints.add(path, checksum(content, _own(member)) if member.xattrs else content)
 
     def _write_content(self, file: int, member: Member) -> None:
         if member.sparse is None:
@@ -367,6 +367,10 @@ class _Unpacking:
 
     def _is_added(self, path: str) -> bool:
         return hash(path) in self._added
+
+
+def _own(member: Member) -> dict[str, bytes]:
+    return {name: value for name, value in member.xattrs.items() if not xattrs.is_foreign(name)}
 
 
 def _is_directory(path: str) -> bool:
