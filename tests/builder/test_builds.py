@@ -3,12 +3,14 @@
 import base64
 import json
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
 from support.layout import Layout
 from support.pod import Bind, PodResult, run_pod, why_no_containers
+from support.pod.api import COMMAND
 
 pytestmark = [
     pytest.mark.pod,
@@ -97,6 +99,22 @@ def test_what_cannot_be_built_is_explained_and_has_its_own_exit_code(
     assert result.exit_code == code, result.output
     assert message in result.output
     assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.35, 0.6, 0.85])
+def test_a_signal_ends_a_build_also_while_a_step_prints_much(tmp_path: Path, seconds: float) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo ready; yes 'a line of some length'\n")
+    command = [str(COMMAND), f"--bind={tmp_path}", "--", f"--context=dir://{tmp_path}", "--no-push"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pod:
+        assert pod.stdout
+        for line in pod.stdout:
+            if line == "ready\n":
+                break
+        threading.Timer(seconds, pod.terminate).start()
+        output = pod.stdout.read()
+    assert pod.returncode == 143
+    assert "error: the build was cancelled" in output
+    assert "Traceback" not in output
 
 
 def test_a_step_cannot_get_at_the_registrys_credentials(tmp_path: Path) -> None:

@@ -98,6 +98,27 @@ def content(layer: bytes, name: str) -> bytes:
         return file.read()
 
 
+def test_owners_and_modes_that_were_so_before_put_nothing_into_a_layer(tmp_path: Path) -> None:
+    build(
+        tmp_path,
+        "FROM debian:bookworm\nCOPY --chown=1:1 . /work/\n"
+        "RUN chown -R 1:1 /work && chown root:root /usr/share /usr/share/* && chmod u+r /bin/ls\n"
+        "RUN ln /bin/ls /bin/list && chmod u+r /bin/ls\n",
+    )
+    assert image(tmp_path).names_in_layers(1) == {
+        "work", "work/Dockerfile", "work/file", "usr", "usr/bin", "usr/bin/list",
+    }  # fmt: skip
+
+
+def test_a_single_snapshot_has_what_the_last_of_several_copies_left_where_a_mount_is(tmp_path: Path) -> None:
+    build(
+        tmp_path,
+        "FROM busybox\nCOPY --link . /proc/d/\nCOPY --link file /proc/d\n".replace("/proc/d/", "/proc/d"),
+        "--single-snapshot",
+    )
+    assert image(tmp_path).names_in_layers(1) == {"proc", "proc/d"}
+
+
 def test_an_ignored_path_is_there_for_steps_and_in_no_layer(tmp_path: Path) -> None:
     dockerfile = """\
 FROM busybox
@@ -128,10 +149,12 @@ def test_a_stage_that_changes_no_file_is_not_unpacked(tmp_path: Path) -> None:
         "RUN head -c 1000000000 /dev/urandom > /large",
         "RUN truncate -s 4000000000 /sparse",
         "RUN mkdir /many && cd /many && for d in $(seq 300); do mkdir $d; (cd $d; touch $(seq 300)); done",
+        "RUN mkdir /many && cd /many && seq 100000 | xargs touch",
+        "RUN mkdir /d && for n in $(seq 29000); do ln -s $(printf '%02000d' $n) /d/$n; done",
     ],
-    ids=["1 GB in a file", "4 GB in a sparse file", "90,000 files"],
+    ids=["1 GB in a file", "4 GB in a sparse file", "90,000 files", "100,000 in one folder", "long links"],
 )
 def test_memory_is_bounded_whatever_is_in_a_layer(tmp_path: Path, step: str) -> None:
-    report = build(tmp_path, f"FROM busybox\n{step}\n").report
+    report = build(tmp_path, f"FROM busybox\n{step}\nRUN touch /next\n").report
     assert report is not None
     assert report.peak_rss_bytes < 150 * MEGABYTE

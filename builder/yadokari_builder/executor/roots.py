@@ -12,6 +12,7 @@ from yadokari_builder.executor.copy.sources import ROOT_OWNER, SourceTree
 from yadokari_builder.executor.download import downloading
 from yadokari_builder.executor.lodging import Lodging
 from yadokari_builder.executor.plan import Base, ImageBase
+from yadokari_builder.executor.report import counted
 from yadokari_builder.executor.steps import (
     ContextSource,
     EmptySource,
@@ -27,6 +28,7 @@ from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.paths import resolve
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
+from yadokari_builder.layers.xattrs import is_foreign
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import PulledImage
@@ -181,6 +183,7 @@ class Roots:
     ) -> None:
         folder = Path(self.lodging.host(self.lodging.work("blobs")))
         folder.mkdir(exist_ok=True)
+        whole = UnpackReport()
         with downloading(pulled.layers, folder) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
@@ -189,11 +192,12 @@ class Roots:
                     )
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
-                _tell(pulled.reference, report, self.lodging.runtime)
+                whole.add(report)
+        _tell(pulled.reference, whole, self.lodging.runtime)
 
 
 def _tell(reference: Reference, report: UnpackReport, runtime: str) -> None:
-    """Say once a layer what of it could not be written as it stands."""
+    """Say once what of an image could not be written as it stands."""
     if report.excluded:
         own = any(path == runtime or path.startswith(f"{runtime}/") for path in report.excluded)
         # Nearly every image has a /dev; one that has a runtime of its own is worth a word.
@@ -203,9 +207,14 @@ def _tell(reference: Reference, report: UnpackReport, runtime: str) -> None:
             reference.familiar, ", ".join(report.excluded[:3]),
         )  # fmt: skip
     for name, count in report.xattrs.items():
-        logger.warning("%s: the node refuses the attribute %s of %d files", reference.familiar, name, count)
+        who = "it is of a host, not of an image" if is_foreign(name) else "the node refuses it"
+        logger.warning(
+            "%s: the attribute %s of %s is left out: %s",
+            reference.familiar, name, counted(count, "file"), who,
+        )  # fmt: skip
     if report.devices:
-        logger.warning("%s: the node refuses to make %d device files", reference.familiar, report.devices)
+        devices = counted(report.devices, "device file")
+        logger.warning("%s: the node refuses to make %s", reference.familiar, devices)
     if report.unsafe_links:
         logger.warning(
             "%s: %d hard links lead out of the root and are left out: %s",

@@ -57,6 +57,16 @@ class UnpackReport:
     def __bool__(self) -> bool:
         return bool(self.excluded or self.unsafe_links or self.xattrs or self.devices)
 
+    def add(self, other: "UnpackReport") -> None:
+        """Take in what another archive held."""
+        for path in other.excluded:
+            self.leave_out(path)
+        for path in other.unsafe_links:
+            self.refuse_link(path)
+        for name, count in other.xattrs.items():
+            self.xattrs[name] = self.xattrs.get(name, 0) + count
+        self.devices += other.devices
+
     def leave_out(self, path: str) -> None:
         """Note that something excluded was in the way."""
         if len(self.excluded) < _MOST_PATHS:

@@ -147,3 +147,21 @@ def test_files_that_nobody_needs_any_more_are_deleted(roots: Roots, tmp_path: Pa
     folder = roots.source(StageSource(0)).root
     roots.forget(0)
     assert not folder.exists()
+
+
+def test_what_of_an_image_is_left_out_is_said_once(
+    roots: Roots, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    attributes = {"SCHILY.xattr.trusted.note": "x", "SCHILY.xattr.unknown.note": "x"}
+    base = pulled(
+        tmp_path_factory.mktemp("image"),
+        *(file(name, b"", pax_headers=attributes) for name in ("a", "b")),
+        hard_link("c", "../../etc/shadow"),
+    )
+    roots.fill(*base, Files.CONTENT, last_use=False)
+    assert caplog.messages == [
+        "example.com/base:latest: the attribute trusted.note of 2 files is left out:"
+        " it is of a host, not of an image",
+        "example.com/base:latest: the attribute unknown.note of 2 files is left out: the node refuses it",
+        "example.com/base:latest: 1 hard links lead out of the root and are left out: /c",
+    ]

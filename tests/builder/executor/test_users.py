@@ -89,6 +89,13 @@ def test_a_fifo_in_the_place_of_a_file_does_not_hang(root: Path) -> None:
         find_user("app", root)
 
 
+def test_a_folder_in_the_place_of_a_file_is_named(root: Path) -> None:
+    root.joinpath("etc/passwd").unlink()
+    root.joinpath("etc/passwd").mkdir()
+    with pytest.raises(DockerfileError, match="/etc/passwd of the image is not a regular file"):
+        find_user("app", root)
+
+
 @pytest.mark.parametrize(
     ("spec", "owner"),
     [

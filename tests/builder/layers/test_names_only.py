@@ -17,6 +17,10 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.unpack import is_placeholder, unpack
 
+# Entries: version 2, then tag, permissions and id of each (linux/posix_acl_xattr.h).
+ACL = bytes.fromhex(
+    "02000000 0100 0700 ffffffff 0200 0600 39050000 0400 0500 ffffffff 1000 0700 ffffffff 2000 0500 ffffffff"
+)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 
 NAMES = st.sampled_from(["a", "b", "c", "passwd", ".wh.a", ".wh.b", ".wh..wh..opq"])
@@ -88,3 +92,14 @@ def test_a_hard_link_to_a_placeholder_is_one(tmp_path: Path) -> None:
         names_only=True,
     )
     assert is_placeholder(os.lstat(tmp_path / "etc/passwd"))
+
+
+@needs_root
+def test_a_placeholder_inherits_nothing_of_its_folder(tmp_path: Path) -> None:
+    acl = ACL.decode("utf-8", "surrogateescape")
+    attributes = {"SCHILY.xattr.system.posix_acl_default": acl}
+    layers = [[directory("d", pax_headers=attributes), file("d/same", b"")], [file("d/next", b"")]]
+    assert not unpacked(tmp_path, layers, names_only=True)
+    for name in ("same", "next"):
+        assert os.listxattr(tmp_path / "d" / name) == []
+        assert is_placeholder(os.lstat(tmp_path / "d" / name))

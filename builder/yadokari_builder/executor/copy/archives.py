@@ -130,7 +130,8 @@ class _Unpacking:
         if member.kind is not Kind.LINK:
             os.chmod(host, member.mode)
         for name, value in member.xattrs.items():
-            set_xattr(host, name, value)
+            if not set_xattr(host, name, value):
+                self.destination.refused.add(name)
         _set_times(host, member)
 
 

@@ -31,6 +31,8 @@ class Destination:
     written below the folder `staging`, at the same path: there the image's view of it is kept, so one staging
     folder goes with a stage from its first step to its last.
 
+    `refused` names extended attributes that its file system did not take.
+
     A `detached` destination is empty to begin with, as for --link: links that stand in the root are not
     followed but replaced, and so is the metadata of folders.
     """
@@ -40,6 +42,7 @@ class Destination:
         self._staging = str(staging)
         self._detached = detached
         self._touched: dict[str, None] = {}
+        self.refused: set[str] = set()
 
     def host(self, path: str) -> str:
         """Return where an in-root path is for the operating system."""

@@ -116,6 +116,10 @@ class _Copying:
                     self._copy_local(word)
             for heredoc in self.instruction.heredocs:
                 self._copy_heredoc(heredoc)
+        if refused := self.destination.refused:
+            logger.warning(
+                "the node refuses attributes of files, which are left out: %s", ", ".join(sorted(refused))
+            )
         outcome = CopyOutcome(self.destination.written(), self.destination.staged())
         if outcome.staged:
             logger.warning(

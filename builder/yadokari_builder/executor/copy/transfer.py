@@ -152,7 +152,7 @@ class Transfer:
         if folder.created or (folder.is_taken and not folder.is_top):
             self._own(target, folder.status)
             os.chmod(target, self._mode(folder.status))
-            copy_xattrs(source, target)
+            self._copy_xattrs(source, target)
         elif not folder.is_top:
             os.chmod(target, stat.S_IMODE(folder.status.st_mode))
             return
@@ -191,7 +191,7 @@ class Transfer:
                 copy_content(from_file, to_file, status)
                 os.fchown(to_file, *self._owner(status))
                 os.fchmod(to_file, self._mode(status))
-                copy_xattrs(from_file, to_file)
+                self._copy_xattrs(from_file, to_file)
                 os.utime(to_file, ns=_times(status))
             finally:
                 os.close(to_file)
@@ -214,7 +214,7 @@ class Transfer:
     def _copy_link(self, source: str, status: os.stat_result, target: str) -> None:
         os.symlink(os.readlink(source), target)
         self._own(target, status)
-        copy_xattrs(source, target)
+        self._copy_xattrs(source, target)
         os.utime(target, ns=_times(status), follow_symlinks=False)
 
     def _copy_special(self, source: str, status: os.stat_result, target: str) -> None:
@@ -225,8 +225,11 @@ class Transfer:
             os.mknod(target, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
         self._own(target, status)
         os.chmod(target, self._mode(status))
-        copy_xattrs(source, target)
+        self._copy_xattrs(source, target)
         os.utime(target, ns=_times(status))
+
+    def _copy_xattrs(self, source: str | int, target: str | int) -> None:
+        self.destination.refused.update(copy_xattrs(source, target))
 
     def _own(self, target: str, status: os.stat_result) -> None:
         os.chown(target, *self._owner(status), follow_symlinks=False)

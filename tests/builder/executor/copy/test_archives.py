@@ -68,6 +68,17 @@ def test_chown_is_for_members_and_chmod_is_not(workshop: Any) -> None:
     assert workshop.mode("x/b") == 0o640
 
 
+def test_attributes_that_the_node_refuses_are_named_once(
+    workshop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    members = [_member(name, tarfile.REGTYPE) for name in ("a", "b")]
+    for member in members:
+        member.pax_headers = {"SCHILY.xattr.unknown.note": "x"}
+    workshop.context.joinpath("a.tar").write_bytes(_archive(*members))
+    workshop.do("ADD a.tar /")
+    assert caplog.messages == ["the node refuses attributes of files, which are left out: unknown.note"]
+
+
 def test_members_replace_what_is_there_and_folders_merge(workshop: Any) -> None:
     content = _archive(("dir", "file"), _member("file", tarfile.DIRTYPE), _member("both", tarfile.DIRTYPE))
     workshop.context.joinpath("a.tar").write_bytes(content)

@@ -1,5 +1,6 @@
 """Where sources land: destinations, folders, links and what is in the way."""
 
+import os
 from typing import Any
 
 import pytest
@@ -208,3 +209,16 @@ def test_a_heredoc_is_renamed_by_a_destination_without_a_slash(workshop: Any) ->
     workshop.do("COPY --chmod=0700 <<one /y\n1\none")
     assert workshop.tree() == {"y": "1\n"}
     assert workshop.mode("y") == 0o700
+
+
+def test_a_linked_copy_sees_nothing_of_the_folders_that_are_there(workshop: Any) -> None:
+    workshop.fill({"a": "A"})
+    workshop.fill_root({"d/e/b": "B"})
+    for folder in (workshop.root / "d", workshop.root / "d/e"):
+        os.setxattr(folder, "user.note", b"theirs")
+        os.utime(folder, (1, 1))
+    outcome = workshop.do("COPY --link a /d/e/f/a")
+    assert outcome.touched == ("/d", "/d/e", "/d/e/f", "/d/e/f/a")
+    for folder in (workshop.root / "d", workshop.root / "d/e"):
+        assert os.listxattr(folder) == []
+        assert folder.stat().st_mtime > 1
