@@ -47,7 +47,9 @@ class Fingerprints:
         # Paths by their hashes, which are keyed at random: nobody can make two of them meet.
         self._paths = array("q")
         self._checksums = array("I")
-        self._links: dict[int, int] = {}
+        # Other names of files, and the other way round; None where nothing is known.
+        self._links: dict[int, int | None] = {}
+        self._names: dict[int, list[int]] = {}
 
     def add(self, path: str, checksum: int) -> None:
         """Note what a file holds."""
@@ -55,10 +57,22 @@ class Fingerprints:
         self._checksums.append(checksum)
         if self._links:
             self._links.pop(hash(path), None)
+            self._part_names(hash(path))
+
+    def forget(self, path: str) -> None:
+        """Note that a path is another file, of which nothing is known."""
+        self._links[hash(path)] = None
+        self._part_names(hash(path))
 
     def link(self, path: str, target: str) -> None:
         """Note that a path is another name of a file."""
         self._links[hash(path)] = hash(target)
+        self._names.setdefault(hash(target), []).append(hash(path))
+
+    def _part_names(self, path: int) -> None:
+        for name in self._names.pop(path, ()):
+            if self._links.get(name) == path:
+                self._links[name] = None
 
     def find(self, paths: Collection[str]) -> dict[str, int]:
         """Return the checksums of those of the files that are known."""
@@ -67,7 +81,7 @@ class Fingerprints:
 
     def _find(self, wanted: set[int]) -> dict[int, int]:
         targets = {path: self._links.get(path, path) for path in wanted}
-        missing = set(targets.values())
+        missing = {target for target in targets.values() if target is not None}
         found = {
             path: checksum
             for path, checksum in zip(self._paths, self._checksums, strict=True)
@@ -76,4 +90,6 @@ class Fingerprints:
         missing -= found.keys()
         if self._below and missing:
             found |= self._below._find(missing)
-        return {path: found[target] for path, target in targets.items() if target in found}
+        return {
+            path: found[target] for path, target in targets.items() if target is not None and target in found
+        }

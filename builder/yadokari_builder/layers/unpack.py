@@ -264,6 +264,8 @@ class _Unpacking:
         if member.sparse is None:
             content = self._reader.checksum
             self._fingerprints.add(path, checksum(content, _own(member)) if member.xattrs else content)
+        else:
+            self._fingerprints.forget(path)
 
     def _write_content(self, file: int, member: Member) -> None:
         if member.sparse is None:
@@ -293,9 +295,9 @@ class _Unpacking:
 
     def _finish_directory(self, path: str, uid: int, gid: int, mode: int, mtime_ns: int) -> None:
         host = self._prefix + path
-        os.chown(host, uid, gid)
+        os.chown(host, uid, gid, follow_symlinks=False)
         os.chmod(host, mode)
-        os.utime(host, ns=(mtime_ns, mtime_ns))
+        os.utime(host, ns=(mtime_ns, mtime_ns), follow_symlinks=False)
 
     def _attempt(self, path: str, member: Member) -> bool:
         """Make what is neither a directory nor a file with content; tells whether it is there now."""

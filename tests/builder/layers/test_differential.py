@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+from array import array
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -137,7 +138,7 @@ def test_a_tree_of_this_system_comes_back_as_it_was(tmp_path: Path) -> None:
         directory.mkdir()
     shutil.copytree(source, root / "tree", symlinks=True)
     boundary = Boundary(root)
-    nothing = Snapshot({"/": Directory(b"", take(Boundary(out)).directories["/"].numbers)}, 0)
+    nothing = Snapshot({"/": Directory(b"", array("Q"))}, 0)
     packed = pack(
         members_of_changes(compare(nothing, take(boundary), boundary, Fingerprints().find), boundary), out
     )
