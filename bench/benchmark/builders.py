@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def chroot_buildah() -> Builder:
 def peer(text: str) -> Builder:
     """Read `[NAME=]COMMAND`, where the command has placeholders; it is no shell's."""
     name, found, command = text.partition("=")
-    if not found or not name.isidentifier():
+    if not found or not re.fullmatch(r"[\w.-]+", name):
         name, command = shlex.split(text)[0].rpartition("/")[2], text
     words = shlex.split(command)
 

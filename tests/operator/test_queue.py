@@ -61,7 +61,7 @@ def test_a_busy_key_does_not_hold_up_another() -> None:
 
 def test_a_delayed_key_is_due_when_its_time_has_come() -> None:
     async def scenario(queue: WorkQueue[Key]) -> None:
-        queue.add(KEY, 0.1)
+        queue.add(KEY, 1)
         assert await nothing_is_due(queue)
         assert await queue.get() == KEY
 

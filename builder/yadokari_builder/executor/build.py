@@ -140,12 +140,10 @@ class Build:
                 return None
 
     def _pack(self, members: Members | None, *, followed: bool) -> "Future[PackedLayer] | None":
+        if members is None:
+            return None
         try:
-            return (
-                None
-                if members is None
-                else self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
-            )
+            return self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
         except (BuilderError, OSError):
             self._raise_failed()  # an earlier layer's trouble is this one's, too
             raise

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match, clean, read_ignore_file
@@ -73,9 +73,20 @@ def test_a_walk_that_hands_down_matches_comes_to_the_same(patterns: list[str], p
     names = path.split("/")
     match: Match | None = None
     for length in range(1, len(names) + 1):
-        match = ignore.match("/".join(names[:length]), match or Match(False, (False,) * len(ignore.patterns)))
+        above = "/".join(names[:length])
+        match = ignore.match(above, match or Match(False, (False,) * len(ignore.patterns)))
+        if length < len(names):
+            # As in BuildKit, what would not have changed the answer for a folder is not handed down.
+            handed_down = zip(ignore.patterns, match.by_pattern, strict=True)
+            assume(all(is_known or not pattern.matches(above) for pattern, is_known in handed_down))
     assert match is not None
     assert match.is_ignored == ignore.matches(path)
+
+
+def test_an_exception_for_a_folder_that_is_not_ignored_saves_nothing_in_it_in_a_walk() -> None:
+    ignore = IgnorePatterns.of(["a/a", "!a"])
+    assert ignore.match("a/a", ignore.match("a", Match(False, (False, False)))).is_ignored
+    assert not ignore.matches("a/a")
 
 
 @given(st.lists(PATTERNS, max_size=5), PATHS)
