@@ -9,13 +9,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from support import operations, trees
 from support.layout import Layout
 from support.operations import Operation
 from support.pod import Bind, run_pod, why_no_containers
-from support.scripts import START, scripts
+from support.scripts import HARD, START, scripts
 from support.trees import Described, describe, essence, features, first_names, pairs_of_names
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
@@ -79,13 +79,14 @@ def test_an_image_is_what_its_steps_have_left_in_the_root() -> None:
     seen: set[str] = set()
 
     @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @example(HARD)
     @given(scripts)
     def check(script: list[list[Operation]]) -> None:
         with TemporaryDirectory(prefix="random-") as name:
             seen.update(compared(Path(name), [START, *script]))
 
     check()
-    assert {"a whiteout", "a hard link", "an attribute"} <= seen
+    assert {"a whiteout", "an opaque whiteout", "a hard link", "an attribute", "an ACL"} <= seen
 
 
 def compared(work: Path, script: Sequence[Sequence[Operation]]) -> set[str]:

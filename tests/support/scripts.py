@@ -60,3 +60,13 @@ operations: st.SearchStrategy[Operation] = st.one_of(
 )
 scripts = st.lists(st.lists(operations, min_size=1, max_size=12), min_size=1, max_size=3)
 """Steps that follow the start, each of them a list of operations."""
+
+HARD: list[list[Operation]] = [
+    [
+        ("remove", "a"),
+        ("make_anew", "d/e"),
+        ("set_attribute", "b", "security.capability", _CAPABILITY.decode("latin-1")),
+        ("set_attribute", "d", "system.posix_acl_default", _ACL.decode("latin-1")),
+    ]
+]
+"""A script with all the harder things in it."""

@@ -12,10 +12,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 
 from support.operations import Operation, perform
-from support.scripts import START, scripts
+from support.scripts import HARD, START, scripts
 from support.trees import describe, essence, features, first_names, folders_timed_by_entries, pairs_of_names
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.boundary import Boundary
@@ -96,6 +96,7 @@ def test_layers_applied_by_umoci_and_by_us_are_the_tree() -> None:
     seen: set[str] = set()
 
     @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @example(HARD)
     @given(scripts)
     def check(script: list[list[Operation]]) -> None:
         with TemporaryDirectory(prefix="differential-") as name:
