@@ -1,18 +1,17 @@
 """A stream read ahead as far as it goes: into memory while somebody follows, into a file until then."""
 
-import io
 import os
 import tempfile
 import threading
 from collections import deque
 from pathlib import Path
 
-from yadokari_builder.layers.streams import CHUNK_SIZE, Readable, read_chunk
+from yadokari_builder.layers.streams import CHUNK_SIZE, ChunkReader, Readable, read_chunk
 
 _IN_MEMORY = 4
 
 
-class SpooledReader(io.RawIOBase):
+class SpooledReader(ChunkReader):
     """Reads a stream in a thread of its own, and goes on doing so while nobody reads what it has.
 
     What does not fit into four chunks of memory goes to a nameless file in `folder`, until the first `read`;
@@ -30,22 +29,8 @@ class SpooledReader(io.RawIOBase):
         self._last: deque[bytes] = deque()
         self._has_reader = self._ended = self._stopped = False
         self._error: BaseException | None = None
-        self._rest = b""
         self._thread = threading.Thread(target=self._fill, name="spool", daemon=True)
         self._thread.start()
-
-    def readable(self) -> bool:
-        """Tell that this is for reading."""
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes: what is at hand, waiting only if nothing is."""
-        chunk = self._rest or self._next()
-        if 0 <= size < len(chunk):
-            chunk, self._rest = chunk[:size], chunk[size:]
-        else:
-            self._rest = b""
-        return chunk
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -58,7 +43,7 @@ class SpooledReader(io.RawIOBase):
             self._file = None
         super().close()
 
-    def _next(self) -> bytes:
+    def _next_chunk(self) -> bytes:
         with self._changed:
             self._has_reader = True
             self._changed.notify_all()

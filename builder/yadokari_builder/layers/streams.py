@@ -55,7 +55,30 @@ class HashingReader(io.RawIOBase):
         return self._hash.hexdigest()
 
 
-class ThreadedReader(io.RawIOBase):
+class ChunkReader(io.RawIOBase):
+    """A stream whose bytes come in chunks of any size; `_next_chunk` is all there is to write."""
+
+    _rest = b""
+
+    def readable(self) -> bool:
+        """Tell that this is for reading."""
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        """Return up to `size` bytes: what is at hand, waiting only if nothing is."""
+        chunk = self._rest or self._next_chunk()
+        if 0 <= size < len(chunk):
+            chunk, self._rest = chunk[:size], chunk[size:]
+        else:
+            self._rest = b""
+        return chunk
+
+    def _next_chunk(self) -> bytes:
+        """Return the next chunk, nothing at the end."""
+        raise NotImplementedError
+
+
+class ThreadedReader(ChunkReader):
     """Reads a stream ahead in a thread: what it costs there runs beside the reader's own work.
 
     Errors of the stream are raised by `read`. `close` ends the thread; it does not close the stream.
@@ -65,24 +88,10 @@ class ThreadedReader(io.RawIOBase):
         self._stream = stream
         self._chunk_size = chunk_size
         self._chunks: queue.Queue[bytes | BaseException] = queue.Queue(_CHUNKS_AHEAD)
-        self._rest = b""
         self._stopped = False
         self._ended = False
         self._thread = threading.Thread(target=self._fill, name="read-ahead", daemon=True)
         self._thread.start()
-
-    def readable(self) -> bool:
-        """Tell that this is for reading."""
-        return True
-
-    def read(self, size: int = -1, /) -> bytes:
-        """Return up to `size` bytes: what is at hand, waiting only if nothing is."""
-        chunk = self._rest or self._next()
-        if 0 <= size < len(chunk):
-            chunk, self._rest = chunk[:size], chunk[size:]
-        else:
-            self._rest = b""
-        return chunk
 
     def close(self) -> None:
         """Stop reading ahead."""
@@ -94,7 +103,7 @@ class ThreadedReader(io.RawIOBase):
                 continue
         super().close()
 
-    def _next(self) -> bytes:
+    def _next_chunk(self) -> bytes:
         if self._ended:
             return b""
         chunk = self._chunks.get()
