@@ -4,6 +4,10 @@ import io
 import tarfile
 
 Member = tuple[tarfile.TarInfo, bytes]
+# Entries: version 2, then tag, permissions and id of each (linux/posix_acl_xattr.h).
+ACL = bytes.fromhex(
+    "02000000 0100 0700 ffffffff 0200 0600 39050000 0400 0500 ffffffff 1000 0700 ffffffff 2000 0500 ffffffff"
+)
 
 
 def file(name: str, content: bytes = b"", **fields: object) -> Member:

@@ -2,6 +2,7 @@
 
 from hypothesis import strategies as st
 
+from support.archives import ACL
 from support.operations import Operation
 
 START: list[Operation] = [
@@ -21,10 +22,6 @@ _THERE = ["a", "b", "h", "d", "d/f", "d/e", "d/e/g", "l", "p"]
 _PATHS = st.sampled_from([*_THERE, *_THERE, "c", "d/c", "d/e/c", "n/é", "n/" + "long" * 30])
 _MODES = st.sampled_from([0o600, 0o755, 0o4755, 0o2770, 0o1777])
 _OWNERS = st.sampled_from([(0, 0), (1, 2), (100_000, 3_000_000)])
-# Entries: version 2, then tag, permissions and id of each (linux/posix_acl_xattr.h).
-_ACL = bytes.fromhex(
-    "02000000 0100 0700 ffffffff 0200 0600 39050000 0400 0500 ffffffff 1000 0700 ffffffff 2000 0500 ffffffff"
-)
 _CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
 
 
@@ -36,8 +33,8 @@ _NOTES = _bytes(20).map(lambda value: ("user.note", value))
 _OF_THE_SYSTEM = st.sampled_from(
     [
         ("security.capability", _CAPABILITY.decode("latin-1")),
-        ("system.posix_acl_access", _ACL.decode("latin-1")),
-        ("system.posix_acl_default", _ACL.decode("latin-1")),
+        ("system.posix_acl_access", ACL.decode("latin-1")),
+        ("system.posix_acl_default", ACL.decode("latin-1")),
     ]
 )
 _NO_LINKS = st.sampled_from([path for path in _THERE if path != "l"])
@@ -66,7 +63,7 @@ HARD: list[list[Operation]] = [
         ("remove", "a"),
         ("make_anew", "d/e"),
         ("set_attribute", "b", "security.capability", _CAPABILITY.decode("latin-1")),
-        ("set_attribute", "d", "system.posix_acl_default", _ACL.decode("latin-1")),
+        ("set_attribute", "d", "system.posix_acl_default", ACL.decode("latin-1")),
     ]
 ]
 """A script with all the harder things in it."""

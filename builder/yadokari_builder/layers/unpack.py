@@ -29,7 +29,6 @@ _NODE_TYPES = {
     Kind.BLOCK_DEVICE: stat.S_IFBLK,
     Kind.FIFO: stat.S_IFIFO,
 }
-_INHERITING = (Kind.FILE, *_NODE_TYPES)
 _DEFAULT_ACL = "system.posix_acl_default"
 _ACLS = ("system.posix_acl_access", _DEFAULT_ACL)
 # Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
@@ -176,7 +175,7 @@ class _Unpacking:
             self._make_directory(path, member)
         elif self._attempt(path, member):
             self._added.add(hash(path))
-            if parent.inherits and member.kind in _INHERITING:
+            if parent.inherits and member.kind is Kind.FILE:
                 _drop_acls(self._prefix + path)
 
     def _enter(self, name: str) -> _Parent | None:
@@ -345,6 +344,7 @@ class _Unpacking:
         except PermissionError:
             self._report.devices += 1
             return False
+        _drop_acls(host)  # before it gets its own
         self._set_metadata(host, member)
         return True
 

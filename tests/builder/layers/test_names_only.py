@@ -11,16 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from support.archives import Member, archive, directory, file, hard_link, link, node
+from support.archives import ACL, Member, archive, directory, file, hard_link, link, node
 from support.trees import Described, describe
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.unpack import is_placeholder, unpack
 
-# Entries: version 2, then tag, permissions and id of each (linux/posix_acl_xattr.h).
-ACL = bytes.fromhex(
-    "02000000 0100 0700 ffffffff 0200 0600 39050000 0400 0500 ffffffff 1000 0700 ffffffff 2000 0500 ffffffff"
-)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 
 NAMES = st.sampled_from(["a", "b", "c", "passwd", ".wh.a", ".wh.b", ".wh..wh..opq"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.archives import Member, archive, directory, file, hard_link, link, node
+from support.archives import ACL, Member, archive, directory, file, hard_link, link, node
 from support.trees import describe
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.boundary import Boundary
@@ -17,10 +17,6 @@ from yadokari_builder.layers.unpack import UnpackReport, unpack
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
-# Entries: version 2, then tag, permissions and id of each (linux/posix_acl_xattr.h).
-ACL = bytes.fromhex(
-    "02000000 0100 0700 ffffffff 0200 0600 39050000 0400 0500 ffffffff 1000 0700 ffffffff 2000 0500 ffffffff"
-)
 
 
 def apply(root: Path, *members: Member, excluded: frozenset[str] = frozenset()) -> UnpackReport:
@@ -438,3 +434,17 @@ def test_unpack_makes_folders_that_an_image_does_not_name_right_below_the_root_i
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert names(tmp_path) == ["a", "a/b", "a/b/c", "bin", "bin/sh"]
+
+
+@needs_root
+def test_a_node_in_a_folder_that_hands_down_an_acl_has_its_own_alone(tmp_path: Path) -> None:
+    default = {"SCHILY.xattr.system.posix_acl_default": xattr(ACL)}
+    access = {"SCHILY.xattr.system.posix_acl_access": xattr(ACL)}
+    apply(
+        tmp_path,
+        directory("d", pax_headers=default),
+        node("d/plain", tarfile.FIFOTYPE),
+        node("d/own", tarfile.FIFOTYPE, mode=0o775, pax_headers=access),
+    )
+    assert os.listxattr(tmp_path / "d/plain") == []
+    assert os.getxattr(tmp_path / "d/own", "system.posix_acl_access") == ACL
