@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from .directives import DEFAULT_ESCAPE
-from .expand import Variables
-from .instructions import Arg, Instruction
-from .location import blaming
-from .predefined import needs_declaration
+from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
+from yadokari_builder.dockerfile.expand import Variables
+from yadokari_builder.dockerfile.instructions import Arg, Instruction
+from yadokari_builder.dockerfile.location import blaming
+from yadokari_builder.dockerfile.predefined import needs_declaration
 
 
 def meta_values(

@@ -7,8 +7,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .location import LanguageError
-from .whitespace import SPACE, split_gaps
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.whitespace import SPACE, split_gaps
 
 _NOT_STRINGS = "when using JSON array syntax, arrays must be comprised of strings only"
 

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from .location import LanguageError
+from yadokari_builder.dockerfile.location import LanguageError
 
 _SET_UID, _SET_GID, _STICKY = 0o4000, 0o2000, 0o1000
 _READ, _WRITE, _EXECUTE = 0o444, 0o222, 0o111

@@ -9,8 +9,8 @@ The first line that is none ends them, a blank one too.
 import re
 from dataclasses import dataclass
 
-from .location import LanguageError
-from .whitespace import SPACE
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.whitespace import SPACE
 
 DEFAULT_ESCAPE = "\\"
 _NAMES = ("syntax", "escape", "check")

@@ -3,8 +3,8 @@
 import re
 from decimal import Decimal
 
-from .location import LanguageError
-from .quoting import quote
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.quoting import quote
 
 _UNITS = {
     "ns": 1,

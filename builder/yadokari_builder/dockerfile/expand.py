@@ -9,9 +9,9 @@ from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import TypeVar
 
-from .directives import DEFAULT_ESCAPE
-from .expander import Quotes
-from .instructions import (
+from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
+from yadokari_builder.dockerfile.expander import Quotes
+from yadokari_builder.dockerfile.instructions import (
     Add,
     Arg,
     Copy,
@@ -27,11 +27,11 @@ from .instructions import (
     Volume,
     Workdir,
 )
-from .location import LanguageError, blaming
-from .mounts import parse_mount
-from .quoting import quote
-from .suggestion import suggest
-from .words import Expansion, process
+from yadokari_builder.dockerfile.location import LanguageError, blaming
+from yadokari_builder.dockerfile.mounts import parse_mount
+from yadokari_builder.dockerfile.quoting import quote
+from yadokari_builder.dockerfile.suggestion import suggest
+from yadokari_builder.dockerfile.words import Expansion, process
 
 _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 

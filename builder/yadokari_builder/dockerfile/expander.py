@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from .location import LanguageError
-from .substitution import remove_prefix, remove_suffix, replace_glob
-from .whitespace import SPACE
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.substitution import remove_prefix, remove_suffix, replace_glob
+from yadokari_builder.dockerfile.whitespace import SPACE
 
 _SPECIAL_NAMES = "@*#?-$!0"
 

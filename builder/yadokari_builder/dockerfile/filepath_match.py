@@ -9,7 +9,7 @@ r"""Globs as Go's `path/filepath.Match` has them, in COPY's and ADD's sources.
 import re
 from collections.abc import Iterator
 
-from .location import LanguageError
+from yadokari_builder.dockerfile.location import LanguageError
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from .location import LanguageError
-from .suggestion import with_suggestion
-from .whitespace import SPACE
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.suggestion import with_suggestion
+from yadokari_builder.dockerfile.whitespace import SPACE
 
 
 class Kind(Enum):

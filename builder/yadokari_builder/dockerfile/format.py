@@ -5,10 +5,8 @@ import re
 from collections.abc import Iterable
 from functools import singledispatch
 
-from yadokari_builder.errors import DockerfileError
-
-from .durations import format_duration
-from .instructions import (
+from yadokari_builder.dockerfile.durations import format_duration
+from yadokari_builder.dockerfile.instructions import (
     Add,
     Arg,
     Cmd,
@@ -32,9 +30,10 @@ from .instructions import (
     Volume,
     Workdir,
 )
-from .parser import read_instructions
-from .tree import read_tree
-from .whitespace import SPACE
+from yadokari_builder.dockerfile.parser import read_instructions
+from yadokari_builder.dockerfile.tree import read_tree
+from yadokari_builder.dockerfile.whitespace import SPACE
+from yadokari_builder.errors import DockerfileError
 
 
 def format_instruction(instruction: Instruction) -> str:

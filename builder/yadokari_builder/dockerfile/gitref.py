@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
 
-from .literals import parse_bool
-from .location import LanguageError
-from .quoting import quote
+from yadokari_builder.dockerfile.literals import parse_bool
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.quoting import quote
 
 _SCHEMES = ("http", "https", "ssh", "git")
 _SCHEME = re.compile(r"([a-zA-Z0-9]+)://")

@@ -8,9 +8,9 @@ A quoted word asks for no expansion, `-` takes leading tabs off.
 import re
 from dataclasses import dataclass
 
-from .expander import Quotes
-from .location import LanguageError
-from .words import process
+from yadokari_builder.dockerfile.expander import Quotes
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.words import process
 
 _MARK = re.compile(r"([0-9]*)<<(-?)[ \t\n\f\r]*([^<]*)")
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)

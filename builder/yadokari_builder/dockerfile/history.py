@@ -5,9 +5,18 @@ The instructions are expanded ones. Those that change files end in `# buildkit`,
 
 from collections.abc import Mapping, Sequence
 
-from .durations import format_duration
-from .instructions import Add, Copy, Env, Healthcheck, Label, Maintainer, StopSignal, User
-from .quoting import quote_all
+from yadokari_builder.dockerfile.durations import format_duration
+from yadokari_builder.dockerfile.instructions import (
+    Add,
+    Copy,
+    Env,
+    Healthcheck,
+    Label,
+    Maintainer,
+    StopSignal,
+    User,
+)
+from yadokari_builder.dockerfile.quoting import quote_all
 
 COMMENT = "buildkit.dockerfile.v0"
 """What BuildKit writes into each entry's `comment`."""

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import starmap
 
-from . import filepath_match
-from .location import LanguageError
-from .whitespace import SPACE
+from yadokari_builder.dockerfile import filepath_match
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.whitespace import SPACE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ Two instructions are equal if they say the same, wherever they stand.
 
 from dataclasses import dataclass, field
 
-from .location import Location, Origin
+from yadokari_builder.dockerfile.location import Location, Origin
 
 
 @dataclass(frozen=True, slots=True)

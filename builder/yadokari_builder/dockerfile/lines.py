@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .directives import DEFAULT_ESCAPE, DirectiveReader, escape_of
-from .location import LanguageError, Location, error_at
-from .whitespace import SPACE
+from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE, DirectiveReader, escape_of
+from yadokari_builder.dockerfile.location import LanguageError, Location, error_at
+from yadokari_builder.dockerfile.whitespace import SPACE
 
 MAX_LINE = 65535
 """The longest line, in bytes (Go: bufio.MaxScanTokenSize - 1)."""

@@ -2,7 +2,7 @@
 
 import re
 
-from .location import LanguageError
+from yadokari_builder.dockerfile.location import LanguageError
 
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")

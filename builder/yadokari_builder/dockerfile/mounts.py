@@ -4,11 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from .instructions import Device, Mount
-from .literals import parse_bool, parse_size, parse_unsigned, split_fields
-from .location import LanguageError
-from .quoting import quote
-from .suggestion import with_suggestion
+from yadokari_builder.dockerfile.instructions import Device, Mount
+from yadokari_builder.dockerfile.literals import parse_bool, parse_size, parse_unsigned, split_fields
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.quoting import quote
+from yadokari_builder.dockerfile.suggestion import with_suggestion
 
 _TYPES = ("bind", "cache", "tmpfs", "secret", "ssh")
 _SHARINGS = ("shared", "private", "locked")

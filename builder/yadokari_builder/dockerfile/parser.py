@@ -3,13 +3,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from yadokari_builder.dockerfile.directives import Directive
+from yadokari_builder.dockerfile.instructions import Arg, From, Instruction, Maintainer, Onbuild
+from yadokari_builder.dockerfile.location import LanguageError, Location, Origin, error_at
+from yadokari_builder.dockerfile.reader import read_instruction
+from yadokari_builder.dockerfile.tree import Tree, read_tree
 from yadokari_builder.errors import DockerfileError
-
-from .directives import Directive
-from .instructions import Arg, From, Instruction, Maintainer, Onbuild
-from .location import LanguageError, Location, Origin, error_at
-from .reader import read_instruction
-from .tree import Tree, read_tree
 
 
 @dataclass(frozen=True, slots=True)

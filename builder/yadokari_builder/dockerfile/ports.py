@@ -7,8 +7,8 @@ import ipaddress
 import re
 from dataclasses import dataclass
 
-from .location import LanguageError
-from .quoting import quote
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.quoting import quote
 
 _PROTOCOLS = ("tcp", "udp", "sctp")
 _LARGEST = 65535

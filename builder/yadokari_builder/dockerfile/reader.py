@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from .instructions import Instruction
-from .location import blaming
-from .reading import commands, files, settings, stages
-from .suggestion import with_suggestion
-from .tree import Node
+from yadokari_builder.dockerfile.instructions import Instruction
+from yadokari_builder.dockerfile.location import blaming
+from yadokari_builder.dockerfile.reading import commands, files, settings, stages
+from yadokari_builder.dockerfile.suggestion import with_suggestion
+from yadokari_builder.dockerfile.tree import Node
 
 _READERS: dict[str, Callable[[Node], Instruction]] = {
     "add": files.read_add,

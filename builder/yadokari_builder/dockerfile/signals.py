@@ -2,7 +2,7 @@
 
 import re
 
-from .location import LanguageError
+from yadokari_builder.dockerfile.location import LanguageError
 
 _NUMBERS = {
     "HUP": 1, "INT": 2, "QUIT": 3, "ILL": 4, "TRAP": 5, "ABRT": 6, "IOT": 6, "BUS": 7, "FPE": 8, "KILL": 9,

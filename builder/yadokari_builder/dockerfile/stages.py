@@ -8,16 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
+from yadokari_builder.dockerfile.expand import expand_from
+from yadokari_builder.dockerfile.instructions import Copy, From, Instruction, Mount, Onbuild, Run
+from yadokari_builder.dockerfile.location import LanguageError, blaming, error_at
+from yadokari_builder.dockerfile.parser import Dockerfile, Stage, parse_onbuild
+from yadokari_builder.dockerfile.predefined import SCRATCH
+from yadokari_builder.dockerfile.quoting import quote
+from yadokari_builder.dockerfile.suggestion import with_suggestion
+from yadokari_builder.dockerfile.words import expand_word
 from yadokari_builder.errors import DockerfileError
-
-from .expand import expand_from
-from .instructions import Copy, From, Instruction, Mount, Onbuild, Run
-from .location import LanguageError, blaming, error_at
-from .parser import Dockerfile, Stage, parse_onbuild
-from .predefined import SCRATCH
-from .quoting import quote
-from .suggestion import with_suggestion
-from .words import expand_word
 
 Source = Stage | str
 """Where files come from: a stage, or an image by its name."""

@@ -5,7 +5,7 @@ A glob here has `*` and `?` and escapes, no brackets (POSIX shell, 2.13, as far 
 
 import re
 
-from .location import LanguageError
+from yadokari_builder.dockerfile.location import LanguageError
 
 _PIECE = re.compile(r"\\.|.", re.DOTALL)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from .location import LanguageError
+from yadokari_builder.dockerfile.location import LanguageError
 
 _FARTHEST = 2
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from . import heredoc
-from .arguments import SPLITTERS, Arguments
-from .directives import Directive
-from .flags import split_flags
-from .lines import LineReader, LogicalLine
-from .location import LanguageError, Location, Origin, blaming, error_at
-from .whitespace import SPACE, split_gaps
+from yadokari_builder.dockerfile import heredoc
+from yadokari_builder.dockerfile.arguments import SPLITTERS, Arguments
+from yadokari_builder.dockerfile.directives import Directive
+from yadokari_builder.dockerfile.flags import split_flags
+from yadokari_builder.dockerfile.lines import LineReader, LogicalLine
+from yadokari_builder.dockerfile.location import LanguageError, Location, Origin, blaming, error_at
+from yadokari_builder.dockerfile.whitespace import SPACE, split_gaps
 
 _WITH_HEREDOCS = ("add", "copy", "run")
 

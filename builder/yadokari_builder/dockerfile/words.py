@@ -10,9 +10,9 @@ name      := letter-or-underscore { letter | digit | "_" } | digit { digit } | o
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .expander import Expander, Quotes
-from .location import LanguageError
-from .quoting import quote
+from yadokari_builder.dockerfile.expander import Expander, Quotes
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.quoting import quote
 
 
 @dataclass(frozen=True, slots=True)

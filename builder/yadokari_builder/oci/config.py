@@ -9,12 +9,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from yadokari_builder.errors import ImageInvalidError
-
-from .descriptor import format_platform, parse_platform
-from .digest import Digest
-from .fields import Fields, format_json, parse_object, present
-from .platform import Platform
-from .timestamp import canonical_time
+from yadokari_builder.oci.descriptor import format_platform, parse_platform
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.fields import Fields, format_json, parse_object, present
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.timestamp import canonical_time
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from yadokari_builder.errors import ImageInvalidError
-
-from .digest import Digest
-from .fields import Fields, present
-from .platform import Platform
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.fields import Fields, present
+from yadokari_builder.oci.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from yadokari_builder.errors import ImageInvalidError
-
-from . import media_types
-from .config import ImageConfig
-from .descriptor import Descriptor
-from .digest import Digest
-from .layer import Layer
-from .manifest import Manifest
+from yadokari_builder.oci import media_types
+from yadokari_builder.oci.config import ImageConfig
+from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.manifest import Manifest
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from .descriptor import Descriptor
-from .digest import Digest
+from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from yadokari_builder.errors import ImageInvalidError
-
-from . import media_types
-from .descriptor import Descriptor
-from .fields import Fields, format_json, parse_object
-from .platform import Platform
+from yadokari_builder.oci import media_types
+from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.fields import Fields, format_json, parse_object
+from yadokari_builder.oci.platform import Platform
 
 _ATTESTATION = "vnd.docker.reference.type"
 

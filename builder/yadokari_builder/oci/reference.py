@@ -13,8 +13,7 @@ import re
 from dataclasses import dataclass
 
 from yadokari_builder.errors import ImageInvalidError, UsageError
-
-from .digest import Digest
+from yadokari_builder.oci.digest import Digest
 
 DOCKER_HUB = "docker.io"
 

@@ -14,11 +14,10 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from yadokari_builder.errors import RegistryError, UnauthorizedError
-
-from .challenge import Challenge, parse_challenges
-from .credentials import Credential, Credentials
-from .failures import describe_status, redacted, registry_message
-from .transport import Answer, Transport, TransportError, origin
+from yadokari_builder.registry.challenge import Challenge, parse_challenges
+from yadokari_builder.registry.credentials import Credential, Credentials
+from yadokari_builder.registry.failures import describe_status, redacted, registry_message
+from yadokari_builder.registry.transport import Answer, Transport, TransportError, origin
 
 _MAX_TOKEN_ANSWER = 1024 * 1024
 _DEFAULT_LIFE = 60.0

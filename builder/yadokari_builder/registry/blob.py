@@ -8,10 +8,9 @@ from urllib3.exceptions import HTTPError
 
 from yadokari_builder.errors import ImageInvalidError, RegistryError
 from yadokari_builder.oci.descriptor import Descriptor
-
-from .client import RegistryClient, Repository, Request
-from .failures import printable
-from .transport import Answer, TransportError, describe_failure
+from yadokari_builder.registry.client import RegistryClient, Repository, Request
+from yadokari_builder.registry.failures import printable
+from yadokari_builder.registry.transport import Answer, TransportError, describe_failure
 
 _log = logging.getLogger(__name__)
 

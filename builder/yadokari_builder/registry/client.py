@@ -8,12 +8,11 @@ from urllib.parse import urlsplit
 
 from yadokari_builder.errors import RegistryError
 from yadokari_builder.oci.reference import DOCKER_HUB
-
-from .auth import Access, Authorizer
-from .credentials import Credentials
-from .failures import failure, redacted, registry_message
-from .retry import RetryPolicy
-from .transport import Answer, Transport, TransportError, authority, join
+from yadokari_builder.registry.auth import Access, Authorizer
+from yadokari_builder.registry.credentials import Credentials
+from yadokari_builder.registry.failures import failure, redacted, registry_message
+from yadokari_builder.registry.retry import RetryPolicy
+from yadokari_builder.registry.transport import Answer, Transport, TransportError, authority, join
 
 T = TypeVar("T")
 

@@ -13,12 +13,11 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.manifest import Index, Manifest, parse_manifest
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-
-from .client import RegistryClient, Repository, Request
-from .failures import printable
-from .mirrors import locations
-from .source import LayerSource, RemoteLayer
-from .transport import Answer
+from yadokari_builder.registry.client import RegistryClient, Repository, Request
+from yadokari_builder.registry.failures import printable
+from yadokari_builder.registry.mirrors import locations
+from yadokari_builder.registry.source import LayerSource, RemoteLayer
+from yadokari_builder.registry.transport import Answer
 
 _log = logging.getLogger(__name__)
 

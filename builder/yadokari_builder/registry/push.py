@@ -20,10 +20,9 @@ from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.oci.reference import Reference
-
-from .client import RegistryClient, Repository
-from .source import GrowingSource, LayerSource, RemoteLayer
-from .upload import Uploads
+from yadokari_builder.registry.client import RegistryClient, Repository
+from yadokari_builder.registry.source import GrowingSource, LayerSource, RemoteLayer
+from yadokari_builder.registry.upload import Uploads
 
 _log = logging.getLogger(__name__)
 

@@ -5,9 +5,8 @@ from typing import BinaryIO, Protocol, cast
 
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.layer import Layer
-
-from .blob import BlobStream
-from .client import RegistryClient, Repository
+from yadokari_builder.registry.blob import BlobStream
+from yadokari_builder.registry.client import RegistryClient, Repository
 
 
 class LayerSource(Protocol):

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+from yadokari_builder.dockerfile.lint import rules
+from yadokari_builder.dockerfile.lint.linter import Linter
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import Dockerfile, Stage
 from yadokari_builder.dockerfile.quoting import quote
@@ -10,9 +12,6 @@ from yadokari_builder.dockerfile.words import Expansion, process
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-
-from . import rules
-from .linter import Linter
 
 _TARGET = "TARGETPLATFORM"
 

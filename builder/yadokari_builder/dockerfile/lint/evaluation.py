@@ -22,14 +22,13 @@ from yadokari_builder.dockerfile.instructions import (
     Shell,
     Workdir,
 )
+from yadokari_builder.dockerfile.lint import rules
+from yadokari_builder.dockerfile.lint.linter import Linter
 from yadokari_builder.dockerfile.location import LanguageError, Location
 from yadokari_builder.dockerfile.predefined import DEFAULT_PATH, SBOM_ARGS
 from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.oci.config import ContainerConfig
-
-from . import rules
-from .linter import Linter
 
 _SECRET = re.compile(
     "(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)", re.IGNORECASE

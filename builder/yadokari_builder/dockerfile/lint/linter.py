@@ -11,13 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from yadokari_builder.dockerfile.directives import find_check, parse_directive
+from yadokari_builder.dockerfile.lint.rules import LintWarning, Rule
 from yadokari_builder.dockerfile.literals import parse_bool
 from yadokari_builder.dockerfile.location import LanguageError, Location
 from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.whitespace import SPACE
 from yadokari_builder.errors import DockerfileError
-
-from .rules import LintWarning, Rule
 
 CHECK_ARGUMENT = "BUILDKIT_DOCKERFILE_CHECK"
 _ALL = "all"

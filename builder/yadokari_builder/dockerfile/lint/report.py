@@ -6,6 +6,10 @@ from dataclasses import dataclass, field
 from yadokari_builder.dockerfile.arg_values import meta_values
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Instruction
+from yadokari_builder.dockerfile.lint import bases, writing
+from yadokari_builder.dockerfile.lint.evaluation import StageLinter, StageState
+from yadokari_builder.dockerfile.lint.linter import Linter, checks_for
+from yadokari_builder.dockerfile.lint.rules import LintWarning
 from yadokari_builder.dockerfile.parser import Dockerfile, Stage, parse, parse_onbuild, read_instructions
 from yadokari_builder.dockerfile.stages import StageGraph
 from yadokari_builder.dockerfile.tree import read_tree
@@ -13,11 +17,6 @@ from yadokari_builder.errors import DockerfileError, UsageError
 from yadokari_builder.oci.config import ImageConfig
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-
-from . import bases, writing
-from .evaluation import StageLinter, StageState
-from .linter import Linter, checks_for
-from .rules import LintWarning
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
+from yadokari_builder.dockerfile.lint import rules
+from yadokari_builder.dockerfile.lint.linter import Linter
 from yadokari_builder.dockerfile.parser import Stage
 from yadokari_builder.dockerfile.predefined import RESERVED_STAGE_NAMES
 from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.tree import Node
-
-from . import rules
-from .linter import Linter
 
 
 def check_continuation(linter: Linter, node: Node) -> None:

@@ -16,9 +16,8 @@ from yadokari_builder.dockerfile.instructions import (
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.mounts import parse_device, parse_mount_source
 from yadokari_builder.dockerfile.quoting import quote
+from yadokari_builder.dockerfile.reading.needs import need_some, no_flags
 from yadokari_builder.dockerfile.tree import Node
-
-from .needs import need_some, no_flags
 
 _MILLISECOND = 1_000_000
 _LARGEST_INT = (1 << 31) - 1

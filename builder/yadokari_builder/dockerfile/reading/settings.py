@@ -11,10 +11,9 @@ from yadokari_builder.dockerfile.instructions import (
     Workdir,
 )
 from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.reading.needs import need_one, need_some, no_flags
 from yadokari_builder.dockerfile.tree import Node
 from yadokari_builder.dockerfile.whitespace import SPACE
-
-from .needs import need_one, need_some, no_flags
 
 
 def read_env(node: Node) -> Env:

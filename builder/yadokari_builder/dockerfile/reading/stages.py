@@ -6,9 +6,8 @@ from yadokari_builder.dockerfile.flags import Kind, parse_flags
 from yadokari_builder.dockerfile.instructions import Arg, From, Onbuild
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
+from yadokari_builder.dockerfile.reading.needs import need_some, no_flags
 from yadokari_builder.dockerfile.tree import Node
-
-from .needs import need_some, no_flags
 
 _STAGE_NAME = re.compile(r"[a-z][a-z0-9-_.]*")
 _ONBUILD = re.compile(r"[\t\n\f\r ]*ONBUILD[\t\n\f\r ]*", re.IGNORECASE)

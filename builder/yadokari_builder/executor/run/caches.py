@@ -10,9 +10,8 @@ from dataclasses import astuple, dataclass
 from typing import BinaryIO
 
 from yadokari_builder.errors import RunError
+from yadokari_builder.executor.run import relocate
 from yadokari_builder.layers.tree import copy_tree
-
-from . import relocate
 
 Fill = Callable[[str], None]
 """Makes a file or directory at a host path where nothing stands yet."""

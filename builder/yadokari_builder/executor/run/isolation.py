@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from yadokari_builder.errors import RunError
-
-from . import kernel
+from yadokari_builder.executor.run import kernel
 
 _SIOCGIFFLAGS = 0x8913
 _SIOCSIFFLAGS = 0x8914

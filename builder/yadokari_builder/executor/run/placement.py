@@ -14,9 +14,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from yadokari_builder.errors import RunError
+from yadokari_builder.executor.run import relocate
 from yadokari_builder.layers.paths import resolve
-
-from . import relocate
 
 _REFUSED = 126
 

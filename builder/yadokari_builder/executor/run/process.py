@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 from yadokari_builder.errors import RunError
+from yadokari_builder.executor.run import failures, reaper
+from yadokari_builder.executor.run.isolation import isolated
+from yadokari_builder.executor.run.output import Tail, drain, pump
 from yadokari_builder.layers.paths import resolve
-
-from . import failures, reaper
-from .isolation import isolated
-from .output import Tail, drain, pump
 
 GRACE = 5.0
 """Seconds that a cancelled step has after SIGTERM."""

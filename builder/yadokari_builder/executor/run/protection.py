@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from importlib.machinery import BuiltinImporter, FrozenImporter
 
-from . import kernel
+from yadokari_builder.executor.run import kernel
 
 # fmt: off
 LATE_MODULES = (

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 
-from . import kernel
+from yadokari_builder.executor.run import kernel
 
 _PAUSE = 0.005
 

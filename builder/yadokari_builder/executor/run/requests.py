@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from yadokari_builder.dockerfile import instructions
+from yadokari_builder.executor.run.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.executor.run.mounts import BindMount, CacheMount, FileMount, Mount, TmpfsMount
+from yadokari_builder.executor.run.secrets import Secrets
+from yadokari_builder.executor.run.ssh import DEFAULT_ID, Agents, SshMount, default_target
 from yadokari_builder.executor.steps import ContextSource, Source
-
-from .caches import CacheKey, CacheStore, Fill
-from .mounts import BindMount, CacheMount, FileMount, Mount, TmpfsMount
-from .secrets import Secrets
-from .ssh import DEFAULT_ID, Agents, SshMount, default_target
 
 logger = logging.getLogger(__name__)
 
