@@ -12,13 +12,13 @@ from support.layout import Layout
 from support.pod import Bind, run_pod, why_no_containers
 from support.trees import describe
 from yadokari_builder.layers.apply import apply
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import compare
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.members import members_of_changes
 from yadokari_builder.layers.pack import pack
 from yadokari_builder.layers.snapshot import Directory, Snapshot, take
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.rootfs.boundary import Boundary
 
 pytestmark = [
     pytest.mark.pod,

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from yadokari_builder.context.shelter import move_entries, relocate
 from yadokari_builder.errors import ContextError
+from yadokari_builder.rootfs.shelter import move_entries, relocate
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
 # Volumes of ConfigMaps and Secrets: `..data` leads to the folder that holds the current files.

@@ -19,8 +19,8 @@ from yadokari_builder.executor.run.mounts import FileMount, mounted
 from yadokari_builder.executor.run.process import ProcessUser, run_step
 from yadokari_builder.executor.run.requests import Provisions, answer
 from yadokari_builder.executor.steps import CopyAction, RunAction, Source, WorkdirAction
-from yadokari_builder.executor.users import find_owner, find_user
-from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.rootfs.accounts import find_owner, find_user
+from yadokari_builder.rootfs.boundary import Boundary
 
 
 @dataclass(frozen=True, slots=True)

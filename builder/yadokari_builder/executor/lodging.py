@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import UsageError
-from yadokari_builder.layers import tree
-from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.rootfs import tree
+from yadokari_builder.rootfs.boundary import Boundary
 
 RUNTIME = "/yadokari"
 KANIKO = "/kaniko"

@@ -9,7 +9,7 @@ from pathlib import Path
 from yadokari_builder.errors import UsageError
 from yadokari_builder.executor.packing import Packing
 from yadokari_builder.layers.compression import Compression, CompressionKind
-from yadokari_builder.layers.paths import normalise
+from yadokari_builder.rootfs.paths import normalise
 from yadokari_contract.arguments import BuildSpec
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from typing import Protocol
 from yadokari_builder.executor.actions import Written
 from yadokari_builder.executor.packing import Packing
 from yadokari_builder.layers import snapshot
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, Checksums, compare, walk_key
 from yadokari_builder.layers.members import Entry, Members, members_of_changes, members_of_paths
 from yadokari_builder.layers.snapshot import Snapshot
+from yadokari_builder.rootfs.boundary import Boundary
 
 # A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
 # with its first RUN, as from BuildKit.

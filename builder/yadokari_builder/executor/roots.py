@@ -21,17 +21,17 @@ from yadokari_builder.executor.steps import (
     Source,
     StageSource,
 )
-from yadokari_builder.executor.users import ACCOUNT_FILES
-from yadokari_builder.layers import tree
 from yadokari_builder.layers.apply import apply
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.fingerprints import Fingerprints
-from yadokari_builder.layers.paths import resolve
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
-from yadokari_builder.layers.xattrs import is_foreign
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.rootfs import tree
+from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import resolve
+from yadokari_builder.rootfs.xattrs import is_foreign
 
 logger = logging.getLogger(__name__)
 

@@ -38,8 +38,6 @@ from yadokari_builder.executor.run.protection import (
 from yadokari_builder.executor.run.requests import Provisions
 from yadokari_builder.executor.run.secrets import load_secrets, parse_secret
 from yadokari_builder.executor.run.ssh import parse_agents
-from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.mounts import own_mounts
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
@@ -48,6 +46,8 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import FileLayer, LayerSource
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_contract.arguments import BuildSpec
 from yadokari_contract.result import BuildResult, Phase
 

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yadokari_builder.layers.content import clone
 from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.layer_file import Content, LayerFile
 from yadokari_builder.layers.members import FileContent, Members
 from yadokari_builder.layers.tar_member import BLOCK, Member
+from yadokari_builder.rootfs.content import clone
 
 # A clone keeps its blocks when the file itself is deleted: of free space as many times as much must be left.
 _FREE_FOR_CLONED = 10

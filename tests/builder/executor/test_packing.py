@@ -9,11 +9,11 @@ import pytest
 
 from yadokari_builder.errors import BuilderError, CancelledError
 from yadokari_builder.executor.packing import Packer, Packing
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.layer_file import LayerFile
 from yadokari_builder.layers.members import Members, members_of_paths
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.rootfs.boundary import Boundary
 
 LARGE = os.urandom(2 << 20)
 

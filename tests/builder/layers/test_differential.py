@@ -18,12 +18,12 @@ from support.operations import Operation, perform
 from support.scripts import HARD, START, scripts
 from support.trees import describe, essence, features, first_names, folders_timed_by_entries, pairs_of_names
 from yadokari_builder.layers.apply import apply
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import compare
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.members import members_of_changes
 from yadokari_builder.layers.pack import PackedLayer, pack
 from yadokari_builder.layers.snapshot import Directory, Snapshot, settle, take
+from yadokari_builder.rootfs.boundary import Boundary
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root"),

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_builder.layers.held import Held, hold
 from yadokari_builder.layers.members import members_of_paths
 from yadokari_builder.layers.pack import pack
+from yadokari_builder.rootfs.boundary import Boundary
 
 PLAIN = Compression(CompressionKind.NONE)
 PLENTY = 1 << 20

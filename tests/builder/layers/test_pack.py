@@ -14,7 +14,6 @@ import pytest
 from support.trees import describe, names_below
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.apply import apply
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression, CompressionKind
 from yadokari_builder.layers.layer_file import LayerFile
@@ -22,6 +21,7 @@ from yadokari_builder.layers.members import Entry, FileContent, members_of_chang
 from yadokari_builder.layers.pack import PackedLayer, pack
 from yadokari_builder.layers.unpack import unpack
 from yadokari_builder.oci import media_types
+from yadokari_builder.rootfs.boundary import Boundary
 
 PLAIN = Compression(CompressionKind.NONE)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")

@@ -8,14 +8,14 @@ from pathlib import Path
 
 from yadokari_builder.errors import ContextError, ImageInvalidError
 from yadokari_builder.executor.copy.destination import Destination
-from yadokari_builder.executor.copy.links import follow
 from yadokari_builder.executor.copy.sources import Owner
 from yadokari_builder.layers.compression import decompress
-from yadokari_builder.layers.paths import normalise
 from yadokari_builder.layers.streams import Readable
 from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
 from yadokari_builder.layers.tar_reader import TarReader
-from yadokari_builder.layers.xattrs import set_xattr
+from yadokari_builder.rootfs.links import follow
+from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.xattrs import set_xattr
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _DEVICE_TYPES = {

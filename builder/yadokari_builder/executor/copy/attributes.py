@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 
-from yadokari_builder.layers.xattrs import list_xattrs, set_xattr
+from yadokari_builder.rootfs.xattrs import list_xattrs, set_xattr
 
 
 def copy_xattrs(source: str | int, target: str | int) -> Iterator[str]:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.executor.copy.links import follow, link_target
 from yadokari_builder.executor.copy.sources import ROOT_OWNER, Owner
-from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.paths import normalise
-from yadokari_builder.layers.xattrs import list_xattrs
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.links import follow, link_target
+from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.xattrs import list_xattrs
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,9 +24,9 @@ from yadokari_builder.executor.copy.remote import Checksum, download, is_url
 from yadokari_builder.executor.copy.sources import ROOT_OWNER, SourceTree, not_found
 from yadokari_builder.executor.copy.transfer import Options, Transfer
 from yadokari_builder.executor.copy.wildcards import find
-from yadokari_builder.executor.users import find_owner
-from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.paths import normalise
+from yadokari_builder.rootfs.accounts import find_owner
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import normalise
 
 logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
 from yadokari_builder.errors import ContextError
-from yadokari_builder.executor.copy.links import follow, link_target
-from yadokari_builder.layers.paths import normalise
+from yadokari_builder.rootfs.links import follow, link_target
+from yadokari_builder.rootfs.paths import normalise
 
 Owner = tuple[int, int]
 ROOT_OWNER: Owner = (0, 0)

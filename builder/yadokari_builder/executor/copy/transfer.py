@@ -15,7 +15,7 @@ from yadokari_builder.executor.copy.attributes import copy_xattrs
 from yadokari_builder.executor.copy.destination import Destination, is_missing_support
 from yadokari_builder.executor.copy.modes import Chmod
 from yadokari_builder.executor.copy.sources import Owner, SourceTree, not_found
-from yadokari_builder.layers.content import copy_content
+from yadokari_builder.rootfs.content import copy_content
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

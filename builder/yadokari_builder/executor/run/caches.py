@@ -10,8 +10,8 @@ from dataclasses import astuple, dataclass
 from typing import BinaryIO
 
 from yadokari_builder.errors import RunError
-from yadokari_builder.executor.run import relocate
-from yadokari_builder.layers.tree import copy_tree
+from yadokari_builder.rootfs import relocate
+from yadokari_builder.rootfs.tree import copy_tree
 
 Fill = Callable[[str], None]
 """Makes a file or directory at a host path where nothing stands yet."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from yadokari_builder.errors import RunError
-from yadokari_builder.layers.paths import resolve
+from yadokari_builder.rootfs.paths import resolve
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126

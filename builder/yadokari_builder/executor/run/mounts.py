@@ -14,9 +14,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Protocol
 
-from yadokari_builder.executor.run import relocate
 from yadokari_builder.executor.run.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.executor.run.placement import Places
+from yadokari_builder.rootfs import relocate
 
 
 class Mount(Protocol):

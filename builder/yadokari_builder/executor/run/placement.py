@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from yadokari_builder.errors import RunError
-from yadokari_builder.executor.run import relocate
-from yadokari_builder.layers.paths import resolve
+from yadokari_builder.rootfs import relocate
+from yadokari_builder.rootfs.paths import resolve
 
 _REFUSED = 126
 

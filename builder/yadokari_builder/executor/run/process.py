@@ -13,7 +13,7 @@ from yadokari_builder.errors import RunError
 from yadokari_builder.executor.run import failures, reaper
 from yadokari_builder.executor.run.isolation import isolated
 from yadokari_builder.executor.run.output import Tail, drain, pump
-from yadokari_builder.layers.paths import resolve
+from yadokari_builder.rootfs.paths import resolve
 
 GRACE = 5.0
 """Seconds that a cancelled step has after SIGTERM."""

@@ -12,7 +12,7 @@ from yadokari_builder.dockerfile.instructions import Add, Copy
 from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.executor.copy.perform import CopyOutcome, Target, copy_files
 from yadokari_builder.executor.copy.sources import SourceTree
-from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.rootfs.boundary import Boundary
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from yadokari_builder.dockerfile.instructions import Copy
 from yadokari_builder.errors import ContextError
 from yadokari_builder.executor.copy.perform import Target, copy_files
 from yadokari_builder.executor.copy.sources import SourceTree
-from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.rootfs.boundary import Boundary
 
 SECRET = "outside"
 NAMES = st.sampled_from(["a", "b", "c", "outside"])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.executor.run.relocate import move, remove
+from yadokari_builder.rootfs.relocate import move, remove
 
 
 @pytest.fixture

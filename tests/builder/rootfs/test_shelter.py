@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.context.shelter import move_entries, relocate
+from yadokari_builder.rootfs.shelter import move_entries, relocate
 
 
 def test_entries_move_and_what_is_excluded_stays(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yadokari_builder.errors import DockerfileError
-from yadokari_builder.executor.users import ExecUser, find_owner, find_user
+from yadokari_builder.rootfs.accounts import ExecUser, find_owner, find_user
 
 PASSWD = """root:x:0:0:root:/root:/bin/sh
 

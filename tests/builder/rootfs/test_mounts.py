@@ -4,7 +4,7 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_builder.layers.mounts import own_mounts, parse_mountinfo
+from yadokari_builder.rootfs.mounts import own_mounts, parse_mountinfo
 
 MOUNTINFO = r"""22 27 0:20 / /sys rw,nosuid shared:7 - sysfs sysfs rw
 27 1 254:1 / / rw,relatime shared:1 - ext4 /dev/vda rw

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.rootfs.boundary import Boundary
 
 BOUNDARY = Boundary(Path("/"), frozenset({"/proc", "/etc/hosts", "/var/run/secrets"}))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from support.trees import describe
-from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.tree import clear, copy_tree, move_contents
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.tree import clear, copy_tree, move_contents
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 

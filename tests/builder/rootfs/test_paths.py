@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_builder.layers.paths import normalise, resolve
+from yadokari_builder.rootfs.paths import normalise, resolve
 
 NAMES = st.sampled_from(["a", "b", ".", "..", "", "up", "abs", "loop"])
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import DockerfileError
-from yadokari_builder.layers.paths import resolve
+from yadokari_builder.rootfs.paths import resolve
 
 logger = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.content import copy_content
-from yadokari_builder.layers.xattrs import read_xattrs, set_xattr
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.content import copy_content
+from yadokari_builder.rootfs.xattrs import read_xattrs, set_xattr
 
 _STAYS = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
 _NEW_DIRECTORY_MODE = 0o700

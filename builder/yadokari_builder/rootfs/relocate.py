@@ -5,7 +5,7 @@ import os
 import shutil
 import stat
 
-from yadokari_builder.layers.tree import copy_metadata
+from yadokari_builder.rootfs.tree import copy_metadata
 
 
 def move(source: str, destination: str) -> list[str]:
