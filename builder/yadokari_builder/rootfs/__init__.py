@@ -1,1 +1,1 @@
-"""A root, and what in it is an image's and what is ours: boundary, paths, trees, attributes, mounts, accounts."""
+"""A root: what in it is an image's and what is not, its trees, attributes, mounts and accounts."""

@@ -2,6 +2,7 @@
 
 import errno
 import os
+from collections.abc import Iterator
 
 # Of the file system or of this machine's policy, not of the image's content.
 _FOREIGN = ("trusted.", "security.selinux", "security.ima", "security.evm", "user.overlay.")
@@ -42,3 +43,14 @@ def set_xattr(path: str | int, name: str, value: bytes) -> bool:
             return False
         raise
     return True
+
+
+def copy_xattrs(source: str | int, target: str | int) -> Iterator[str]:
+    """Copy extended attributes between two open files or paths (whose links are not followed).
+
+    Yields those that the target's file system does not take, which are left out, as in BuildKit.
+    """
+    for name in list_xattrs(source):
+        value = os.getxattr(source, name, follow_symlinks=isinstance(source, int))
+        if not set_xattr(target, name, value):
+            yield name

@@ -82,8 +82,8 @@ def test_what_is_there_is_removed_whatever_it_is(tmp_path: Path) -> None:
 OVERLAY = """
 import os, subprocess, sys
 from pathlib import Path
-from yadokari_builder.executor.run.caches import CacheKey, CacheStore
-from yadokari_builder.executor.run.mounts import CacheMount, FileMount, mounted
+from yadokari_builder.run.caches import CacheKey, CacheStore
+from yadokari_builder.run.mounts import CacheMount, FileMount, mounted
 from yadokari_builder.errors import RunError
 
 base = Path(sys.argv[1])
