@@ -40,12 +40,7 @@ from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run import reaper
 from yadokari_builder.run.caches import CacheStore
-from yadokari_builder.run.protection import (
-    GIT_MODULES,
-    LATE_MODULES,
-    make_undumpable,
-    preload_modules,
-)
+from yadokari_builder.run.protection import GIT_MODULES, lock_up
 from yadokari_builder.run.requests import Provisions
 from yadokari_builder.run.secrets import load_secrets, parse_secret
 from yadokari_builder.run.ssh import parse_agents
@@ -225,8 +220,7 @@ class Session:
         os.chdir(self.root)
         reaper.adopt_orphans()
         needs_git = any(step.needs_git for stage in plan.stages for step in stage.steps)
-        preload_modules(modules=(*LATE_MODULES, *GIT_MODULES) if needs_git else LATE_MODULES)
-        make_undumpable()
+        lock_up(GIT_MODULES if needs_git else ())
         with self._phase("build"), roots.lodging.without_link():
             single = self.spec.single_snapshot
             packing = replace(packing, watch=pusher.begin_layer if pusher else None)
