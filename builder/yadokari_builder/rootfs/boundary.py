@@ -33,12 +33,16 @@ class Boundary:
 
     def is_excluded(self, path: str) -> bool:
         """Tell whether a path is excluded itself or lies below one that is."""
+        return self.barrier(path) is not None
+
+    def barrier(self, path: str) -> str | None:
+        """Return the excluded path that a path is or lies below, the nearest one; None where none is."""
         excluded = self.excluded
         while path not in excluded:
             if path == "/":
-                return False
+                return None
             path = posixpath.dirname(path)
-        return True
+        return path
 
     def has_excluded_below(self, path: str) -> bool:
         """Tell whether something excluded lies below a path: it can then be neither removed nor replaced."""
