@@ -35,7 +35,7 @@ from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
 from yadokari_builder.plan.plan import ImageBase, Plan
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
-from yadokari_builder.registry.source import FileLayer, LayerSource
+from yadokari_builder.registry.source import LayerSource, LocalLayer
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run import reaper
@@ -213,7 +213,7 @@ class Session:
                 pusher.add_layer(source)
 
         def packed(layer: PackedLayer) -> None:
-            made(FileLayer(layer.layer, str(layer.path)))
+            made(LocalLayer(layer.layer, layer.file.open))
 
         lowest = plan.chain()[0].base
         for layer in (

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.archives import Member, archive, file, hard_link, link
+from support.handmade import FileLayer
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
@@ -20,7 +21,6 @@ from yadokari_builder.plan.plan import ImageBase
 from yadokari_builder.plan.steps import Files, StageSource
 from yadokari_builder.registry.client import Repository
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_builder.registry.source import FileLayer
 
 
 def no_image(_: Reference) -> PulledImage:
