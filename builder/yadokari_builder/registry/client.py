@@ -7,28 +7,18 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from yadokari_builder.errors import RegistryError
-from yadokari_builder.oci.reference import DOCKER_HUB
-from yadokari_builder.registry.auth import Access, Authorizer
-from yadokari_builder.registry.credentials import Credentials
-from yadokari_builder.registry.failures import failure, redacted, registry_message
-from yadokari_builder.registry.retry import RetryPolicy
-from yadokari_builder.registry.transport import Answer, Transport, TransportError, authority, join
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.credentials.credential import Credentials
+from yadokari_builder.registry.http.auth import Access, Authorizer
+from yadokari_builder.registry.http.failures import failure, redacted, registry_message
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.transport import Answer, Transport, TransportError, authority, join
+from yadokari_contract.references import DOCKER_HUB
 
 T = TypeVar("T")
 
 _HUB_HOST = "registry-1.docker.io"
 _MAX_ERROR = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Repository:
-    """A repository of a registry."""
-
-    registry: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.registry}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,8 +134,7 @@ class RegistryClient:
         scopes = [f"repository:{request.repository.name}:{actions}"]
         if request.also_pull:
             scopes.append(f"repository:{request.also_pull}:pull")
-        registry = request.repository.registry
-        return Access(registry, request.repository.name, tuple(scopes), not self._insecure(registry))
+        return Access(request.repository, tuple(scopes), not self._insecure(request.repository.registry))
 
     def _base(self, repository: Repository) -> str:
         scheme = "http" if self._insecure(repository.registry) else "https"

@@ -25,10 +25,10 @@ from yadokari_builder.errors import ImageNotFoundError, PushError, RegistryError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
-from yadokari_builder.registry.retry import RetryPolicy
-from yadokari_builder.registry.transport import Transport
 
 AMD64 = Platform("linux", "amd64")
 ClientMaker = Callable[..., RegistryClient]

@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from yadokari_builder.errors import BuilderError, ImageNotFoundError, RegistryError, UnauthorizedError
-from yadokari_builder.registry.retry import ThrottledError
+from yadokari_builder.registry.http.retry import ThrottledError
 
 MAX_MESSAGE = 500
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})

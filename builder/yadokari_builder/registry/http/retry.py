@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from yadokari_builder.errors import RegistryError
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class RetryPolicy:
                 delay = self._delay(error, attempt)
                 if delay is None:
                     raise
-                _log.info("%s; trying again in %.1f s", error, delay)
+                logger.info("%s; trying again in %.1f s", error, delay)
             self.sleep(delay)
             attempt += 1
 

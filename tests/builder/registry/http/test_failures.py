@@ -3,9 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from urllib3.exceptions import HTTPError
 
-from yadokari_builder.registry.failures import MAX_MESSAGE, failure, printable, registry_message
-from yadokari_builder.registry.retry import ThrottledError
-from yadokari_builder.registry.transport import describe_failure
+from yadokari_builder.registry.http.failures import MAX_MESSAGE, failure, printable, registry_message
+from yadokari_builder.registry.http.retry import ThrottledError
+from yadokari_builder.registry.http.transport import describe_failure
 
 
 @pytest.mark.parametrize(
