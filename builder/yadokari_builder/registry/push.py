@@ -195,6 +195,7 @@ def _push_errors() -> Iterator[None]:
     except (UnauthorizedError, PushError):
         raise
     except RegistryError as error:
-        raise PushError(str(error), status=error.status, temporary=error.temporary) from error
-    except ImageNotFoundError as error:
-        raise PushError(f"{error}: is there such a repository?", status=404) from error
+        text = str(error)
+        if isinstance(error, ImageNotFoundError) and set(error.codes) <= {"NAME_UNKNOWN"}:
+            text += ": is there such a repository?"
+        raise PushError(text, status=error.status, codes=error.codes, temporary=error.temporary) from error

@@ -17,7 +17,7 @@ from yadokari_builder.errors import RegistryError, UnauthorizedError
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.credentials.credential import Credential, Credentials
 from yadokari_builder.registry.http.challenge import Challenge, parse_challenges
-from yadokari_builder.registry.http.failures import describe_status, redacted, registry_message
+from yadokari_builder.registry.http.failures import Refusal, failure
 from yadokari_builder.registry.http.transport import Answer, Transport, TransportError, origin
 
 _MAX_TOKEN_ANSWER = 1024 * 1024
@@ -115,11 +115,13 @@ class Authorizer:
         except TransportError as error:
             raise RegistryError(f"{what}: {error}", temporary=error.temporary) from error
         if answer.status != 200:
-            secrets = credential.secrets() if credential else ()
-            text = redacted(f"{what}: {describe_status(answer.status)}: {registry_message(body)}", secrets)
-            if answer.status in (400, 401, 403, 404):
-                raise UnauthorizedError(f"{text} ({self.hint(access)})", status=answer.status)
-            raise RegistryError(text, status=answer.status, temporary=True)
+            refusal = Refusal.parse(body, credential.secrets() if credential else ())
+            refused = failure(what, answer.status, answer.headers, refusal, self.hint(access))
+            if answer.status in (400, 404):
+                # Token servers have no common way to say that they do not know somebody.
+                text = f"{refused} ({self.hint(access)})"
+                raise UnauthorizedError(text, status=refused.status, codes=refused.codes)
+            raise refused
         value, life = _read_token(body, what)
         # A tenth is left for the request that the token is fetched for.
         return _Token(value, self._clock() + 0.9 * life)

@@ -1,34 +1,74 @@
 """What a registry's refusal means, in words that name the registry, the repository and its own message."""
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from typing import Self
 
-from yadokari_builder.errors import BuilderError, ImageNotFoundError, RegistryError, UnauthorizedError
+from yadokari_builder.errors import ImageNotFoundError, RegistryError, UnauthorizedError
 from yadokari_builder.registry.http.retry import ThrottledError
 
 MAX_MESSAGE = 500
+_MAX_CODES = 16
+_CODE = re.compile("[A-Z][A-Z0-9_]{1,63}")
+
 _TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+# An upload that the registry has forgotten or lost the thread of can be begun again.
+_TEMPORARY_CODES = frozenset({"TOOMANYREQUESTS", "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+_UNAUTHORIZED_CODES = frozenset({"UNAUTHORIZED", "DENIED"})
+_NOT_FOUND_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
 
 
-def failure(what: str, status: int, headers: Mapping[str, str], message: str, hint: str = "") -> BuilderError:
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a registry says in the body of a refusal (distribution-spec, "Error Codes").
+
+    `codes` are those that look like codes; `message` is in one printable, bounded line, "" if there is none.
+    """
+
+    message: str = ""
+    codes: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, body: bytes, secrets: Iterable[str] = ()) -> Self:
+        """Read a body: JSON as it is specified, or plain words; secrets that it repeats are taken out."""
+        try:
+            errors = json.loads(body)["errors"]
+            codes = [str(error["code"]) for error in errors]
+            texts = [f"{error['code']}: {error.get('message', '')}".rstrip(": ") for error in errors]
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            text = body.decode("utf-8", "replace").strip()
+            codes, texts = [], [] if text[:1] in ("<", "{", "[") else [text]
+        # Before anything is cut off, which could leave half of a secret.
+        message = printable(_redacted("; ".join(texts), secrets), MAX_MESSAGE)
+        return cls(message, tuple(filter(_CODE.fullmatch, codes))[:_MAX_CODES])
+
+
+def failure(
+    what: str, status: int, headers: Mapping[str, str], refusal: Refusal, hint: str = ""
+) -> RegistryError:
     """Return the error for an answer that was not hoped for.
 
-    `what` says what was tried and where, `message` is the registry's own, `hint` says what to do.
+    `what` says what was tried and where, `hint` what to do about missing rights. The registry's codes count
+    before the status, but for failures of the server (5xx).
     """
     text = f"{what}: {describe_status(status)}"
-    text += f": {message}" if message else ""
-    text += f" ({hint})" if hint else ""
-    if status in (401, 403):
-        return UnauthorizedError(text, status=status)
-    if status == 404:
-        return ImageNotFoundError(text)
-    wait = _retry_after(headers)
-    if status in _TEMPORARY and wait is not None:
-        return ThrottledError(text, status=status, retry_after=wait)
-    return RegistryError(text, status=status, temporary=status in _TEMPORARY)
+    text += f": {refusal.message}" if refusal.message else ""
+    codes = refusal.codes
+    temporary = status in _TEMPORARY or not _TEMPORARY_CODES.isdisjoint(codes)
+    if temporary:
+        wait = _retry_after(headers)
+        if wait is not None:
+            return ThrottledError(text, status=status, codes=codes, retry_after=wait)
+    elif status in (401, 403) or not _UNAUTHORIZED_CODES.isdisjoint(codes):
+        return UnauthorizedError(f"{text} ({hint})" if hint else text, status=status, codes=codes)
+    elif status == 404 or not _NOT_FOUND_CODES.isdisjoint(codes):
+        return ImageNotFoundError(text, status=status, codes=codes)
+    return RegistryError(text, status=status, codes=codes, temporary=temporary)
 
 
 def describe_status(status: int) -> str:
@@ -39,25 +79,13 @@ def describe_status(status: int) -> str:
         return str(status)
 
 
-def registry_message(body: bytes) -> str:
-    """Return the message in a registry's answer (distribution-spec, "Error Codes"); "" if there is none."""
-    try:
-        errors = json.loads(body)["errors"]
-        texts = [f"{error['code']}: {error.get('message', '')}".rstrip(": ") for error in errors]
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        text = body.decode("utf-8", "replace").strip()
-        texts = [] if text[:1] in ("<", "{", "[") else [text]
-    return printable("; ".join(texts), MAX_MESSAGE)
-
-
 def printable(text: str, limit: int) -> str:
     """Return a text of unknown origin, bounded, in one line and without characters that steer a terminal."""
     kept = "".join(character if character.isprintable() else " " for character in text[: limit + 1])
     return kept if len(kept) <= limit else kept[:limit] + "…"
 
 
-def redacted(text: str, secrets: Iterable[str]) -> str:
-    """Return `text` without the secrets, should a registry repeat them in its message."""
+def _redacted(text: str, secrets: Iterable[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***") if len(secret) > 3 else text
     return text

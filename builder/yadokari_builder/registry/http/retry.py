@@ -16,8 +16,8 @@ T = TypeVar("T")
 class ThrottledError(RegistryError):
     """A registry asks to come back after `retry_after` seconds."""
 
-    def __init__(self, message: str, *, status: int, retry_after: float) -> None:
-        super().__init__(message, status=status, temporary=True)
+    def __init__(self, message: str, *, status: int, codes: tuple[str, ...], retry_after: float) -> None:
+        super().__init__(message, status=status, codes=codes, temporary=True)
         self.retry_after = retry_after
 
 
