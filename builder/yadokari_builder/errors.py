@@ -98,13 +98,6 @@ class RunError(BuilderError):
         self.log_tail = log_tail
 
 
-class ImageNotFoundError(BuilderError):
-    """A registry does not know an image, or has none for the platform that is wanted."""
-
-    exit_code = ExitCode.IMAGE_NOT_FOUND
-    reason = "ImageNotFound"
-
-
 class ImageInvalidError(BuilderError):
     """An image breaks the image specification, its digests or the bounds of the root."""
 
@@ -115,16 +108,27 @@ class ImageInvalidError(BuilderError):
 class RegistryError(BuilderError):
     """A registry refused or failed a request.
 
-    `status` is the HTTP status (0: no answer at all); `temporary` tells whether trying again may help.
+    `status` is the HTTP status (0: no answer at all); `codes` are those of the distribution specification
+    ("Error Codes"), such as `MANIFEST_UNKNOWN`; `temporary` tells whether trying again may help.
     """
 
     exit_code = ExitCode.NETWORK
     reason = "RegistryError"
 
-    def __init__(self, message: str, *, status: int = 0, temporary: bool = False) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, codes: tuple[str, ...] = (), temporary: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.codes = codes
         self.temporary = temporary
+
+
+class ImageNotFoundError(RegistryError):
+    """A registry does not know an image, or has none for the platform that is wanted."""
+
+    exit_code = ExitCode.IMAGE_NOT_FOUND
+    reason = "ImageNotFound"
 
 
 class UnauthorizedError(RegistryError):
