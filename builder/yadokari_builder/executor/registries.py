@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials import Credentials
 from yadokari_builder.registry.mirrors import parse_mirror
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
 

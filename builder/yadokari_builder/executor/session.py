@@ -48,8 +48,8 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import FileLayer, LayerSource
-from yadokari_contract.arguments import BuildSpec
 from yadokari_contract.result import BuildResult, Phase
+from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import pytest
 
 from yadokari_builder.errors import UsageError
 from yadokari_builder.executor.registries import open_registries, read_credentials
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.spec import BuildSpec
 
 
 def config(**users: str) -> str:
