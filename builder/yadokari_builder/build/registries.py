@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.environment import read_credentials
 from yadokari_builder.registry.mirrors import parse_mirror
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.spec import BuildSpec
 
 _MIRROR = "KANIKO_REGISTRY_MIRROR"
 

@@ -51,8 +51,8 @@ from yadokari_builder.run.secrets import load_secrets, parse_secret
 from yadokari_builder.run.ssh import parse_agents
 from yadokari_builder.sources.dockerfile import read_dockerfile
 from yadokari_builder.sources.open import open_context
-from yadokari_contract.arguments import BuildSpec
 from yadokari_contract.result import BuildResult, Phase
+from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import urllib3
 
 from yadokari_builder.errors import BuilderError, ContextError, DockerfileError
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason
 
 _CHUNK = 1 << 20
 _SUM_SIZES = {"sha256": 64, "sha384": 96, "sha512": 128}
@@ -26,8 +26,7 @@ _TIMEOUT = urllib3.Timeout(connect=30, read=120)
 class DownloadError(BuilderError):
     """A file could not be fetched; trying again may help."""
 
-    exit_code = ExitCode.NETWORK
-    reason = "DownloadFailed"
+    reason = Reason.DOWNLOAD_FAILED
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,5 @@
 from yadokari_builder.build.registries import open_registries
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.spec import BuildSpec
 
 
 def test_mirrors_come_from_flags_and_then_from_kanikos_variable() -> None:
