@@ -176,3 +176,16 @@ def test_the_digest_is_written_into_new_and_mounted_files(tmp_path: Path) -> Non
         write_digest(str(path), digest)
         assert path.read_text() == str(digest)
     assert existing.stat().st_ino == inode
+
+
+@WRITERS
+def test_a_layer_that_is_another_by_now_is_in_no_output(write: Callable[..., None], tmp_path: Path) -> None:
+    made = make_image(tmp_path / "made", {"a": b"1"})
+    file = Path(made.layers[0].path)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ImageInvalidError, match="has another content"):
+        write(str(tmp_path / "out"), made.image, made.layers, ())
+    digest = made.layers[0].layer.descriptor.digest
+    assert not (tmp_path / "out" / "blobs" / "sha256" / digest.hex).exists()
+    assert not (tmp_path / "out").is_file()
