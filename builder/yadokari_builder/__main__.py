@@ -3,6 +3,6 @@
 import os
 import sys
 
-from yadokari_builder.executor.command import run
+from yadokari_builder.command.build import run
 
 sys.exit(run(sys.argv[1:], dict(os.environ), sys.stdout, sys.stderr))

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from isal import isal_zlib
 
-from yadokari_builder.layers.xattrs import read_xattrs
+from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _CHUNK = 1 << 20
 crc32 = isal_zlib.crc32

@@ -11,11 +11,11 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, walk_key
 from yadokari_builder.layers.layer_file import Content, LayerFile
 from yadokari_builder.layers.tar_member import Kind, Member
-from yadokari_builder.layers.xattrs import read_xattrs
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _SECOND = 1_000_000_000
 _OPAQUE = ".wh..wh..opq"

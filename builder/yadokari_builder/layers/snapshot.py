@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.fingerprints import checksum
-from yadokari_builder.layers.xattrs import read_xattrs
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _MASK = (1 << 64) - 1
 _TICK_SECONDS = 0.001

@@ -1,5 +1,6 @@
 """Where the bytes of layers come from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
@@ -35,16 +36,16 @@ class GrowingSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FileLayer:
-    """A layer whose blob is a file."""
+class LocalLayer:
+    """A layer whose blob is at hand: `blob` opens it, each time from its beginning."""
 
     layer: Layer
-    path: str
+    blob: Callable[[], BinaryIO]
     origin: None = None
 
     def open(self) -> BinaryIO:
-        """Open the file."""
-        return open(self.path, "rb")
+        """Open the blob."""
+        return self.blob()
 
 
 @dataclass(frozen=True, slots=True)

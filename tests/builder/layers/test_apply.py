@@ -8,9 +8,9 @@ import zstandard
 from support.archives import archive, file
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.apply import apply
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.streams import ThreadedReader
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.rootfs.boundary import Boundary
 
 
 @pytest.mark.parametrize("compress", [gzip.compress, zstandard.compress, bytes])

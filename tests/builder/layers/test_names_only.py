@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from support.archives import ACL, Member, archive, directory, file, hard_link, link, node
 from support.trees import Described, describe
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.unpack import is_placeholder, unpack
+from yadokari_builder.rootfs.boundary import Boundary
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 

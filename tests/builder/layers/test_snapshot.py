@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.snapshot import FileMetadata, Snapshot, refreshed, settle, take
+from yadokari_builder.rootfs.boundary import Boundary
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from support.gate import Gate, Passed, Spoiled, running_gate, times
-from support.handmade import LocalImage, make_image
+from support.handmade import FileLayer, LocalImage, make_image
 from support.registry import Registry
 from yadokari_builder.errors import CancelledError, PushError
 from yadokari_builder.oci.digest import Digest
@@ -21,7 +21,6 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
-from yadokari_builder.registry.source import FileLayer
 
 AMD64 = Platform("linux", "amd64")
 

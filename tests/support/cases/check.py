@@ -9,7 +9,7 @@ from typing import Any
 
 from support.cases.case import Case
 from support.cases.run import Outcome
-from yadokari_builder.layers.paths import resolve
+from yadokari_builder.rootfs.paths import resolve
 
 _TYPES = {
     stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink",

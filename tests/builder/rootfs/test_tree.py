@@ -1,0 +1,102 @@
+import os
+import shutil
+import socket
+from pathlib import Path
+
+import pytest
+
+from support.trees import describe
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.tree import clear, copy_tree, move_contents
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    for name in ("file", "dir/a", "dir/sub/b", "etc/hosts", "etc/passwd", "etc/ssl/cert", "yadokari/python"):
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    (root / "outside").symlink_to(tmp_path)
+    (root / "dir/up").symlink_to("..")
+    os.link(root / "file", root / "dir/hard")
+    os.setxattr(root / "file", "user.note", b"kept")
+    for path in (root / "dir", root / "etc", root / "dir/sub"):
+        os.utime(path, ns=(1, 123_456_789_012))
+    (tmp_path / "neighbour").touch()
+    return root
+
+
+EXCLUDED = frozenset({"/yadokari", "/etc/hosts"})
+
+
+def names(root: Path) -> list[str]:
+    return sorted(str(path.relative_to(root)) for path in root.rglob("*"))
+
+
+def test_clearing_leaves_what_is_excluded_and_the_way_there(tree: Path) -> None:
+    clear(Boundary(tree, EXCLUDED))
+    assert names(tree) == ["etc", "etc/hosts", "yadokari", "yadokari/python"]
+    assert (tree.parent / "neighbour").exists()
+
+
+def test_moving_takes_everything_that_is_not_excluded(tree: Path) -> None:
+    before = describe(tree)
+    (tree / "yadokari/stage").mkdir()
+    move_contents(Boundary(tree, EXCLUDED), "/yadokari/stage")
+    assert names(tree / "etc") == ["hosts"]
+    moved = describe(tree / "yadokari/stage")
+    excluded = {path for path in before if path.startswith("yadokari")} | {"etc/hosts"}
+    assert moved == {path: described for path, described in before.items() if path not in excluded}
+    assert sorted(os.listdir(tree)) == ["etc", "yadokari"]
+
+
+@needs_root
+def test_a_clone_is_the_same_in_everything(tree: Path, tmp_path: Path) -> None:
+    os.mknod(tree / "null", 0o020666, os.makedev(1, 3))
+    os.mkfifo(tree / "dir/fifo")
+    os.chown(tree / "dir/a", 5, 6)
+    (tree / "dir/a").chmod(0o6755)
+    os.link(tree / "outside", tree / "outside-too", follow_symlinks=False)
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    copy_tree(str(tree), str(clone))
+    assert describe(clone) == describe(tree)
+    assert clone.stat().st_mtime_ns == tree.stat().st_mtime_ns
+
+
+def test_holes_stay_holes_in_a_clone(tmp_path: Path) -> None:
+    source, clone = tmp_path / "source", tmp_path / "clone"
+    source.mkdir()
+    clone.mkdir()
+    with (source / "sparse").open("wb") as file:
+        file.write(b"begin")
+        file.seek(1 << 30)
+        file.write(b"end")
+    copy_tree(str(source), str(clone))
+    assert (clone / "sparse").stat().st_size == (1 << 30) + 3
+    assert (clone / "sparse").stat().st_blocks == (source / "sparse").stat().st_blocks
+    with (clone / "sparse").open("rb") as file:
+        assert file.read(5) == b"begin"
+        file.seek(1 << 30)
+        assert file.read() == b"end"
+
+
+def test_a_clone_has_no_sockets(tmp_path: Path) -> None:
+    source = tmp_path / "s"
+    source.mkdir()
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(source / "x"))
+        (tmp_path / "d").mkdir()
+        copy_tree(str(source), str(tmp_path / "d"))
+    assert names(tmp_path / "d") == []
+
+
+def test_a_clone_goes_its_own_way(tree: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    copy_tree(str(tree), str(clone))
+    shutil.rmtree(tree)
+    assert (clone / "dir/hard").read_text() == "file"

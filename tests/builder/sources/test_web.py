@@ -1,0 +1,175 @@
+import base64
+import gzip
+import hashlib
+import io
+import logging
+import os
+import tarfile
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+from yadokari_builder.errors import ContextError, DockerfileError
+from yadokari_builder.sources.web import (
+    Checksum,
+    DownloadError,
+    file_name,
+    without_credentials,
+)
+
+MODIFIED = "Thu, 01 Jan 2015 00:00:00 GMT"
+
+
+def _archive() -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        info = tarfile.TarInfo("inside")
+        info.size = 1
+        archive.addfile(info, io.BytesIO(b"I"))
+    return buffer.getvalue()
+
+
+class Handler(BaseHTTPRequestHandler):
+    answers: ClassVar[dict[str, tuple[int, dict[str, str], bytes]]] = {
+        "/file.txt": (200, {"Last-Modified": MODIFIED}, b"content"),
+        "/plain": (200, {}, b"plain"),
+        "/moved": (302, {"Location": "/plain"}, b""),
+        "/a.tar": (200, {}, _archive()),
+        "/a.gz": (200, {}, gzip.compress(b"kept")),
+        "/encoded": (200, {"Content-Encoding": "gzip"}, gzip.compress(b"taken off")),
+        "/busy": (503, {}, b""),
+    }
+
+    def do_GET(self) -> None:
+        path = self.path.partition("?")[0]
+        status, headers, body = self.answers.get(path, (404, {}, b"no"))
+        if path == "/secret" and self.headers["Authorization"] == self._expected():
+            status, body = 200, b"secret"
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _expected(self) -> str:
+        return "Basic " + base64.b64encode(b"me:p@ss").decode()
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Handler) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"127.0.0.1:{httpd.server_port}"
+        httpd.shutdown()
+        thread.join()
+
+
+def test_a_download_is_private_and_as_old_as_the_server_says(workshop: Any, server: str) -> None:
+    workshop.do(f"ADD http://{server}/file.txt /x/")
+    assert workshop.tree() == {"x": None, "x/file.txt": "content"}
+    assert workshop.mode("x/file.txt") == 0o600
+    assert os.stat(workshop.root / "x/file.txt").st_mtime == 1420070400
+
+
+def test_a_download_without_a_date_is_from_the_epoch(workshop: Any, server: str) -> None:
+    workshop.do(f"ADD --chmod=644 --chown=3:4 http://{server}/moved?q=1 /y")
+    assert workshop.tree() == {"y": "plain"}
+    assert workshop.mode("y") == 0o644
+    assert workshop.owner("y") == (3, 4)
+    assert os.stat(workshop.root / "y").st_mtime == 0
+
+
+def test_a_download_is_unpacked_only_on_demand(workshop: Any, server: str) -> None:
+    workshop.do(f"ADD http://{server}/a.tar /x/")
+    workshop.do(f"ADD --unpack=true http://{server}/a.tar /y/")
+    assert os.listdir(workshop.root / "x") == ["a.tar"]
+    assert os.listdir(workshop.root / "y") == ["inside"]
+
+
+def test_only_the_transfer_s_compression_is_taken_off(workshop: Any, server: str) -> None:
+    workshop.do(f"ADD http://{server}/a.gz http://{server}/encoded /x/")
+    assert workshop.root.joinpath("x/a.gz").read_bytes()[:3] == b"\x1f\x8b\x08"
+    assert workshop.root.joinpath("x/encoded").read_bytes() == b"taken off"
+
+
+@pytest.mark.parametrize("algorithm", ["sha256", "sha384", "sha512"])
+def test_a_checksum_must_fit(workshop: Any, server: str, algorithm: str) -> None:
+    good = hashlib.new(algorithm, b"plain").hexdigest()
+    workshop.do(f"ADD --checksum={algorithm}:{good} http://{server}/plain /x")
+    bad = hashlib.new(algorithm, b"other").hexdigest()
+    with pytest.raises(ContextError, match=f"digest mismatch for http://{server}/plain"):
+        workshop.do(f"ADD --checksum={algorithm}:{bad} http://{server}/plain /y")
+
+
+def test_a_checksum_is_for_one_download(workshop: Any, server: str) -> None:
+    workshop.fill({"a": ""})
+    with pytest.raises(DockerfileError, match="checksum requires HTTP"):
+        workshop.do(f"ADD --checksum=sha256:{'0' * 64} a /x")
+    with pytest.raises(DockerfileError, match="multiple sources"):
+        workshop.do(f"ADD --checksum=sha256:{'0' * 64} http://{server}/plain http://{server}/a.gz /x/")
+
+
+def test_credentials_of_a_url_are_sent_and_never_shown(
+    workshop: Any, server: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "yadokari_builder")
+    workshop.do(f"ADD http://me:p%40ss@{server}/secret /x")
+    assert workshop.tree() == {"x": "secret"}
+    with pytest.raises(ContextError, match="invalid response status 404") as caught:
+        workshop.do(f"ADD http://me:hunter2@{server}/gone?token=hunter3 /y")
+    assert "hunter" not in str(caught.value) + caplog.text
+
+
+def test_a_server_in_trouble_can_be_tried_again(workshop: Any, server: str) -> None:
+    with pytest.raises(DownloadError, match="invalid response status 503"):
+        workshop.do(f"ADD http://{server}/busy /x")
+
+
+def test_no_answer_can_be_tried_again(workshop: Any) -> None:
+    with pytest.raises(DownloadError, match=r"http://127\.0\.0\.1:1/x cannot be fetched"):
+        workshop.do("ADD http://user:hunter2@127.0.0.1:1/x /x")
+
+
+def test_copy_takes_neither_urls_nor_git(workshop: Any) -> None:
+    with pytest.raises(DockerfileError, match="source can't be a URL for COPY"):
+        workshop.do("COPY http://example.com/a /x")
+    with pytest.raises(DockerfileError, match="source can't be a git ref for COPY"):
+        workshop.do("COPY https://example.com/a.git /x")
+
+
+@pytest.mark.parametrize("value", ["true", "false"])
+def test_a_git_source_is_no_archive_to_unpack(workshop: Any, value: str) -> None:
+    with pytest.raises(DockerfileError, match="--unpack is for archives"):
+        workshop.do(f"ADD --unpack={value} https://example.com/a.git /x")
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("http://h/a/b.txt?x=/y#z", "b.txt"),
+        ("http://h/a/b/", "b"),
+        ("http://h/a%20b", "a b"),
+        ("http://h/", "__unnamed__"),
+        ("http://h", "__unnamed__"),
+    ],
+)
+def test_a_download_is_named_by_the_path_of_its_url(url: str, name: str) -> None:
+    assert file_name(url) == name
+
+
+def test_a_url_is_shown_without_what_may_be_secret() -> None:
+    assert without_credentials("https://me:pw@h:8/a?token=t#f") == "https://h:8/a"
+
+
+@pytest.mark.parametrize("text", ["abc", "md5:0", "sha256:0", f"sha256:{'A' * 64}", "sha256:"])
+def test_a_checksum_is_an_algorithm_and_a_hash(text: str) -> None:
+    with pytest.raises(DockerfileError):
+        Checksum.parse(text)
