@@ -93,12 +93,6 @@ class RunError(BuilderError):
         self.log_tail = log_tail
 
 
-class ImageNotFoundError(BuilderError):
-    """A registry does not know an image, or has none for the platform that is wanted."""
-
-    reason = Reason.IMAGE_NOT_FOUND
-
-
 class ImageInvalidError(BuilderError):
     """An image breaks the image specification, its digests or the bounds of the root."""
 
@@ -108,15 +102,25 @@ class ImageInvalidError(BuilderError):
 class RegistryError(BuilderError):
     """A registry refused or failed a request.
 
-    `status` is the HTTP status (0: no answer at all); `temporary` tells whether trying again may help.
+    `status` is the HTTP status (0: no answer at all); `codes` are those of the distribution specification
+    ("Error Codes"), such as `MANIFEST_UNKNOWN`; `temporary` tells whether trying again may help.
     """
 
     reason = Reason.REGISTRY_ERROR
 
-    def __init__(self, message: str, *, status: int = 0, temporary: bool = False) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, codes: tuple[str, ...] = (), temporary: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.codes = codes
         self.temporary = temporary
+
+
+class ImageNotFoundError(RegistryError):
+    """A registry does not know an image, or has none for the platform that is wanted."""
+
+    reason = Reason.IMAGE_NOT_FOUND
 
 
 class UnauthorizedError(RegistryError):

@@ -6,8 +6,9 @@ from typing import BinaryIO, Protocol, cast
 
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.blob import BlobStream
-from yadokari_builder.registry.client import RegistryClient, Repository
+from yadokari_builder.registry.client import RegistryClient
 
 
 class LayerSource(Protocol):

@@ -11,10 +11,11 @@ from urllib.parse import urlencode, urlsplit
 from yadokari_builder.errors import CancelledError, PushError, RegistryError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
-from yadokari_builder.registry.client import RegistryClient, Repository, Request
-from yadokari_builder.registry.failures import printable
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.client import RegistryClient, Request
+from yadokari_builder.registry.http.failures import printable
+from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.source import GrowingSource
-from yadokari_builder.registry.transport import Answer, TransportError
 
 _CHUNK = 16 * 1024 * 1024
 _TOO_LARGE = 413

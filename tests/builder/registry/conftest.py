@@ -11,9 +11,9 @@ from support.gate import Gate, running_gate
 from support.registry import Certificate, Registry, make_certificate, running_registry
 from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.credentials import Credentials
-from yadokari_builder.registry.retry import RetryPolicy
-from yadokari_builder.registry.transport import Transport
+from yadokari_builder.registry.credentials.config_file import parse_config
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.transport import Transport
 
 QUICK = RetryPolicy(attempts=4, first_delay=0.001, max_delay=1)
 
@@ -94,7 +94,7 @@ def client_with() -> Iterator[ClientMaker]:
             config: str = "{}", *, ca_file: Path | None = None, retry: RetryPolicy = QUICK
         ) -> RegistryClient:
             client = RegistryClient(
-                credentials=Credentials.parse(config, "config.json"),
+                credentials=parse_config(config, "config.json"),
                 insecure=lambda _: ca_file is None,
                 transport=Transport(ca_file=str(ca_file) if ca_file else None, read_timeout=5),
                 retry=retry,

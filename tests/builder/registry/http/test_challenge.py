@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_builder.registry.challenge import Challenge, parse_challenges
+from yadokari_builder.registry.http.challenge import Challenge, parse_challenges
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
 from yadokari_builder.errors import RegistryError
-from yadokari_builder.registry.failures import printable
+from yadokari_builder.registry.http.failures import printable
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5

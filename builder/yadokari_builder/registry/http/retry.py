@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from yadokari_builder.errors import RegistryError
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -16,8 +16,8 @@ T = TypeVar("T")
 class ThrottledError(RegistryError):
     """A registry asks to come back after `retry_after` seconds."""
 
-    def __init__(self, message: str, *, status: int, retry_after: float) -> None:
-        super().__init__(message, status=status, temporary=True)
+    def __init__(self, message: str, *, status: int, codes: tuple[str, ...], retry_after: float) -> None:
+        super().__init__(message, status=status, codes=codes, temporary=True)
         self.retry_after = retry_after
 
 
@@ -43,7 +43,7 @@ class RetryPolicy:
                 delay = self._delay(error, attempt)
                 if delay is None:
                     raise
-                _log.info("%s; trying again in %.1f s", error, delay)
+                logger.info("%s; trying again in %.1f s", error, delay)
             self.sleep(delay)
             attempt += 1
 

@@ -14,10 +14,11 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from yadokari_builder.errors import RegistryError, UnauthorizedError
-from yadokari_builder.registry.challenge import Challenge, parse_challenges
-from yadokari_builder.registry.credentials import Credential, Credentials
-from yadokari_builder.registry.failures import describe_status, redacted, registry_message
-from yadokari_builder.registry.transport import Answer, Transport, TransportError, origin
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.credentials.credential import Credential, Credentials
+from yadokari_builder.registry.http.challenge import Challenge, parse_challenges
+from yadokari_builder.registry.http.failures import Refusal, failure
+from yadokari_builder.registry.http.transport import Answer, Transport, TransportError, origin
 
 _MAX_TOKEN_ANSWER = 1024 * 1024
 _DEFAULT_LIFE = 60.0
@@ -28,8 +29,7 @@ _CLIENT = "yadokari"
 class Access:
     """What is to be done where; `scopes` as in `repository:team/app:pull,push`."""
 
-    registry: str
-    repository: str
+    repository: Repository
     scopes: tuple[str, ...]
     secure: bool
 
@@ -56,7 +56,7 @@ class Authorizer:
     def authorization(self, access: Access) -> str | None:
         """Return the header's value as far as it is known from earlier answers; None if it is not."""
         with self._lock:
-            challenge = self._challenges.get(access.registry)
+            challenge = self._challenges.get(access.repository.registry)
             return None if challenge is None else self._respond(access, challenge)
 
     def answer(self, access: Access, header: str, rejected: str | None) -> str | None:
@@ -69,7 +69,7 @@ class Authorizer:
         if challenge is None:
             return None
         with self._lock:
-            self._challenges[access.registry] = challenge
+            self._challenges[access.repository.registry] = challenge
             held = self._tokens.get(access)
             if held is not None and rejected == f"Bearer {held.value}":
                 # It has expired, or the registry wants more than such a request commonly needs.
@@ -80,13 +80,13 @@ class Authorizer:
 
     def secrets(self, access: Access) -> tuple[str, ...]:
         """Return what an error about a request must not show."""
-        credential = self._credentials.find(access.registry, access.repository)
+        credential = self._credentials.find(access.repository)
         return credential.secrets() if credential else ()
 
     def hint(self, access: Access) -> str:
         """Say whose credentials were shown, for errors."""
-        credential = self._credentials.find(access.registry, access.repository)
-        helper = self._credentials.helper(access.registry, access.repository)
+        credential = self._credentials.find(access.repository)
+        helper = self._credentials.helper(access.repository)
         if credential is not None:
             return f"as {credential.username}" if credential.username else "with the token that was given"
         if helper:
@@ -94,7 +94,7 @@ class Authorizer:
         return "no credentials are given for it; it may also not exist"
 
     def _respond(self, access: Access, challenge: Challenge) -> str | None:
-        credential = self._credentials.find(access.registry, access.repository)
+        credential = self._credentials.find(access.repository)
         if challenge.scheme == "basic":
             return credential.basic() if credential and credential.username else None
         if credential and credential.registry_token:
@@ -105,9 +105,9 @@ class Authorizer:
         return f"Bearer {token.value}"
 
     def _fetch(self, access: Access, challenge: Challenge) -> _Token:
-        credential = self._credentials.find(access.registry, access.repository)
+        credential = self._credentials.find(access.repository)
         realm = challenge.parameters.get("realm", "")
-        what = f"{access.registry}/{access.repository}: cannot get a token from {origin(realm)}"
+        what = f"{access.repository}: cannot get a token from {origin(realm)}"
         _check_realm(realm, access, what)
         try:
             answer = self._ask(realm, challenge.parameters.get("service", ""), access, credential)
@@ -115,11 +115,13 @@ class Authorizer:
         except TransportError as error:
             raise RegistryError(f"{what}: {error}", temporary=error.temporary) from error
         if answer.status != 200:
-            secrets = credential.secrets() if credential else ()
-            text = redacted(f"{what}: {describe_status(answer.status)}: {registry_message(body)}", secrets)
-            if answer.status in (400, 401, 403, 404):
-                raise UnauthorizedError(f"{text} ({self.hint(access)})", status=answer.status)
-            raise RegistryError(text, status=answer.status, temporary=True)
+            refusal = Refusal.parse(body, credential.secrets() if credential else ())
+            refused = failure(what, answer.status, answer.headers, refusal, self.hint(access))
+            if answer.status in (400, 404):
+                # Token servers have no common way to say that they do not know somebody.
+                text = f"{refused} ({self.hint(access)})"
+                raise UnauthorizedError(text, status=refused.status, codes=refused.codes)
+            raise refused
         value, life = _read_token(body, what)
         # A tenth is left for the request that the token is fetched for.
         return _Token(value, self._clock() + 0.9 * life)
