@@ -8,10 +8,9 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, described
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.links import follow, link_target
-from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.paths import follow, link_target, normalise
 from yadokari_builder.rootfs.xattrs import list_xattrs
 from yadokari_builder.sources.tree import ROOT_OWNER, Owner
 
@@ -55,8 +54,11 @@ class Destination:
         return not self._boundary.has_excluded_below(folder) or self._boundary.is_excluded(folder)
 
     def resolve(self, path: str) -> str:
-        """Return where a path leads to, all links followed."""
-        return follow(normalise(path), self.read_link)
+        """Return where a path leads to, all links followed; raises ContextError if they lead in a circle."""
+        try:
+            return follow(normalise(path), self.read_link)
+        except OSError as error:
+            raise ContextError(described(error)) from error
 
     def read_link(self, path: str) -> str | None:
         """Return what a link says, None where there is no link."""
