@@ -11,6 +11,8 @@ from pathlib import Path
 
 import urllib3
 
+from yadokari_builder.dockerfile.checksum import Checksum
+from yadokari_builder.dockerfile.chmod import ModeChange
 from yadokari_builder.dockerfile.filepath_match import has_wildcards
 from yadokari_builder.dockerfile.gitref import GitRef, git_source, with_checksum
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
@@ -19,8 +21,7 @@ from yadokari_builder.dockerfile.location import blaming
 from yadokari_builder.errors import ContextError, DockerfileError
 from yadokari_builder.executor.copy.archives import is_archive, unpack_archive
 from yadokari_builder.executor.copy.destination import Destination, Staged
-from yadokari_builder.executor.copy.modes import parse_chmod
-from yadokari_builder.executor.copy.remote import Checksum, download, is_url
+from yadokari_builder.executor.copy.remote import download, is_url
 from yadokari_builder.executor.copy.sources import ROOT_OWNER, SourceTree, not_found
 from yadokari_builder.executor.copy.transfer import Options, Transfer
 from yadokari_builder.executor.copy.wildcards import find
@@ -87,7 +88,7 @@ class _Copying:
     ) -> "_Copying":
         options = Options(
             owner=find_owner(instruction.chown, target.boundary.root) if instruction.chown else None,
-            chmod=parse_chmod(instruction.chmod),
+            chmod=ModeChange.parse(instruction.chmod) if instruction.chmod else None,
             exclude=IgnorePatterns.of(instruction.exclude) if instruction.exclude else None,
         )
         return cls(

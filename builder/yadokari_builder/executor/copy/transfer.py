@@ -9,11 +9,11 @@ import posixpath
 import stat
 from dataclasses import dataclass, field
 
+from yadokari_builder.dockerfile.chmod import ModeChange
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
 from yadokari_builder.errors import ContextError
 from yadokari_builder.executor.copy.attributes import copy_xattrs
 from yadokari_builder.executor.copy.destination import Destination, is_missing_support
-from yadokari_builder.executor.copy.modes import Chmod
 from yadokari_builder.executor.copy.sources import Owner, SourceTree, not_found
 from yadokari_builder.layers.content import copy_content
 
@@ -26,7 +26,7 @@ class Options:
     """What is asked for beside the files: whose they become, their modes, which of them are taken."""
 
     owner: Owner | None = None
-    chmod: Chmod | None = None
+    chmod: ModeChange | None = None
     include: IgnorePatterns | None = None
     exclude: IgnorePatterns | None = None
 
