@@ -5,13 +5,12 @@ from pathlib import Path
 
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.run import reaper
-from yadokari_builder.run.protection import GIT_MODULES, LATE_MODULES, make_undumpable, preload_modules
+from yadokari_builder.run.protection import GIT_MODULES, lock_up
 
 
 def guard(root: Path, plan: Plan) -> None:
-    """Import all that may be needed, and keep steps from this process's memory and environment."""
+    """Adopt what steps will leave behind, and close what they could reach the executor by."""
     os.chdir(root)
     reaper.adopt_orphans()
     needs_git = any(step.needs_git for stage in plan.stages for step in stage.steps)
-    preload_modules(modules=(*LATE_MODULES, *GIT_MODULES) if needs_git else LATE_MODULES)
-    make_undumpable()
+    lock_up(GIT_MODULES if needs_git else ())
