@@ -6,6 +6,8 @@ import posixpath
 import shutil
 import stat
 
+from yadokari_builder.rootfs.paths import parents
+
 
 def move_entries(folder: str, in_root: str, target: str, excluded: frozenset[str]) -> None:
     """Move what is in a folder into the folder `target`, but for what is excluded.
@@ -13,7 +15,7 @@ def move_entries(folder: str, in_root: str, target: str, excluded: frozenset[str
     `in_root` is the folder's in-root path, `excluded` holds in-root paths. Folders that hold something
     excluded stay, what else they hold is moved.
     """
-    above = {parent for path in excluded for parent in _parents(path)}
+    above = {parent for path in excluded for parent in parents(path)}
     _move_entries(folder, in_root, target, excluded, above)
 
 
@@ -55,11 +57,3 @@ def _make_alike(source: str, target: str) -> None:
     os.mkdir(target)
     os.chown(target, status.st_uid, status.st_gid)
     os.chmod(target, stat.S_IMODE(status.st_mode))
-
-
-def _parents(path: str) -> list[str]:
-    parents = []
-    while path != "/":
-        path = posixpath.dirname(path)
-        parents.append(path)
-    return parents

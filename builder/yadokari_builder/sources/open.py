@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import ContextError
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.shelter import move_entries, relocate
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
@@ -34,7 +35,7 @@ def open_context(location: str, *, cwd: Path, root: Path, shelter: Path, exclude
         what = "is not a folder" if path.exists() else "does not exist"
         raise ContextError(f"the build context {location} {what}")
     in_root = _in_root(path, root)
-    moved = in_root is not None and not _is_at_or_below(in_root, excluded)
+    moved = in_root is not None and not Boundary(root, excluded).is_excluded(in_root)
     if in_root is not None and moved:
         shelter.mkdir(parents=True, exist_ok=True)
         path = _shelter(path, in_root, shelter / "context", excluded)
@@ -77,11 +78,3 @@ def _in_root(path: Path, root: Path) -> str | None:
     if not path.is_relative_to(base):
         return None
     return posixpath.join("/", *path.relative_to(base).parts)
-
-
-def _is_at_or_below(path: str, excluded: frozenset[str]) -> bool:
-    while path not in excluded:
-        if path == "/":
-            return False
-        path = posixpath.dirname(path)
-    return True
