@@ -88,9 +88,8 @@ class Session:
             context = open_context(
                 self.spec.context,
                 cwd=self.cwd,
-                root=self.root,
-                shelter=lodging.free_shelter(),
-                excluded=boundary.excluded | {KANIKO},
+                boundary=Boundary(self.root, boundary.excluded | {KANIKO}),
+                refuge=lodging.free_refuge(),
             )
             if context.moved:
                 logger.info("the build context would be deleted: it is now in %s", context.root)
@@ -148,11 +147,9 @@ class Session:
 
     def dry_run(self) -> Draft:
         """Plan and judge without touching the root or pulling a layer; raises `BuilderError`."""
-        everything = frozenset({"/"})
-        shelter = self.root  # nothing is moved where everything is kept
-        context = open_context(
-            self.spec.context, cwd=self.cwd, root=self.root, shelter=shelter, excluded=everything
-        )
+        # Nothing is moved where everything is kept.
+        everything = Boundary(self.root, frozenset({"/"}))
+        context = open_context(self.spec.context, cwd=self.cwd, boundary=everything, refuge=self.root)
         text = read_dockerfile(self.spec.dockerfile, context, cwd=self.cwd)
         registries = open_registries(self.spec, self.environment)
         return self._draft(text, Puller(registries.pulling, registries.mirrors))
