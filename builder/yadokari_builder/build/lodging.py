@@ -40,7 +40,7 @@ class Lodging:
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def free_shelter(self) -> Path:
+    def free_refuge(self) -> Path:
         """Return a place for a context that would be deleted; an earlier build's stays where it was put."""
         contexts = Path(self.host(self.work("contexts")))
         return contexts / str(len(os.listdir(contexts)) if contexts.is_dir() else 0)

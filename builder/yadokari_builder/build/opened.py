@@ -58,7 +58,8 @@ class Opened:
 def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path) -> Draft:
     """Plan and judge a Dockerfile without touching the root or pulling a layer; raises `BuilderError`."""
     # Nothing is moved where everything is kept.
-    context = open_context(spec.context, cwd=cwd, root=root, shelter=root, excluded=frozenset({"/"}))
+    everything = Boundary(root, frozenset({"/"}))
+    context = open_context(spec.context, cwd=cwd, boundary=everything, refuge=root)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     registries = open_registries(spec, environment)
     return _draft(spec, environment, text, _Images(Puller(registries.pulling, registries.mirrors)))
@@ -153,9 +154,8 @@ def _open_context(spec: BuildSpec, lodging: Lodging, boundary: Boundary, cwd: Pa
     context = open_context(
         spec.context,
         cwd=cwd,
-        root=lodging.root,
-        shelter=lodging.free_shelter(),
-        excluded=boundary.excluded | {KANIKO},
+        boundary=Boundary(lodging.root, boundary.excluded | {KANIKO}),
+        refuge=lodging.free_refuge(),
     )
     if context.moved:
         logger.info("the build context would be deleted: it is now in %s", context.root)

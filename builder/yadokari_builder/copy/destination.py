@@ -3,7 +3,6 @@
 import errno
 import os
 import posixpath
-import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from yadokari_builder.errors import ContextError, described
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import follow, link_target, normalise
+from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.rootfs.xattrs import list_xattrs
 from yadokari_builder.sources.tree import ROOT_OWNER, Owner
 
@@ -125,13 +125,12 @@ class Destination:
         if not self.is_uniform(path):
             raise ContextError(f"{path} cannot be replaced: something mounted below it would be lost")
         host = self.host(path)
+        is_directory = stat.S_ISDIR(os.lstat(host).st_mode)
+        discard(host)
         self._touched.pop(path, None)
-        if not stat.S_ISDIR(os.lstat(host).st_mode):
-            os.unlink(host)
-            return
-        shutil.rmtree(host)
-        for gone in [each for each in self._touched if each.startswith(path + "/")]:
-            del self._touched[gone]
+        if is_directory:
+            for gone in [each for each in self._touched if each.startswith(path + "/")]:
+                del self._touched[gone]
 
     def touch(self, path: str) -> None:
         """Record that a path was written."""

@@ -7,7 +7,7 @@ import pytest
 
 from support.trees import describe
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.tree import clear, copy_tree, move_contents
+from yadokari_builder.rootfs.tree import clear, copy_tree
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 
@@ -40,17 +40,6 @@ def test_clearing_leaves_what_is_excluded_and_the_way_there(tree: Path) -> None:
     clear(Boundary(tree, EXCLUDED))
     assert names(tree) == ["etc", "etc/hosts", "yadokari", "yadokari/python"]
     assert (tree.parent / "neighbour").exists()
-
-
-def test_moving_takes_everything_that_is_not_excluded(tree: Path) -> None:
-    before = describe(tree)
-    (tree / "yadokari/stage").mkdir()
-    move_contents(Boundary(tree, EXCLUDED), "/yadokari/stage")
-    assert names(tree / "etc") == ["hosts"]
-    moved = describe(tree / "yadokari/stage")
-    excluded = {path for path in before if path.startswith("yadokari")} | {"etc/hosts"}
-    assert moved == {path: described for path, described in before.items() if path not in excluded}
-    assert sorted(os.listdir(tree)) == ["etc", "yadokari"]
 
 
 @needs_root
