@@ -10,21 +10,22 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import urllib3
-
 from yadokari_builder.context.dockerfile import DockerfileText, read_dockerfile
 from yadokari_builder.context.location import open_context
+from yadokari_builder.dockerfile.gitref import git_source
+from yadokari_builder.dockerfile.instructions import Add
 from yadokari_builder.errors import UsageError
 from yadokari_builder.executor import outputs
 from yadokari_builder.executor.actions import Workbench, files_of
 from yadokari_builder.executor.build import Build
+from yadokari_builder.executor.copy.remote import host_of
 from yadokari_builder.executor.draft import Draft, make_draft, read_ignored
 from yadokari_builder.executor.lodging import KANIKO, Lodging, open_lodging
 from yadokari_builder.executor.options import read_epoch, read_packing, timestamp
 from yadokari_builder.executor.outcome import assemble
 from yadokari_builder.executor.packing import Packing
 from yadokari_builder.executor.plan import ImageBase, Plan
-from yadokari_builder.executor.registries import open_registries
+from yadokari_builder.executor.registries import Registries, open_registries
 from yadokari_builder.executor.report import Progress, counted, human_size
 from yadokari_builder.executor.roots import Roots
 from yadokari_builder.executor.run import reaper
@@ -38,6 +39,7 @@ from yadokari_builder.executor.run.protection import (
 from yadokari_builder.executor.run.requests import Provisions
 from yadokari_builder.executor.run.secrets import load_secrets, parse_secret
 from yadokari_builder.executor.run.ssh import parse_agents
+from yadokari_builder.executor.steps import CopyAction, ImageSource
 from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.mounts import own_mounts
 from yadokari_builder.layers.pack import PackedLayer
@@ -71,12 +73,13 @@ class Session:
     progress: Progress = field(default_factory=lambda: Progress(0))
     _layers: dict[str, LayerSource] = field(default_factory=dict)
     _pulled: dict[Digest, PulledImage] = field(default_factory=dict)
+    _registries: Registries = field(init=False)
 
     def run(self) -> BuildResult:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = self._destinations()
         epoch = read_epoch(self.spec, self.environment)
-        registries = open_registries(self.spec, self.environment)
+        registries = self._registries = open_registries(self.spec, self.environment)
         puller = Puller(registries.pulling, registries.mirrors)
         lodging = open_lodging(self.root)
         packing = read_packing(self.spec, epoch, self._folder(lodging, "layers"))
@@ -178,7 +181,7 @@ class Session:
             source=roots.source,
             provisions=self._provisions(roots, lodging),
             output=lambda data: self.progress.output(data),
-            http=urllib3.PoolManager(),
+            http=self._registries.network.pools(),
         )
 
     def _folder(self, lodging: Lodging, name: str) -> Path:
@@ -222,6 +225,7 @@ class Session:
         os.chdir(self.root)
         reaper.adopt_orphans()
         needs_git = any(step.needs_git for stage in plan.stages for step in stage.steps)
+        self._registries.freeze(*_asked_later(plan))
         preload_modules(modules=(*LATE_MODULES, *GIT_MODULES) if needs_git else LATE_MODULES)
         make_undumpable()
         with self._phase("build"), roots.lodging.without_link():
@@ -269,6 +273,20 @@ class Session:
             yield
         finally:
             self.phases.append(Phase(name, round(self.clock() - started, 2)))
+
+
+def _asked_later(plan: Plan) -> tuple[list[Reference], list[str]]:
+    """List the images and hosts that steps name."""
+    actions = [step.action for stage in plan.stages for step in stage.steps]
+    sources = [source for stage in plan.stages for source in stage.sources]
+    urls = [
+        ref.remote if (ref := git_source(text)) else text
+        for action in actions
+        if isinstance(action, CopyAction) and isinstance(action.instruction, Add)
+        for text in action.instruction.sources
+    ]
+    images = [source.reference for source in sources if isinstance(source, ImageSource)]
+    return images, [host for host in map(host_of, urls) if host]
 
 
 def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
