@@ -61,6 +61,20 @@ class _Connection(HTTPConnection):
         super().__init__(*arguments, **settings)
         self._network = network
         self.response_class = partial(_Response, network.patience)  # type: ignore[assignment]
+        self._pace = Pace(network.patience)
+
+    def request(self, *arguments: Any, **settings: Any) -> None:
+        """Send a request; its body is given up where the other side takes it too slowly."""
+        self._pace = Pace(self._network.patience)
+        super().request(*arguments, **settings)
+
+    def send(self, data: Any) -> None:
+        """Send a part of a request."""
+        if self.sock is None:
+            self.connect()
+        started = self._pace.now()
+        super().send(data)
+        self._pace.note(started, len(data))
 
     def _new_conn(self) -> socket.socket:
         """Connect; urllib3's own method of this name looks the host up each time."""
@@ -111,18 +125,17 @@ class _Stream(io.RawIOBase):
         self.left: int | None = None
         self._raw = raw
         self._pace = Pace(patience)
-        self._clock = patience.clock
         self._begun = False
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
-        started = self._clock()
+        started = self._pace.now()
         size = self._raw.readinto(buffer)
         # How long the other side may take to begin is bounded by the connection's timeout.
         if self._begun:
-            self._pace.note(self._clock() - started, size or 0)
+            self._pace.note(started, size or 0)
         self._begun = True
         if self.left is not None:
             self.left -= size or 0

@@ -31,8 +31,13 @@ class Pace:
     _bytes: int = 0
     _total: float = 0
 
-    def note(self, seconds: float, size: int) -> None:
-        """Note that `size` bytes took `seconds` of waiting; raises `TooSlowError`."""
+    def now(self) -> float:
+        """Return the time, for `note`."""
+        return self.patience.clock()
+
+    def note(self, started: float, size: int) -> None:
+        """Note that `size` bytes were waited for since `started`; raises `TooSlowError`."""
+        seconds = self.now() - started
         self._seconds += seconds
         self._bytes += size
         self._total += seconds
@@ -42,7 +47,7 @@ class Pace:
             return
         if self._bytes < self.patience.floor * self._seconds:
             raise TooSlowError(
-                f"it goes on with less than {self.patience.floor:g} bytes a second"
+                f"it goes on with less than {self.patience.floor:.0f} bytes a second"
                 f" ({self._bytes} in {self._seconds:.0f} seconds)"
             )
         self._seconds, self._bytes = 0, 0
