@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import urllib3
-
 from yadokari_builder.build.actions import Workbench, files_of
 from yadokari_builder.build.blobs import Blobs
 from yadokari_builder.build.located import located
@@ -101,7 +99,7 @@ def open_build(
         source=roots.source,
         provisions=_provisions(spec, environment, roots),
         output=progress.output,
-        http=urllib3.PoolManager(),
+        http=registries.network.pools(),
     )
     return Opened(plan, images.by_digest, blobs, registries, roots, bench, packing)
 

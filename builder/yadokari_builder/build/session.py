@@ -48,7 +48,7 @@ class Session:
         with self.phases.timed("plan"):
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
         with Delivery(self.spec, destinations, opened) as delivery:
-            guard(self.root, opened.plan)
+            guard(self.root, opened.plan, opened.registries)
             with self.phases.timed("build"), opened.roots.lodging.without_link():
                 packing = replace(opened.packing, watch=delivery.watch)
                 finished = Build(

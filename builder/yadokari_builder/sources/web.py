@@ -32,6 +32,14 @@ def is_url(source: str) -> bool:
     return source.startswith(("http://", "https://"))
 
 
+def host_of(url: str) -> str:
+    """Return the host that a URL names; "" if it is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
 def file_name(url: str) -> str:
     """Return the name that a download gets: the last one in its URL's path."""
     return posixpath.basename(unquote(urlsplit(url).path).rstrip("/")) or _NAMELESS

@@ -12,9 +12,14 @@ from support.registry import Certificate, Registry, make_certificate, running_re
 from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
+from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.pace import Patience
 from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.tls import read_trust
 from yadokari_builder.registry.http.transport import Transport
 
+PATIENT = Patience()
 QUICK = RetryPolicy(attempts=4, first_delay=0.001, max_delay=1)
 
 ClientMaker = Callable[..., RegistryClient]
@@ -91,16 +96,21 @@ def client_with() -> Iterator[ClientMaker]:
     with ExitStack() as stack:
 
         def make(
-            config: str = "{}", *, ca_file: Path | None = None, retry: RetryPolicy = QUICK
+            config: str = "{}",
+            *,
+            ca_file: Path | None = None,
+            retry: RetryPolicy = QUICK,
+            patience: Patience = PATIENT,
         ) -> RegistryClient:
-            client = RegistryClient(
-                credentials=parse_config(config, "config.json"),
+            trust = read_trust({"SSL_CERT_FILE": str(ca_file)} if ca_file else {})
+            transport = Transport(Network(trust, patience=patience), read_timeout=5)
+            stack.callback(transport.close)
+            return RegistryClient(
+                transport,
+                keychain=Keychain((parse_config(config, "config.json"),)),
                 insecure=lambda _: ca_file is None,
-                transport=Transport(ca_file=str(ca_file) if ca_file else None, read_timeout=5),
                 retry=retry,
             )
-            stack.callback(client.close)
-            return client
 
         yield make
 
