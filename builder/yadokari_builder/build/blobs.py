@@ -17,10 +17,11 @@ _CHUNK = 1 << 20
 
 
 class SharedLayer:
-    """A layer that several readers are expected for: the first one's download serves them all.
+    """A layer whose download serves all readers that were announced; for any number of threads.
 
-    Who reads it alone reads what comes from the registry; for more it is kept in a nameless file in `folder`,
-    until the last of them has closed it. Whoever comes unexpected reads it from the registry again.
+    Who reads it alone reads what comes from the registry. For more it is kept in a nameless file in `folder`,
+    which they read while it comes in, and which is gone when the last of them is. What the download fails for
+    is raised to all of them.
     """
 
     def __init__(self, source: LayerSource, folder: Path) -> None:
@@ -28,7 +29,7 @@ class SharedLayer:
         self._folder = folder
         self._lock = threading.Lock()
         self._expected = 0
-        self._growing: GrowingFile | None = None
+        self._download: GrowingFile | None = None
 
     @property
     def layer(self) -> Layer:
@@ -37,60 +38,81 @@ class SharedLayer:
 
     @property
     def origin(self) -> Repository | None:
-        """The repository that holds the blob."""
+        """A repository that holds the blob."""
         return self._source.origin
 
-    @property
-    def is_kept(self) -> bool:
-        """Whether the next reader shares a download with others."""
-        with self._lock:
-            return self._growing is not None or self._expected > 1
-
     def expect(self) -> None:
-        """Announce one more reader."""
+        """Announce one more reader, who is to come or to be forgone."""
         with self._lock:
             self._expected += 1
 
     def forgo(self) -> None:
         """Tell that a reader who was announced does not come."""
         with self._lock:
-            self._come()
+            self._count_off()
 
     def open(self) -> BinaryIO:
-        """Open the blob as it is stored."""
+        """Open the blob as it is stored, for a reader who was announced."""
+        return self.open_kept() or self._open_alone()
+
+    def open_kept(self) -> BinaryIO | None:
+        """Open the blob as `open` does, without waiting; None where a sole reader would have to.
+
+        Nobody has come then.
+        """
         with self._lock:
-            if self._growing is None and self._expected > 1:
-                self._growing = self._fetch()
-            growing = self._growing
-            self._come()
-            if growing is not None:
-                return growing.open()
+            if self._download is None and self._expected > 1:
+                self._download = self._begin()
+            if self._download is None:
+                return None
+            blob = self._download.open()
+            self._count_off()
+            return blob
+
+    def open_unannounced(self) -> BinaryIO:
+        """Open the blob for somebody who is not counted: what is kept, or else the registry's."""
+        with self._lock:
+            if self._download is not None:
+                return self._download.open()
         return self._source.open()
 
-    def _come(self) -> None:
-        """Count a reader; after the last one the file is theirs alone."""
+    def _open_alone(self) -> BinaryIO:
+        with self._lock:
+            self._count_off()
+        return self._source.open()
+
+    def _count_off(self) -> None:
         self._expected = max(0, self._expected - 1)
         if not self._expected:
-            self._growing = None
+            # From now on the file is theirs who have it open.
+            self._download = None
 
-    def _fetch(self) -> GrowingFile:
+    def _begin(self) -> GrowingFile:
         file = NamelessFile(self._folder)
-        growing = GrowingFile(file)
-        threading.Thread(target=self._fill, args=(file, growing), name="fetch", daemon=True).start()
-        return growing
+        download = GrowingFile(file)
+        threading.Thread(target=self._fetch, args=(file, download), name="fetch", daemon=True).start()
+        return download
 
-    def _fill(self, file: NamelessFile, growing: GrowingFile) -> None:
+    def _fetch(self, file: NamelessFile, download: GrowingFile) -> None:
         size = 0
         try:
             with self._source.open() as blob:
                 while chunk := blob.read(_CHUNK):
-                    file.append(chunk)
+                    self._keep(chunk, file)
                     size += len(chunk)
-                    growing.grow(size)
+                    download.grow(size)
         except BaseException as error:
-            growing.give_up(error)
+            download.give_up(error)
         else:
-            growing.end(self.layer.descriptor)
+            download.end(self.layer.descriptor)
+
+    def _keep(self, chunk: bytes, file: NamelessFile) -> None:
+        try:
+            file.append(chunk)
+        except OSError as error:
+            # Which file it is nobody knows: it has no name.
+            what = f"keeping layer {self.layer.descriptor.digest}: {error.strerror}"
+            raise OSError(error.errno, what) from error
 
 
 class Blobs:
@@ -114,7 +136,7 @@ class Blobs:
             layer.expect()
 
     def _shared(self, layer: LayerSource) -> SharedLayer:
-        if isinstance(layer, SharedLayer):
-            return layer
         digest = layer.layer.descriptor.digest
-        return self._layers.setdefault(digest, SharedLayer(layer, self._folder))
+        if digest not in self._layers:
+            self._layers[digest] = SharedLayer(layer, self._folder)
+        return self._layers[digest]

@@ -64,8 +64,8 @@ def downloading(layers: Iterable[LayerSource], folder: Path) -> Iterator[Iterato
 
 
 def _read_ahead(layer: LayerSource, folder: Path, stack: ExitStack) -> BinaryIO:
-    if isinstance(layer, SharedLayer) and layer.is_kept:
-        # It comes in by itself, for others too.
-        return stack.enter_context(layer.open())
+    # What others read too comes in by itself.
+    if isinstance(layer, SharedLayer) and (kept := layer.open_kept()):
+        return stack.enter_context(kept)
     download = stack.enter_context(closing(_Download(layer)))
     return cast(BinaryIO, stack.enter_context(closing(SpooledReader(download, folder))))

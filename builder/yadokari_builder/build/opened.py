@@ -71,7 +71,7 @@ def open_build(
     registries = open_registries(spec, environment)
     lodging = open_lodging(root)
     packing = read_packing(spec, epoch, lodging.folder("layers"))
-    boundary = lodging.boundary(own_mounts())
+    boundary = lodging.boundary(own_mounts(root))
     context = _open_context(spec, lodging, boundary, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.folder("blobs"))

@@ -1,6 +1,5 @@
 """Registries and clients of them."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -23,19 +22,6 @@ PATIENT = Patience()
 QUICK = RetryPolicy(attempts=4, first_delay=0.001, max_delay=1)
 
 ClientMaker = Callable[..., RegistryClient]
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """A registry that lets anybody in; tests keep apart by their repositories' names."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
@@ -113,9 +99,3 @@ def client_with() -> Iterator[ClientMaker]:
             )
 
         yield make
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """A repository's name that no other test has."""
-    return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:120]
