@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.rootfs.boundary import Boundary
@@ -12,6 +13,7 @@ from yadokari_builder.rootfs.xattrs import read_xattrs, set_xattr
 
 _STAYS = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
 _NEW_DIRECTORY_MODE = 0o700
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Keep = Callable[[str], bool]
 
@@ -50,22 +52,8 @@ def discard(path: str) -> None:
 
 
 def empty(boundary: Boundary, path: str, keep: Keep | None = None) -> None:
-    """Remove everything below an in-root directory, as `remove` does."""
-    prefix = boundary.prefix
-    directories = ["" if path == "/" else path]
-    for directory in directories:
-        with os.scandir(prefix + directory or "/") as entries:
-            for entry in entries:
-                below = f"{directory}/{entry.name}"
-                if below in boundary.excluded:
-                    continue
-                if entry.is_dir(follow_symlinks=False):
-                    directories.append(below)
-                elif keep is None or not keep(below):
-                    os.unlink(prefix + below)
-    for directory in reversed(directories[1:]):
-        if keep is None or not keep(directory):
-            remove_if_empty(prefix + directory)
+    """Remove everything below an in-root directory, as `remove` does, however deep it is."""
+    _Emptying(boundary, path, keep).run()
 
 
 def copy_tree(source: str, destination: str) -> None:
@@ -131,12 +119,93 @@ def _copy_file(source: str, destination: str, status: os.stat_result) -> None:
         copy_content(original.fileno(), copy.fileno(), status)
 
 
-def remove_if_empty(path: str) -> bool:
-    """Remove a directory of the host that nothing is in; tells whether it is gone."""
+def remove_if_empty(path: str, *, directory: int | None = None) -> bool:
+    """Remove a directory of the host, or of an open one, that nothing is in; tells whether it is gone."""
     try:
-        os.rmdir(path)
+        os.rmdir(path, dir_fd=directory)
     except OSError as error:
         if error.errno in _STAYS:
             return False
         raise
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """A directory that is being emptied: its name, and what in it is to be emptied yet.
+
+    `is_watched` tells that not everything in it goes.
+    """
+
+    name: str
+    identity: tuple[int, int]
+    is_watched: bool
+    pending: list[str]
+
+
+class _Emptying:
+    """Removes what is below a directory.
+
+    Whoever may write to a root can make paths in it that are longer than the kernel takes. So this one goes
+    from directory to directory, and has only one open at a time.
+    """
+
+    def __init__(self, boundary: Boundary, path: str, keep: Keep | None) -> None:
+        self._boundary = boundary
+        self._keep = keep
+        self._top = "" if path == "/" else path
+        self._levels: list[_Level] = []
+        self._here = os.open(boundary.host(path), _DIRECTORY)
+
+    def run(self) -> None:
+        try:
+            self._sweep("")
+            while self._levels[-1].pending or len(self._levels) > 1:
+                if self._levels[-1].pending:
+                    name = self._levels[-1].pending.pop()
+                    self._go_to(name)
+                    self._sweep(name)
+                else:
+                    self._leave()
+        finally:
+            os.close(self._here)
+
+    def _sweep(self, name: str) -> None:
+        """Remove what is no directory from the one that is open, which is the last one's `name`."""
+        is_watched = not self._levels or self._levels[-1].is_watched
+        path = f"{self._path()}/{name}" if self._levels and is_watched else self._top
+        is_watched &= self._keep is not None or self._boundary.has_excluded_below(path or "/")
+        level = _Level(name, _identity(self._here), is_watched, [])
+        self._levels.append(level)
+        with os.scandir(self._here) as entries:
+            for entry in entries:
+                below = f"{path}/{entry.name}" if is_watched else ""
+                if is_watched and below in self._boundary.excluded:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    level.pending.append(entry.name)
+                elif self._keep is None or not self._keep(below):
+                    os.unlink(entry.name, dir_fd=self._here)
+
+    def _leave(self) -> None:
+        """Go back to the directory above and remove the one that is empty now, if it is."""
+        path = self._path() if self._keep else ""
+        name = self._levels.pop().name
+        self._go_to("..")
+        if _identity(self._here) != self._levels[-1].identity:
+            raise OSError(errno.ESTALE, "it was moved while it was emptied", name)
+        if self._keep is None or not self._keep(path):
+            remove_if_empty(name, directory=self._here)
+
+    def _go_to(self, name: str) -> None:
+        there = os.open(name, _DIRECTORY, dir_fd=self._here)
+        os.close(self._here)
+        self._here = there
+
+    def _path(self) -> str:
+        return self._top + "/".join(level.name for level in self._levels)
+
+
+def _identity(directory: int) -> tuple[int, int]:
+    status = os.fstat(directory)
+    return status.st_dev, status.st_ino
