@@ -4,7 +4,6 @@ RUN's command, CMD, ENTRYPOINT, SHELL, HEALTHCHECK, ONBUILD, MAINTAINER and --ex
 has its values from `arg_values`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
@@ -29,11 +28,12 @@ from yadokari_builder.dockerfile.instructions import (
 )
 from yadokari_builder.dockerfile.location import LanguageError, blaming
 from yadokari_builder.dockerfile.mounts import parse_mount
-from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.dockerfile.words import Expansion, process
+from yadokari_builder.oci.platform import InvalidPlatformError, Platform
 
-_COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
+_ANY_PLATFORM = Platform("linux", "amd64")
+"""Completes a platform of which one half is given; whether it can be read does not depend on it."""
 
 AnyInstruction = TypeVar("AnyInstruction", bound=Instruction)
 
@@ -111,20 +111,16 @@ def _platform(written: str, variables: Variables) -> str:
     own = Variables(variables.env, variables.escape)
     platform = own.word(written)
     variables.undefined += own.undefined
-    message = ""
     if not platform:
         message = f"empty platform value from expression {written}"
-    for component in platform.split("/")[1:]:
-        if not _COMPONENT.fullmatch(component):
-            message = (
-                f"failed to parse platform {written}: {quote(component)} is an invalid component of "
-                f"{quote(platform)}: platform specifier component must match "
-                f"{quote(f'^{_COMPONENT.pattern}$')}: invalid argument"
-            )
-    if message:
-        meant = next(filter(None, (suggest(name, own.env) for name in own.undefined)), "")
-        raise LanguageError(f"{message} (did you mean {meant}?)" if meant else message, written)
-    return platform
+    else:
+        try:
+            Platform.parse(platform, default=_ANY_PLATFORM)
+            return platform
+        except InvalidPlatformError as error:
+            message = f"failed to parse platform {written}: {error}"
+    meant = next(filter(None, (suggest(name, own.env) for name in own.undefined)), "")
+    raise LanguageError(f"{message} (did you mean {meant}?)" if meant else message, written)
 
 
 @_expand.register(Env)

@@ -100,6 +100,21 @@ def test_a_volume_that_becomes_empty_is_refused() -> None:
         expand(Volume(("$no",)), {})
 
 
+@pytest.mark.parametrize("platform", ["linux", "arm64", "amd64", "Linux", "windows(10.0)"])
+def test_half_a_platform_will_do(platform: str) -> None:
+    assert expand_from(From("a", None, platform), {}).platform == platform
+
+
+def test_a_platform_that_is_none_is_refused_with_its_line() -> None:
+    base = parse("# x\nFROM --platform=what a").stages[0].base
+    with pytest.raises(DockerfileError) as refused:
+        expand_from(base, {})
+    assert str(refused.value).splitlines()[0] == (
+        'Dockerfile:2: failed to parse platform what: "what": unknown operating system or architecture: '
+        "invalid argument"
+    )
+
+
 def test_from_is_expanded_with_quotes_taken_off() -> None:
     base = From('"a:$x"', "name", "linux/${y}")
     assert expand_from(base, {"x": "1", "y": "arm64"}) == From("a:1", "name", "linux/arm64")
