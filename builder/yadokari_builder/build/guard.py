@@ -2,13 +2,12 @@
 
 import os
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 from yadokari_builder.build.registries import Registries
-from yadokari_builder.dockerfile.gitref import git_source
-from yadokari_builder.dockerfile.instructions import Add
 from yadokari_builder.plan.plan import Plan
-from yadokari_builder.plan.steps import CopyAction, ImageSource
+from yadokari_builder.plan.steps import CopyAction, GitFiles, ImageSource, WebFile
 from yadokari_builder.run import reaper
 from yadokari_builder.run.protection import GIT_MODULES, lock_up
 from yadokari_builder.sources.web import host_of
@@ -24,7 +23,7 @@ def guard(root: Path, plan: Plan, registries: Registries) -> None:
         for source in stage.sources
         if isinstance(source, ImageSource)
     ]
-    registries.freeze(images, list(_hosts(plan)))
+    registries.freeze(images, filter(None, _hosts(plan)))
     needs_git = any(step.needs_git for stage in plan.stages for step in stage.steps)
     lock_up(GIT_MODULES if needs_git else ())
 
@@ -32,10 +31,9 @@ def guard(root: Path, plan: Plan, registries: Registries) -> None:
 def _hosts(plan: Plan) -> Iterator[str]:
     """Yield the hosts that steps fetch files from."""
     actions = (step.action for stage in plan.stages for step in stage.steps)
-    for action in actions:
-        if isinstance(action, CopyAction) and isinstance(action.instruction, Add):
-            for text in action.instruction.sources:
-                ref = git_source(text)
-                host = host_of(ref.remote if ref else text)
-                if host:
-                    yield host
+    for copied in chain.from_iterable(action.copied for action in actions if isinstance(action, CopyAction)):
+        match copied:
+            case WebFile(url=url):
+                yield host_of(url)
+            case GitFiles(ref=ref):
+                yield host_of(ref.remote)

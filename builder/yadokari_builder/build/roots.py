@@ -16,11 +16,11 @@ from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.needs import Files
 from yadokari_builder.plan.plan import Base, ImageBase
 from yadokari_builder.plan.steps import (
     ContextSource,
     EmptySource,
-    Files,
     ImageSource,
     Source,
     StageSource,

@@ -19,8 +19,9 @@ from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.plan.needs import Files, looks_up
 from yadokari_builder.plan.plan import ImageBase, Plan, PlannedStage
-from yadokari_builder.plan.steps import CopyAction, Files, RunAction, StageSource, Step, WorkdirAction
+from yadokari_builder.plan.steps import CopyAction, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.registry.pull import PulledImage
 
 logger = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ class Build:
 
     def _require_accounts(self, step: Step, stage: PlannedStage) -> None:
         """Make sure that a step which looks somebody up finds what is to be found."""
-        if self.plan.needs[stage.index] is Files.NAMES and step.looks_up and self.roots.lacks_accounts():
+        if self.plan.needs[stage.index] is Files.NAMES and looks_up(step) and self.roots.lacks_accounts():
             raise _ContentNeeded
 
     def _begin(self, stage: PlannedStage) -> None:

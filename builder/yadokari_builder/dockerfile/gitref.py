@@ -70,7 +70,9 @@ def with_checksum(ref: GitRef, checksum: str) -> GitRef:
     """Add what --checksum says to a reference; raises LanguageError where it says something else itself."""
     if checksum and not re.fullmatch("[0-9a-f]{7,64}", checksum):
         raise LanguageError(f"invalid checksum {quote(checksum)}: a commit is expected", checksum)
-    return replace(ref, checksum=_agreed("checksum", ref.checksum, checksum))
+    if checksum and ref.checksum and checksum != ref.checksum:
+        raise LanguageError(f"checksum mismatch {quote(checksum)} != {quote(ref.checksum)}", checksum)
+    return replace(ref, checksum=ref.checksum or checksum)
 
 
 _Parsed = tuple[GitRef, str, str]

@@ -17,11 +17,11 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import InvalidReferenceError, Reference
 from yadokari_builder.plan.evaluate import StageState, begin, evaluate, inherit, scratch
+from yadokari_builder.plan.needs import Files, needs_of
 from yadokari_builder.plan.scope import Scope
 from yadokari_builder.plan.steps import (
     ContextSource,
     EmptySource,
-    Files,
     ImageSource,
     Source,
     StageSource,
@@ -128,7 +128,7 @@ def _needs(stages: Sequence[PlannedStage]) -> dict[int, Files]:
     """Tell what is needed of the files that each stage starts from; those that read a stage come after it."""
     needs = dict.fromkeys((stage.index for stage in stages), Files.NONE)
     for stage in reversed(stages):
-        needs[stage.index] = max([needs[stage.index], *(step.needs for step in stage.steps)])
+        needs[stage.index] = max([needs[stage.index], *map(needs_of, stage.steps)])
         for source in stage.sources:
             if isinstance(source, StageSource):
                 needs[source.index] = Files.CONTENT

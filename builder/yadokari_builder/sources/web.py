@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import urllib3
 
 from yadokari_builder.dockerfile.checksum import Checksum
+from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import BuilderError, ContextError
 from yadokari_contract.reasons import Reason
 
@@ -27,11 +28,6 @@ class DownloadError(BuilderError):
     reason = Reason.DOWNLOAD_FAILED
 
 
-def is_url(source: str) -> bool:
-    """Tell whether a source is fetched from the web."""
-    return source.startswith(("http://", "https://"))
-
-
 def host_of(url: str) -> str:
     """Return the host that a URL names; "" if it is none."""
     try:
@@ -43,12 +39,6 @@ def host_of(url: str) -> str:
 def file_name(url: str) -> str:
     """Return the name that a download gets: the last one in its URL's path."""
     return posixpath.basename(unquote(urlsplit(url).path).rstrip("/")) or _NAMELESS
-
-
-def without_credentials(url: str) -> str:
-    """Return a URL as it may be shown: without user, password and query, which may hold a token."""
-    parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checksum | None) -> Path:

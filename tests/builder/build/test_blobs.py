@@ -25,6 +25,9 @@ from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.tls import read_trust
+from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
 
@@ -269,9 +272,9 @@ def test_layers_on_their_way_share_what_others_read_and_leave_the_rest_to_a_thre
 
 @pytest.fixture
 def client() -> Iterator[RegistryClient]:
-    client = RegistryClient(insecure=lambda _: True)
-    yield client
-    client.close()
+    transport = Transport(Network(read_trust({})))
+    yield RegistryClient(transport, insecure=lambda _: True)
+    transport.close()
 
 
 def test_two_images_with_a_layer_in_common_fetch_it_once(

@@ -17,8 +17,9 @@ from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.plan.needs import Files
 from yadokari_builder.plan.plan import ImageBase
-from yadokari_builder.plan.steps import Files, StageSource
+from yadokari_builder.plan.steps import StageSource
 from yadokari_builder.registry.pull import PulledImage
 
 

@@ -11,6 +11,8 @@ from yadokari_builder.copy.perform import CopyOutcome, Target, copy_files
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Add, Copy
 from yadokari_builder.dockerfile.parser import parse
+from yadokari_builder.plan.copies import read_copy
+from yadokari_builder.plan.steps import ContextSource
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.sources.tree import SourceTree
 
@@ -50,11 +52,12 @@ class Workshop:
         """Perform one COPY or ADD as it would stand in a Dockerfile."""
         instruction = parse(f"FROM scratch\n{line}\n").stages[0].instructions[0]
         assert isinstance(instruction, Copy | Add)
+        action = read_copy(instruction, ContextSource(), self.working_dir)
         ignored = IgnorePatterns.parse(self.ignore)
         source = SourceTree(self.context, ignored=ignored, owner=None if self.keep_owners else (0, 0))
-        target = Target(Boundary(self.root, self.excluded), self.working_dir, self.staging, self.scratch)
+        target = Target(Boundary(self.root, self.excluded), self.staging, self.scratch)
         with urllib3.PoolManager() as http:
-            return copy_files(instruction, source, target, http)
+            return copy_files(action, source, target, http)
 
     def tree(self, base: Path | None = None) -> dict[str, str | None]:
         """Show what is in the root, or below `base`, in the form that `fill` takes."""

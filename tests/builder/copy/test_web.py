@@ -12,11 +12,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from yadokari_builder.errors import ContextError, DockerfileError
+from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.web import (
     DownloadError,
     file_name,
-    without_credentials,
 )
 
 MODIFIED = "Thu, 01 Jan 2015 00:00:00 GMT"
@@ -108,14 +107,6 @@ def test_a_checksum_must_fit(workshop: Any, server: str, algorithm: str) -> None
         workshop.do(f"ADD --checksum={algorithm}:{bad} http://{server}/plain /y")
 
 
-def test_a_checksum_is_for_one_download(workshop: Any, server: str) -> None:
-    workshop.fill({"a": ""})
-    with pytest.raises(DockerfileError, match="checksum requires HTTP"):
-        workshop.do(f"ADD --checksum=sha256:{'0' * 64} a /x")
-    with pytest.raises(DockerfileError, match="multiple sources"):
-        workshop.do(f"ADD --checksum=sha256:{'0' * 64} http://{server}/plain http://{server}/a.gz /x/")
-
-
 def test_credentials_of_a_url_are_sent_and_never_shown(
     workshop: Any, server: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -137,19 +128,6 @@ def test_no_answer_can_be_tried_again(workshop: Any) -> None:
         workshop.do("ADD http://user:hunter2@127.0.0.1:1/x /x")
 
 
-def test_copy_takes_neither_urls_nor_git(workshop: Any) -> None:
-    with pytest.raises(DockerfileError, match="source can't be a URL for COPY"):
-        workshop.do("COPY http://example.com/a /x")
-    with pytest.raises(DockerfileError, match="source can't be a git ref for COPY"):
-        workshop.do("COPY https://example.com/a.git /x")
-
-
-@pytest.mark.parametrize("value", ["true", "false"])
-def test_a_git_source_is_no_archive_to_unpack(workshop: Any, value: str) -> None:
-    with pytest.raises(DockerfileError, match="--unpack is for archives"):
-        workshop.do(f"ADD --unpack={value} https://example.com/a.git /x")
-
-
 @pytest.mark.parametrize(
     ("url", "name"),
     [
@@ -162,7 +140,3 @@ def test_a_git_source_is_no_archive_to_unpack(workshop: Any, value: str) -> None
 )
 def test_a_download_is_named_by_the_path_of_its_url(url: str, name: str) -> None:
     assert file_name(url) == name
-
-
-def test_a_url_is_shown_without_what_may_be_secret() -> None:
-    assert without_credentials("https://me:pw@h:8/a?token=t#f") == "https://h:8/a"

@@ -1,0 +1,14 @@
+"""URLs as sources of ADD: what is one, and how it may be shown."""
+
+from urllib.parse import urlsplit, urlunsplit
+
+
+def is_url(source: str) -> bool:
+    """Tell whether a source is fetched from the web."""
+    return source.startswith(("http://", "https://"))
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL as it may be shown: without user, password and query, which may hold a token."""
+    parts = urlsplit(url)
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
