@@ -1,10 +1,12 @@
 """How a build's arguments want layers packed and times written."""
 
 import logging
+import os
 import posixpath
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from yadokari_builder.build.packing import Packing
 from yadokari_builder.errors import UsageError
@@ -47,12 +49,6 @@ def read_epoch(spec: BuildSpec, environment: Mapping[str, str]) -> int | None:
     return int(text)
 
 
-def timestamp(epoch: int | None) -> str:
-    """Return a time in RFC 3339: the given one, else now."""
-    time = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
-    return time.isoformat().replace("+00:00", "Z")
-
-
 def _compression(spec: BuildSpec) -> Compression:
     kind = CompressionKind(spec.compression)
     if spec.compression_level == DEFAULT_LEVEL:
@@ -64,3 +60,21 @@ def _compression(spec: BuildSpec) -> Compression:
             f" {levels[0]} to {levels[-1]}, or {DEFAULT_LEVEL} for what suits building"
         )
     return Compression(kind, spec.compression_level)
+
+
+def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
+    """Return a spec whose outputs and caches can be found whatever becomes of the root meanwhile.
+
+    Relative paths are meant from where the executor was started, which the build deletes, and links on the
+    way may be the image's own later.
+    """
+    names = ("tar_path", "oci_layout_path", "digest_file", "result_file", "cache_mounts_dir")
+    given = {name: getattr(spec, name) for name in names if getattr(spec, name)}
+    resolved: dict[str, Any] = {name: _resolved(cwd / path) for name, path in given.items()}
+    return replace(spec, **resolved)
+
+
+def _resolved(path: Path) -> str:
+    """Resolve links, but for one that leads to something without a name, as /dev/stdout to a pipe."""
+    real = os.path.realpath(path)
+    return str(path) if path.exists() and not os.path.exists(real) else real

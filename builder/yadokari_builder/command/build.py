@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import NoReturn, TextIO
 
 from yadokari_builder.build.lodging import require_container
-from yadokari_builder.build.session import Session, resolve_paths
+from yadokari_builder.build.options import resolve_paths
+from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.errors import BuilderError, CancelledError, RunError, described
 from yadokari_builder.plan import dryrun
@@ -86,7 +87,7 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
     )
     return BuildResult(
         phases=tuple(session.phases),
-        steps=max(0, session.progress.number - 1),
+        steps=session.progress.done,
         total_steps=session.progress.total,
         failure=failure,
     )

@@ -13,8 +13,9 @@ import urllib3
 
 from yadokari_builder.copy.archives import is_archive, unpack_archive
 from yadokari_builder.copy.destination import Destination, Staged
-from yadokari_builder.copy.modes import parse_chmod
 from yadokari_builder.copy.transfer import Options, Transfer
+from yadokari_builder.dockerfile.checksum import Checksum
+from yadokari_builder.dockerfile.chmod import ModeChange
 from yadokari_builder.dockerfile.filepath_match import has_wildcards
 from yadokari_builder.dockerfile.gitref import GitRef, git_source, with_checksum
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
@@ -25,7 +26,7 @@ from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree, not_found
-from yadokari_builder.sources.web import Checksum, download, is_url
+from yadokari_builder.sources.web import download, is_url
 from yadokari_builder.sources.wildcards import find
 
 logger = logging.getLogger(__name__)
@@ -87,7 +88,7 @@ class _Copying:
     ) -> "_Copying":
         options = Options(
             owner=find_owner(instruction.chown, target.boundary.root) if instruction.chown else None,
-            chmod=parse_chmod(instruction.chmod),
+            chmod=ModeChange.parse(instruction.chmod) if instruction.chmod else None,
             exclude=IgnorePatterns.of(instruction.exclude) if instruction.exclude else None,
         )
         return cls(

@@ -41,18 +41,6 @@ class GitRef:
     fetch_by_commit: bool = False
     mtime: str = ""
 
-    @property
-    def short_name(self) -> str:
-        """The repository's name."""
-        return self.remote.rpartition("/")[2].removesuffix(".git")
-
-    def fragment_form(self, *, with_subdir: bool) -> str:
-        """Return the remote with ref and subdirectory behind a `#`."""
-        subdir = posixpath.normpath(f"/{self.subdir}").strip("/") if with_subdir else ""
-        if not (self.ref or subdir):
-            return self.remote
-        return f"{self.remote}#{self.ref}" + (f":{subdir}" if subdir else "")
-
 
 def parse_git_ref(text: str) -> GitRef | None:
     """Return what a text names in git; None if it is no git reference, a LanguageError for a bad query."""

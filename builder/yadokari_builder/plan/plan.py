@@ -159,7 +159,8 @@ class _Planner:
         if earlier is not None:
             return StageSource(earlier.index), inherit(self.plan(earlier).state)
         base = self.graph.bases[stage.index]
-        platform = Platform.parse(base.platform) if base.platform else self.scope.platform
+        own = self.scope.platform
+        platform = Platform.parse(base.platform, default=own) if base.platform else own
         if base.image == SCRATCH:
             return None, scratch(platform)
         reference = _reference(stage.base, base.image)

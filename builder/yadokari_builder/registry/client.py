@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from yadokari_builder.errors import RegistryError
 from yadokari_builder.oci.reference import Repository
-from yadokari_builder.registry.credentials.credential import Credentials
+from yadokari_builder.registry.credentials.credential import Keychain
 from yadokari_builder.registry.http.auth import Access, Authorizer
 from yadokari_builder.registry.http.failures import Refusal, failure
 from yadokari_builder.registry.http.retry import RetryPolicy
@@ -59,15 +59,15 @@ class RegistryClient:
 
     def __init__(
         self,
+        transport: Transport,
         *,
-        credentials: Credentials | None = None,
+        keychain: Keychain | None = None,
         insecure: Callable[[str], bool] = lambda _: False,
-        transport: Transport | None = None,
         retry: RetryPolicy | None = None,
     ) -> None:
         self._insecure = insecure
-        self._transport = transport or Transport()
-        self._authorizer = Authorizer(self._transport, credentials or Credentials())
+        self._transport = transport
+        self._authorizer = Authorizer(transport, keychain or Keychain())
         self.retry = retry or RetryPolicy()
 
     def call(self, request: Request, consume: Callable[[Answer], T]) -> T:
@@ -85,9 +85,9 @@ class RegistryClient:
             text = f"{request.what}: {error}"
             raise RegistryError(text, status=error.status, temporary=error.temporary) from error
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+    def host(self, repository: Repository) -> str:
+        """Tell the name of the host that is asked about a repository."""
+        return urlsplit(self._base(repository)).hostname or ""
 
     def _send(self, request: Request) -> Answer:
         base = self._base(request.repository)

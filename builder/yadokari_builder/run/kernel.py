@@ -1,10 +1,9 @@
-"""The two system calls that the standard library does not offer, and nothing else."""
+"""System calls that the standard library does not offer, and nothing else."""
 
 import ctypes
 import os
 
 _PR_SET_DUMPABLE = 4
-_PR_GET_DUMPABLE = 3
 _PR_SET_CHILD_SUBREAPER = 36
 
 CLONE_FS = 0x00000200
@@ -19,11 +18,6 @@ def unshare(flags: int) -> None:
 def set_dumpable(dumpable: bool) -> None:
     """Say whether other processes may trace this one and read its /proc entries; raises `OSError`."""
     _prctl(_PR_SET_DUMPABLE, int(dumpable))
-
-
-def is_dumpable() -> bool:
-    """Whether other processes may trace this one and read its /proc entries."""
-    return bool(_prctl(_PR_GET_DUMPABLE, 0))
 
 
 def set_child_subreaper() -> None:

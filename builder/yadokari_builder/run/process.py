@@ -56,7 +56,7 @@ def run_step(
         tail.add(chunk)
         output(chunk)
 
-    with open(os.devnull, "rb") as nothing, _output_pipe() as (source, sink):
+    with open(os.devnull, "rb") as nothing, _output_pipe(user) as (source, sink):
         try:
             process = isolated(lambda: _start(argv, env, cwd, user, nothing, sink), root, network)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
@@ -96,9 +96,13 @@ def _start(
 
 
 @contextmanager
-def _output_pipe() -> Iterator[tuple[int, int]]:
-    """Make a pipe whose reading end does not block; the writing end is the caller's to close."""
+def _output_pipe(user: ProcessUser) -> Iterator[tuple[int, int]]:
+    """Make a pipe whose reading end does not block; the writing end is the caller's to close.
+
+    It is the user's, as runc does it, so that /dev/stdout and /dev/stderr can be opened.
+    """
     source, sink = os.pipe()
+    os.fchown(sink, user.uid, -1)
     os.set_blocking(source, False)
     try:
         yield source, sink

@@ -3,21 +3,19 @@
 import hashlib
 import os
 import posixpath
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import urllib3
 
-from yadokari_builder.errors import BuilderError, ContextError, DockerfileError
+from yadokari_builder.dockerfile.checksum import Checksum
+from yadokari_builder.errors import BuilderError, ContextError
 from yadokari_contract.reasons import Reason
 
 _CHUNK = 1 << 20
-_SUM_SIZES = {"sha256": 64, "sha384": 96, "sha512": 128}
 _NAMELESS = "__unnamed__"
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT = urllib3.Timeout(connect=30, read=120)
@@ -29,32 +27,17 @@ class DownloadError(BuilderError):
     reason = Reason.DOWNLOAD_FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Checksum:
-    """What a download must hash to."""
-
-    algorithm: str
-    hex: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Checksum":
-        """Read `sha256:…`, `sha384:…` or `sha512:…`; raises DockerfileError."""
-        algorithm, colon, digits = text.partition(":")
-        if not colon:
-            raise DockerfileError(f"invalid checksum digest format: {text}")
-        if algorithm not in _SUM_SIZES:
-            raise DockerfileError(f"unsupported digest algorithm: {text}")
-        if not re.fullmatch(f"[0-9a-f]{{{_SUM_SIZES[algorithm]}}}", digits):
-            raise DockerfileError(f"invalid checksum digest format: {text}")
-        return cls(algorithm, digits)
-
-    def __str__(self) -> str:
-        return f"{self.algorithm}:{self.hex}"
-
-
 def is_url(source: str) -> bool:
     """Tell whether a source is fetched from the web."""
     return source.startswith(("http://", "https://"))
+
+
+def host_of(url: str) -> str:
+    """Return the host that a URL names; "" if it is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def file_name(url: str) -> str:

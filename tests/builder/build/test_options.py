@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.options import read_epoch, read_packing, timestamp
+from yadokari_builder.build.options import read_epoch, read_packing
+from yadokari_builder.build.packing import Packing
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_contract.spec import BuildSpec
@@ -37,9 +38,9 @@ def test_a_latest_time_that_is_no_number_of_seconds_is_refused(text: str) -> Non
 
 
 def test_times_are_written_as_configs_have_them() -> None:
-    assert timestamp(0) == "1970-01-01T00:00:00Z"
-    assert timestamp(99999999999) == "5138-11-16T09:46:39Z"
-    assert timestamp(None).endswith("Z")
+    assert Packing(FOLDER, timestamp=0).now() == "1970-01-01T00:00:00Z"
+    assert Packing(FOLDER, timestamp=99999999999).now() == "5138-11-16T09:46:39Z"
+    assert Packing(FOLDER).now().endswith("Z")
 
 
 @pytest.mark.parametrize(

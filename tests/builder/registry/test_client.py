@@ -25,7 +25,9 @@ from yadokari_builder.errors import ImageNotFoundError, PushError, RegistryError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.tls import read_trust
 from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
@@ -407,10 +409,10 @@ def test_an_upload_that_leads_to_another_host_is_sent_without_credentials(
 def test_a_listener_that_never_answers_is_given_up(name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
-        transport = Transport(read_timeout=0.05)
+        transport = Transport(Network(read_trust({})), read_timeout=0.05)
         client = RegistryClient(
+            transport,
             insecure=lambda _: True,
-            transport=transport,
             retry=RetryPolicy(attempts=2, first_delay=0.001),
         )
         with pytest.raises(RegistryError, match="timed out") as caught:

@@ -106,6 +106,11 @@ def test_a_step_runs_as_its_user_with_its_groups(shell: Shell) -> None:
     assert (made.st_uid, made.st_gid) == (1000, 1001)
 
 
+def test_ids_have_32_bits(shell: Shell) -> None:
+    user = ProcessUser(3_000_000_000, 3_000_000_001, (3_000_000_001,))
+    assert shell("id", user=user) == "uid=3000000000 gid=3000000001 groups=3000000001\n"
+
+
 def test_a_step_does_not_keep_the_groups_of_the_executor(shell: Shell) -> None:
     assert shell("id -G", user=ProcessUser(5, 6)) == "6\n"
 

@@ -1,4 +1,4 @@
-"""What is shown to registries: one credential, and the collection that they are found in."""
+"""What is shown to registries, and the collections that it is found in."""
 
 import base64
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Credentials by key (`host` or `host/path`), and the helpers that a file names instead of them.
+    """Credentials of one place by key (`host` or `host/path`), and the helpers that it names instead.
 
     Helpers are programs that the executor has not got: they are mentioned where a registry refuses a request
     for want of credentials, and are in nobody's way before.
@@ -60,3 +60,18 @@ class Credentials:
         """Return the name of the helper that would know the credential; "" if there is none."""
         key = best_key(self.helpers, repository)
         return self.default_helper if key is None else self.helpers[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Keychain:
+    """Credentials of several places: the first place that has one for a repository counts."""
+
+    places: tuple[Credentials, ...] = ()
+
+    def find(self, repository: Repository) -> Credential | None:
+        """Return the credential for a repository; None if there is none."""
+        return next(filter(None, (place.find(repository) for place in self.places)), None)
+
+    def helper(self, repository: Repository) -> str:
+        """Return the name of the helper that would know the credential; "" if there is none."""
+        return next(filter(None, (place.helper(repository) for place in self.places)), "")

@@ -3,31 +3,58 @@
 import logging
 import os
 import posixpath
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from yadokari_builder.registry.credentials.config_file import parse_config
-from yadokari_builder.registry.credentials.credential import Credentials
+from yadokari_builder.registry.credentials.credential import Credentials, Keychain
 
 logger = logging.getLogger(__name__)
 
 _AUTH = "DOCKER_AUTH_CONFIG"
+_NAME = re.compile(rf"{_AUTH}(_PULL|_PUSH)?(?:_([0-9]{{1,9}}))?")
 _DEFAULT_FOLDER = "/kaniko/.docker"
 
 
-def read_credentials(environment: Mapping[str, str]) -> Credentials:
-    """Merge DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1 and so on, and the config.json of DOCKER_CONFIG.
+@dataclass(frozen=True, slots=True)
+class Keychains:
+    """What is shown to registries, for pulling and for pushing."""
 
-    Where several hold the same key, the first of them counts. Raises `InvalidCredentialsError`.
+    pull: Keychain
+    push: Keychain
+
+
+def read_keychains(environment: Mapping[str, str]) -> Keychains:
+    """Read the credentials for each purpose.
+
+    First come those of DOCKER_AUTH_CONFIG_PULL, _PULL_1 and so on, or of DOCKER_AUTH_CONFIG_PUSH and so on,
+    then those for both: of DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1 and so on, and of the config.json of
+    DOCKER_CONFIG. Where several variables hold the same key, the first of them counts. Raises
+    `InvalidCredentialsError`.
     """
-    names = [name for name in environment if name == _AUTH or name.removeprefix(f"{_AUTH}_").isdecimal()]
+    for name in environment:
+        if name.startswith(_AUTH) and not _NAME.fullmatch(name):
+            logger.warning("%s is not read: the name goes on with _PULL or _PUSH, or with a number", name)
+    common = _of_variables(environment, None).merged(_of_file(environment))
+    return Keychains(
+        Keychain((_of_variables(environment, "_PULL"), common)),
+        Keychain((_of_variables(environment, "_PUSH"), common)),
+    )
+
+
+def _of_variables(environment: Mapping[str, str], purpose: str | None) -> Credentials:
+    named = [match for match in map(_NAME.fullmatch, environment) if match and match[1] == purpose]
     merged = Credentials()
-    for name in sorted(names, key=lambda name: int(name.removeprefix(_AUTH).lstrip("_") or 0)):
-        merged = merged.merged(parse_config(environment[name], name))
-    path = posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
-    if os.path.isfile(path):
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            merged = merged.merged(parse_config(file.read(), path))
-        logger.debug(
-            "RUN steps can read %s: DOCKER_AUTH_CONFIG in the environment is out of their reach", path
-        )
+    for match in sorted(named, key=lambda match: int(match[2] or 0)):
+        merged = merged.merged(parse_config(environment[match[0]], match[0]))
     return merged
+
+
+def _of_file(environment: Mapping[str, str]) -> Credentials:
+    path = posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
+    if not os.path.isfile(path):
+        return Credentials()
+    logger.debug("RUN steps can read %s: DOCKER_AUTH_CONFIG in the environment is out of their reach", path)
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return parse_config(file.read(), path)

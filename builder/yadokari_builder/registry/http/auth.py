@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from yadokari_builder.errors import RegistryError, UnauthorizedError
 from yadokari_builder.oci.reference import Repository
-from yadokari_builder.registry.credentials.credential import Credential, Credentials
+from yadokari_builder.registry.credentials.credential import Credential, Keychain
 from yadokari_builder.registry.http.challenge import Challenge, parse_challenges
 from yadokari_builder.registry.http.failures import Refusal, failure
 from yadokari_builder.registry.http.transport import Answer, Transport, TransportError, origin
@@ -44,10 +44,10 @@ class Authorizer:
     """Finds the Authorization header for requests; may be used by several threads."""
 
     def __init__(
-        self, transport: Transport, credentials: Credentials, clock: Callable[[], float] = time.monotonic
+        self, transport: Transport, keychain: Keychain, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._transport = transport
-        self._credentials = credentials
+        self._keychain = keychain
         self._clock = clock
         self._lock = Lock()
         self._challenges: dict[str, Challenge] = {}
@@ -80,13 +80,13 @@ class Authorizer:
 
     def secrets(self, access: Access) -> tuple[str, ...]:
         """Return what an error about a request must not show."""
-        credential = self._credentials.find(access.repository)
+        credential = self._keychain.find(access.repository)
         return credential.secrets() if credential else ()
 
     def hint(self, access: Access) -> str:
         """Say whose credentials were shown, for errors."""
-        credential = self._credentials.find(access.repository)
-        helper = self._credentials.helper(access.repository)
+        credential = self._keychain.find(access.repository)
+        helper = self._keychain.helper(access.repository)
         if credential is not None:
             return f"as {credential.username}" if credential.username else "with the token that was given"
         if helper:
@@ -94,7 +94,7 @@ class Authorizer:
         return "no credentials are given for it; it may also not exist"
 
     def _respond(self, access: Access, challenge: Challenge) -> str | None:
-        credential = self._credentials.find(access.repository)
+        credential = self._keychain.find(access.repository)
         if challenge.scheme == "basic":
             return credential.basic() if credential and credential.username else None
         if credential and credential.registry_token:
@@ -105,7 +105,7 @@ class Authorizer:
         return f"Bearer {token.value}"
 
     def _fetch(self, access: Access, challenge: Challenge) -> _Token:
-        credential = self._credentials.find(access.repository)
+        credential = self._keychain.find(access.repository)
         realm = challenge.parameters.get("realm", "")
         what = f"{access.repository}: cannot get a token from {origin(realm)}"
         _check_realm(realm, access, what)
@@ -151,7 +151,9 @@ class Authorizer:
             "refresh_token": identity_token,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._transport.send("POST", realm, headers=headers, body=urlencode(form).encode())
+        return self._transport.send(
+            "POST", realm, headers=headers, body=urlencode(form).encode(), confidential=True
+        )
 
 
 def _choose(challenges: tuple[Challenge, ...]) -> Challenge | None:

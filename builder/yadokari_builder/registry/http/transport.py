@@ -1,9 +1,8 @@
 """HTTP: connections, TLS and redirects. What registries say is not interpreted here."""
 
-import ssl
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from threading import Lock
 from typing import BinaryIO
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -12,7 +11,10 @@ import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
 
 from yadokari_builder.errors import RegistryError
+from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.failures import printable
+
+logger = logging.getLogger(__name__)
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
@@ -76,17 +78,16 @@ class Answer:
 class Transport:
     """Connections to hosts, kept for further requests; may be used by several threads.
 
-    `ca_file` holds the certificates to trust instead of the default bundle; timeouts are in seconds and count
-    for each operation on a connection, not for a whole transfer.
+    Timeouts are in seconds and count for each operation on a connection; whole transfers are bounded by the
+    network's patience.
     """
 
-    def __init__(
-        self, *, ca_file: str | None = None, connect_timeout: float = 15, read_timeout: float = 120
-    ) -> None:
-        self._ca_file = ca_file
+    def __init__(self, network: Network, *, connect_timeout: float = 15, read_timeout: float = 120) -> None:
+        self._addresses = network.addresses
+        timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
+        self._pools = network.pools(num_pools=16, maxsize=16, blocksize=_BLOCK, timeout=timeout)
         self._lock = Lock()
-        self._timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
-        self._plain = self._pools()
+        self._warned: set[str] = set()
 
     def send(
         self,
@@ -96,12 +97,16 @@ class Transport:
         headers: Mapping[str, str],
         authorization: str | None = None,
         body: bytes | BinaryIO | None = None,
+        confidential: bool = False,
     ) -> Answer:
         """Send a request and follow redirects of GET and HEAD.
 
-        `authorization` goes to the origin of `url` alone. No answer raises `TransportError`, temporary where
-        another attempt may help; so does a redirect from https to http.
+        `authorization` goes to the origin of `url` alone; `confidential` tells that the body is as secret. No
+        answer raises `TransportError`, temporary where another attempt may help; so does a redirect from
+        https to http.
         """
+        if authorization is not None or confidential:
+            self._check_exposure(url)
         first = url
         for _ in range(_MAX_REDIRECTS + 1):
             same = authority(url) == authority(first)
@@ -115,15 +120,31 @@ class Transport:
 
     def close(self) -> None:
         """Close the connections."""
-        self._plain.clear()
-        if "_secure" in self.__dict__:
-            self._secure.clear()
+        self._pools.clear()
+
+    def _check_exposure(self, url: str) -> None:
+        """Warn of secrets that others can read on the way; raises `TransportError` for a doubtful host."""
+        parts = split(url)
+        if parts.scheme != "http":
+            return
+        if not self._addresses.is_trusted(parts.hostname or ""):
+            raise TransportError(
+                f"{origin(url)} gets no credentials: it was first asked after a RUN step, which may have said"
+                " where it is, and over plain HTTP nobody can tell whether that is true"
+            )
+        with self._lock:
+            is_known = origin(url) in self._warned
+            self._warned.add(origin(url))
+        if not is_known:
+            logger.warning(
+                "%s gets credentials over plain HTTP: anybody on the way can read them", origin(url)
+            )
 
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | BinaryIO | None
     ) -> urllib3.BaseHTTPResponse:
         try:
-            return self._pools_for(url).request(
+            return self._pools.request(
                 method,
                 url,
                 body=body,
@@ -136,22 +157,6 @@ class Transport:
         except (HTTPError, OSError, ValueError) as error:
             text = f"{origin(url)} cannot be reached: {describe_failure(error)}"
             raise TransportError(text, temporary=_is_temporary(error)) from error
-
-    def _pools_for(self, url: str) -> urllib3.PoolManager:
-        if urlsplit(url).scheme == "http":
-            return self._plain
-        with self._lock:
-            return self._secure
-
-    @cached_property
-    def _secure(self) -> urllib3.PoolManager:
-        # Made when first needed: reading the bundle of certificates takes longer than a small push.
-        return self._pools(ssl.create_default_context(cafile=self._ca_file))
-
-    def _pools(self, context: ssl.SSLContext | None = None) -> urllib3.PoolManager:
-        return urllib3.PoolManager(
-            num_pools=16, maxsize=16, blocksize=_BLOCK, timeout=self._timeout, ssl_context=context
-        )
 
 
 def origin(url: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.reference import Repository
-from yadokari_builder.registry.credentials.environment import read_credentials
+from yadokari_builder.registry.credentials.environment import read_keychains
 
 
 def config(**users: str) -> str:
@@ -18,7 +18,7 @@ def config(**users: str) -> str:
 
 
 def user_for(environment: dict[str, str], registry: str) -> str | None:
-    found = read_credentials(environment).find(Repository(registry, "team/app"))
+    found = read_keychains(environment).pull.find(Repository(registry, "team/app"))
     return found.username if found else None
 
 
@@ -41,5 +41,5 @@ def test_a_config_file_is_read_as_kaniko_reads_it(tmp_path: Path) -> None:
 
 def test_credentials_that_are_no_json_are_named_and_not_shown() -> None:
     with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG") as caught:
-        read_credentials({"DOCKER_AUTH_CONFIG": "hunter2", "DOCKER_CONFIG": "/nowhere"})
+        read_keychains({"DOCKER_AUTH_CONFIG": "hunter2", "DOCKER_CONFIG": "/nowhere"})
     assert "hunter2" not in str(caught.value)

@@ -1,4 +1,4 @@
-"""Instructions as text: what the parser reads as the same instruction again."""
+"""Instructions written as text, for the parser to read again; the escape character is a backslash."""
 
 import json
 import re
@@ -30,53 +30,36 @@ from yadokari_builder.dockerfile.instructions import (
     Volume,
     Workdir,
 )
-from yadokari_builder.dockerfile.parser import read_instructions
-from yadokari_builder.dockerfile.tree import read_tree
 from yadokari_builder.dockerfile.whitespace import SPACE
-from yadokari_builder.errors import DockerfileError
-
-
-def format_instruction(instruction: Instruction) -> str:
-    """Return the text of an instruction, with its heredocs, as if the escape character were a backslash.
-
-    Raises ValueError for one that no text says, such as a WORKDIR with a line end in it.
-    """
-    text = _format(instruction)
-    try:
-        again = list(read_instructions(read_tree(text)))
-    except DockerfileError:
-        again = []
-    if again != [instruction]:
-        raise ValueError(f"no Dockerfile can say {instruction}")
-    return text
 
 
 @singledispatch
-def _format(instruction: Instruction) -> str:
+def written(instruction: Instruction) -> str:
+    """Return the text of an instruction, with its heredocs."""
     raise NotImplementedError(type(instruction).__name__)
 
 
-@_format.register
+@written.register
 def _(instruction: From) -> str:
     name = f" AS {instruction.name}" if instruction.name else ""
     return _join("FROM", [_flag("platform", instruction.platform)], instruction.image + name)
 
 
-@_format.register
+@written.register
 def _(instruction: Arg) -> str:
     pairs = (name if value is None else f"{name}={value}" for name, value in instruction.pairs)
     return _join("ARG", [], " ".join(pairs))
 
 
-@_format.register(Env)
-@_format.register(Label)
+@written.register(Env)
+@written.register(Label)
 def _(instruction: Env | Label) -> str:
     separator = " " if instruction.legacy else "="
     pairs = (f"{name}{separator}{value}" for name, value in instruction.pairs)
     return _join(type(instruction).__name__.upper(), [], " ".join(pairs))
 
 
-@_format.register
+@written.register
 def _(instruction: Copy) -> str:
     flags = [
         _flag("from", instruction.from_),
@@ -89,7 +72,7 @@ def _(instruction: Copy) -> str:
     return _with_sources("COPY", flags, instruction)
 
 
-@_format.register
+@written.register
 def _(instruction: Add) -> str:
     flags = [
         _flag("chown", instruction.chown),
@@ -103,7 +86,7 @@ def _(instruction: Add) -> str:
     return _with_sources("ADD", flags, instruction)
 
 
-@_format.register
+@written.register
 def _(instruction: Run) -> str:
     flags = [
         *(_flag("mount", mount) for mount in instruction.mount_flags),
@@ -114,53 +97,53 @@ def _(instruction: Run) -> str:
     return _join("RUN", flags, _command(instruction.command)) + _bodies(instruction.command.heredocs)
 
 
-@_format.register(Cmd)
-@_format.register(Entrypoint)
+@written.register(Cmd)
+@written.register(Entrypoint)
 def _(instruction: Cmd | Entrypoint) -> str:
     return _join(type(instruction).__name__.upper(), [], _command(instruction.command))
 
 
-@_format.register
+@written.register
 def _(instruction: Shell) -> str:
     return _join("SHELL", [], _json(instruction.words))
 
 
-@_format.register
+@written.register
 def _(instruction: User) -> str:
     return _join("USER", [], instruction.user)
 
 
-@_format.register
+@written.register
 def _(instruction: Workdir) -> str:
     return _join("WORKDIR", [], instruction.path)
 
 
-@_format.register
+@written.register
 def _(instruction: Volume) -> str:
     return _join("VOLUME", [], _list(instruction.paths))
 
 
-@_format.register
+@written.register
 def _(instruction: Expose) -> str:
     return _join("EXPOSE", [], " ".join(instruction.ports))
 
 
-@_format.register
+@written.register
 def _(instruction: StopSignal) -> str:
     return _join("STOPSIGNAL", [], instruction.signal)
 
 
-@_format.register
+@written.register
 def _(instruction: Maintainer) -> str:
     return _join("MAINTAINER", [], instruction.name)
 
 
-@_format.register
+@written.register
 def _(instruction: Onbuild) -> str:
     return f"ONBUILD {instruction.expression}"
 
 
-@_format.register
+@written.register
 def _(instruction: Healthcheck) -> str:
     durations = {
         "interval": instruction.interval,

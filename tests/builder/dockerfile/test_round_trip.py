@@ -1,10 +1,9 @@
 import string
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_builder.dockerfile.format import format_instruction
+from support.written import written
 from yadokari_builder.dockerfile.instructions import (
     Add,
     Arg,
@@ -118,26 +117,6 @@ INSTRUCTIONS: st.SearchStrategy[Instruction] = st.one_of(
 
 
 @given(INSTRUCTIONS)
-def test_what_is_formatted_is_read_as_the_same_instruction(instruction: Instruction) -> None:
-    (node,) = read_tree(format_instruction(instruction)).nodes
+def test_an_instruction_that_is_written_is_read_as_the_same_again(instruction: Instruction) -> None:
+    (node,) = read_tree(written(instruction)).nodes
     assert read_instruction(node) == instruction
-
-
-def test_a_nice_form_is_chosen() -> None:
-    assert format_instruction(Copy(("a",), "/b", from_="x", link=True)) == "COPY --from=x --link a /b"
-    assert format_instruction(Copy(("a b",), "/c")) == 'COPY ["a b", "/c"]'
-    assert format_instruction(Env((("a", "b"), ("c", "d")))) == "ENV a=b c=d"
-    check = Healthcheck(("CMD-SHELL", "true"), interval=90_000_000_000)
-    assert format_instruction(check) == "HEALTHCHECK --interval=1m30s CMD true"
-
-
-@pytest.mark.parametrize(
-    "instruction", [Workdir("a\nb"), User(""), Run(Command(("a \\",), shell=True)), Expose(("2", "1"))]
-)
-def test_what_no_dockerfile_can_say_is_refused(instruction: Instruction) -> None:
-    with pytest.raises(ValueError, match="no Dockerfile can say"):
-        format_instruction(instruction)
-
-
-def test_what_no_word_can_hold_is_written_as_json() -> None:
-    assert format_instruction(Volume(("a\0b",))) == 'VOLUME ["a\\u0000b"]'
