@@ -25,7 +25,7 @@ from dulwich.repo import Repo
 from yadokari_builder.dockerfile.gitref import GitRef
 from yadokari_builder.errors import ContextError
 from yadokari_builder.executor.copy.checkout import Checkout, write_index
-from yadokari_builder.executor.copy.remote import DownloadError, without_credentials
+from yadokari_builder.executor.copy.remote import DownloadError, warn_of_exposure, without_credentials
 
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _MODULES = ".gitmodules"
@@ -76,6 +76,7 @@ class _Fetch:
 
     def _fetch(self, repository: Repo) -> Commit:
         with _explained(self._name):
+            warn_of_exposure(self.ref.remote)
             client, path = _client(self.ref.remote, self.source.http)
             wanted = self._fetch_one(client, path, repository)
         commit = self._peel(repository, wanted)

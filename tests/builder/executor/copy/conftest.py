@@ -1,7 +1,7 @@
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.executor.copy.perform import CopyOutcome, Target, copy_files
 from yadokari_builder.executor.copy.sources import SourceTree
 from yadokari_builder.layers.boundary import Boundary
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.tls import Trust
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class Workshop:
     ignore: str = ""
     excluded: frozenset[str] = frozenset()
     keep_owners: bool = False
+    http: urllib3.PoolManager = field(default_factory=lambda: Network(Trust("")).pools())
 
     def with_(self, **changes: object) -> "Workshop":
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -53,8 +56,8 @@ class Workshop:
         ignored = IgnorePatterns.parse(self.ignore)
         source = SourceTree(self.context, ignored=ignored, owner=None if self.keep_owners else (0, 0))
         target = Target(Boundary(self.root, self.excluded), self.working_dir, self.staging, self.scratch)
-        with urllib3.PoolManager() as http:
-            return copy_files(instruction, source, target, http)
+        with self.http:
+            return copy_files(instruction, source, target, self.http)
 
     def tree(self, base: Path | None = None) -> dict[str, str | None]:
         """Show what is in the root, or below `base`, in the form that `fill` takes."""
