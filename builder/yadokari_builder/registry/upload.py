@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import BinaryIO, cast
 from urllib.parse import urlencode, urlsplit
 
-from yadokari_builder.errors import CancelledError, PushError, RegistryError
+from yadokari_builder.errors import CancelledError, PushError, RegistryError, UnauthorizedError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Repository
@@ -61,7 +61,11 @@ class Uploads:
             also_pull=source.name,
         )
         # 202 begins an upload instead, which is left to the registry; refusals are met by uploading, too.
-        return self._client.call(request, _status) == 201
+        try:
+            return self._client.call(request, _status) == 201
+        except UnauthorizedError:
+            # Some token servers give no token at all where one of two rights is wanting.
+            return False
 
     def upload(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
         """Upload a blob, from its beginning again after temporary errors."""

@@ -1,24 +1,29 @@
 """Files that ADD fetches from the web."""
 
 import hashlib
+import logging
 import os
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import urllib3
 
 from yadokari_builder.dockerfile.checksum import Checksum
 from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import BuilderError, ContextError
+from yadokari_builder.registry.http.transport import TransportError, authority, describe_failure
 from yadokari_contract.reasons import Reason
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
 _NAMELESS = "__unnamed__"
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_MAX_REDIRECTS = 10
 _TIMEOUT = urllib3.Timeout(connect=30, read=120)
 
 
@@ -41,6 +46,14 @@ def file_name(url: str) -> str:
     return posixpath.basename(unquote(urlsplit(url).path).rstrip("/")) or _NAMELESS
 
 
+def warn_of_exposure(url: str) -> None:
+    """Warn where a URL's credentials can be read on their way."""
+    parts = urlsplit(url)
+    if parts.scheme == "http" and "@" in parts.netloc:
+        shown = without_credentials(url)
+        logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", shown)
+
+
 def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checksum | None) -> Path:
     """Fetch a file into a folder, with the time that the server says it was changed, else the epoch's.
 
@@ -49,7 +62,7 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
     checksum differs, DownloadError where trying again may help.
     """
     shown = without_credentials(url)
-    path = folder / file_name(url)
+    path = folder / _checked_name(url, shown)
     digest = hashlib.new(checksum.algorithm if checksum else "sha256")
     with _response(url, shown, http) as response, open(path, "wb", opener=_private) as file:
         # As Go's client does: a file that is itself compressed is left alone.
@@ -65,12 +78,24 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
     return path
 
 
+def _checked_name(url: str, shown: str) -> str:
+    try:
+        name = file_name(url)
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ContextError(f"{shown}: this is no URL that can be fetched: {error}") from error
+    if "\0" in name or name in (".", ".."):
+        raise ContextError(f"{shown}: the file that it names can have no such name: {name!r}")
+    return name
+
+
 @contextmanager
 def _response(url: str, shown: str, http: urllib3.PoolManager) -> Iterator[urllib3.BaseHTTPResponse]:
+    warn_of_exposure(url)
     bare, headers = _authorized(url)
     headers["Accept-Encoding"] = "gzip"
     try:
-        response = http.request("GET", bare, headers=headers, preload_content=False, timeout=_TIMEOUT)
+        response = _request(bare, headers, shown, http)
         try:
             if response.status in _TRY_AGAIN:
                 raise DownloadError(f"{shown}: invalid response status {response.status}")
@@ -79,12 +104,33 @@ def _response(url: str, shown: str, http: urllib3.PoolManager) -> Iterator[urlli
             yield response
         finally:
             response.close()
-    except urllib3.exceptions.LocationValueError as error:
-        raise ContextError(f"{shown}: this is no URL that can be fetched") from error
     except urllib3.exceptions.HTTPError as error:
-        # The texts of urllib3's errors quote the URL; the kind of error is enough.
+        # The texts of errors that have a reason quote the URL, those of the reasons do not.
         cause = getattr(error, "reason", None) or error
-        raise DownloadError(f"{shown} cannot be fetched: {type(cause).__name__}") from None
+        raise DownloadError(f"{shown} cannot be fetched: {describe_failure(cause)}") from None
+
+
+def _request(
+    url: str, headers: dict[str, str], shown: str, http: urllib3.PoolManager
+) -> urllib3.BaseHTTPResponse:
+    """Follow redirects as Go does; whatever body they have is left unread, and credentials stay behind."""
+    try:
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = http.request(
+                "GET", url, headers=headers, redirect=False, preload_content=False, timeout=_TIMEOUT
+            )
+            location = response.get_redirect_location()
+            if not location:
+                return response
+            response.close()
+            target = urljoin(url, location)
+            if authority(target) != authority(url):
+                headers.pop("authorization", None)
+            url = target
+    except (ValueError, TransportError) as error:
+        # These, urllib3's LocationValueError among them, quote the URL.
+        raise ContextError(f"{shown}: this is no URL that can be fetched, or leads to none") from error
+    raise ContextError(f"{shown} redirects more than {_MAX_REDIRECTS} times")
 
 
 def _authorized(url: str) -> tuple[str, dict[str, str]]:

@@ -1,7 +1,7 @@
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,8 @@ from yadokari_builder.dockerfile.instructions import Add, Copy
 from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.plan.copies import read_copy
 from yadokari_builder.plan.steps import ContextSource
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.tls import Trust
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.sources.tree import SourceTree
 
@@ -29,6 +31,7 @@ class Workshop:
     ignore: str = ""
     excluded: frozenset[str] = frozenset()
     keep_owners: bool = False
+    http: urllib3.PoolManager = field(default_factory=lambda: Network(Trust("")).pools())
 
     def with_(self, **changes: object) -> "Workshop":
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -56,8 +59,8 @@ class Workshop:
         ignored = IgnorePatterns.parse(self.ignore)
         source = SourceTree(self.context, ignored=ignored, owner=None if self.keep_owners else (0, 0))
         target = Target(Boundary(self.root, self.excluded), self.staging, self.scratch)
-        with urllib3.PoolManager() as http:
-            return copy_files(action, source, target, http)
+        with self.http:
+            return copy_files(action, source, target, self.http)
 
     def tree(self, base: Path | None = None) -> dict[str, str | None]:
         """Show what is in the root, or below `base`, in the form that `fill` takes."""

@@ -4,15 +4,21 @@ import hashlib
 import io
 import logging
 import os
+import socket
 import tarfile
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any, ClassVar
 
 import pytest
 
+from support.hostile import hostile_server, saying
 from yadokari_builder.errors import ContextError
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.pace import Patience
+from yadokari_builder.registry.http.tls import Trust
 from yadokari_builder.sources.web import (
     DownloadError,
     file_name,
@@ -39,11 +45,20 @@ class Handler(BaseHTTPRequestHandler):
         "/a.gz": (200, {}, gzip.compress(b"kept")),
         "/encoded": (200, {"Content-Encoding": "gzip"}, gzip.compress(b"taken off")),
         "/busy": (503, {}, b""),
+        "/again": (302, {"Location": "/again"}, b""),
+        "/to-brackets": (302, {"Location": "http://["}, b""),
+        "/to-file": (302, {"Location": "file:///etc/passwd"}, b""),
+        "/to-port": (302, {"Location": "http://127.0.0.1:99999/"}, b""),
     }
 
     def do_GET(self) -> None:
         path = self.path.partition("?")[0]
         status, headers, body = self.answers.get(path, (404, {}, b"no"))
+        if path == "/to-secret":
+            status, headers = (
+                302,
+                {"Location": f"http://localhost:{self.headers['Host'].rpartition(':')[2]}/secret"},
+            )
         if path == "/secret" and self.headers["Authorization"] == self._expected():
             status, body = 200, b"secret"
         self.send_response(status)
@@ -116,6 +131,8 @@ def test_credentials_of_a_url_are_sent_and_never_shown(
     with pytest.raises(ContextError, match="invalid response status 404") as caught:
         workshop.do(f"ADD http://me:hunter2@{server}/gone?token=hunter3 /y")
     assert "hunter" not in str(caught.value) + caplog.text
+    warning = f"http://{server}/gone gets credentials over plain HTTP: anybody on the way can read them"
+    assert warning in caplog.text
 
 
 def test_a_server_in_trouble_can_be_tried_again(workshop: Any, server: str) -> None:
@@ -140,3 +157,79 @@ def test_no_answer_can_be_tried_again(workshop: Any) -> None:
 )
 def test_a_download_is_named_by_the_path_of_its_url(url: str, name: str) -> None:
     assert file_name(url) == name
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://[", "no URL that can be fetched"),
+        ("http://me:hunter2@[x/?token=hunter3", "http://\\[x/: this is no URL that can be fetched"),
+        ("http://127.0.0.1:99999/x", "no URL that can be fetched"),
+        ("http://127.0.0.1:port/x", "no URL that can be fetched"),
+        ("http://127.0.0.1:-1/x", "no URL that can be fetched"),
+        ("http:///x", "no URL that can be fetched"),
+        ("http://SERVER/a%00b", "can have no such name: 'a.x00b'"),
+        ("http://SERVER/a/..", "can have no such name: '..'"),
+        ("http://SERVER/%2e%2e", "can have no such name: '..'"),
+        ("http://SERVER/to-brackets", "or leads to none"),
+        ("http://SERVER/to-file", "or leads to none"),
+        ("http://SERVER/to-port", "or leads to none"),
+    ],
+)
+def test_a_url_that_cannot_be_fetched_is_an_error_in_words(
+    workshop: Any, server: str, url: str, why: str
+) -> None:
+    with pytest.raises(ContextError, match=why) as caught:
+        workshop.do(f"ADD {url.replace('SERVER', server)} /x/")
+    assert "hunter" not in str(caught.value)
+
+
+def test_redirects_without_end_are_given_up(workshop: Any, server: str) -> None:
+    with pytest.raises(ContextError, match="redirects more than 10 times"):
+        workshop.do(f"ADD http://{server}/again /x")
+
+
+def test_a_password_does_not_follow_a_redirect_to_another_host(workshop: Any, server: str) -> None:
+    with pytest.raises(ContextError, match="invalid response status 404"):
+        workshop.do(f"ADD http://me:p%40ss@{server}/to-secret /x")
+
+
+def test_what_comes_with_a_redirect_is_not_read(workshop: Any, server: str) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(f"HTTP/1.1 302 x\r\nLocation: http://{server}/plain\r\n\r\n".encode())
+        while True:
+            connection.sendall(bytes(65536))
+
+    with hostile_server(answer) as host:
+        workshop.do(f"ADD http://{host}/x /x")
+    assert workshop.tree() == {"x": "plain"}
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "IncompleteRead"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "InvalidChunkLength"),
+        (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz", "incorrect header"),
+        (b"nonsense\r\n\r\n", "cannot be fetched"),
+    ],
+)
+def test_a_server_that_breaks_the_protocol_can_be_tried_again(workshop: Any, answer: bytes, why: str) -> None:
+    with hostile_server(saying(answer)) as host, pytest.raises(DownloadError, match=why):
+        workshop.do(f"ADD http://{host}/x?token=hunter2 /x")
+
+
+def test_a_download_that_drips_is_given_up(workshop: Any) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+        for _ in range(1000):
+            connection.sendall(b"x")
+            time.sleep(0.01)
+
+    hasty = Network(Trust(""), patience=Patience(floor=1000, window=0.3)).pools()
+    with (
+        hostile_server(answer) as host,
+        pytest.raises(DownloadError, match="less than 1000 bytes a second") as caught,
+    ):
+        workshop.with_(http=hasty).do(f"ADD http://{host}/x?token=hunter2 /x")
+    assert "hunter" not in str(caught.value)

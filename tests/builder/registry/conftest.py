@@ -51,7 +51,7 @@ def token_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokens(token_keys: Path) -> Iterator[TokenServer]:
     server = TokenServer(
         token_keys,
-        passwords={("builder", "pass word:1"): ("team/app", "team/base")},
+        passwords={("builder", "pass word:1"): ("team/app", "team/base"), ("reader", "reads"): ()},
         identities={"an identity token": ("team/app",)},
     )
     with running_token_server(server):

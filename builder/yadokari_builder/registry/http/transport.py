@@ -156,6 +156,8 @@ class Transport:
             )
         except (HTTPError, OSError, ValueError) as error:
             text = f"{origin(url)} cannot be reached: {describe_failure(error)}"
+            if isinstance(error, SSLError) and "certificate" not in text:
+                text += "; a registry that speaks plain HTTP must be declared insecure"
             raise TransportError(text, temporary=_is_temporary(error)) from error
 
 
@@ -195,9 +197,7 @@ def describe_failure(error: Exception) -> str:
         case SSLError() if "certificate verify failed" in str(error).lower():
             return f"its certificate is not trusted ({_reason(error)}); SSL_CERT_FILE can name a CA bundle"
         case SSLError():
-            return (
-                f"TLS failed ({_reason(error)}); a registry that speaks plain HTTP must be declared insecure"
-            )
+            return f"TLS failed ({_reason(error)})"
     return _reason(error)
 
 

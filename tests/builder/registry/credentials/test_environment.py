@@ -43,3 +43,44 @@ def test_credentials_that_are_no_json_are_named_and_not_shown() -> None:
     with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG") as caught:
         read_keychains({"DOCKER_AUTH_CONFIG": "hunter2", "DOCKER_CONFIG": "/nowhere"})
     assert "hunter2" not in str(caught.value)
+
+
+def users_for(environment: dict[str, str]) -> tuple[str, str]:
+    """Tell who pulls and who pushes `a.example/team/app`."""
+    keychains = read_keychains({"DOCKER_CONFIG": "/nowhere", **environment})
+    found = [chain.find(Repository("a.example", "team/app")) for chain in (keychains.pull, keychains.push)]
+    pull, push = (credential.username if credential else "nobody" for credential in found)
+    return pull, push
+
+
+def test_credentials_belong_to_a_purpose() -> None:
+    pulling = {"DOCKER_AUTH_CONFIG_PULL_1": config(a_example="reader")}
+    pushing = {"DOCKER_AUTH_CONFIG_PUSH_1": config(a_example="writer")}
+    assert users_for(pulling) == ("reader", "nobody")
+    assert users_for(pushing) == ("nobody", "writer")
+    assert users_for({**pulling, **pushing}) == ("reader", "writer")
+
+
+def test_those_of_a_purpose_come_before_those_for_both_however_well_these_fit() -> None:
+    both = json.loads(config(a_example="both"))
+    both["auths"]["a.example/team/app"] = both["auths"].pop("a.example")
+    environment = {
+        "DOCKER_AUTH_CONFIG": json.dumps(both),
+        "DOCKER_AUTH_CONFIG_PUSH": config(a_example="writer"),
+    }
+    assert users_for(environment) == ("both", "writer")
+
+
+def test_several_of_one_purpose_are_merged() -> None:
+    environment = {
+        "DOCKER_AUTH_CONFIG_PULL_2": config(a_example="second"),
+        "DOCKER_AUTH_CONFIG_PULL_10": config(a_example="tenth"),
+    }
+    assert users_for(environment) == ("second", "nobody")
+
+
+def test_a_variable_that_looks_like_credentials_and_is_not_read_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert users_for({"DOCKER_AUTH_CONFIG_PUSH_X": config(a_example="writer")}) == ("nobody", "nobody")
+    assert "DOCKER_AUTH_CONFIG_PUSH_X is not read" in caplog.text
