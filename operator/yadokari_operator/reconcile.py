@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from yadokari_contract.reasons import Retry
 from yadokari_contract.result import Failure
 from yadokari_operator import status
 from yadokari_operator.models.build import ImageBuild
@@ -20,7 +21,7 @@ from yadokari_operator.models.fields import seconds
 from yadokari_operator.models.spec import ImageBuildSpec
 from yadokari_operator.models.status import Status
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name, short_hash
-from yadokari_operator.pods.observed import Built, Failed, Pod, Retry, Running, Waiting
+from yadokari_operator.pods.observed import Built, Failed, Pod, Running, Waiting
 from yadokari_operator.pods.render import ConfigMapData, Inputs, Manifest, config_maps, pod
 from yadokari_operator.settings import Settings
 from yadokari_operator.status import Event

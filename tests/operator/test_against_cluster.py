@@ -12,7 +12,7 @@ import pytest
 
 from support.cluster import Cluster, KubectlError
 from support.operator_process import Builds, Kubectl, OperatorProcess, install
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 
 pytestmark = pytest.mark.cluster
@@ -28,8 +28,8 @@ def says(result: BuildResult) -> str:
 BUILT = says(BuildResult(digest=DIGEST))
 
 
-def fails(reason: str, message: str, line: int, code: int) -> str:
-    return says(BuildResult(failure=Failure(reason, message, line))) + f"exit {code}\n"
+def fails(reason: Reason, message: str, line: int) -> str:
+    return says(BuildResult(failure=Failure(reason, message, line))) + f"exit {reason.exit_code}\n"
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
 
 
 def test_a_failed_build_is_stalled_and_says_why(builds: Builds) -> None:
-    builds.apply("bad", fails("RunFailed", "Dockerfile:3: exit code 7", 3, ExitCode.RUN_FAILED))
+    builds.apply("bad", fails(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
     status = builds.wait_for_phase("bad", "Failed")
     assert status["failure"]["line"] == 3
     assert ("Warning", "RunFailed") in builds.events("bad")

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from support import resources
 from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason, Retry
 from yadokari_contract.result import BuildResult, Failure, format_result
 from yadokari_operator.models.build import belongs_to
 from yadokari_operator.models.spec import ImageBuildSpec
@@ -16,7 +16,6 @@ from yadokari_operator.pods.observed import (
     Failed,
     Outcome,
     Pod,
-    Retry,
     Running,
     Waiting,
     parse_pod,
@@ -89,24 +88,24 @@ def test_success_without_a_result_is_none() -> None:
 
 
 def test_the_executors_failure_is_passed_on() -> None:
-    found, retry = failure(resources.failed(ExitCode.RUN_FAILED, "RunFailed", "Dockerfile:3: exit code 7", 3))
+    found, retry = failure(resources.failed(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
     assert found == Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
     assert retry is Retry.NEVER
 
 
-@pytest.mark.parametrize("code", [code for code in ExitCode if code not in (ExitCode.OK, ExitCode.CANCELLED)])
-def test_failures_of_network_and_push_alone_are_retried_and_counted(code: ExitCode) -> None:
-    _, retry = failure(resources.failed(code, "Reason"))
-    assert (retry is Retry.COUNTED) == (code in (ExitCode.NETWORK, ExitCode.PUSH))
+@pytest.mark.parametrize("reason", list(Reason))
+def test_a_failure_that_the_executor_tells_of_is_retried_as_the_table_says(reason: Reason) -> None:
+    found, retry = failure(resources.failed(reason))
+    assert (found.reason, retry) == (reason, reason.retry)
 
 
 def test_an_executor_that_was_told_to_stop_is_followed_by_another_uncounted() -> None:
-    assert failure(resources.failed(ExitCode.CANCELLED, "Cancelled"))[1] is Retry.UNCOUNTED
-    assert failure(ended(ExitCode.CANCELLED, ""))[0].reason == "Cancelled"
+    assert failure(resources.failed(Reason.CANCELLED))[1] is Retry.UNCOUNTED
+    assert failure(ended(Reason.CANCELLED.exit_code, ""))[0].reason == "Cancelled"
 
 
 def test_without_a_result_the_exit_code_decides() -> None:
-    found, retry = failure(ended(ExitCode.NETWORK, "the log's end"))
+    found, retry = failure(ended(Reason.REGISTRY_ERROR.exit_code, "the log's end"))
     assert (retry, found.log_tail) == (Retry.COUNTED, "the log's end")
     assert "exit code 20" in found.message
 

@@ -10,6 +10,7 @@ from support.resources import (
     NOW,
     RUNNING,
     SPEC,
+    ended,
     failed,
     image_build,
     pod_resource,
@@ -18,7 +19,7 @@ from support.resources import (
     waiting,
     with_status,
 )
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason
 from yadokari_operator.models.build import ImageBuild
 from yadokari_operator.models.status import Status
 from yadokari_operator.pods.observed import Pod, parse_pod
@@ -41,7 +42,7 @@ FROM_CONFIG_MAP = {
     "destinations": SPEC["destinations"],
 }
 SOURCE = {"source": ConfigMapData({"Dockerfile": "FROM busybox\n"})}
-PUSH_FAILED = failed(ExitCode.PUSH, "PushFailed")
+PUSH_FAILED = failed(Reason.PUSH_FAILED)
 
 
 def decide(build: ImageBuild, *pods: Pod, maps: dict[str, ConfigMapData] | None = None) -> Decision:
@@ -165,7 +166,7 @@ def test_a_success_is_reported_with_digest_and_duration() -> None:
 
 def test_a_failure_of_the_build_itself_is_not_tried_again() -> None:
     build, manifest = begun()
-    decision = decide(build, attempt(manifest, failed(ExitCode.RUN_FAILED, "RunFailed", line=3)))
+    decision = decide(build, attempt(manifest, failed(Reason.RUN_FAILED, line=3)))
     assert decision.actions == ()
     assert (decision.status.phase, decision.look_again) == ("Failed", None)
     assert decision.status.failure is not None
@@ -270,9 +271,9 @@ def test_a_build_does_not_wait_for_a_pod_that_never_goes() -> None:
 
 def test_a_push_that_fails_is_tried_again_after_a_while() -> None:
     build, manifest = begun()
-    soon = decide(build, attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=4)))
+    soon = decide(build, attempt(manifest, failed(Reason.PUSH_FAILED, before=4)))
     assert (soon.status.phase, soon.actions, soon.look_again) == ("Retrying", (), 6)
-    due = decide(build, attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=10)))
+    due = decide(build, attempt(manifest, failed(Reason.PUSH_FAILED, before=10)))
     (made,) = created(due)
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
     assert made["metadata"]["annotations"]["yadokari.dev/retries"] == "1"
@@ -295,7 +296,7 @@ def test_a_pod_taken_away_does_not_count() -> None:
 def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
     build, manifest = begun()
     pods = [
-        attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=3600), number=number, retries=number - 1)
+        attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=number, retries=number - 1)
         for number in (1, 2)
     ]
     assert deleted(decide(build, *pods)) == {pods[0].name}
@@ -311,7 +312,7 @@ def test_a_pod_that_vanished_is_followed_by_another() -> None:
 def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
     build, manifest = begun()
     second = build.status.model_copy(update={"attempt": 2, "retries": 1})
-    before = attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=3600))
+    before = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600))
     (made,) = created(decide(with_status(build, second), before))
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "3"
     assert made["metadata"]["annotations"]["yadokari.dev/retries"] == "1"
@@ -363,12 +364,8 @@ pod_states = st.one_of(
     st.just(resources.built()),
     st.builds(waiting, st.sampled_from(["", "ContainerCreating", "ErrImagePull"]), st.just("message")),
     st.builds(taken_away, st.sampled_from(["", "Evicted"]), before=st.sampled_from([1.0, 3600.0])),
-    st.builds(
-        failed,
-        st.sampled_from(list(ExitCode)),
-        st.just("Reason"),
-        before=st.sampled_from([1.0, 3600.0]),
-    ),
+    st.builds(failed, st.sampled_from(Reason), before=st.sampled_from([1.0, 3600.0])),
+    st.builds(ended, st.sampled_from([0, 1, 137]), st.just("the log's end"), before=st.just(1.0)),
 )
 attempts = st.lists(
     st.tuples(

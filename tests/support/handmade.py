@@ -6,6 +6,7 @@ import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from yadokari_builder.oci.config import ContainerConfig, History, ImageConfig
 from yadokari_builder.oci.descriptor import Descriptor
@@ -14,7 +15,18 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER_GZIP, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.registry.source import FileLayer
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayer:
+    """A layer whose blob is a file."""
+
+    layer: Layer
+    path: str
+    origin: None = None
+
+    def open(self) -> BinaryIO:
+        return open(self.path, "rb")
 
 
 @dataclass(frozen=True, slots=True)

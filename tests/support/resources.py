@@ -4,6 +4,7 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from yadokari_contract.reasons import Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 from yadokari_operator.models.build import ImageBuild
 from yadokari_operator.models.status import Status, format_status
@@ -108,12 +109,10 @@ def built() -> dict[str, Any]:
     return ended(0, format_result(BuildResult(digest=DIGEST, images=(IMAGE,))))
 
 
-def failed(
-    code: int, reason: str, message: str = "it failed", line: int = 0, *, before: float = 5
-) -> dict[str, Any]:
+def failed(reason: Reason, message: str = "it failed", line: int = 0, *, before: float = 5) -> dict[str, Any]:
     """Status of a pod whose executor has failed and said why."""
     result = BuildResult(failure=Failure(reason, message, line, "the log's end"))
-    return ended(code, format_result(result), before=before)
+    return ended(reason.exit_code, format_result(result), before=before)
 
 
 def taken_away(reason: str = "", *, before: float = 5) -> dict[str, Any]:

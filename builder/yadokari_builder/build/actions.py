@@ -68,8 +68,8 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, action.working_dir, bench.staging, bench.shelter)
-    outcome = copy_files(action.instruction, bench.source(action.source), target, bench.http)
+    target = Target(bench.boundary, bench.staging, bench.shelter)
+    outcome = copy_files(action, bench.source(action.source), target, bench.http)
     return Written(outcome.touched, outcome.staged)
 
 
@@ -82,8 +82,9 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     user = find_user(action.user, root)
     environment = step_environment(action.environment, user.home)
     kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
-    scripts = [FileMount(action.argv[0], action.script.encode(), mode=0o755)] if action.script else []
-    answered = answer(action.mounts, action.working_dir, bench.provisions)
+    script = action.script
+    scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
+    answered = answer(action.mounts, bench.provisions)
     with ExitStack() as stack:
         stack.enter_context(preserved(kubelet_files))
         disturbed = stack.enter_context(

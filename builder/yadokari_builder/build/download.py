@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from yadokari_builder.build.blobs import SharedLayer
 from yadokari_builder.layers.spool import SpooledReader
 from yadokari_builder.registry.source import LayerSource
 
@@ -39,27 +40,32 @@ def downloading(layers: Iterable[LayerSource], folder: Path) -> Iterator[Iterato
     Reading a blob raises what opening or reading its source raises.
     """
     waiting = deque(layers)
-    running: deque[tuple[_Download, SpooledReader]] = deque()
+    running: deque[ExitStack] = deque()
+    opened: deque[BinaryIO] = deque()
 
     def start() -> None:
         while waiting and len(running) < _AT_ONCE:
-            download = _Download(waiting.popleft())
-            running.append((download, SpooledReader(download, folder)))
-
-    def stop_first() -> None:
-        download, reader = running.popleft()
-        reader.close()
-        download.close()
+            stack = ExitStack()
+            running.append(stack)
+            opened.append(_read_ahead(waiting.popleft(), folder, stack))
 
     def blobs() -> Iterator[BinaryIO]:
         start()
         while running:
-            yield cast(BinaryIO, running[0][1])
-            stop_first()
+            yield opened.popleft()
+            running.popleft().close()
             start()
 
     try:
         yield blobs()
     finally:
         while running:
-            stop_first()
+            running.popleft().close()
+
+
+def _read_ahead(layer: LayerSource, folder: Path, stack: ExitStack) -> BinaryIO:
+    # What others read too comes in by itself.
+    if isinstance(layer, SharedLayer) and (kept := layer.open_kept()):
+        return stack.enter_context(kept)
+    download = stack.enter_context(closing(_Download(layer)))
+    return cast(BinaryIO, stack.enter_context(closing(SpooledReader(download, folder))))

@@ -16,17 +16,17 @@ from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.needs import Files
 from yadokari_builder.plan.plan import Base, ImageBase
 from yadokari_builder.plan.steps import (
     ContextSource,
     EmptySource,
-    Files,
     ImageSource,
     Source,
     StageSource,
 )
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_builder.rootfs import tree
+from yadokari_builder.rootfs import relocate, tree
 from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
@@ -92,10 +92,10 @@ class Roots:
         self._of_stages[index] = self.fingerprints
         # Directories that are there for the sake of a mount alone, since nobody has touched them.
         strangers = [path for path, stamp in self._strangers.items() if self._stamp(path) == stamp]
-        tree.move_contents(self.boundary, folder)
+        relocate.move_contents(self.boundary, self.lodging.host(folder))
         for path in sorted(strangers, reverse=True):
             tree.remove_if_empty(self.lodging.host(folder + path))
-        tree.merge(str(self.staging), self.lodging.host(folder))
+        relocate.merge(str(self.staging), self.lodging.host(folder))
 
     def start_again(self) -> None:
         """Forget all stages."""
@@ -160,7 +160,7 @@ class Roots:
             os.makedirs(self.lodging.host(copy))
             tree.copy_tree(self.lodging.host(folder), self.lodging.host(copy))
             folder = copy
-        tree.restore_contents(self.boundary, folder)
+        relocate.restore_contents(self.boundary, self.lodging.host(folder))
         os.rmdir(self.lodging.host(folder))
 
     def _image(self, reference: Reference) -> str:

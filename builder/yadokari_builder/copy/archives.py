@@ -12,8 +12,7 @@ from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.streams import Readable
 from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
 from yadokari_builder.layers.tar_reader import TarReader
-from yadokari_builder.rootfs.links import follow
-from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.paths import follow, normalise
 from yadokari_builder.rootfs.xattrs import set_xattr
 from yadokari_builder.sources.tree import Owner
 

@@ -3,15 +3,14 @@
 import errno
 import os
 import posixpath
-import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, described
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.links import follow, link_target
-from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.paths import follow, link_target, normalise
+from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.rootfs.xattrs import list_xattrs
 from yadokari_builder.sources.tree import ROOT_OWNER, Owner
 
@@ -55,8 +54,11 @@ class Destination:
         return not self._boundary.has_excluded_below(folder) or self._boundary.is_excluded(folder)
 
     def resolve(self, path: str) -> str:
-        """Return where a path leads to, all links followed."""
-        return follow(normalise(path), self.read_link)
+        """Return where a path leads to, all links followed; raises ContextError if they lead in a circle."""
+        try:
+            return follow(normalise(path), self.read_link)
+        except OSError as error:
+            raise ContextError(described(error)) from error
 
     def read_link(self, path: str) -> str | None:
         """Return what a link says, None where there is no link."""
@@ -123,13 +125,12 @@ class Destination:
         if not self.is_uniform(path):
             raise ContextError(f"{path} cannot be replaced: something mounted below it would be lost")
         host = self.host(path)
+        is_directory = stat.S_ISDIR(os.lstat(host).st_mode)
+        discard(host)
         self._touched.pop(path, None)
-        if not stat.S_ISDIR(os.lstat(host).st_mode):
-            os.unlink(host)
-            return
-        shutil.rmtree(host)
-        for gone in [each for each in self._touched if each.startswith(path + "/")]:
-            del self._touched[gone]
+        if is_directory:
+            for gone in [each for each in self._touched if each.startswith(path + "/")]:
+                del self._touched[gone]
 
     def touch(self, path: str) -> None:
         """Record that a path was written."""

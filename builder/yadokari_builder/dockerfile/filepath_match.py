@@ -27,6 +27,15 @@ def has_wildcards(pattern: str) -> bool:
     return bool(re.search(r"[*?\[]", re.sub(r"\\.", "", pattern, flags=re.DOTALL)))
 
 
+def split_wildcards(path: str) -> tuple[str, str]:
+    """Split a normalised path before the first name with wildcards; the second part is empty without one."""
+    names = path.strip("/").split("/")
+    for index, name in enumerate(names):
+        if has_wildcards(name):
+            return "/" + "/".join(names[:index]), "/".join(names[index:])
+    return path, ""
+
+
 def _pieces(pattern: str) -> Iterator[str]:
     position = 0
     while position < len(pattern):

@@ -1,7 +1,9 @@
 """Flags: the words `--name` and `--name=value` between an instruction's keyword and its arguments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from types import MappingProxyType
 
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.suggestion import with_suggestion
@@ -14,6 +16,25 @@ class Kind(Enum):
     SWITCH = auto()
     TEXT = auto()
     TEXTS = auto()
+
+
+_DURATIONS = ("interval", "timeout", "start-period", "start-interval")
+
+KNOWN: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
+    {
+        "add": dict.fromkeys(("chown", "chmod", "checksum"), Kind.TEXT)
+        | dict.fromkeys(("link", "keep-git-dir", "unpack"), Kind.SWITCH)
+        | {"exclude": Kind.TEXTS},
+        "copy": dict.fromkeys(("chown", "from", "chmod"), Kind.TEXT)
+        | dict.fromkeys(("link", "parents"), Kind.SWITCH)
+        | {"exclude": Kind.TEXTS},
+        "from": {"platform": Kind.TEXT},
+        "healthcheck": dict.fromkeys((*_DURATIONS, "retries"), Kind.TEXT),
+        "run": dict.fromkeys(("network", "security"), Kind.TEXT)
+        | dict.fromkeys(("mount", "device"), Kind.TEXTS),
+    }
+)
+"""The flags of each instruction that has any, by its keyword in lower case."""
 
 
 @dataclass(slots=True)
@@ -37,7 +58,7 @@ class Flags:
         return self.switches.get(name, False)
 
 
-def parse_flags(words: tuple[str, ...], known: dict[str, Kind]) -> Flags:
+def parse_flags(words: tuple[str, ...], known: Mapping[str, Kind]) -> Flags:
     """Read an instruction's flags; raises LanguageError for unknown, repeated and malformed ones."""
     flags = Flags()
     for word in words:

@@ -41,18 +41,6 @@ class GitRef:
     fetch_by_commit: bool = False
     mtime: str = ""
 
-    @property
-    def short_name(self) -> str:
-        """The repository's name."""
-        return self.remote.rpartition("/")[2].removesuffix(".git")
-
-    def fragment_form(self, *, with_subdir: bool) -> str:
-        """Return the remote with ref and subdirectory behind a `#`."""
-        subdir = posixpath.normpath(f"/{self.subdir}").strip("/") if with_subdir else ""
-        if not (self.ref or subdir):
-            return self.remote
-        return f"{self.remote}#{self.ref}" + (f":{subdir}" if subdir else "")
-
 
 def parse_git_ref(text: str) -> GitRef | None:
     """Return what a text names in git; None if it is no git reference, a LanguageError for a bad query."""
@@ -82,7 +70,9 @@ def with_checksum(ref: GitRef, checksum: str) -> GitRef:
     """Add what --checksum says to a reference; raises LanguageError where it says something else itself."""
     if checksum and not re.fullmatch("[0-9a-f]{7,64}", checksum):
         raise LanguageError(f"invalid checksum {quote(checksum)}: a commit is expected", checksum)
-    return replace(ref, checksum=_agreed("checksum", ref.checksum, checksum))
+    if checksum and ref.checksum and checksum != ref.checksum:
+        raise LanguageError(f"checksum mismatch {quote(checksum)} != {quote(ref.checksum)}", checksum)
+    return replace(ref, checksum=ref.checksum or checksum)
 
 
 _Parsed = tuple[GitRef, str, str]

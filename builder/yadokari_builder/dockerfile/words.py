@@ -19,7 +19,8 @@ from yadokari_builder.dockerfile.quoting import quote
 class Expansion:
     """What a text became.
 
-    `text` is the whole, `words` its parts between unquoted white space; `matched` and `unmatched` are the
+    `text` is the whole, `words` its parts between unquoted white space, that of
+    variables too; `matched` and `unmatched` are the
     names of variables that the environment had and had not.
     """
 
@@ -32,11 +33,6 @@ class Expansion:
 def expand_word(word: str, env: Mapping[str, str], escape: str = "\\") -> str:
     """Return `word` without its quotes and escapes, variables replaced; raises LanguageError."""
     return process(word, env, escape).text
-
-
-def expand_words(word: str, env: Mapping[str, str], escape: str = "\\") -> list[str]:
-    """Return the words that `word` becomes, unquoted variables are split too; raises LanguageError."""
-    return list(process(word, env, escape).words)
 
 
 def process(

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from yadokari_builder.layers.fingerprints import checksum
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import parents
 from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _MASK = (1 << 64) - 1
@@ -114,9 +115,9 @@ def refreshed(snapshot: Snapshot, boundary: Boundary, paths: Iterable[str]) -> S
     directories = {
         name: directory
         for name, directory in snapshot.directories.items()
-        if name not in tops and not any(parent in tops for parent in _parents(name))
+        if name not in tops and tops.isdisjoint(parents(name))
     }
-    for parent in {parent for path in tops for parent in _parents(path)}:
+    for parent in {parent for path in tops for parent in parents(path)}:
         directories[parent], _, stamp = _scan(boundary, parent)
         newest = max(newest, stamp)
     for path in tops:
@@ -188,7 +189,7 @@ def _scan(boundary: Boundary, path: str) -> tuple[Directory, list[str], int]:
 
 def _first_missing(boundary: Boundary, path: str) -> str:
     """Return the topmost part of a path that is no directory, or the path."""
-    parts = [*reversed(_parents(path)), path]
+    parts = [*reversed([*parents(path)]), path]
     return next((part for part in parts if not _is_directory(boundary, part)), path)
 
 
@@ -201,13 +202,4 @@ def _is_directory(boundary: Boundary, path: str) -> bool:
 
 def _outermost(paths: set[str]) -> set[str]:
     """Return the paths that lie below no other of them."""
-    return {path for path in paths if not any(parent in paths for parent in _parents(path))}
-
-
-def _parents(path: str) -> list[str]:
-    """Return the directories above a path, the root last; none above the root."""
-    parents = []
-    while path != "/":
-        path = path.rpartition("/")[0] or "/"
-        parents.append(path)
-    return parents
+    return {path for path in paths if paths.isdisjoint(parents(path))}

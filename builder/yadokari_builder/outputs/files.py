@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
-from yadokari_builder.errors import BuilderError, described
+from yadokari_builder.errors import BuilderError, ImageInvalidError, described
+from yadokari_builder.layers.streams import HashingReader
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.registry.source import LayerSource
@@ -50,3 +51,14 @@ def completed(path: str) -> Iterator[BinaryIO]:
         if os.path.exists(partial):
             os.unlink(partial)
         raise
+
+
+@contextmanager
+def verified(layer: LayerSource) -> Iterator[BinaryIO]:
+    """Open a layer's blob to be read to its end; raises `ImageInvalidError` in the end if it is another."""
+    digest = layer.layer.descriptor.digest
+    with layer.open() as blob:
+        reader = HashingReader(blob, digest.hasher())
+        yield cast(BinaryIO, reader)
+    if reader.hexdigest() != digest.hex:
+        raise ImageInvalidError(f"layer {digest} has another content: {reader.hexdigest()}")

@@ -43,15 +43,10 @@ from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.oci import config as oci
 from yadokari_builder.oci.config import ContainerConfig, History, ImageConfig
 from yadokari_builder.oci.platform import Platform
+from yadokari_builder.plan.copies import read_copy
+from yadokari_builder.plan.mounts import read_mounts
 from yadokari_builder.plan.scope import Scope
-from yadokari_builder.plan.steps import (
-    Action,
-    CopyAction,
-    RunAction,
-    Source,
-    Step,
-    WorkdirAction,
-)
+from yadokari_builder.plan.steps import Action, RunAction, Script, Source, Step, WorkdirAction
 
 SCRIPTS = "/dev/pipes"
 """Where a RUN heredoc that starts with `#!` stands while it runs."""
@@ -239,14 +234,16 @@ def _apply_workdir(instruction: Workdir, state: StageState, scope: Scope, source
 
 @_apply.register
 def _apply_run(instruction: Run, state: StageState, scope: Scope, source: FindSource) -> StageState:
-    _refuse_privileges(instruction)
     argv, script = _run_argv(instruction.command, state)
+    working_dir = state.config.working_dir or "/"
+    mounts = read_mounts(instruction.mounts, working_dir, source)
+    _refuse_privileges(instruction)
     action = RunAction(
         argv=argv,
         environment=MappingProxyType({**scope.proxy_environment, **state.environment}),
         user=state.config.user,
-        working_dir=state.config.working_dir or "/",
-        mounts=tuple((mount, _mount_source(mount, source)) for mount in instruction.mounts),
+        working_dir=working_dir,
+        mounts=mounts,
         network=instruction.network,
         script=script,
     )
@@ -270,14 +267,10 @@ def _refuse_privileges(instruction: Run) -> None:
         )
 
 
-def _mount_source(mount: Mount, source: FindSource) -> Source | None:
-    return source(mount) if mount.from_ or mount.type == "bind" else None
-
-
 @_apply.register(Copy)
 @_apply.register(Add)
 def _apply_copy(instruction: Copy | Add, state: StageState, scope: Scope, source: FindSource) -> StageState:
-    action = CopyAction(instruction, source(None), state.config.working_dir or "/")
+    action = read_copy(instruction, source(None), state.config.working_dir or "/")
     return _configured(state, instruction, created_by.copy(instruction), action)
 
 
@@ -302,7 +295,7 @@ def _with_shell(words: tuple[str, ...], state: StageState) -> tuple[str, ...]:
     return (*(state.config.shell or DEFAULT_SHELL), " ".join(words))
 
 
-def _run_argv(command: Command, state: StageState) -> tuple[tuple[str, ...], str | None]:
+def _run_argv(command: Command, state: StageState) -> tuple[tuple[str, ...], Script | None]:
     """Work out what a RUN starts, and the script that it starts where a heredoc is one."""
     if not command.heredocs:
         return _argv(command, state), None
@@ -311,9 +304,13 @@ def _run_argv(command: Command, state: StageState) -> tuple[tuple[str, ...], str
         bodies = "".join(f"\n{body.content}{body.name}" for body in command.heredocs)
         return _with_shell((line + bodies,), state), None
     content = heredoc.chomp(first.content) if first.chomp else first.content
-    if content.startswith("#!"):
-        return (f"{SCRIPTS}/{first.name}",), content
-    return _with_shell((content,), state), None
+    if not content.startswith("#!"):
+        return _with_shell((content,), state), None
+    if "/" in first.name:
+        raise LanguageError("a heredoc that is a script cannot have a name with a slash", first.name)
+    script = Script(f"{SCRIPTS}/{first.name}", content)
+    # The shell starts it, as in BuildKit: the one that SHELL names counts here, too.
+    return _with_shell((script.path,), state), script
 
 
 def _workdir(current: str, path: str) -> str:

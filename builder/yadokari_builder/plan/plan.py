@@ -17,11 +17,11 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import InvalidReferenceError, Reference
 from yadokari_builder.plan.evaluate import StageState, begin, evaluate, inherit, scratch
+from yadokari_builder.plan.needs import Files, needs_of
 from yadokari_builder.plan.scope import Scope
 from yadokari_builder.plan.steps import (
     ContextSource,
     EmptySource,
-    Files,
     ImageSource,
     Source,
     StageSource,
@@ -128,7 +128,7 @@ def _needs(stages: Sequence[PlannedStage]) -> dict[int, Files]:
     """Tell what is needed of the files that each stage starts from; those that read a stage come after it."""
     needs = dict.fromkeys((stage.index for stage in stages), Files.NONE)
     for stage in reversed(stages):
-        needs[stage.index] = max([needs[stage.index], *(step.needs for step in stage.steps)])
+        needs[stage.index] = max([needs[stage.index], *map(needs_of, stage.steps)])
         for source in stage.sources:
             if isinstance(source, StageSource):
                 needs[source.index] = Files.CONTENT
@@ -159,7 +159,8 @@ class _Planner:
         if earlier is not None:
             return StageSource(earlier.index), inherit(self.plan(earlier).state)
         base = self.graph.bases[stage.index]
-        platform = Platform.parse(base.platform) if base.platform else self.scope.platform
+        own = self.scope.platform
+        platform = Platform.parse(base.platform, default=own) if base.platform else own
         if base.image == SCRATCH:
             return None, scratch(platform)
         reference = _reference(stage.base, base.image)

@@ -1,9 +1,9 @@
 """What of a file system belongs to an image, and what does not."""
 
-import posixpath
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from yadokari_builder.rootfs.paths import parents
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,9 +12,6 @@ class Boundary:
 
     `excluded` holds absolute in-root paths (mount points, the runtime's directory, ignored paths); they and
     everything below them are never written, deleted, descended into or snapshotted.
-
-    In-root paths are text: absolute, normalised, without a trailing slash, bytes that are not UTF-8 by
-    surrogate escapes (as os.fsdecode gives them).
     """
 
     root: Path
@@ -25,7 +22,9 @@ class Boundary:
     def __post_init__(self) -> None:
         prefix = str(self.root)
         object.__setattr__(self, "prefix", "" if prefix == "/" else prefix)
-        object.__setattr__(self, "_above", frozenset(_ancestors(self.excluded)))
+        object.__setattr__(
+            self, "_above", frozenset(parent for path in self.excluded for parent in parents(path))
+        )
 
     def host(self, path: str) -> str:
         """Return where an in-root path is for the operating system."""
@@ -33,16 +32,11 @@ class Boundary:
 
     def is_excluded(self, path: str) -> bool:
         """Tell whether a path is excluded itself or lies below one that is."""
-        return self.barrier(path) is not None
+        return path in self.excluded or not self.excluded.isdisjoint(parents(path))
 
     def barrier(self, path: str) -> str | None:
         """Return the excluded path that a path is or lies below, the nearest one; None where none is."""
-        excluded = self.excluded
-        while path not in excluded:
-            if path == "/":
-                return None
-            path = posixpath.dirname(path)
-        return path
+        return next((each for each in (path, *parents(path)) if each in self.excluded), None)
 
     def has_excluded_below(self, path: str) -> bool:
         """Tell whether something excluded lies below a path: it can then be neither removed nor replaced."""
@@ -52,10 +46,3 @@ class Boundary:
     def above(self) -> frozenset[str]:
         """The directories that lead to what is excluded and are not so themselves, but for the root."""
         return frozenset(path for path in self._above if path != "/" and not self.is_excluded(path))
-
-
-def _ancestors(paths: Iterable[str]) -> Iterable[str]:
-    for path in paths:
-        while path != "/":
-            path = posixpath.dirname(path)
-            yield path

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs import relocate
-from yadokari_builder.rootfs.tree import copy_tree
+from yadokari_builder.rootfs.tree import copy_tree, discard
 
 Fill = Callable[[str], None]
 """Makes a file or directory at a host path where nothing stands yet."""
@@ -129,12 +129,12 @@ def _claim(lock: BinaryIO, sharing: str) -> bool:
 def _replace(kept: str, place: str) -> None:
     """Have a copy of `place` for the cache: whole or not at all, whenever this process may be killed."""
     for leftover in (f"{kept}.new", f"{kept}.old"):
-        relocate.remove(leftover)
+        discard(leftover)
     _copy(place, f"{kept}.new")
     if os.path.isdir(kept):
         os.rename(kept, f"{kept}.old")
     os.rename(f"{kept}.new", kept)
-    relocate.remove(f"{kept}.old")
+    discard(f"{kept}.old")
 
 
 def _copy(source: str, destination: str) -> None:

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from tempfile import mkdtemp
 from typing import Protocol
 
-from yadokari_builder.rootfs import relocate
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.run.placement import Places
 
@@ -142,4 +142,4 @@ def _work_directory(shelter: str) -> Iterator[str]:
     try:
         yield work
     finally:
-        relocate.remove(work)
+        discard(work)

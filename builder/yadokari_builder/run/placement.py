@@ -16,6 +16,7 @@ from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs import relocate
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
+from yadokari_builder.rootfs.tree import discard
 
 _REFUSED = 126
 _DEVICES = "/dev"
@@ -199,7 +200,7 @@ def _put_in_place(content: str, place: str, target: str) -> Iterator[None]:
         if _is_same(placed, place):
             relocate.move(place, content)
         else:
-            relocate.remove(place)
+            discard(place)
 
 
 def _was_led_away(descriptor: int, placed: os.stat_result, place: str) -> bool:

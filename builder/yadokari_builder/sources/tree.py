@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
-from yadokari_builder.errors import ContextError
-from yadokari_builder.rootfs.links import follow, link_target
-from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.errors import ContextError, described
+from yadokari_builder.rootfs.paths import follow, link_target, normalise
 
 Owner = tuple[int, int]
 ROOT_OWNER: Owner = (0, 0)
@@ -37,8 +36,11 @@ class SourceTree:
         return self._prefix + path if path != "/" else self._prefix or "/"
 
     def resolve(self, path: str) -> str:
-        """Return where a path leads to, all links followed."""
-        return follow(normalise(path), self._read_link)
+        """Return where a path leads to, all links followed; raises ContextError if they lead in a circle."""
+        try:
+            return follow(normalise(path), self._read_link)
+        except OSError as error:
+            raise ContextError(described(error)) from error
 
     def lstat(self, path: str) -> os.stat_result:
         """Return a file's status; raises FileNotFoundError for what is ignored, too."""

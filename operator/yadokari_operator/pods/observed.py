@@ -3,22 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
 from yadokari_operator.pods.names import ANNOTATION_RETRIES, CONTAINER, LABEL_ATTEMPT, LABEL_INPUTS
-
-
-class Retry(Enum):
-    """Whether a failed attempt is followed by another one."""
-
-    NEVER = "never"
-    COUNTED = "counted"
-    """The network or a registry failed: a few times."""
-    UNCOUNTED = "uncounted"
-    """The cluster took the pod away: as often as that happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +110,7 @@ def _end(resource: Mapping[str, Any], status: Mapping[str, Any]) -> Built | Fail
     result, log = _result(ended.get("message", ""))
     # The result is trusted before the reason: where the kernel killed a step's child for want of memory and
     # the step went on, the container's reason is OOMKilled all the same.
-    if ended.get("exitCode") == ExitCode.OK and result is not None and result.succeeded:
+    if ended.get("exitCode") == SUCCESS and result is not None and result.succeeded:
         return Built(result, finished)
     failure, retry = _by_pod(resource, status, ended) or _by_executor(result, log, ended)
     return Failed(failure, retry, finished)
@@ -167,20 +156,13 @@ def _out_of_memory(resource: Mapping[str, Any]) -> str:
 def _by_executor(result: BuildResult | None, log: str, ended: Mapping[str, Any]) -> tuple[Failure, Retry]:
     """Tell what the executor says of its end: by its result or, without one, by the exit code."""
     status = ended.get("exitCode", -1)
-    code = ExitCode(status) if status in iter(ExitCode) else None
     if result is not None and result.failure is not None:
-        return result.failure, _retry(code)
-    kind = "Cancelled" if code is ExitCode.CANCELLED else "ExecutorFailed"
+        return result.failure, retry_after(status)
+    kind = Reason.CANCELLED if status == Reason.CANCELLED.exit_code else "ExecutorFailed"
     message = f"the executor ended with exit code {status} and without a result"
     if ended.get("reason") not in (None, "Error", "Completed"):
         message = _sentence(ended["reason"], log or message)
-    return Failure(kind, message, log_tail=log), _retry(code)
-
-
-def _retry(code: ExitCode | None) -> Retry:
-    if code is ExitCode.CANCELLED:
-        return Retry.UNCOUNTED
-    return Retry.COUNTED if code is not None and code.retryable else Retry.NEVER
+    return Failure(kind, message, log_tail=log), retry_after(status)
 
 
 def _result(message: str) -> tuple[BuildResult | None, str]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from yadokari_contract.arguments import BuildSpec, format_arguments
+from yadokari_contract.arguments import format_arguments
+from yadokari_contract.spec import BuildSpec
 from yadokari_operator.models.build import API_VERSION, KIND, ImageBuild
 from yadokari_operator.models.fields import registry_host, seconds
 from yadokari_operator.models.spec import Executor, ImageBuildSpec, Resources

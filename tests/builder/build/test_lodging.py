@@ -30,7 +30,7 @@ def test_what_an_earlier_build_left_goes_but_contexts_and_caches_stay(tmp_path: 
         "caches",
         "contexts",
     ]
-    assert lodging.free_shelter().name == "1"
+    assert lodging.free_refuge().name == "1"
 
 
 def test_kanikos_link_is_away_while_a_build_runs(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from support.archives import Member, archive, file, hard_link, link
+from support.handmade import FileLayer
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
@@ -15,12 +16,11 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference
+from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.plan.needs import Files
 from yadokari_builder.plan.plan import ImageBase
-from yadokari_builder.plan.steps import Files, StageSource
-from yadokari_builder.registry.client import Repository
+from yadokari_builder.plan.steps import StageSource
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_builder.registry.source import FileLayer
 
 
 def no_image(_: Reference) -> PulledImage:

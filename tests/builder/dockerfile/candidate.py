@@ -4,6 +4,7 @@ Run as `python candidate.py`, or imported for `answer`. Each kind of row has one
 """
 
 import json
+import posixpath
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -131,7 +132,7 @@ def word(row: Row) -> Row:
 
 def split(row: Row) -> Row:
     env = dict(item.split("=", 1) for item in row["env"])
-    return {"words": words.expand_words(row["input"], env, row["escape"])}
+    return {"words": list(words.process(row["input"], env, row["escape"]).words)}
 
 
 def glob_to_regex(row: Row) -> Row:
@@ -165,7 +166,7 @@ def git_ref(row: Row) -> Row | None:
         return None
     return {
         "Remote": ref.remote,
-        "ShortName": ref.short_name,
+        "ShortName": ref.remote.rpartition("/")[2].removesuffix(".git"),
         "Ref": ref.ref,
         "SubDir": ref.subdir,
         "Checksum": ref.checksum,
@@ -181,8 +182,10 @@ def git_fragment(row: Row) -> str:
         ref = gitref.parse_git_ref(row["input"])
     except LanguageError:
         ref = None
-    text: str = row["input"]
-    return ref.fragment_form(with_subdir="WithSubdir" in row["name"]) if ref else text
+    if ref is None:
+        return str(row["input"])
+    subdir = posixpath.normpath(f"/{ref.subdir}").strip("/") if "WithSubdir" in row["name"] else ""
+    return f"{ref.remote}#{ref.ref}{subdir and ':'}{subdir}" if ref.ref or subdir else ref.remote
 
 
 def ignore_match(row: Row) -> bool:

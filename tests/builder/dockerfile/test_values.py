@@ -9,7 +9,6 @@ from yadokari_builder.dockerfile.durations import format_duration, parse_duratio
 from yadokari_builder.dockerfile.literals import parse_bool, parse_size, parse_unsigned, split_fields
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote, quote_all
-from yadokari_builder.dockerfile.suggestion import suggest
 
 
 @pytest.mark.parametrize(
@@ -143,19 +142,3 @@ def test_other_texts_are_no_sizes(text: str) -> None:
 def test_texts_are_quoted_as_go_does() -> None:
     assert quote('a"\\\n\x00é\u200b\udcff\U0010ffff') == '"a\\"\\\\\\n\\x00é\\u200b\\xff\\U0010ffff"'
     assert quote_all(("a b", "")) == '["a b" ""]'
-
-
-@pytest.mark.parametrize(
-    ("word", "ignore_case", "expected"),
-    [
-        ("chwon", False, "chown"),
-        ("form", False, "from"),
-        ("nothing", False, ""),
-        ("from", False, ""),
-        ("FORM", False, ""),
-        ("FORM", True, "FROM"),
-        ("Form", True, "from"),
-    ],
-)
-def test_the_closest_known_word_is_suggested(word: str, ignore_case: bool, expected: str) -> None:
-    assert suggest(word, ["chown", "chmod", "from"], ignore_case=ignore_case) == expected

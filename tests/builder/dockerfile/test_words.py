@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from yadokari_builder.dockerfile.expander import Quotes
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.words import expand_word, expand_words, process
+from yadokari_builder.dockerfile.words import expand_word, process
 
 ENV = {"x": "value", "empty": "", "path": "/a/b.tar.gz", "spaced": " one  two "}
 
@@ -39,7 +39,7 @@ def test_the_other_escape_character_escapes_instead_of_the_backslash() -> None:
 
 
 def test_an_unquoted_variable_is_split_into_words_and_a_quoted_one_is_not() -> None:
-    assert expand_words('a$spaced"$spaced"', ENV) == ["a", "one", "two", " one  two "]
+    assert process('a$spaced"$spaced"', ENV).words == ("a", "one", "two", " one  two ")
 
 
 @pytest.mark.parametrize(

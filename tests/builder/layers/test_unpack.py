@@ -375,7 +375,7 @@ class TestHostileArchives:
             apply(root, file("d/f"), hard_link("d", "d/f"))
 
     def test_a_loop_of_links_is_an_error(self, root: Path) -> None:
-        with pytest.raises(ImageInvalidError, match="levels of symbolic links"):
+        with pytest.raises(ImageInvalidError, match="too many links"):
             apply(root, link("a", "b"), link("b", "a"), file("a/x"))
 
     def test_a_file_as_a_parent_is_an_error(self, root: Path) -> None:

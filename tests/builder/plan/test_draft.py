@@ -18,7 +18,7 @@ AMD64 = Platform("linux", "amd64")
 
 
 def base_image(reference: Reference, platform: Platform) -> Image:
-    if reference.repository != "library/debian":
+    if reference.repository.name != "library/debian":
         raise ImageNotFoundError(f"{reference.familiar}: not found")
     config = ContainerConfig(env=("LANG=C",), on_build=("ARG FROM_BASE",))
     return Image.assemble(ImageConfig(platform=AMD64, config=config), (), OCI_MANIFEST)

@@ -10,15 +10,16 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.media_types import OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.needs import Files
 from yadokari_builder.plan.plan import ImageBase, Plan, make_plan
 from yadokari_builder.plan.scope import open_scope
 from yadokari_builder.plan.steps import (
     ContextSource,
     CopyAction,
     EmptySource,
-    Files,
     ImageSource,
     RunAction,
+    Script,
     StageSource,
     WorkdirAction,
 )
@@ -248,8 +249,8 @@ def test_a_script_in_a_heredoc_is_run_as_a_program_of_its_own() -> None:
     plan = planned("FROM debian\nRUN <<EOF\n#!/usr/bin/python\nprint(1)\nEOF\n")
     run = plan.target.steps[0].action
     assert isinstance(run, RunAction)
-    assert run.script == "#!/usr/bin/python\nprint(1)\n"
-    assert run.argv == ("/dev/pipes/EOF",)
+    assert run.script == Script("/dev/pipes/EOF", "#!/usr/bin/python\nprint(1)\n")
+    assert run.argv == ("/bin/sh", "-c", "/dev/pipes/EOF")
 
 
 def test_a_plain_heredoc_is_a_script_for_the_shell() -> None:
@@ -291,7 +292,10 @@ def test_a_base_image_keeps_what_is_known_of_it() -> None:
         ("FROM debian AS a\nCOPY a /b\nFROM a\nCOPY --link c /d\n", [Files.NAMES, Files.NONE]),
         ("FROM debian AS a\nCOPY a /b\nFROM a\nRUN true\n", [Files.CONTENT, Files.CONTENT]),
         ("FROM debian AS a\nFROM debian\nCOPY --from=a /b /c\n", [Files.CONTENT, Files.NAMES]),
-        ("FROM debian AS a\nFROM debian\nRUN --mount=from=a true\n", [Files.CONTENT, Files.CONTENT]),
+        (
+            "FROM debian AS a\nFROM debian\nRUN --mount=from=a,target=/a true\n",
+            [Files.CONTENT, Files.CONTENT],
+        ),
         (
             "FROM debian AS a\nFROM a AS b\nFROM debian\nCOPY --from=b /c /d\n",
             [Files.CONTENT, Files.CONTENT, Files.NAMES],

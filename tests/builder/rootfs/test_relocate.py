@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from yadokari_builder.rootfs.relocate import move, remove
+from support.trees import describe
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.relocate import merge, move, move_contents, restore_contents
+from yadokari_builder.rootfs.tree import discard
 
 
 @pytest.fixture
@@ -75,8 +80,102 @@ def test_what_is_there_is_removed_whatever_it_is(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "kept")
     (tmp_path / "kept").mkdir()
     for name in ("folder", "file", "link", "nothing"):
-        remove(str(tmp_path / name))
+        discard(str(tmp_path / name))
     assert os.listdir(tmp_path) == ["kept"]
+
+
+def test_a_missing_source_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        move(str(tmp_path / "gone"), str(tmp_path / "target"))
+
+
+def test_names_of_one_file_stay_names_of_one_file_on_another_filesystem(
+    tmp_path: Path, elsewhere: Path
+) -> None:
+    (tmp_path / "tree/folder").mkdir(parents=True)
+    (tmp_path / "tree/a").write_text("content")
+    os.link(tmp_path / "tree/a", tmp_path / "tree/folder/b")
+    move(str(tmp_path / "tree"), str(elsewhere / "tree"))
+    assert os.path.samefile(elsewhere / "tree/a", elsewhere / "tree/folder/b")
+
+
+def test_contents_move_and_what_is_excluded_stays(tmp_path: Path) -> None:
+    make_tree(tmp_path / "root")
+    (tmp_path / "root/etc/ssl").mkdir(parents=True)
+    (tmp_path / "root/etc/hosts").touch()
+    before = describe(tmp_path / "root")
+    (tmp_path / "root/ours/stage").mkdir(parents=True)
+    boundary = Boundary(tmp_path / "root", frozenset({"/ours", "/etc/hosts"}))
+    move_contents(boundary, str(tmp_path / "root/ours/stage"))
+    del before["etc/hosts"]
+    assert describe(tmp_path / "root/ours/stage") == before
+    assert sorted(os.listdir(tmp_path / "root")) == ["etc", "ours"]
+    assert os.listdir(tmp_path / "root/etc") == ["hosts"]
+
+
+NAMES = st.sampled_from(["a", "b", "c"])
+PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
+
+
+@given(
+    files=st.dictionaries(PATHS, st.sampled_from([None, "content", "-> a", "-> /c/a"]), max_size=9),
+    excluded=st.sets(PATHS.map(lambda path: f"/{path}"), max_size=2),
+)
+@settings(max_examples=200, deadline=None)
+def test_what_was_moved_out_of_a_root_can_be_restored(
+    files: dict[str, str | None], excluded: set[str]
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder, "root")
+        root.mkdir()
+        plant(root, files)
+        Path(folder, "aside").mkdir()
+        boundary = Boundary(root, frozenset(excluded))
+        # What is mounted is there, whatever the build does to its root.
+        for path in excluded:
+            plant(root, {path[1:]: None})
+        before = describe(root)
+        move_contents(boundary, f"{folder}/aside")
+        assert all(
+            boundary.is_excluded(f"/{path}") or f"/{path}" in boundary.above for path in describe(root)
+        )
+        assert not any(boundary.is_excluded(f"/{path}") for path in describe(Path(folder, "aside")))
+        restore_contents(boundary, f"{folder}/aside")
+        assert describe(root) == before
+        assert os.listdir(f"{folder}/aside") == []
+
+
+def plant(root: Path, files: dict[str, str | None]) -> None:
+    for name, content in sorted(files.items()):
+        path = root / name
+        above = [each for each in path.parents if each != root and each.is_relative_to(root)]
+        if os.path.lexists(path) or any(each.is_symlink() or each.is_file() for each in above):
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if content is None:
+            path.mkdir(mode=0o711)
+        elif content.startswith("-> "):
+            path.symlink_to(content[3:])
+        else:
+            path.write_text(content)
+        os.utime(path, ns=(10**18, 10**18 + 5), follow_symlinks=False)
+
+
+def test_merging_keeps_what_both_have_as_it_is(tmp_path: Path) -> None:
+    source, destination = tmp_path / "source", tmp_path / "destination"
+    (source / "both/empty").mkdir(parents=True)
+    (source / "both/new").mkdir(mode=0o711)
+    (source / "both/empty/file").write_text("new")
+    (source / "both/file").write_text("new")
+    (destination / "both/empty").mkdir(parents=True, mode=0o700)
+    (destination / "both/empty").chmod(0o700)
+    (destination / "both/file").write_text("old")
+    merge(str(source), str(destination))
+    assert (destination / "both/file").read_text() == "new"
+    assert (destination / "both/empty/file").read_text() == "new"
+    modes = [stat.S_IMODE((destination / "both" / name).stat().st_mode) for name in ("empty", "new")]
+    assert modes == [0o700, 0o711]
+    assert os.listdir(source) == []
 
 
 OVERLAY = """

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from support.trees import describe
+from support.trees import deep_folder, describe
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.tree import clear, copy_tree, move_contents
+from yadokari_builder.rootfs.tree import clear, copy_tree, discard, empty
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 
@@ -40,17 +40,6 @@ def test_clearing_leaves_what_is_excluded_and_the_way_there(tree: Path) -> None:
     clear(Boundary(tree, EXCLUDED))
     assert names(tree) == ["etc", "etc/hosts", "yadokari", "yadokari/python"]
     assert (tree.parent / "neighbour").exists()
-
-
-def test_moving_takes_everything_that_is_not_excluded(tree: Path) -> None:
-    before = describe(tree)
-    (tree / "yadokari/stage").mkdir()
-    move_contents(Boundary(tree, EXCLUDED), "/yadokari/stage")
-    assert names(tree / "etc") == ["hosts"]
-    moved = describe(tree / "yadokari/stage")
-    excluded = {path for path in before if path.startswith("yadokari")} | {"etc/hosts"}
-    assert moved == {path: described for path, described in before.items() if path not in excluded}
-    assert sorted(os.listdir(tree)) == ["etc", "yadokari"]
 
 
 @needs_root
@@ -92,6 +81,28 @@ def test_a_clone_has_no_sockets(tmp_path: Path) -> None:
         (tmp_path / "d").mkdir()
         copy_tree(str(source), str(tmp_path / "d"))
     assert names(tmp_path / "d") == []
+
+
+@pytest.mark.parametrize(("depth", "name"), [(5000, "a"), (300, "n" * 255)])
+def test_a_tree_is_removed_however_deep_it_is(tmp_path: Path, depth: int, name: str) -> None:
+    with deep_folder(tmp_path, depth, name) as deep:
+        discard(str(deep))
+        assert not deep.exists()
+
+
+def test_what_is_kept_stays_with_the_way_there(tmp_path: Path) -> None:
+    for name in ("a/b/kept", "a/b/gone", "a/c/gone", "d/kept", "e/f"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    empty(Boundary(tmp_path), "/", lambda path: path.endswith("/kept") or path == "/e")
+    assert names(tmp_path) == ["a", "a/b", "a/b/kept", "d", "d/kept", "e"]
+
+
+def test_an_excluded_name_is_nothing_elsewhere(tmp_path: Path) -> None:
+    for name in ("a/b/proc", "a/proc/x", "proc/x"):
+        (tmp_path / name).mkdir(parents=True)
+    clear(Boundary(tmp_path, frozenset({"/proc", "/a/b/c/d"})))
+    assert names(tmp_path) == ["proc", "proc/x"]
 
 
 def test_a_clone_goes_its_own_way(tree: Path, tmp_path: Path) -> None:

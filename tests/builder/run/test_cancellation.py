@@ -170,8 +170,8 @@ STUCK = """
 import os, sys, threading
 from yadokari_builder.run.cancellation import Cancellation
 with Cancellation(lambda: os._exit(143), patience=0.3):
-    print("begun", flush=True)
     try:
+        print("begun", flush=True)
         threading.Event().wait()
     finally:
         threading.Event().wait()

@@ -10,7 +10,7 @@ import pytest
 from yadokari_builder.errors import RunError, UsageError
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.mounts import mounted
-from yadokari_builder.run.ssh import SshMount, default_target, parse_agents
+from yadokari_builder.run.ssh import SshMount, parse_agents
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def agent(tmp_path: Path) -> Iterator[str]:
 def test_a_step_reaches_the_agent_and_no_socket_is_left(tmp_path: Path, agent: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
-    target = default_target(0)
+    target = "/run/buildkit/ssh_agent.0"
     threads = threading.active_count()
     with mounted(
         [SshMount(target, agent, mode=0o660)], boundary=Boundary(root), shelter=str(tmp_path / "shelter")

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from yadokari_builder.errors import ContextError
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.sources.open import Context, open_context
 
 NOTHING: frozenset[str] = frozenset()
@@ -15,9 +16,8 @@ def _open(
     return open_context(
         location,
         cwd=cwd or base,
-        root=root,
-        shelter=root / "yadokari/work/shelter",
-        excluded=excluded | {"/yadokari"},
+        boundary=Boundary(root, excluded | {"/yadokari"}),
+        refuge=root / "yadokari/work/contexts/0",
     )
 
 
@@ -62,7 +62,7 @@ def test_a_context_in_the_root_is_moved_out_of_the_way(base: Path) -> None:
     base.joinpath("root/src").mkdir()
     base.joinpath("root/src/file").write_text("F")
     context = _open("root/src", base)
-    assert context.root == base / "root/yadokari/work/shelter/context"
+    assert context.root == base / "root/yadokari/work/contexts/0"
     assert context.root.joinpath("file").read_text() == "F"
     assert not base.joinpath("root/src").exists()
 

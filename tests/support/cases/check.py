@@ -139,4 +139,7 @@ def _check_secrecy(expected: Mapping[str, Any], outcome: Outcome) -> Iterator[st
 
 
 def _place(root: Path, path: str, *, follow: bool) -> Path:
-    return root / resolve(root, "/" + path.lstrip("/"), follow_last=follow).lstrip("/")
+    if follow:
+        return root / resolve(root, path).lstrip("/")
+    folder, name = os.path.split(path)
+    return root / resolve(root, folder).lstrip("/") / name
