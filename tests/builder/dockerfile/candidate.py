@@ -206,8 +206,7 @@ def pattern_match(row: Row) -> Row:
 
 
 def pattern_regexp(row: Row) -> str:
-    regex = ignore.wildcard_regex(ignore.clean(row["input"]))
-    return f"^{regex}$" if regex else ""
+    return ignore.wildcard_regex(ignore.clean(row["input"]))
 
 
 def lint(row: Row) -> Row:
