@@ -88,7 +88,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     with ExitStack() as stack:
         stack.enter_context(preserved(kubelet_files))
         disturbed = stack.enter_context(
-            mounted([*scripts, *answered.mounts], root=root, shelter=str(bench.shelter))
+            mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
         )
         run_step(
             action.argv,

@@ -2,11 +2,10 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TextIO
 
 from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
@@ -14,6 +13,7 @@ from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.errors import BuilderError, CancelledError, RunError, described
 from yadokari_builder.plan import dryrun
+from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract.arguments import ArgumentError, parse_arguments, usage
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
@@ -36,13 +36,14 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
     report.configure(log, spec.verbosity, spec.log_format)
-    signal.signal(signal.SIGTERM, _cancel)
     session = Session(spec, environment, Path("/"), cwd)
+    # Without a word: what a thread that does not end holds may be the log.
+    cancellation = Cancellation(abandon=lambda: os._exit(Reason.CANCELLED.exit_code))
     try:
-        result, code = _build(session, out)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with cancellation:
+            result, code = _build(session, out)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        cancellation.end()
         cancelled = CancelledError("the build was cancelled")
         logger.error("%s", cancelled)
         result, code = _failed(session, cancelled), cancelled.reason.exit_code
@@ -100,8 +101,3 @@ def _write_result(path: str, result: BuildResult) -> None:
             file.write(format_result(result))
     except OSError as error:
         logger.error("the result cannot be written to %s: %s", path, os.strerror(error.errno or 0))
-
-
-def _cancel(_signal: int, _frame: object) -> NoReturn:
-    # Unlike an error it is caught nowhere on its way, by whatever code it happens to meet.
-    raise KeyboardInterrupt

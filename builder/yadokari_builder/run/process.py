@@ -12,6 +12,7 @@ from typing import BinaryIO
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.run import failures, reaper
+from yadokari_builder.run.cancellation import unblock
 from yadokari_builder.run.isolation import isolated
 from yadokari_builder.run.output import Tail, drain, pump
 
@@ -57,21 +58,22 @@ def run_step(
         output(chunk)
 
     with open(os.devnull, "rb") as nothing, _output_pipe(user) as (source, sink):
+        process, grace = None, GRACE
         try:
-            process = isolated(lambda: _start(argv, env, cwd, user, nothing, sink), root, network)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise failures.start_failure(error, argv, root, env, cwd) from error
-        finally:
-            os.close(sink)
-        grace = GRACE
-        try:
+            try:
+                process = isolated(lambda: _start(argv, env, cwd, user, nothing, sink), root, network)
+            except (OSError, ValueError, subprocess.SubprocessError) as error:
+                raise failures.start_failure(error, argv, root, env, cwd) from error
+            finally:
+                os.close(sink)
             with _end_of(process.pid) as ended:
                 pump(source, ended, passed_on, lambda: reaper.reap_orphans(kept | {process.pid}))
             process.wait()
             grace = 0.0
         finally:
             reaper.end_all(kept, grace=grace)
-            process.wait()
+            if process:
+                process.wait()
         drain(source, passed_on)
     if process.returncode:
         raise failures.step_failure(argv, process.returncode, tail.text())
@@ -92,6 +94,7 @@ def _start(
         extra_groups=user.groups,
         umask=0o022,
         start_new_session=True,
+        preexec_fn=unblock,
     )
 
 

@@ -42,7 +42,7 @@ def end_all(kept: frozenset[int], *, grace: float = 0.0) -> None:
     They get SIGTERM first and `grace` seconds to obey where that is not 0, then SIGKILL.
     """
     try:
-        if grace:
+        if grace and _descendants(kept):
             _signal_all(kept, signal.SIGTERM)
             _wait_for_end(kept, grace)
     finally:
