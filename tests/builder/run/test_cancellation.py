@@ -161,9 +161,9 @@ def test_a_signal_of_the_parent_is_one(busybox_root: Path) -> None:
         assert executor.stdout.read() == "cancelled\n"
 
 
-def test_steps_get_the_signals_that_the_executor_keeps_from_itself(busybox_root: Path) -> None:
+def test_steps_get_the_signals_that_the_executor_keeps_from_itself(root: Path) -> None:
     script = 'for n in TERM INT; do sh -c "kill -$n \\$\\$; echo not killed"; echo $?; done 2>/dev/null'
-    assert running(busybox_root, script).communicate(timeout=20)[0].split() == ["143", "130"]
+    assert running(root, script).communicate(timeout=20)[0].split() == ["143", "130"]
 
 
 STUCK = """
