@@ -123,5 +123,5 @@ def test_a_registry_that_takes_an_upload_in_drips_is_given_up(
         ) as pusher,
         pytest.raises(PushError, match="less than 50000000 bytes a second") as caught,
     ):
-        pusher.add_layer(made.layers[0]).result()
+        pusher.add_layer(made.layers[0]).result(30)
     assert caught.value.temporary

@@ -311,4 +311,4 @@ def test_a_layer_whose_source_is_not_what_it_says_is_not_pushed(
         Pusher(client, [Reference.parse(f"{registry.host}/{name}")]) as pusher,
         pytest.raises(PushError, match="cannot push blob"),
     ):
-        pusher.add_layer(wrong).result()
+        pusher.add_layer(wrong).result(30)

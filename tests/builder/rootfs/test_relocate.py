@@ -117,6 +117,7 @@ NAMES = st.sampled_from(["a", "b", "c"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
+@pytest.mark.long
 @given(
     files=st.dictionaries(PATHS, st.sampled_from([None, "content", "-> a", "-> /c/a"]), max_size=9),
     excluded=st.sets(PATHS.map(lambda path: f"/{path}"), max_size=2),

@@ -260,6 +260,7 @@ def test_an_exception_out_of_a_signal_handler_ends_the_step(shell: Shell) -> Non
     assert shell.left() == []
 
 
+@pytest.mark.timeout(10)
 def test_output_that_cannot_be_passed_on_ends_the_step(shell: Shell) -> None:
     def fail(chunk: bytes) -> None:
         raise OSError("no space")
