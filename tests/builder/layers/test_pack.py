@@ -236,5 +236,5 @@ def test_a_file_is_packed_however_deep_it_lies(tmp_path: Path, out: Path) -> Non
     with deep_folder(tmp_path, 1100, "a") as deep:
         path = "/a" * 1100 + "/file"
         packed = pack_paths([path], Boundary(deep), out, PLAIN)
-        with tarfile.open(packed.path) as archive:
+        with tarfile.open(fileobj=io.BytesIO(packed.file.open().read())) as archive:
             assert archive.getnames()[-2:] == [path[1:-5], path[1:]]
