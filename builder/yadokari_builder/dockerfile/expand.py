@@ -164,6 +164,8 @@ def _heredocs(heredocs: tuple[Heredoc, ...], variables: Variables) -> tuple[Here
 
 @_expand.register
 def _(instruction: Run, variables: Variables) -> Run:
+    if not (instruction.command.words or instruction.command.shell):
+        raise LanguageError("arguments are required", "[")
     mounts = tuple(parse_mount(flag, variables.word) for flag in instruction.mount_flags)
     return replace(instruction, mounts=mounts)
 

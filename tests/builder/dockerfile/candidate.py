@@ -136,7 +136,7 @@ def split(row: Row) -> Row:
 
 
 def glob_to_regex(row: Row) -> Row:
-    return {"regex": "^" + substitution.glob_regex(row["input"], longest=True)}
+    return {"regex": "^" + ".*".join(substitution.between_stars(row["input"]))}
 
 
 def instruction_error(row: Row) -> Row:

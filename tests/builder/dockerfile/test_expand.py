@@ -115,6 +115,12 @@ def test_a_platform_that_is_none_is_refused_with_its_line() -> None:
     )
 
 
+def test_a_run_of_nothing_is_refused() -> None:
+    (run,) = parse("FROM a\nRUN []").stages[0].instructions
+    with pytest.raises(DockerfileError, match="Dockerfile:2: arguments are required"):
+        expand(run, {})
+
+
 def test_from_is_expanded_with_quotes_taken_off() -> None:
     base = From('"a:$x"', "name", "linux/${y}")
     assert expand_from(base, {"x": "1", "y": "arm64"}) == From("a:1", "name", "linux/arm64")

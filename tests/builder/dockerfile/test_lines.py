@@ -82,9 +82,3 @@ def test_a_heredoc_is_read_with_its_line_ends() -> None:
     next(lines)
     assert reader.heredoc("A", chomp=True) == "b\r\n"
     assert [line.text for line in lines] == ["RUN c"]
-
-
-@pytest.mark.parametrize("text", ["FROM a\nCOPY b\0c /\n", "FROM a\nRUN b \\\n \0\n"])
-def test_an_instruction_with_a_nul_character_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(DockerfileError, match=r"Dockerfile:2: .*NUL"):
-        read(text)

@@ -96,7 +96,8 @@ def trial(kind):
     text = os.read(cleaned, 99).decode()
     os.close(ready)
     os.close(cleaned)
-    return [code, text, took < 3]
+    # A process that a step starts just then is not told, and has the step's whole grace.
+    return [code, text, took < 8]
 
 kinds = sys.argv[4].split()
 print(json.dumps(collections.Counter(json.dumps(trial(kinds[n % len(kinds)])) for n in range(count))))
@@ -104,10 +105,10 @@ print(json.dumps(collections.Counter(json.dumps(trial(kinds[n % len(kinds)])) fo
 
 
 @pytest.mark.timeout(120)
-def test_a_cancellation_at_any_moment_ends_the_build_and_lets_it_clean_up(busybox_root: Path) -> None:
+def test_a_cancellation_at_any_moment_ends_the_build_and_lets_it_clean_up(root: Path) -> None:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", MOMENTS, str(busybox_root), "75", str(seed), "del log threads hang step"],
+            [sys.executable, "-c", MOMENTS, str(root), "75", str(seed), "del log threads hang step"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
         )
         for seed in range(4)
@@ -145,16 +146,16 @@ def running(root: Path, script: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_of_the_step_itself_is_no_cancellation(busybox_root: Path, number: signal.Signals) -> None:
+def test_a_signal_of_the_step_itself_is_no_cancellation(root: Path, number: signal.Signals) -> None:
     # Without its own process namespace, the executor is the parent of the step's shell.
-    text, _ = running(busybox_root, f"kill -{number} $PPID; sleep 0.3; echo over").communicate(timeout=20)
+    text, _ = running(root, f"kill -{number} $PPID; sleep 0.3; echo over").communicate(timeout=20)
     first, *rest = text.splitlines()
     assert first.startswith(f"{number.name} sent by process ")
     assert rest == ["over"]
 
 
-def test_a_signal_of_the_parent_is_one(busybox_root: Path) -> None:
-    with running(busybox_root, "echo begun; sleep 100; echo over") as executor:
+def test_a_signal_of_the_parent_is_one(root: Path) -> None:
+    with running(root, "echo begun; sleep 100; echo over") as executor:
         assert executor.stdout
         assert executor.stdout.readline() == "begun\n"
         executor.send_signal(signal.SIGTERM)
