@@ -183,6 +183,7 @@ OVERLAY = """
 import os, subprocess, sys
 from pathlib import Path
 from yadokari_builder.run.caches import CacheKey, CacheStore
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.mounts import CacheMount, FileMount, mounted
 from yadokari_builder.errors import RunError
 
@@ -194,20 +195,21 @@ for name in ("lower/var/cache/sub", "upper", "work", "root"):
 subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
     f"lowerdir={base}/lower,upperdir={base}/upper,workdir={base}/work", base / "root"], check=True)
 root = base / "root"
+boundary = Boundary(root)
 caches = CacheStore(str(root / "hidden/caches"))
 mount = CacheMount("/var/cache", CacheKey("c"), caches)
 for expected in ([], ["new"]):
-    with mounted([mount], root=root, shelter=str(root / "hidden/shelter")) as untouched:
+    with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")) as untouched:
         assert os.listdir(root / "var/cache") == expected
         (root / "var/cache/new").write_text("new")
     assert os.listdir(root / "var/cache") == ["sub"], os.listdir(root / "var/cache")
     assert (root / "var/cache/sub/file").read_text() == "old"
     print(untouched)
-with mounted([mount], root=root, shelter=str(root / "hidden/shelter")):
+with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")):
     os.unlink(root / "var/cache/new")
     os.rmdir(root / "var/cache")
 try:
-    with mounted([mount], root=root, shelter=str(root / "hidden/shelter")):
+    with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")):
         os.rename(root / "var/cache", root / "moved")
 except RunError as error:
     print(error)
