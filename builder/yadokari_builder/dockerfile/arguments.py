@@ -14,7 +14,7 @@ from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.whitespace import SPACE, split_gaps
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half of a pair, or a byte that is no UTF-8 (surrogateescape): neither is a character."""
+"""Half of a pair, or a byte that is no UTF-8: neither is a character."""
 
 _NOT_STRINGS = "when using JSON array syntax, arrays must be comprised of strings only"
 

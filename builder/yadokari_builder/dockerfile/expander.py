@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from yadokari_builder.dockerfile.encoding import as_characters
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.substitution import (
     LONGEST,
@@ -17,7 +18,6 @@ from yadokari_builder.dockerfile.substitution import (
 from yadokari_builder.dockerfile.whitespace import SPACE
 
 _SPECIAL_NAMES = "@*#?-$!0"
-_NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 class Quotes(Enum):
@@ -62,7 +62,7 @@ class Expander:
     ) -> None:
         # As Go's text/scanner does: a byte order mark at the very start is none of the text, and bytes that
         # are no UTF-8 become the replacement character.
-        self.text = _NO_UTF8.sub("\ufffd", text.removeprefix("\ufeff"))
+        self.text = as_characters(text.removeprefix("\ufeff"))
         self.env = env
         self.escape = escape
         self.quotes = quotes

@@ -10,12 +10,12 @@ A pattern with wildcards becomes a regular expression of Go, and what has a mean
 """
 
 import posixpath
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from yadokari_builder.dockerfile import filepath_match, regexp
 from yadokari_builder.dockerfile.automaton import Automaton
+from yadokari_builder.dockerfile.encoding import as_characters
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.regexp import Place
 from yadokari_builder.dockerfile.whitespace import SPACE
@@ -169,7 +169,7 @@ def wildcard_regex(pattern: str) -> str:
 
     Empty if there is no wildcard but a `**` at its start or end, which it compares as text.
     """
-    text = re.sub("[\udc80-\udcff]", "\ufffd", pattern.removeprefix("\ufeff"))
+    text = as_characters(pattern.removeprefix("\ufeff"))
     regex = "^"
     is_regex = False
     position = 0

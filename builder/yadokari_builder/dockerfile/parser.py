@@ -1,20 +1,15 @@
 """A Dockerfile as a whole: from its text to stages of instructions."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from yadokari_builder.dockerfile.directives import Directive
+from yadokari_builder.dockerfile.encoding import blaming_encoding
 from yadokari_builder.dockerfile.instructions import Arg, From, Instruction, Maintainer, Onbuild
 from yadokari_builder.dockerfile.location import LanguageError, Location, Origin, error_at
 from yadokari_builder.dockerfile.reader import read_instruction
 from yadokari_builder.dockerfile.tree import Tree, read_tree
 from yadokari_builder.errors import DockerfileError
-
-_UTF16 = re.compile("\udcff\udcfe|\udcfe\udcff|\0[\1-\x7f]\0|[\1-\x7f]\0[\1-\x7f]")
-"""How a text in UTF-16 begins, read as UTF-8: with a byte order mark, or each second byte a NUL."""
-
-_NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +56,7 @@ def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
     try:
         return _parse(text, file)
     except DockerfileError as error:
-        error.message = _blaming_encoding(error.message, text)
+        error.message = blaming_encoding(error.message, text)
         raise
 
 
@@ -87,15 +82,6 @@ def _parse(text: str, file: str) -> Dockerfile:
         Stage(index, base, tuple(body)) for index, (base, body) in enumerate(zip(bases, bodies, strict=True))
     )
     return Dockerfile(tree.directives, tuple(meta_args), stages, tree.escape)
-
-
-def _blaming_encoding(message: str, text: str) -> str:
-    if _UTF16.match(text):
-        return "the file is in UTF-16; save it as UTF-8"
-    if byte := _NO_UTF8.search(text):
-        line = text.count("\n", 0, byte.start()) + 1
-        return f"{message} (line {line} is no UTF-8, but Latin-1 perhaps: save the file as UTF-8)"
-    return message
 
 
 def read_instructions(tree: Tree) -> Iterator[Instruction]:

@@ -33,6 +33,10 @@ def test_what_a_server_can_be_asked_for_is_a_url(url: str) -> None:
         ("http://h:x/", 'parse "http://h:x/": invalid port ":x" after host'),
         ("http://h:1:2/", 'parse "http://h:1:2/": invalid port ":1:2" after host'),
         ("http://h:65536/", 'parse "http://h:65536/": address 65536: invalid port'),
+        (
+            "http://h:" + "0" * 5000 + "65536/",
+            'parse "http://h:' + "0" * 5000 + '65536/": address ' + "0" * 20 + ": invalid port",
+        ),
         ("http://h/%zz", 'parse "http://h/%zz": invalid URL escape "%zz"'),
         ("http://h/%", 'parse "http://h/%": invalid URL escape "%"'),
         ("http://h/\x01", 'parse "http://h/\\x01": net/url: invalid control character in URL'),
