@@ -64,7 +64,7 @@ class Site:
 
     def spec(self, dockerfile: str, **fields: Any) -> BuildSpec:
         """Write the Dockerfile into the context; what is asked for beside building it is in `fields`."""
-        self.context.mkdir(exist_ok=True)
+        self.context.mkdir(parents=True, exist_ok=True)
         self.root.mkdir(exist_ok=True)
         (self.context / "Dockerfile").write_text(dockerfile)
         given: dict[str, Any] = {
