@@ -12,7 +12,6 @@ from typing import Any
 from yadokari_builder.build.opened import Opened, open_build
 from yadokari_builder.build.outcome import FinishedStep, assemble
 from yadokari_builder.build.progress import Progress
-from yadokari_builder.build.registries import Registries
 from yadokari_builder.build.session import Session
 from yadokari_builder.build.stages import Build
 from yadokari_builder.layers.nameless import NamelessFile
@@ -63,11 +62,11 @@ class Site:
     def root(self) -> Path:
         return self.folder / "root"
 
-    def spec(self, dockerfile: str, **fields: Any) -> BuildSpec:
+    def spec(self, text: str, /, **fields: Any) -> BuildSpec:
         """Write the Dockerfile into the context; what is asked for beside building it is in `fields`."""
-        self.context.mkdir(exist_ok=True)
+        self.context.mkdir(parents=True, exist_ok=True)
         self.root.mkdir(exist_ok=True)
-        (self.context / "Dockerfile").write_text(dockerfile)
+        (self.context / "Dockerfile").write_text(text)
         given: dict[str, Any] = {
             "context": str(self.context),
             "no_push": "destinations" not in fields,
@@ -80,9 +79,9 @@ class Site:
     def open(self, spec: BuildSpec) -> Opened:
         return open_build(spec, {}, self.root, self.folder, self.progress)
 
-    def build(self, dockerfile: str, **fields: Any) -> Built:
+    def build(self, text: str, /, **fields: Any) -> Built:
         """Build the stages of a Dockerfile."""
-        spec = self.spec(dockerfile, **fields)
+        spec = self.spec(text, **fields)
         opened = self.open(spec)
         made: list[PackedLayer] = []
         build = Build(
@@ -98,13 +97,13 @@ class Site:
         return Built(opened.plan, build.run(), made)
 
     def session(
-        self, dockerfile: str, environment: Mapping[str, str] = MappingProxyType({}), **fields: Any
+        self, text: str, environment: Mapping[str, str] = MappingProxyType({}), /, **fields: Any
     ) -> Session:
         """Return a whole build that leaves the test's process unguarded."""
-        return Session(self.spec(dockerfile, **fields), environment, self.root, self.folder, unguarded)
+        return Session(self.spec(text, **fields), environment, self.root, self.folder, unguarded)
 
 
-def unguarded(root: Path, plan: Plan, registries: Registries) -> None:
+def unguarded(*_: object) -> None:
     """Leave the process as it is: it is the test's."""
 
 
