@@ -14,7 +14,9 @@ from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAction
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.run import ipc
 from yadokari_builder.run.caches import Fill
+from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.environment import step_environment
 from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
 from yadokari_builder.run.mounts import FileMount, mounted
@@ -43,6 +45,7 @@ class Workbench:
     shelter: Path
     source: Callable[[Source], SourceTree]
     provisions: Provisions
+    devices: Devices
     output: Callable[[bytes], None]
     http: urllib3.PoolManager
 
@@ -87,6 +90,8 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     answered = answer(action.mounts, bench.provisions)
     with ExitStack() as stack:
         stack.enter_context(preserved(kubelet_files))
+        stack.enter_context(bench.devices.fresh())
+        stack.enter_context(ipc.unshared())
         disturbed = stack.enter_context(
             mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
         )
@@ -96,6 +101,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
             env={**environment, **answered.environment},
             cwd=action.working_dir,
             user=ProcessUser(user.uid, user.gid, user.groups),
+            stdin=bench.devices.null,
             output=bench.output,
             network=action.network,
         )

@@ -27,6 +27,7 @@ from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.caches import CacheStore
+from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.requests import Provisions
 from yadokari_builder.run.secrets import load_secrets, parse_secret
 from yadokari_builder.run.ssh import parse_agents
@@ -98,6 +99,7 @@ def open_build(
         shelter=lodging.folder("shelter"),
         source=roots.source,
         provisions=_provisions(spec, environment, roots),
+        devices=Devices.record(boundary),
         output=progress.output,
         http=registries.network.pools(),
     )

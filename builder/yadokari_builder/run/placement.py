@@ -17,9 +17,9 @@ from yadokari_builder.rootfs import relocate
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.run.devices import DEVICES
 
 _REFUSED = 126
-_DEVICES = "/dev"
 
 
 class Places:
@@ -92,7 +92,7 @@ class Places:
         Files in /dev are for each step anew, so that a mount among them is in nobody's way.
         """
         foreign = self._boundary.barrier(path)
-        if foreign is None or (foreign == _DEVICES and path != _DEVICES):
+        if foreign is None or (foreign == DEVICES and path != DEVICES):
             return
         where = target if path == target else f"{target}, which leads to {path}"
         raise RunError(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.paths import resolve
@@ -36,15 +35,17 @@ def run_step(
     env: Mapping[str, str],
     cwd: str,
     user: ProcessUser,
+    stdin: int,
     output: Callable[[bytes], None],
     network: str = "default",
 ) -> None:
     """Run a program in `root` and return when its process and all that it started are gone.
 
     The step ends when its main process ends; what that left behind is killed and reaped. `cwd` is made
-    where it is missing, as runc does it. `output` gets stdout and stderr in the order written, in chunks of
-    any length as they come. An exception that reaches the caller while the step runs, such as one that a
-    signal handler raises, ends the step's processes by SIGTERM and, `GRACE` seconds later, SIGKILL.
+    where it is missing, as runc does it. `stdin` is an open file; `output` gets stdout and stderr in the
+    order written, in chunks of any length as they come. An exception that reaches the caller while the step
+    runs, such as one that a signal handler raises, ends the step's processes by SIGTERM and, `GRACE` seconds
+    later, SIGKILL.
 
     Raises `RunError` where the program cannot be started or fails. Only one step may run at a time, and no
     other thread may start processes meanwhile.
@@ -57,11 +58,11 @@ def run_step(
         tail.add(chunk)
         output(chunk)
 
-    with open(os.devnull, "rb") as nothing, _output_pipe(user) as (source, sink):
+    with _output_pipe(user) as (source, sink):
         process, grace = None, GRACE
         try:
             try:
-                process = isolated(lambda: _start(argv, env, cwd, user, nothing, sink), root, network)
+                process = isolated(lambda: _start(argv, env, cwd, user, stdin, sink), root, network)
             except (OSError, ValueError, subprocess.SubprocessError) as error:
                 raise failures.start_failure(error, argv, root, env, cwd) from error
             finally:
@@ -80,11 +81,11 @@ def run_step(
 
 
 def _start(
-    argv: Sequence[str], env: Mapping[str, str], cwd: str, user: ProcessUser, nothing: BinaryIO, sink: int
+    argv: Sequence[str], env: Mapping[str, str], cwd: str, user: ProcessUser, stdin: int, sink: int
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         argv,
-        stdin=nothing,
+        stdin=stdin,
         stdout=sink,
         stderr=sink,
         env=env,

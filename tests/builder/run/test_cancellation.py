@@ -52,7 +52,7 @@ def hang():
 
 def step():
     run_step(["/bin/sh", "-c", "sleep 100 & sleep 100"], root=root, env={"PATH": "/bin"}, cwd="/",
-             user=ProcessUser(), output=lambda data: None)
+             user=ProcessUser(), stdin=0, output=lambda data: None)
 
 def work(kind):
     while True:
@@ -132,7 +132,7 @@ cancellation = Cancellation(lambda: os._exit(98))
 try:
     with cancellation:
         run_step(["/bin/sh", "-c", sys.argv[2]], root=Path(sys.argv[1]), env={"PATH": "/bin"}, cwd="/",
-                 user=ProcessUser(), output=lambda data: print(data.decode(), end="", flush=True))
+                 user=ProcessUser(), stdin=0, output=lambda data: print(data.decode(), end="", flush=True))
 except KeyboardInterrupt:
     cancellation.end()
     print("cancelled")

@@ -46,15 +46,17 @@ class Shell:
         network: str = "default",
     ) -> str:
         chunks: list[bytes] = []
-        run_step(
-            argv,
-            root=self.root,
-            env=env,
-            cwd=cwd,
-            user=user,
-            output=output or chunks.append,
-            network=network,
-        )
+        with open(os.devnull, "rb") as nothing:
+            run_step(
+                argv,
+                root=self.root,
+                env=env,
+                cwd=cwd,
+                user=user,
+                stdin=nothing.fileno(),
+                output=output or chunks.append,
+                network=network,
+            )
         return b"".join(chunks).decode("utf-8", "surrogateescape")
 
 
@@ -305,7 +307,7 @@ PID_1 = """
     reaper.adopt_orphans()
     for script in sys.argv[2:]:
         run_step(["/bin/sh", "-c", script], root=Path(sys.argv[1]), env={"PATH": "/bin"}, cwd="/",
-            user=ProcessUser(), output=lambda b: os.write(1, b))
+            user=ProcessUser(), stdin=0, output=lambda b: os.write(1, b))
     print("left:", [p for p in os.listdir("/proc") if p.isdigit()])
 """
 

@@ -21,3 +21,17 @@ def test_a_steps_user_can_open_its_standard_streams(tmp_path: Path, user: str) -
         "RUN echo to-out > /dev/stdout; echo to-err >> /dev/stderr; cat < /dev/stdin; echo end\n",
     )
     assert "\nto-out\nto-err\nend\n" in built.output
+
+
+def test_what_a_step_does_to_dev_and_leaves_in_shared_memory_is_gone_for_the_next(tmp_path: Path) -> None:
+    look = "find /dev -printf '%p %y %m %U %G %l\\n' | sort"
+    built = build(
+        tmp_path,
+        f"FROM debian:bookworm\nRUN {look} > /before; ipcs > /ipcs\n"
+        "RUN rm /dev/null && echo text > /dev/null; rm /dev/zero; ln -sf x /dev/stdout; mkdir /dev/mine; \\\n"
+        "    chmod 700 /dev /dev/shm; echo left > /dev/shm/x; touch /dev/mqueue/q\n"
+        "USER 1001\nRUN ipcmk -M 1000 -S 2 -Q\nUSER root\n"
+        f"RUN {look} | diff /before -; ipcs | diff /ipcs -; echo compared\n",
+    )
+    said = built.output.partition("\nSTEP 7/7")[2]
+    assert said.splitlines()[1:2] == ["compared"], built.output
