@@ -6,6 +6,7 @@ import pytest
 import yaml
 
 from support.pages import read_table, spans
+from yadokari_contract.reasons import Reason
 from yadokari_operator.crd import crd
 from yadokari_operator.reconcile import MAX_RETRIES
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
@@ -93,6 +94,10 @@ def test_bounds_and_defaults_are_those_of_the_page(field: str) -> None:
 
 def test_the_phases_are_those_of_the_page() -> None:
     assert spans(rows("Status")["phase"][0]) == STATUS["phase"]["enum"]
+
+
+def test_every_reason_that_the_executor_gives_is_on_the_page() -> None:
+    assert set(Reason) - rows("Reasons").keys() == set()
 
 
 def test_a_build_is_tried_again_as_often_as_the_page_says() -> None:

@@ -2,15 +2,18 @@
 
 import contextlib
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
+
+from support.registry import Certificate
 
 Answer = Callable[[socket.socket], None]
 """Given a connection on which the head of a request has come, it says something."""
 
 
 @contextlib.contextmanager
-def hostile_server(answer: Answer) -> Iterator[str]:
+def hostile_server(answer: Answer, certificate: Certificate | None = None) -> Iterator[str]:
     """Serve on a loopback port, each connection once; gives host and port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         threads: list[threading.Thread] = []
@@ -20,7 +23,9 @@ def hostile_server(answer: Answer) -> Iterator[str]:
                 while True:
                     connection, _ = listener.accept()
                     threads.append(
-                        threading.Thread(target=_serve_one, args=(connection, answer), daemon=True)
+                        threading.Thread(
+                            target=_serve_one, args=(_shaken(connection, certificate), answer), daemon=True
+                        )
                     )
                     threads[-1].start()
 
@@ -39,6 +44,14 @@ def hostile_server(answer: Answer) -> Iterator[str]:
 def saying(data: bytes) -> Answer:
     """Say one thing and hang up."""
     return lambda connection: connection.sendall(data)
+
+
+def _shaken(connection: socket.socket, certificate: Certificate | None) -> socket.socket:
+    if certificate is None:
+        return connection
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain, certificate.key)
+    return context.wrap_socket(connection, server_side=True)
 
 
 def _serve_one(connection: socket.socket, answer: Answer) -> None:

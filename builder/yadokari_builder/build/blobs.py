@@ -51,35 +51,28 @@ class SharedLayer:
         with self._lock:
             self._count_off()
 
-    def open(self) -> BinaryIO:
-        """Open the blob as it is stored, for a reader who was announced."""
-        return self.open_kept() or self._open_alone()
+    def join(self) -> GrowingFile | None:
+        """Come as one who was announced; return the download that is shared, None for a sole reader.
 
-    def open_kept(self) -> BinaryIO | None:
-        """Open the blob as `open` does, without waiting; None where a sole reader would have to.
-
-        Nobody has come then.
+        It stays as long as somebody holds it, and can be opened again and again.
         """
         with self._lock:
             if self._download is None and self._expected > 1:
                 self._download = self._begin()
-            if self._download is None:
-                return None
-            blob = self._download.open()
+            download = self._download
             self._count_off()
-            return blob
+            return download
+
+    def open(self) -> BinaryIO:
+        """Open the blob as it is stored, for a reader who was announced."""
+        download = self.join()
+        return download.open() if download else self._source.open()
 
     def open_unannounced(self) -> BinaryIO:
         """Open the blob for somebody who is not counted: what is kept, or else the registry's."""
         with self._lock:
-            if self._download is not None:
-                return self._download.open()
-        return self._source.open()
-
-    def _open_alone(self) -> BinaryIO:
-        with self._lock:
-            self._count_off()
-        return self._source.open()
+            download = self._download
+        return download.open() if download else self._source.open()
 
     def _count_off(self) -> None:
         self._expected = max(0, self._expected - 1)

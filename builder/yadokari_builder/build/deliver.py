@@ -2,12 +2,14 @@
 
 import logging
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.build.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
 from yadokari_builder.errors import UsageError
+from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.layer_file import Watch
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
@@ -15,9 +17,10 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.outputs.docker_archive import write_docker_archive
-from yadokari_builder.outputs.files import naming, write_digest
+from yadokari_builder.outputs.files import distinct, naming, write_digest
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.plan.plan import ImageBase
+from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import LayerSource, LocalLayer
 from yadokari_contract.spec import BuildSpec
@@ -26,11 +29,9 @@ logger = logging.getLogger(__name__)
 
 
 def read_destinations(spec: BuildSpec) -> tuple[Reference, ...]:
-    """Read the destinations, none where nothing is to be pushed; raises `UsageError`."""
+    """Read the destinations, by which outputs are named too; raises `UsageError`."""
     destinations = tuple(map(Reference.parse, spec.destinations))
-    if spec.no_push:
-        return ()
-    if not destinations:
+    if not (destinations or spec.no_push):
         raise UsageError("no --destination says where to push the image to: name one, or give --no-push")
     return destinations
 
@@ -47,7 +48,7 @@ class Delivery:
         self._destinations = destinations
         self._opened = opened
         self._layers: dict[Digest, LayerSource] = {}
-        self._pusher = Pusher(opened.registries.pushing, destinations) if destinations else None
+        self._pusher = None if spec.no_push else Pusher(opened.registries.pushing, destinations)
 
     def __enter__(self) -> Self:
         if self._pusher:
@@ -56,8 +57,9 @@ class Delivery:
             except BaseException:
                 self._pusher.close()
                 raise
-        for layer in self._base_layers():
-            self._take_base(layer)
+        base = self._opened.plan.chain()[0].base
+        if isinstance(base, ImageBase):
+            self._take_base(self._opened.images[base.image.manifest_digest])
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -94,31 +96,23 @@ class Delivery:
             with naming("--digest-file", self._spec.digest_file):
                 write_digest(self._spec.digest_file, image.manifest_digest)
 
-    def _base_layers(self) -> tuple[SharedLayer, ...]:
-        base = self._opened.plan.chain()[0].base
-        if not isinstance(base, ImageBase):
-            return ()
-        image = self._opened.images[base.image.manifest_digest]
-        return self._opened.blobs.of(image)
+    def _take_base(self, base: PulledImage) -> None:
+        layers = self._opened.blobs.of(base)
+        self._layers.update((layer.layer.descriptor.digest, layer) for layer in layers)
+        for layer in distinct(layers):
+            for output in (self._spec.tar_path, self._spec.oci_layout_path):
+                if output:
+                    layer.expect()
+            if self._pusher:
+                self._send_on(layer, base.repository, self._pusher)
 
-    def _take_base(self, layer: SharedLayer) -> None:
-        self._layers[layer.layer.descriptor.digest] = layer
-        for output in (self._spec.tar_path, self._spec.oci_layout_path):
-            if output:
-                layer.expect()
-        if self._pusher is None:
-            return
-        source: LayerSource = layer
-        elsewhere = any(
-            layer.origin and destination.registry != layer.origin.registry
-            for destination in self._destinations
-        )
-        if elsewhere:
+    def _send_on(self, layer: SharedLayer, origin: Repository, pusher: Pusher) -> None:
+        # The registry that has the layer already mounts it from one repository into the other.
+        others = {destination.registry for destination in self._destinations} - {origin.registry}
+        for _ in others:
             layer.expect()
-            source = pushed = _Pushed(layer)
-            self._pusher.add_layer(source).add_done_callback(lambda _: pushed.end())
-        else:
-            self._pusher.add_layer(source)
+        sent = _Sent(layer, origin, len(others))
+        pusher.add_layer(sent).add_done_callback(lambda _: sent.end())
 
     def _write(self, image: Image) -> None:
         layers = [self._layers[layer.digest] for layer in image.manifest.layers]
@@ -131,24 +125,31 @@ class Delivery:
 
 
 @dataclass(slots=True)
-class _Pushed:
-    """A layer of the base on its way to other registries, which may have it already."""
+class _Sent:
+    """A layer of the base on its way to registries, which may have it already or want it again and again.
+
+    It has been announced as `expected` readers of the layer; the first one that comes brings it for all.
+    """
 
     shared: SharedLayer
-    is_read: bool = field(default=False)
+    origin: Repository
+    expected: int
+    _lock: Lock = field(default_factory=Lock)
+    _download: GrowingFile | None = None
 
     @property
     def layer(self) -> Layer:
         return self.shared.layer
 
-    @property
-    def origin(self) -> Repository | None:
-        return self.shared.origin
-
     def open(self) -> BinaryIO:
-        self.is_read = True
-        return self.shared.open()
+        with self._lock:
+            if self._download is None and self.expected:
+                self.expected -= 1
+                self._download = self.shared.join()
+            download = self._download
+        return download.open() if download else self.shared.open_unannounced()
 
     def end(self) -> None:
-        if not self.is_read:
+        self._download = None
+        for _ in range(self.expected):
             self.shared.forgo()

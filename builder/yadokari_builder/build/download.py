@@ -1,7 +1,7 @@
 """Layers on their way from a registry: while one is unpacked, the next ones come in."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -17,13 +17,13 @@ _AT_ONCE = 3
 class _Download:
     """A blob that is opened by who reads it first."""
 
-    def __init__(self, layer: LayerSource) -> None:
-        self._layer = layer
+    def __init__(self, opening: Callable[[], BinaryIO]) -> None:
+        self._opening = opening
         self._blob: BinaryIO | None = None
 
     def read(self, size: int, /) -> bytes:
         if self._blob is None:
-            self._blob = self._layer.open()
+            self._blob = self._opening()
         return self._blob.read(size)
 
     def close(self) -> None:
@@ -64,8 +64,11 @@ def downloading(layers: Iterable[LayerSource], folder: Path) -> Iterator[Iterato
 
 
 def _read_ahead(layer: LayerSource, folder: Path, stack: ExitStack) -> BinaryIO:
-    # What others read too comes in by itself.
-    if isinstance(layer, SharedLayer) and (kept := layer.open_kept()):
-        return stack.enter_context(kept)
-    download = stack.enter_context(closing(_Download(layer)))
+    opening = layer.open
+    if isinstance(layer, SharedLayer):
+        if shared := layer.join():
+            # It comes in by itself, for others too.
+            return stack.enter_context(shared.open())
+        opening = layer.open_unannounced
+    download = stack.enter_context(closing(_Download(opening)))
     return cast(BinaryIO, stack.enter_context(closing(SpooledReader(download, folder))))

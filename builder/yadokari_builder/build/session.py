@@ -6,14 +6,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yadokari_builder.build.deliver import Delivery, read_destinations
-from yadokari_builder.build.guard import guard
 from yadokari_builder.build.opened import draft, open_build
 from yadokari_builder.build.outcome import assemble
 from yadokari_builder.build.progress import Phases, Progress
+from yadokari_builder.build.registries import Registries
 from yadokari_builder.build.stages import Build
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
+from yadokari_builder.plan.plan import Plan
 from yadokari_contract.result import BuildResult
 from yadokari_contract.spec import BuildSpec
 
@@ -23,13 +24,15 @@ class Session:
     """One build in one root.
 
     `environment` is the executor's own: credentials and values of build arguments are taken from it, and
-    nothing of it reaches a RUN step by itself. `progress` and `phases` tell how far it has come.
+    nothing of it reaches a RUN step by itself. `guard` is called before the first step (see `build.guard`).
+    `progress` and `phases` tell how far it has come.
     """
 
     spec: BuildSpec
     environment: Mapping[str, str]
     root: Path
     cwd: Path
+    guard: Callable[[Path, Plan, Registries], None]
     clock: Callable[[], float] = time.monotonic
     progress: Progress = field(init=False)
     phases: Phases = field(init=False)
@@ -48,7 +51,7 @@ class Session:
         with self.phases.timed("plan"):
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
         with Delivery(self.spec, destinations, opened) as delivery:
-            guard(self.root, opened.plan, opened.registries)
+            self.guard(self.root, opened.plan, opened.registries)
             with self.phases.timed("build"), opened.roots.lodging.without_link():
                 packing = replace(opened.packing, watch=delivery.watch)
                 finished = Build(
@@ -63,13 +66,13 @@ class Session:
                 ).run()
             image = assemble(opened.plan, finished, self.spec.labels, packing.now())
             delivery.finish(image, self.phases)
-        return self._result(image, destinations)
+        return self._result(image, () if self.spec.no_push else destinations)
 
-    def _result(self, image: Image, destinations: tuple[Reference, ...]) -> BuildResult:
+    def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:
         return BuildResult(
             digest=str(image.manifest_digest),
             size=sum(layer.descriptor.size for layer in image.layers),
-            images=tuple(destination.familiar for destination in destinations),
+            images=tuple(destination.familiar for destination in pushed),
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,

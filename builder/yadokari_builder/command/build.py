@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
+from yadokari_builder.build.guard import guard
 from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
@@ -21,8 +22,10 @@ from yadokari_contract.result import BuildResult, Failure, format_result
 logger = logging.getLogger(__name__)
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, log: TextIO) -> int:
-    """Build what the arguments ask for in the root `/`, return the exit code; no exception leaves this.
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], root: Path, out: TextIO, log: TextIO
+) -> int:
+    """Build what the arguments ask for in `root`, return the exit code; no exception leaves this.
 
     The log goes to `log`; `out` gets what `--help` and `--dryrun` ask for.
     """
@@ -36,7 +39,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
     report.configure(log, spec.verbosity, spec.log_format)
-    session = Session(spec, environment, Path("/"), cwd)
+    session = Session(spec, environment, root, cwd, guard)
     # Without a word: what a thread that does not end holds may be the log.
     cancellation = Cancellation(abandon=lambda: os._exit(Reason.CANCELLED.exit_code))
     try:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from yadokari_builder.errors import ContextError, described
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.paths import follow, link_target, normalise
+from yadokari_builder.rootfs.paths import follow, link_target, normalise, parents
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.rootfs.xattrs import list_xattrs
 from yadokari_builder.sources.tree import ROOT_OWNER, Owner
@@ -78,17 +78,18 @@ class Destination:
 
         Raises ContextError where something else stands in the way.
         """
-        status = self.lstat(path)
-        if status:
-            if not stat.S_ISDIR(status.st_mode):
-                raise ContextError(f"mkdir {path}: not a directory")
-            return
-        self.make_parents(posixpath.dirname(path), mode, owner)
-        self.make_directory(path)
-        host = self.host(path)
-        uid, gid = owner or ROOT_OWNER
-        os.chown(host, uid, gid)
-        os.chmod(host, mode)
+        missing = []
+        for folder in (path, *parents(path)):
+            if status := self.lstat(folder):
+                if not stat.S_ISDIR(status.st_mode):
+                    raise ContextError(f"mkdir {folder}: not a directory")
+                break
+            missing.append(folder)
+        for folder in reversed(missing):
+            self.make_directory(folder)
+            host = self.host(folder)
+            os.chown(host, *(owner or ROOT_OWNER))
+            os.chmod(host, mode)
 
     def make_directory(self, path: str) -> bool:
         """Make a folder whose parent is there; tell whether none stood there (or stands there unseen).

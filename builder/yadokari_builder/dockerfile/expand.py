@@ -10,9 +10,12 @@ from functools import singledispatch
 from typing import TypeVar
 
 from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
+from yadokari_builder.dockerfile.encoding import NO_UTF8
 from yadokari_builder.dockerfile.expander import Quotes
+from yadokari_builder.dockerfile.heredoc import is_mark
 from yadokari_builder.dockerfile.instructions import (
     Add,
+    Command,
     Copy,
     Env,
     Expose,
@@ -164,8 +167,20 @@ def _heredocs(heredocs: tuple[Heredoc, ...], variables: Variables) -> tuple[Here
 
 @_expand.register
 def _(instruction: Run, variables: Variables) -> Run:
+    _check_command(instruction.command)
     mounts = tuple(parse_mount(flag, variables.word) for flag in instruction.mount_flags)
     return replace(instruction, mounts=mounts)
+
+
+def _check_command(command: Command) -> None:
+    """Refuse what BuildKit has no way to hand on, though its parser takes it."""
+    if not (command.words or command.shell):
+        raise LanguageError("arguments are required", "[")
+    texts = [*command.words, *(heredoc.content for heredoc in command.heredocs)]
+    if is_mark(command.words[0] if command.words else "") and texts[-1].startswith("#!"):
+        return  # a script is a file, and may hold any bytes
+    if wrong := next(filter(None, map(NO_UTF8.search, texts)), None):
+        raise LanguageError("the command holds bytes that are no UTF-8; save the file as UTF-8", wrong[0])
 
 
 @_expand.register

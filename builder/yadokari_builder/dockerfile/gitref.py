@@ -14,10 +14,11 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
 from yadokari_builder.dockerfile.literals import parse_bool
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
+from yadokari_builder.dockerfile.weburl import malformation
 
 _SCHEMES = ("http", "https", "ssh", "git")
 _SCHEME = re.compile(r"([a-zA-Z0-9]+)://")
-_SCP = re.compile(r"([a-zA-Z0-9-_]+)@([a-zA-Z0-9-.]+):(.*?)(?:\?(.*?))?(?:#(.*))?")
+_SCP = re.compile(r"([a-zA-Z0-9-_]+@[a-zA-Z0-9-.]+:[^?#\n]*)(?:\?([^#\n]*))?(?:#([^\n]*))?")
 _SWITCHES = {"keep-git-dir": "keep_git_dir", "submodules": "submodules", "fetch-by-commit": "fetch_by_commit"}
 _KEYS = ("ref", "tag", "branch", "subdir", "checksum", "commit", "mtime", *_SWITCHES)
 
@@ -95,14 +96,11 @@ def _parse_scp(text: str) -> _Parsed | None:
     match = _SCP.fullmatch(text)
     if not match:
         return None
-    return GitRef(f"{match[1]}@{match[2]}:{match[3]}"), match[5] or "", match[4] or ""
+    return GitRef(match[1]), match[3] or "", match[2] or ""
 
 
 def _split_url(text: str) -> SplitResult | None:
-    try:
-        return urlsplit(text)
-    except ValueError:
-        return None
+    return None if malformation(text) else urlsplit(text)
 
 
 def _remote(url: SplitResult) -> str:

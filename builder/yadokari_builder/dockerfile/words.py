@@ -14,6 +14,9 @@ from yadokari_builder.dockerfile.expander import Expander, Quotes
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
 
+_MOST_SHOWN = 1_000
+"""How many characters of a word an error shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
@@ -48,10 +51,7 @@ def process(
     expander = Expander(text, env, escape, quotes, keep_unset)
     try:
         result, words = expander.read(None, keep_escapes)
-    except LanguageError as error:
-        raise LanguageError(f"failed to process {quote(text)}: {error.message}", text) from None
-    except RecursionError:
-        raise LanguageError(
-            f"failed to process {quote(text[:80])}: substitutions are nested too deep"
-        ) from None
+    except (LanguageError, RecursionError) as error:
+        reason = "substitutions are nested too deep" if isinstance(error, RecursionError) else error.message
+        raise LanguageError(f"failed to process {quote(text[:_MOST_SHOWN])}: {reason}", text) from None
     return Expansion(result, tuple(words), frozenset(expander.matched), frozenset(expander.unmatched))

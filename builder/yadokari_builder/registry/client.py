@@ -12,7 +12,14 @@ from yadokari_builder.registry.credentials.credential import Keychain
 from yadokari_builder.registry.http.auth import Access, Authorizer
 from yadokari_builder.registry.http.failures import Refusal, failure
 from yadokari_builder.registry.http.retry import RetryPolicy
-from yadokari_builder.registry.http.transport import Answer, Transport, TransportError, authority, join
+from yadokari_builder.registry.http.transport import (
+    Answer,
+    Transport,
+    TransportError,
+    authority,
+    join,
+    origin,
+)
 from yadokari_contract.references import DOCKER_HUB
 
 T = TypeVar("T")
@@ -93,6 +100,8 @@ class RegistryClient:
         base = self._base(request.repository)
         url = _absolute(base, request.url)
         if authority(url) != authority(base):
+            if base.startswith("https:") and not url.startswith("https:"):
+                raise TransportError(f"{origin(base)} leads to {origin(url)}, which gives up TLS")
             # Uploads may go to a storage that the registry points to: its credentials do not.
             return self._expected(request, self._exchange(request, url, None))
         access = self._access(request)

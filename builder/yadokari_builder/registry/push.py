@@ -21,7 +21,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.source import GrowingSource, LayerSource, RemoteLayer
+from yadokari_builder.registry.source import GrowingSource, LayerSource
 from yadokari_builder.registry.upload import Uploads
 
 logger = logging.getLogger(__name__)
@@ -33,12 +33,11 @@ class Pusher:
     """Pushes one image to all its destinations.
 
     Layers are uploaded in the background as they are added, each of them once to each repository: mounted
-    from another repository of the same registry where one has it, else streamed from its source. Leaving the
-    context gives up what is still under way.
+    from another repository of the same registry where one has it, else streamed from its source, which each
+    registry reads for itself. Leaving the context gives up what is still under way.
     """
 
     def __init__(self, client: RegistryClient, destinations: Iterable[Reference]) -> None:
-        self._client = client
         self._stop = Event()
         self._pool = ThreadPoolExecutor(_WORKERS, "push")
         self._lock = Lock()
@@ -116,20 +115,11 @@ class Pusher:
         if source.layer.descriptor.media_type in FOREIGN_LAYERS:
             return
         with _push_errors():
-            if source.origin is None:
-                self._push_file(source)
+            if len(self._groups) == 1:
+                _push_to_registry(self._groups[0], source)
                 return
-            for group in self._groups:
-                # The next registry reads from this one: the source is read but once.
-                holder = _push_to_registry(group, source)
-                source = RemoteLayer(source.layer, holder, self._client)
-
-    def _push_file(self, source: LayerSource) -> None:
-        if len(self._groups) == 1:
-            _push_to_registry(self._groups[0], source)
-            return
-        with ThreadPoolExecutor(len(self._groups), "push-registry") as pool:
-            list(pool.map(lambda group: _push_to_registry(group, source), self._groups))
+            with ThreadPoolExecutor(len(self._groups), "push-registry") as pool:
+                list(pool.map(lambda group: _push_to_registry(group, source), self._groups))
 
 
 def _push_early(uploads: Uploads, growing: GrowingSource) -> None:
@@ -139,8 +129,8 @@ def _push_early(uploads: Uploads, growing: GrowingSource) -> None:
         logger.debug("a layer could not be pushed while it was made: %s", error)
 
 
-def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> Repository:
-    """Bring a layer into all repositories of one registry, and return one that has it."""
+def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> None:
+    """Bring a layer into all repositories of one registry."""
     descriptor = source.layer.descriptor
     origin = source.origin
     holder = origin if origin and origin.registry == group[0].repository.registry else None
@@ -148,7 +138,6 @@ def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> Reposito
         how = _push_to_repository(uploads, source, holder)
         logger.debug("layer %s %s %s", descriptor.digest, how, uploads.repository)
         holder = uploads.repository
-    return holder or group[0].repository
 
 
 def _push_to_repository(uploads: Uploads, source: LayerSource, holder: Repository | None) -> str:

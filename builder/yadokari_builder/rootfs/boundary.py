@@ -32,7 +32,18 @@ class Boundary:
 
     def is_excluded(self, path: str) -> bool:
         """Tell whether a path is excluded itself or lies below one that is."""
-        return path in self.excluded or not self.excluded.isdisjoint(parents(path))
+        if "/" in self.excluded:
+            return True
+        # From the top: most paths soon part from the way to anything excluded, however long they are.
+        end = 0
+        while end >= 0:
+            end = path.find("/", end + 1)
+            top = path if end < 0 else path[:end]
+            if top not in self._above:
+                return top in self.excluded
+            if top in self.excluded:
+                return True
+        return False
 
     def barrier(self, path: str) -> str | None:
         """Return the excluded path that a path is or lies below, the nearest one; None where none is."""

@@ -49,24 +49,35 @@ class Checkout:
             raise ContextError(f"{self.name}: there is no {path}")
         return found
 
-    def write(self, tree: ObjectID, folder: Path, inside: str = "") -> None:
+    def write(self, tree: ObjectID, folder: Path) -> None:
         """Write a tree into a folder that exists; raises ContextError for a tree that is not sound."""
-        for name, mode, sha in self._entries(tree):
-            place, path = os.path.join(folder, os.fsdecode(name)), f"{inside}{os.fsdecode(name)}"
-            try:
+        pending = [("", tree)]
+        written = []
+        for inside, subtree in pending:
+            for name, mode, sha in self._entries(subtree):
+                path = f"{inside}{os.fsdecode(name)}"
+                written.append(self._write_entry(path, mode, sha, folder))
                 if stat.S_ISDIR(mode):
-                    os.mkdir(place)
-                    self.write(sha, Path(place), f"{path}/")
-                elif stat.S_IFMT(mode) == _SUBMODULE:
-                    os.mkdir(place)
-                    self.links[path] = (Path(place), sha)
-                else:
-                    self._write_file(place, mode, sha)
-                    self.files[path] = (place, sha)
-            except FileExistsError:
-                raise ContextError(f"{self.name}: {path} is there twice") from None
-            if self.mtime is not None:
+                    pending.append((f"{path}/", sha))
+        if self.mtime is not None:
+            for place in written:
                 os.utime(place, (self.mtime, self.mtime), follow_symlinks=False)
+
+    def _write_entry(self, path: str, mode: int, sha: ObjectID, folder: Path) -> str:
+        """Write a file, or an empty folder; returns where it is on the host."""
+        place = os.path.join(folder, path)
+        try:
+            if stat.S_ISDIR(mode):
+                os.mkdir(place)
+            elif stat.S_IFMT(mode) == _SUBMODULE:
+                os.mkdir(place)
+                self.links[path] = (Path(place), sha)
+            else:
+                self._write_file(place, mode, sha)
+                self.files[path] = (place, sha)
+        except FileExistsError:
+            raise ContextError(f"{self.name}: {path} is there twice") from None
+        return place
 
     def _entries(self, sha: ObjectID) -> Iterator[tuple[bytes, int, ObjectID]]:
         tree = self._object(sha)

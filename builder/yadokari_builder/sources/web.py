@@ -67,7 +67,8 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
     with _response(url, shown, http) as response, open(path, "wb", opener=_private) as file:
         # As Go's client does: a file that is itself compressed is left alone.
         decode = response.headers.get("Content-Encoding", "").lower() == "gzip"
-        for chunk in response.stream(_CHUNK, decode_content=decode):
+        # Not urllib3's `stream`, which reads lines without end between chunks.
+        while chunk := response.read(_CHUNK, decode_content=decode):
             digest.update(chunk)
             file.write(chunk)
         modified = _modified(response.headers.get("Last-Modified", ""))

@@ -4,8 +4,7 @@ import io
 import os
 import resource
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,8 +13,9 @@ from typing import BinaryIO, cast
 import pytest
 
 from support.gate import running_gate
-from support.handmade import make_image
+from support.handmade import make_image, push
 from support.registry import Registry
+from support.watching import come_true, files_in
 from yadokari_builder.build.blobs import Blobs, SharedLayer
 from yadokari_builder.build.download import downloading
 from yadokari_builder.errors import ImageInvalidError, RegistryError
@@ -29,7 +29,6 @@ from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.tls import read_trust
 from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
-from yadokari_builder.registry.push import Pusher
 
 DATA = os.urandom(3_000_000)
 
@@ -94,19 +93,6 @@ def shared(source: Source, folder: Path, *, readers: int) -> SharedLayer:
     return layer
 
 
-def files_in(folder: Path) -> int:
-    """Count the descriptors of files in a folder, nameless ones too."""
-    links = (f"/proc/self/fd/{name}" for name in os.listdir("/proc/self/fd"))
-    return sum(os.readlink(link).startswith(f"{folder}/") for link in links if os.path.lexists(link))
-
-
-def come_true(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.005)
-    return condition()
-
-
 def test_one_download_serves_several_readers_at_once(source: Source, tmp_path: Path) -> None:
     layer = shared(source, tmp_path, readers=5)
     with ThreadPoolExecutor(5) as pool:
@@ -143,7 +129,6 @@ def test_who_is_left_alone_because_another_does_not_come_reads_what_comes_from_t
 ) -> None:
     layer = shared(source, tmp_path, readers=2)
     layer.forgo()
-    assert layer.open_kept() is None
     assert [layer.open()] == source.opened
 
 
@@ -155,11 +140,22 @@ def test_forgoing_leaves_what_others_read_as_it_is(slow: Source, tmp_path: Path)
     assert whole(blob) == DATA
 
 
-def test_a_sole_reader_is_not_kept_waiting_to_learn_it(slow: Source, tmp_path: Path) -> None:
-    layer = shared(slow, tmp_path, readers=1)
-    assert layer.open_kept() is None
-    assert not slow.opened
-    assert layer.open()
+def test_a_sole_reader_learns_that_without_waiting_for_the_registry(tmp_path: Path) -> None:
+    source = Source()
+    assert shared(source, tmp_path, readers=1).join() is None
+    assert not source.opened
+
+
+def test_who_holds_a_download_can_read_it_again_when_all_others_are_gone(
+    source: Source, tmp_path: Path
+) -> None:
+    layer = shared(source, tmp_path, readers=2)
+    held = layer.join()
+    assert held
+    assert whole(layer.open()) == DATA
+    for _ in range(2):
+        assert whole(held.open()) == DATA
+    assert len(source.opened) == 1
 
 
 def test_who_comes_after_all_that_were_announced_reads_anew(source: Source, tmp_path: Path) -> None:
@@ -283,12 +279,9 @@ def test_two_images_with_a_layer_in_common_fetch_it_once(
     common = {"common": os.urandom(2_000_000)}
     with running_gate(registry.host) as gate:
         references = [Reference.parse(f"{gate.host}/{name}/{number}") for number in range(2)]
-        for reference in references:
-            made = make_image(tmp_path / reference.repository.name, common, {"own": str(reference).encode()})
-            with Pusher(client, [reference]) as pusher:
-                for layer in made.layers:
-                    pusher.add_layer(layer)
-                pusher.finish(made.image)
+        for number, reference in enumerate(references):
+            made = make_image(tmp_path / str(number), common, {"own": str(reference).encode()})
+            push(made, str(reference))
         puller, blobs = Puller(client), Blobs(tmp_path)
         images = [blobs.shared(puller.resolve(each, Platform("linux", "amd64"))) for each in references]
         for image in images:

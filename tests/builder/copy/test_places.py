@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from support.folders import remove_tree
 from yadokari_builder.errors import ContextError
 
 
@@ -202,3 +203,10 @@ def test_a_linked_copy_sees_nothing_of_the_folders_that_are_there(workshop: Any)
     for folder in (workshop.root / "d", workshop.root / "d/e"):
         assert os.listxattr(folder) == []
         assert folder.stat().st_mtime > 1
+
+
+def test_a_destination_may_be_deep(workshop: Any) -> None:
+    workshop.fill({"a": "A"})
+    workshop.do(f"COPY a {'/d' * 1100}/")
+    assert (workshop.root / ("d/" * 1100) / "a").read_text() == "A"
+    remove_tree(workshop.root / "d")

@@ -46,6 +46,7 @@ def _plant(base: Path, tree: dict[str, str | None], outside: Path) -> None:
             path.write_text(content)
 
 
+@pytest.mark.long
 @given(
     context=TREES, root=TREES, source=st.one_of(PATHS, st.just(".")), destination=PATHS, link=st.booleans()
 )

@@ -209,7 +209,7 @@ def test_what_comes_with_a_redirect_is_not_read(workshop: Any, server: str) -> N
     ("answer", "why"),
     [
         (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", "IncompleteRead"),
-        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "InvalidChunkLength"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", "IncompleteRead"),
         (b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nxyz", "incorrect header"),
         (b"nonsense\r\n\r\n", "cannot be fetched"),
     ],
@@ -217,6 +217,16 @@ def test_what_comes_with_a_redirect_is_not_read(workshop: Any, server: str) -> N
 def test_a_server_that_breaks_the_protocol_can_be_tried_again(workshop: Any, answer: bytes, why: str) -> None:
     with hostile_server(saying(answer)) as host, pytest.raises(DownloadError, match=why):
         workshop.do(f"ADD http://{host}/x?token=hunter2 /x")
+
+
+def test_lines_between_chunks_that_do_not_end_are_given_up(workshop: Any) -> None:
+    def answer(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1;")
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    with hostile_server(answer) as host, pytest.raises(DownloadError, match="chunk size"):
+        workshop.do(f"ADD http://{host}/x /x")
 
 
 def test_a_download_that_drips_is_given_up(workshop: Any) -> None:

@@ -136,7 +136,7 @@ def split(row: Row) -> Row:
 
 
 def glob_to_regex(row: Row) -> Row:
-    return {"regex": "^" + substitution.glob_regex(row["input"], longest=True)}
+    return {"regex": "^" + ".*".join(substitution.between_stars(row["input"]))}
 
 
 def instruction_error(row: Row) -> Row:
@@ -206,8 +206,7 @@ def pattern_match(row: Row) -> Row:
 
 
 def pattern_regexp(row: Row) -> str:
-    regex = ignore.wildcard_regex(ignore.clean(row["input"]))
-    return f"^{regex}$" if regex else ""
+    return ignore.wildcard_regex(ignore.clean(row["input"]))
 
 
 def lint(row: Row) -> Row:

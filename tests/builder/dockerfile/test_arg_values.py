@@ -5,6 +5,7 @@ import pytest
 from yadokari_builder.dockerfile.arg_values import meta_values, stage_values, unused
 from yadokari_builder.dockerfile.expand import Variables
 from yadokari_builder.dockerfile.instructions import Arg
+from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.dockerfile.predefined import needs_declaration
 from yadokari_builder.errors import DockerfileError
 
@@ -52,6 +53,13 @@ def test_many_args_in_a_large_environment_take_little_time() -> None:
     for number in range(5_000):
         stage_values(Arg(((f"b{number}", "$a1"),)), variables, {}, {})
     assert time.process_time() - started < 2
+
+
+def test_args_that_grow_without_end_are_refused_with_their_line() -> None:
+    lines = [f"ARG a{number}={f'${{a{number - 1}}}' * 10 if number else 'a' * 10}" for number in range(10)]
+    meta_args = parse("\n".join([*lines, "FROM a"])).meta_args
+    with pytest.raises(DockerfileError, match=r"Dockerfile:7: .* more than 1048576 characters"):
+        meta_values(meta_args, {}, {})
 
 
 def test_build_arguments_that_nobody_declares_are_told() -> None:

@@ -115,6 +115,24 @@ def test_a_platform_that_is_none_is_refused_with_its_line() -> None:
     )
 
 
+def test_a_run_of_nothing_is_refused() -> None:
+    (run,) = parse("FROM a\nRUN []").stages[0].instructions
+    with pytest.raises(DockerfileError, match="Dockerfile:2: arguments are required"):
+        expand(run, {})
+
+
+@pytest.mark.parametrize("text", ["RUN a \udce9", "RUN <<E\n\udce9\nE", "RUN a <<E\n#!\udce9\nE"])
+def test_a_command_with_bytes_that_are_no_utf8_is_refused_as_in_buildkit(text: str) -> None:
+    (run,) = parse(f"FROM a\n{text}").stages[0].instructions
+    with pytest.raises(DockerfileError, match="Dockerfile:2: the command holds bytes that are no UTF-8"):
+        expand(run, {})
+
+
+def test_a_script_may_hold_any_bytes() -> None:
+    (run,) = parse("FROM a\nRUN <<E\n#!/bin/sh\n\udce9\nE").stages[0].instructions
+    assert expand(run, {}) == run
+
+
 def test_from_is_expanded_with_quotes_taken_off() -> None:
     base = From('"a:$x"', "name", "linux/${y}")
     assert expand_from(base, {"x": "1", "y": "arm64"}) == From("a:1", "name", "linux/arm64")

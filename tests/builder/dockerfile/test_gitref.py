@@ -33,7 +33,19 @@ def test_references_are_read(text: str, expected: GitRef) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a/b", "./a.git", "../a.git", "https://example.com/a", "ftp://example.com/a.git", "https://[/a.git"],
+    [
+        "",
+        "a/b",
+        "./a.git",
+        "../a.git",
+        "https://example.com/a",
+        "ftp://example.com/a.git",
+        "https://[/a.git",
+        "https://example.com:x/a.git",
+        "ssh://a b/c",
+        "git://example.com/%zz",
+        "https://é@example.com/a.git",
+    ],
 )
 def test_other_sources_are_no_references(text: str) -> None:
     assert parse_git_ref(text) is None

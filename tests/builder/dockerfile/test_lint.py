@@ -37,6 +37,7 @@ def test_a_name_declared_before_in_the_same_arg_is_not_undefined() -> None:
         ("FROM a AS Name", "StageNameCasing", 1),
         ("FROM a as b", "FromAsCasing", 1),
         ("FROM a\nRUN b \\\n\n c", "NoEmptyContinuation", 4),
+        ("FROM a\nRUN b \\\n\n <<E\nc\nE", "NoEmptyContinuation", 4),
         ("FROM a\nrun b", "ConsistentInstructionCasing", 2),
         ("FROM a AS b\nFROM a AS b", "DuplicateStageName", 2),
         ("FROM a AS context", "ReservedStageName", 1),

@@ -34,9 +34,9 @@ from yadokari_builder.dockerfile.tree import read_tree
 
 NAMES = st.text(string.ascii_letters + string.digits + "_", min_size=1)
 PLAIN = st.text(string.ascii_letters + "$/.:-é{}#", min_size=1)
-ANY = st.text(st.characters(exclude_categories=["Cs"]))
-"""For JSON, which can say every text."""
-FLAG = st.text(string.ascii_letters + " '\"\\$=,é\t")
+ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
+"""For JSON, which can say every text; a NUL is in few instructions."""
+FLAG = st.text(string.ascii_letters + " '\"\\$=,\t")
 LINE = st.text(string.ascii_letters + " '\"$[]&|;-", min_size=1).map(str.strip).filter(bool)
 DURATIONS = st.just(0) | st.integers(1_000_000, 1 << 62)
 SOURCES = st.lists(ANY.filter(lambda word: "<<" not in word), min_size=1).map(tuple)

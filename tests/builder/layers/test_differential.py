@@ -93,6 +93,7 @@ def put_image(layout: Path, layers: Sequence[PackedLayer]) -> None:
 FEATURES = {"a whiteout", "an opaque whiteout", "a hard link", "an attribute", "an ACL", "a capability"}
 
 
+@pytest.mark.long
 def test_layers_applied_by_umoci_and_by_us_are_the_tree() -> None:
     seen: set[str] = set()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from support.trees import describe, names_below
+from support.trees import deep_folder, describe, names_below
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.changes import Changes
@@ -230,3 +230,11 @@ def test_unpack_reads_what_pack_writes_without_compression(root: Path, out: Path
     again.mkdir()
     unpack(io.BytesIO(packed.file.open().read()), Boundary(again))
     assert (again / "d/one").read_text() == "d/one"
+
+
+def test_a_file_is_packed_however_deep_it_lies(tmp_path: Path, out: Path) -> None:
+    with deep_folder(tmp_path, 1100, "a") as deep:
+        path = "/a" * 1100 + "/file"
+        packed = pack_paths([path], Boundary(deep), out, PLAIN)
+        with tarfile.open(fileobj=io.BytesIO(packed.file.open().read())) as archive:
+            assert archive.getnames()[-2:] == [path[1:-5], path[1:]]

@@ -1,8 +1,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import parents
 
 BOUNDARY = Boundary(Path("/"), frozenset({"/proc", "/etc/hosts", "/var/run/secrets"}))
 
@@ -28,3 +31,12 @@ def test_in_root_paths_are_paths_below_the_root() -> None:
     assert Boundary(Path("/tmp/root")).host("/") == "/tmp/root"
     assert Boundary(Path("/")).host("/etc") == "/etc"
     assert Boundary(Path("/")).host("/") == "/"
+
+
+PATHS = st.lists(st.sampled_from(["a", "ab", "b"]), max_size=4).map(lambda names: "/" + "/".join(names))
+
+
+@given(PATHS, st.frozensets(PATHS, max_size=4))
+def test_a_path_is_excluded_with_any_of_its_parents(path: str, excluded: frozenset[str]) -> None:
+    expected = not excluded.isdisjoint({path, *parents(path)})
+    assert Boundary(Path("/"), excluded).is_excluded(path) is expected

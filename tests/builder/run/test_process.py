@@ -233,6 +233,15 @@ def test_a_daemon_that_is_always_another_process_is_killed_too(shell: Shell) -> 
     assert shell.left() == []
 
 
+def test_what_has_ended_is_reaped_though_no_time_is_left_to_wait() -> None:
+    before = reaper.children()
+    ended = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    reaper.reap(before, 0)
+    assert reaper.children() == before
+    ended.wait()
+
+
 def test_processes_that_were_there_before_a_step_outlive_it(shell: Shell) -> None:
     before = subprocess.Popen(["sleep", "100"])
     try:
@@ -262,6 +271,7 @@ def test_an_exception_out_of_a_signal_handler_ends_the_step(shell: Shell) -> Non
     assert shell.left() == []
 
 
+@pytest.mark.timeout(10)
 def test_output_that_cannot_be_passed_on_ends_the_step(shell: Shell) -> None:
     def fail(chunk: bytes) -> None:
         raise OSError("no space")

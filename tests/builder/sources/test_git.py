@@ -10,10 +10,14 @@ from pathlib import Path
 
 import pytest
 import urllib3
+from dulwich.object_store import MemoryObjectStore
+from dulwich.objects import Blob, Tree
 
+from support.folders import remove_tree
 from support.git import WHY_NO_GIT, daemon, git, make_repository, smart_http
 from yadokari_builder.dockerfile.gitref import parse_git_ref
 from yadokari_builder.errors import ContextError
+from yadokari_builder.sources.checkout import Checkout
 from yadokari_builder.sources.git import GitSource
 from yadokari_builder.sources.web import DownloadError
 
@@ -57,6 +61,25 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     with request.param(place) as address:
         yield Served(folder, address, old, git(folder, "rev-parse", "HEAD"))
     gc.collect()
+
+
+def test_a_repository_may_be_deep(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    blob = Blob.from_string(b"content")
+    tree = Tree()
+    tree.add(b"file", 0o100644, blob.id)
+    store.add_object(blob)
+    store.add_object(tree)
+    for _ in range(1100):
+        above = Tree()
+        above.add(b"a", 0o040000, tree.id)
+        store.add_object(above)
+        tree = above
+    Checkout(store, "deep", 1_000_000_000).write(tree.id, tmp_path)
+    folder = tmp_path / ("a/" * 1100)
+    assert (folder / "file").read_text() == "content"
+    assert {path.stat().st_mtime for path in (folder / "file", folder, tmp_path / "a")} == {1_000_000_000}
+    remove_tree(tmp_path / "a")
 
 
 def check_out(text: str, tmp_path: Path, *, keep_git_dir: bool = False) -> Path:

@@ -61,9 +61,7 @@ def read_shell(node: Node) -> Shell:
     no_flags(node)
     need_some(node)
     if not node.arguments.json:
-        raise LanguageError(
-            f"SHELL requires the arguments to be in JSON form: {node.origin.text}", node.words[0]
-        )
+        raise LanguageError("SHELL requires the arguments to be in JSON form", node.words[0])
     return Shell(node.words)
 
 

@@ -52,7 +52,7 @@ def read_onbuild(node: Node) -> Onbuild:
         raise LanguageError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", node.words[0])
     if trigger in ("MAINTAINER", "FROM"):
         raise LanguageError(f"{trigger} isn't allowed as an ONBUILD trigger", node.words[0])
-    expression = _ONBUILD.sub("", node.origin.text, count=1)
+    expression = _ONBUILD.sub("", node.source, count=1)
     for body in node.heredocs:
         expression += f"\n{body.content}{body.mark.name}"
     return Onbuild(expression)

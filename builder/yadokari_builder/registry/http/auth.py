@@ -22,6 +22,7 @@ from yadokari_builder.registry.http.transport import Answer, Transport, Transpor
 
 _MAX_TOKEN_ANSWER = 1024 * 1024
 _DEFAULT_LIFE = 60.0
+_MAX_LIFE = 24 * 3600.0
 _CLIENT = "yadokari"
 
 
@@ -185,4 +186,4 @@ def _read_token(body: bytes, what: str) -> tuple[str, float]:
         value, life = None, _DEFAULT_LIFE
     if not isinstance(value, str) or not value.isascii() or not value.isprintable() or len(value) > 65536:
         raise RegistryError(f"{what}: its answer holds no token")
-    return value, float(life) if isinstance(life, int | float) and life > 0 else _DEFAULT_LIFE
+    return value, min(life, _MAX_LIFE) if isinstance(life, int | float) and life > 0 else _DEFAULT_LIFE

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+_GAP = re.compile(r"[ \t,]*")
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _PARAMETER = re.compile(rf'({_WORD})\s*=\s*(?:({_WORD})|"((?:[^"\\]|\\.)*)")')
 _SCHEME = re.compile(rf"({_WORD})(?=[\s,]|$)")
@@ -43,4 +44,5 @@ def _value(parameter: re.Match[str]) -> str:
 
 
 def _after_gap(header: str, position: int) -> int:
-    return len(header) - len(header[position:].lstrip(" \t,"))
+    gap = _GAP.match(header, position)
+    return gap.end() if gap else position

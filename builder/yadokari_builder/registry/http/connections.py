@@ -117,6 +117,17 @@ class _Response(http.client.HTTPResponse):
         super().begin()
         self._stream.left = None
 
+    def _read_and_discard_trailer(self) -> None:
+        self._stream.left = _MAX_HEAD
+        super()._read_and_discard_trailer()  # type: ignore[misc]
+        self._stream.left = None
+
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            raise ValueError("a chunk of less than nothing")  # which http.client takes for a broken answer
+        return size
+
 
 class _Stream(io.RawIOBase):
     """What comes from a connection; `left` bounds the bytes."""
@@ -140,7 +151,7 @@ class _Stream(io.RawIOBase):
         if self.left is not None:
             self.left -= size or 0
             if self.left < 0:
-                raise OSError(f"the head of the answer is longer than {_MAX_HEAD} bytes")
+                raise OSError(f"the answer's headers are longer than {_MAX_HEAD} bytes")
         return size
 
     def close(self) -> None:

@@ -3,12 +3,13 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http.client import BadStatusLine
 from threading import Lock
 from typing import BinaryIO
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError, SSLError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, SSLError
 
 from yadokari_builder.errors import RegistryError
 from yadokari_builder.registry.http.connections import Network
@@ -54,6 +55,9 @@ class Answer:
         """
         try:
             data = self.response.read(limit + 1)
+            # Only the reading of nothing tells whether that was all.
+            while len(data) <= limit and (more := self.response.read(limit + 1 - len(data))):
+                data += more
         except (HTTPError, OSError) as error:
             raise TransportError(
                 f"the answer broke off: {describe_failure(error)}", temporary=True
@@ -198,6 +202,8 @@ def describe_failure(error: Exception) -> str:
             return f"its certificate is not trusted ({_reason(error)}); SSL_CERT_FILE can name a CA bundle"
         case SSLError():
             return f"TLS failed ({_reason(error)})"
+        case ProtocolError(args=(*_, BadStatusLine() as line)) if not isinstance(line, ConnectionError):
+            return f"it does not answer in HTTP: {_reason(line)}"
     return _reason(error)
 
 
