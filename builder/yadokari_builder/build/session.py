@@ -24,7 +24,6 @@ from yadokari_builder.build.stages import Build
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.pack import PackedLayer
-from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
@@ -32,7 +31,7 @@ from yadokari_builder.outputs.docker_archive import write_docker_archive
 from yadokari_builder.outputs.files import naming, write_digest
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
-from yadokari_builder.plan.plan import ImageBase, Plan
+from yadokari_builder.plan.plan import Plan
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import FileLayer, LayerSource
@@ -73,16 +72,14 @@ class Session:
     phases: list[Phase] = field(default_factory=list)
     progress: Progress = field(default_factory=lambda: Progress(0))
     _layers: dict[str, LayerSource] = field(default_factory=dict)
-    _pulled: dict[Digest, PulledImage] = field(default_factory=dict)
 
     def run(self) -> BuildResult:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = self._destinations()
-        epoch = read_epoch(self.spec, self.environment)
         registries = open_registries(self.spec, self.environment)
         puller = Puller(registries.pulling, registries.mirrors)
         lodging = open_lodging(self.root)
-        packing = read_packing(self.spec, epoch, self._folder(lodging, "layers"))
+        packing = read_packing(self.spec, None, self._folder(lodging, "layers"))
         boundary = lodging.boundary(own_mounts())
         with self._phase("plan"):
             context = open_context(
@@ -99,14 +96,13 @@ class Session:
             for note in draft.notes():
                 logger.warning("%s", note)
             plan = draft.approved()
-        platform = plan.target.state.image.platform
+        packing = replace(packing, timestamp=read_epoch(self.spec, self.environment, plan.epoch))
         roots = Roots(
             lodging,
             boundary,
             self._folder(lodging, "staging"),
             context.root,
             read_ignored(text),
-            lambda reference: puller.resolve(reference, platform),
         )
         bench = self._bench(lodging, boundary, roots)
         if not destinations:
@@ -161,13 +157,7 @@ class Session:
         platform = Platform("linux", machine.machine()).normalized()
         args = {name: self._build_arg(name, value) for name, value in self.spec.build_args.items()}
         present = {name: value for name, value in args.items() if value is not None}
-
-        def base_image(reference: Reference, platform: Platform) -> Image:
-            pulled = puller.resolve(reference, platform)
-            self._pulled[pulled.image.manifest_digest] = pulled
-            return pulled.image
-
-        return make_draft(text, present, platform, self.spec.target, base_image)
+        return make_draft(text, present, platform, self.spec.target, puller.resolve)
 
     def _build_arg(self, name: str, value: str | None) -> str | None:
         """Return a build argument's value; one without a value is the environment's, as for docker build."""
@@ -216,9 +206,7 @@ class Session:
             made(FileLayer(layer.layer, str(layer.path)))
 
         lowest = plan.chain()[0].base
-        for layer in (
-            self._pulled[lowest.image.manifest_digest].layers if isinstance(lowest, ImageBase) else ()
-        ):
+        for layer in lowest.layers if isinstance(lowest, PulledImage) else ():
             made(layer)
         self.progress = Progress(plan.total_steps)
         # From here on the root is the image's: nothing may be imported from it, nothing of ours read by it.
@@ -232,7 +220,7 @@ class Session:
             packing = replace(packing, watch=pusher.begin_layer if pusher else None)
             # What counts as changed in all of a stage is found by comparing, which needs the content.
             plan = plan.with_content() if single else plan
-            build = Build(plan, roots, bench, self._pulled, packing, single, self.progress, packed, now)
+            build = Build(plan, roots, bench, packing, single, self.progress, packed, now)
             finished = build.run()
         return assemble(plan, finished, self.spec.labels, now())
 

@@ -53,10 +53,13 @@ def end_all(kept: frozenset[int], *, grace: float = 0.0) -> None:
 
 def _wait_for_end(kept: frozenset[int], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while (left := _descendants(kept)) and time.monotonic() < deadline:
+    while left := _descendants(kept):
+        # What has ended is reaped first: on a busy machine the search alone may take longer than `seconds`.
         for pid in left:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() >= deadline:
+            return
         time.sleep(_PAUSE / 5)
 
 
