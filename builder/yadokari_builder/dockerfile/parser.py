@@ -1,6 +1,6 @@
 """A Dockerfile as a whole: from its text to stages of instructions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from yadokari_builder.dockerfile.directives import Directive
@@ -62,10 +62,15 @@ def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
 
 def _parse(text: str, file: str) -> Dockerfile:
     tree = read_tree(text, file)
+    return assemble(tree, read_instructions(tree), file)
+
+
+def assemble(tree: Tree, instructions: Iterable[Instruction], file: str) -> Dockerfile:
+    """Divide the instructions of a tree into stages; raises DockerfileError."""
     meta_args: list[Arg] = []
     bases: list[From] = []
     bodies: list[list[Instruction]] = []
-    for instruction in read_instructions(tree):
+    for instruction in instructions:
         match instruction:
             case From():
                 bases.append(instruction)

@@ -1,6 +1,6 @@
 import pytest
 
-from yadokari_builder.dockerfile.expand import Variables, expand, expand_from, expand_with
+from yadokari_builder.dockerfile.expand import Variables, expand, expand_with
 from yadokari_builder.dockerfile.instructions import (
     Add,
     Cmd,
@@ -9,7 +9,6 @@ from yadokari_builder.dockerfile.instructions import (
     Entrypoint,
     Env,
     Expose,
-    From,
     Healthcheck,
     Heredoc,
     Instruction,
@@ -100,21 +99,6 @@ def test_a_volume_that_becomes_empty_is_refused() -> None:
         expand(Volume(("$no",)), {})
 
 
-@pytest.mark.parametrize("platform", ["linux", "arm64", "amd64", "Linux", "windows(10.0)"])
-def test_half_a_platform_will_do(platform: str) -> None:
-    assert expand_from(From("a", None, platform), {}).platform == platform
-
-
-def test_a_platform_that_is_none_is_refused_with_its_line() -> None:
-    base = parse("# x\nFROM --platform=what a").stages[0].base
-    with pytest.raises(DockerfileError) as refused:
-        expand_from(base, {})
-    assert str(refused.value).splitlines()[0] == (
-        'Dockerfile:2: failed to parse platform what: "what": unknown operating system or architecture: '
-        "invalid argument"
-    )
-
-
 def test_a_run_of_nothing_is_refused() -> None:
     (run,) = parse("FROM a\nRUN []").stages[0].instructions
     with pytest.raises(DockerfileError, match="Dockerfile:2: arguments are required"):
@@ -131,25 +115,3 @@ def test_a_command_with_bytes_that_are_no_utf8_is_refused_as_in_buildkit(text: s
 def test_a_script_may_hold_any_bytes() -> None:
     (run,) = parse("FROM a\nRUN <<E\n#!/bin/sh\n\udce9\nE").stages[0].instructions
     assert expand(run, {}) == run
-
-
-def test_from_is_expanded_with_quotes_taken_off() -> None:
-    base = From('"a:$x"', "name", "linux/${y}")
-    assert expand_from(base, {"x": "1", "y": "arm64"}) == From("a:1", "name", "linux/arm64")
-
-
-@pytest.mark.parametrize(
-    ("base", "message"),
-    [
-        (From("$no"), "base name ($no) should not be blank"),
-        (From("a", None, "$x"), "empty platform value from expression $x"),
-        (From("a", None, "$BULIDPLATFORM"), "empty platform value from expression $BULIDPLATFORM "
-         "(did you mean BUILDPLATFORM?)"),
-        (From("a", None, "linux/$x"), 'failed to parse platform linux/$x: "" is an invalid component of '
-         '"linux/": platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument'),
-    ],
-)  # fmt: skip
-def test_a_from_that_names_nothing_is_refused(base: From, message: str) -> None:
-    with pytest.raises(DockerfileError) as refused:
-        expand_from(base, {"BUILDPLATFORM": "linux/amd64"})
-    assert refused.value.message == message
