@@ -11,8 +11,9 @@ from typing import Any
 import urllib3
 from kubernetes import client, config
 
-from yadokari_operator.models.build import API_VERSION, GROUP, PLURAL, VERSION, ImageBuild, Key, belongs_to
-from yadokari_operator.models.status import Status, format_status
+from yadokari_api.imagebuild import ImageBuild, belongs_to
+from yadokari_api.keys import API_VERSION, GROUP, PLURAL, VERSION, Key
+from yadokari_api.status import Status, format_status
 
 Resource = Mapping[str, Any]
 

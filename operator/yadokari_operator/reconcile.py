@@ -8,19 +8,21 @@ one pod of a run.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from yadokari_api import reasons
+from yadokari_api.fields import seconds
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.reasons import Reason, Retry
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_api.status import Status
 from yadokari_contract.result import Failure
 from yadokari_operator import status
-from yadokari_operator.models.build import ImageBuild
-from yadokari_operator.models.fields import seconds
-from yadokari_operator.models.spec import ImageBuildSpec
-from yadokari_operator.models.status import Status
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name, short_hash
-from yadokari_operator.pods.observed import Built, Failed, Pod, Retry, Running, Waiting
+from yadokari_operator.pods.observed import Built, Failed, Pod, Running, Waiting
 from yadokari_operator.pods.render import ConfigMapData, Inputs, Manifest, config_maps, pod
 from yadokari_operator.settings import Settings
 from yadokari_operator.status import Event
@@ -71,10 +73,15 @@ Action = Create | DeletePod | DeleteConfigMap
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to do, in this order: the actions, then the event, then the status; and when to look again."""
+    """What to do, in this order: the actions, then the event, then the status; and when to look again.
+
+    `unacted` is how far the run has come without the actions: what is reported of it where the API server
+    refuses one.
+    """
 
     actions: tuple[Action, ...]
     status: Status
+    unacted: Status
     event: Event | None
     look_again: float | None
 
@@ -83,7 +90,7 @@ class Decision:
 class Missing:
     """Why the inputs cannot be known yet."""
 
-    reason: str
+    reason: Reason
     message: str
 
 
@@ -93,7 +100,7 @@ def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision
     try:
         spec = ImageBuildSpec.model_validate(build.spec)
     except ValidationError as error:
-        failure = Failure("InvalidSpec", _explain(error))
+        failure = Failure(reasons.INVALID_SPEC.name, _explain(error))
         report = status.failed(build, Status(), now, failure, None)
         return _decided(build, _cleaning(observed, ""), report)
     inputs = gather(spec, observed.config_maps)
@@ -104,8 +111,8 @@ def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision
 
 def rejected(build: ImageBuild, decision: Decision, message: str, now: datetime) -> Decision:
     """Decide what to report when the API server refused to make what `decision` wanted."""
-    run = decision.status.model_copy(update={"attempt": decision.status.attempt - 1, "pod_name": None})
-    return _decided(build, [], status.blocked(build, run, now, "PodRejected", message), _AFTER_REJECTION)
+    report = status.blocked(build, decision.unacted, now, reasons.POD_REJECTED, message)
+    return _decided(build, [], report, look_again=_AFTER_REJECTION)
 
 
 def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | Missing:
@@ -118,7 +125,7 @@ def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | 
         name = spec.context.config_map.name
         context = maps.get(name)
         if context is None:
-            return Missing("ContextNotFound", f"ConfigMap {name} of spec.context does not exist")
+            return Missing(reasons.CONTEXT_NOT_FOUND, f"ConfigMap {name} of spec.context does not exist")
     return Inputs(spec, dockerfile, context, _hash(spec, dockerfile, context))
 
 
@@ -128,11 +135,13 @@ def _dockerfile(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> str 
     source = spec.dockerfile_from.config_map_key_ref
     found = maps.get(source.name)
     if found is None:
-        return Missing("DockerfileNotFound", f"ConfigMap {source.name} of spec.dockerfileFrom does not exist")
+        return Missing(
+            reasons.DOCKERFILE_NOT_FOUND, f"ConfigMap {source.name} of spec.dockerfileFrom does not exist"
+        )
     if source.key not in found.text:
         keys = ", ".join(sorted(found.text)) or "none"
         message = f"ConfigMap {source.name} has no key {source.key}: its keys are {keys}"
-        return Missing("DockerfileNotFound", message)
+        return Missing(reasons.DOCKERFILE_NOT_FOUND, message)
     return found.text[source.key]
 
 
@@ -183,13 +192,12 @@ class _Run:
 
     def _look_at(self, latest: Pod) -> Decision:
         build, now = self.build, self.now
-        run = self.status.model_copy(
-            update={
-                "attempt": latest.attempt,
-                "retries": latest.retries,
-                "pod_name": latest.name,
-                "start_time": self.status.start_time or status.format_time(latest.created),
-            }
+        run = replace(
+            self.status,
+            attempt=latest.attempt,
+            retries=latest.retries,
+            pod_name=latest.name,
+            start_time=self.status.start_time or status.format_time(latest.created),
         )
         match latest.outcome:
             case Built(result, finished):
@@ -209,10 +217,10 @@ class _Run:
         timeout = self.inputs.spec.timeout
         if now > latest.created + timedelta(seconds=seconds(timeout)):
             message = f"the pod did not start within {timeout}: {problem or 'no reason is known'}"
-            report = status.failed(build, run, now, Failure("Timeout", message), now)
+            report = status.failed(build, run, now, Failure(reasons.TIMEOUT.name, message), now)
             return self._decided(report, DeletePod(latest.name))
         if problem:
-            return self._decided(status.blocked(build, run, now, "PodPending", problem))
+            return self._decided(status.blocked(build, run, now, reasons.POD_PENDING, problem))
         return self._decided(status.waiting(build, run, now, f"pod {latest.name} is about to start"))
 
     def _after_failure(self, latest: Pod, outcome: Failed, run: Status) -> Decision:
@@ -229,7 +237,7 @@ class _Run:
     def _start(self, attempt: int, retries: int) -> Decision:
         """Begin an attempt; of those before, the latest pod is kept for its log."""
         name = pod_name(self.build.key.name, self.inputs.hash, attempt)
-        run = self.status.model_copy(update={"attempt": attempt, "retries": retries, "pod_name": name})
+        run = replace(self.status, attempt=attempt, retries=retries, pod_name=name)
         report = status.waiting(self.build, run, self.now, f"pod {name} is about to start")
         manifests = [
             *config_maps(self.build, self.inputs),
@@ -240,7 +248,7 @@ class _Run:
 
     def _decided(self, report: Status, *actions: Action, look_again: float = _RESYNC) -> Decision:
         cleaning = _cleaning(self.observed, self.inputs.hash)
-        return _decided(self.build, [*cleaning, *actions], report, look_again)
+        return _decided(self.build, [*cleaning, *actions], report, self.status, look_again)
 
     def _is_lost(self, pod: Pod) -> bool:
         return pod.deleted is not None and self.now > pod.deleted + _GRACE
@@ -251,11 +259,16 @@ class _Run:
 
 
 def _decided(
-    build: ImageBuild, actions: Iterable[Action], report: Status, look_again: float = _RESYNC
+    build: ImageBuild,
+    actions: Iterable[Action],
+    report: Status,
+    unacted: Status | None = None,
+    look_again: float = _RESYNC,
 ) -> Decision:
     return Decision(
         actions=tuple(actions),
         status=report,
+        unacted=unacted or report,
         event=status.event(build.status, report),
         look_again=None if report.finished else look_again,
     )

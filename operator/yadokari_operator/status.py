@@ -5,16 +5,17 @@ status. What the same observations lead to is the same, so a status is only writ
 """
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Any
 
+from yadokari_api import reasons
+from yadokari_api.conditions import Condition, ConditionType, Truth, carried_over
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import API_VERSION, GROUP, KIND
+from yadokari_api.reasons import Reason
+from yadokari_api.status import BuildFailure, Phase, Status
 from yadokari_contract.result import BuildResult, Failure
-from yadokari_operator.conditions import Condition, ConditionType, Truth, carried_over
-from yadokari_operator.models.build import API_VERSION, GROUP, KIND, ImageBuild
-from yadokari_operator.models.status import BuildFailure, Phase, Status
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
@@ -23,11 +24,8 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Succeeded": {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"},
     "Failed": {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"},
 }
-_WAITING = "Pending"
 _LONGEST_EVENT = 1024
 _LAST_LINE = 10**6
-
-Changes = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +40,25 @@ class Event:
 
 def waiting(build: ImageBuild, run: Status, now: datetime, message: str) -> Status:
     """Report that the build has not begun, with nothing but time in its way."""
-    return _status(build, run, now, "Pending", _WAITING, message)
+    return _status(build, run, now, "Pending", reasons.PENDING.name, message)
 
 
-def blocked(build: ImageBuild, run: Status, now: datetime, reason: str, message: str) -> Status:
+def blocked(build: ImageBuild, run: Status, now: datetime, reason: Reason, message: str) -> Status:
     """Report that something is missing that may still come: a ConfigMap, a Secret, room on a node."""
-    return _status(build, run, now, "Pending", reason, message, ready="False")
+    return _status(build, run, now, "Pending", reason.name, message, ready="False")
 
 
 def building(build: ImageBuild, run: Status, now: datetime) -> Status:
     """Report that the executor runs."""
     message = f"attempt {run.attempt} runs in pod {run.pod_name}"
-    return _status(build, run, now, "Building", "Building", message)
+    return _status(build, run, now, "Building", reasons.BUILDING.name, message)
 
 
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: Failure) -> Status:
     """Report that an attempt failed and another one follows."""
     message = f"attempt {run.attempt} failed and is followed by another one: {failure.message}"
-    return _status(build, run, now, "Retrying", failure.reason, message, {"failure": _failure(failure)})
+    run = replace(run, failure=_failure(failure))
+    return _status(build, run, now, "Retrying", failure.reason, message)
 
 
 def succeeded(
@@ -67,26 +66,26 @@ def succeeded(
 ) -> Status:
     """Report that the image is built, and pushed to `image` and all other destinations."""
     message = f"{image} was built and pushed with digest {result.digest}"
-    changes: Changes = {"image": image, "digest": result.digest, "failure": None, **_end(run, end)}
-    return _status(build, run, now, "Succeeded", "Succeeded", message, changes)
+    run = replace(_ended(run, end), image=image, digest=result.digest, failure=None)
+    return _status(build, run, now, "Succeeded", reasons.SUCCEEDED.name, message)
 
 
 def failed(build: ImageBuild, run: Status, now: datetime, failure: Failure, end: datetime | None) -> Status:
     """Report that the build failed for good; without `end`, that it never began."""
-    changes: Changes = {"failure": _failure(failure), **_end(run, end)}
-    return _status(build, run, now, "Failed", failure.reason, failure.message, changes)
+    run = replace(run if end is None else _ended(run, end), failure=_failure(failure))
+    return _status(build, run, now, "Failed", failure.reason, failure.message)
 
 
 def kept(build: ImageBuild) -> Status:
     """Report the same as before, for the generation of the spec that was seen now."""
-    seen = {"observed_generation": build.generation}
-    conditions = tuple(condition.model_copy(update=seen) for condition in build.status.conditions)
-    return build.status.model_copy(update={**seen, "conditions": conditions})
+    seen = build.generation
+    conditions = tuple(replace(condition, observed_generation=seen) for condition in build.status.conditions)
+    return replace(build.status, observed_generation=seen, conditions=conditions)
 
 
 def event(old: Status, new: Status) -> Event | None:
     """Tell people what happened between two statuses, if anything did."""
-    if _happening(new) == _happening(old) or _reason(new) == _WAITING:
+    if _happening(new) == _happening(old) or _reason(new) == reasons.PENDING.name:
         return None
     warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
     return Event(warning, _reason(new), new.message[:_LONGEST_EVENT], "/".join(_happening(new)))
@@ -125,7 +124,6 @@ def _status(
     phase: Phase,
     reason: str,
     message: str,
-    changes: Changes = MappingProxyType({}),
     *,
     ready: Truth | None = None,
 ) -> Status:
@@ -141,14 +139,12 @@ def _status(
         )
         for kind, truth in truths.items()
     ]
-    return run.model_copy(
-        update={
-            "observed_generation": build.generation,
-            "phase": phase,
-            "message": message,
-            "conditions": carried_over(conditions, build.status.conditions),
-            **changes,
-        }
+    return replace(
+        run,
+        observed_generation=build.generation,
+        phase=phase,
+        message=message,
+        conditions=carried_over(conditions, build.status.conditions),
     )
 
 
@@ -179,14 +175,10 @@ def _failure(failure: Failure) -> BuildFailure:
     )
 
 
-def _end(run: Status, end: datetime | None) -> Changes:
-    if end is None:
-        return {}
+def _ended(run: Status, end: datetime) -> Status:
     start = datetime.fromisoformat(run.start_time) if run.start_time else end
-    return {
-        "completion_time": format_time(end),
-        "duration": format_duration(max(0, round((end - start).total_seconds()))),
-    }
+    duration = format_duration(max(0, round((end - start).total_seconds())))
+    return replace(run, completion_time=format_time(end), duration=duration)
 
 
 def format_duration(seconds: int) -> str:

@@ -6,17 +6,17 @@ from hypothesis import strategies as st
 
 from support import resources
 from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
+from yadokari_api.imagebuild import belongs_to
+from yadokari_api.reasons import Retry
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, format_result
-from yadokari_operator.models.build import belongs_to
-from yadokari_operator.models.spec import ImageBuildSpec
 from yadokari_operator.pods import render
 from yadokari_operator.pods.observed import (
     Built,
     Failed,
     Outcome,
     Pod,
-    Retry,
     Running,
     Waiting,
     parse_pod,

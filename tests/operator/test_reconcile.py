@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ from support.resources import (
     waiting,
     with_status,
 )
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.status import Status
 from yadokari_contract.exitcodes import ExitCode
-from yadokari_operator.models.build import ImageBuild
-from yadokari_operator.models.status import Status
 from yadokari_operator.pods.observed import Pod, parse_pod
 from yadokari_operator.pods.render import ConfigMapData
 from yadokari_operator.reconcile import (
@@ -310,7 +311,7 @@ def test_a_pod_that_vanished_is_followed_by_another() -> None:
 
 def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
     build, manifest = begun()
-    second = build.status.model_copy(update={"attempt": 2, "retries": 1})
+    second = replace(build.status, attempt=2, retries=1)
     before = attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=3600))
     (made,) = created(decide(with_status(build, second), before))
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "3"

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yadokari_api.keys import Key
 from yadokari_operator.handlers.references import References
-from yadokari_operator.models.build import Key
 
 keys = st.builds(Key, st.sampled_from(["n1", "n2"]), st.sampled_from("ab"))
 config_maps = st.frozensets(st.sampled_from(["x", "y", "z"]))

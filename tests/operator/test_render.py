@@ -1,8 +1,8 @@
 from typing import Any
 
 from support.resources import SPEC, image_build
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import parse_arguments
-from yadokari_operator.models.spec import ImageBuildSpec
 from yadokari_operator.pods.render import ConfigMapData, Inputs, config_maps, pod
 from yadokari_operator.settings import Settings
 

@@ -1,12 +1,14 @@
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from support.resources import DIGEST, IMAGE, NOW, image_build, time, with_status
+from yadokari_api import reasons
+from yadokari_api.status import Status
 from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator import status
-from yadokari_operator.models.status import Status
 
 RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
 FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
@@ -24,7 +26,7 @@ def test_a_build_on_its_way_is_reconciling_and_neither_ready_nor_not() -> None:
 
 def test_a_build_that_lacks_something_or_tries_again_is_not_ready_but_reconciling() -> None:
     expected = {"Ready": "False", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"}
-    assert truths(status.blocked(image_build(), RUN, NOW, "PodPending", "no secret")) == expected
+    assert truths(status.blocked(image_build(), RUN, NOW, reasons.POD_PENDING, "no secret")) == expected
     assert truths(status.retrying(image_build(), RUN, NOW, FAILURE)) == expected
 
 
@@ -101,7 +103,7 @@ def test_people_are_told_what_happened_once() -> None:
         (status.succeeded(image_build(), RUN, NOW, IMAGE, BuildResult(), NOW), False),
         (status.failed(image_build(), RUN, NOW, FAILURE, NOW), True),
         (status.retrying(image_build(), RUN, NOW, FAILURE), True),
-        (status.blocked(image_build(), RUN, NOW, "PodPending", "no secret"), True),
+        (status.blocked(image_build(), RUN, NOW, reasons.POD_PENDING, "no secret"), True),
     ],
 )
 def test_troubles_are_warnings(made: Status, warning: bool) -> None:
@@ -115,6 +117,6 @@ def test_ordinary_waiting_is_no_event() -> None:
 
 
 def test_events_of_two_attempts_have_different_tokens() -> None:
-    second = RUN.model_copy(update={"attempt": 2})
+    second = replace(RUN, attempt=2)
     events = [status.event(Status(), status.building(image_build(), run, NOW)) for run in (RUN, second)]
     assert len({event.token for event in events if event}) == 2

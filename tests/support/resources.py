@@ -4,9 +4,9 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.status import Status, format_status
 from yadokari_contract.result import BuildResult, Failure, format_result
-from yadokari_operator.models.build import ImageBuild
-from yadokari_operator.models.status import Status, format_status
 from yadokari_operator.pods.observed import Pod, parse_pod
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
+from yadokari_api.imagebuild import ImageBuild, belongs_to
+from yadokari_api.keys import LABEL_BUILD, Key
+from yadokari_api.spec import referenced_config_maps
 from yadokari_operator.cluster import Cluster, RejectedError
-from yadokari_operator.models.build import ImageBuild, Key, belongs_to
-from yadokari_operator.models.spec import referenced_config_maps
-from yadokari_operator.pods.names import LABEL_BUILD, label_value
+from yadokari_operator.pods.names import label_value
 from yadokari_operator.pods.observed import parse_pod
 from yadokari_operator.pods.render import ConfigMapData
 from yadokari_operator.reconcile import (

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import kopf
 
+from yadokari_api.keys import Key
 from yadokari_operator.cluster import Cluster, ClusterError
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.watches import watch_settings, watches
 from yadokari_operator.handlers.workers import Workers
-from yadokari_operator.models.build import Key
 from yadokari_operator.settings import Settings
 
 logger = logging.getLogger(__name__)

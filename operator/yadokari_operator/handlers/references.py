@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from yadokari_operator.models.build import Key
+from yadokari_api.keys import Key
 
 
 class References:

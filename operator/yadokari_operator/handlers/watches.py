@@ -9,11 +9,10 @@ from typing import Any
 
 import kopf
 
+from yadokari_api.keys import GROUP, KIND, LABEL_BUILD, PLURAL, VERSION, Key
+from yadokari_api.spec import referenced_config_maps
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
-from yadokari_operator.models.build import GROUP, KIND, PLURAL, VERSION, Key
-from yadokari_operator.models.spec import referenced_config_maps
-from yadokari_operator.pods.names import LABEL_BUILD
 
 _CHUNK = 500
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from yadokari_operator.models.build import GROUP
+from yadokari_api.keys import GROUP
 
 CONTAINER = "executor"
 """The executor's container; a cluster may put others beside it."""

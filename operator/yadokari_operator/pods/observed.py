@@ -3,22 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import Enum
 from typing import Any
 
+from yadokari_api import reasons
+from yadokari_api.keys import ANNOTATION_RETRIES, CONTAINER, LABEL_ATTEMPT, LABEL_INPUTS
+from yadokari_api.reasons import Reason, Retry
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
-from yadokari_operator.pods.names import ANNOTATION_RETRIES, CONTAINER, LABEL_ATTEMPT, LABEL_INPUTS
-
-
-class Retry(Enum):
-    """Whether a failed attempt is followed by another one."""
-
-    NEVER = "never"
-    COUNTED = "counted"
-    """The network or a registry failed: a few times."""
-    UNCOUNTED = "uncounted"
-    """The cluster took the pod away: as often as that happens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +125,19 @@ def _by_pod(
     reason, message = status.get("reason", ""), status.get("message", "")
     if reason == "DeadlineExceeded":
         limit = resource["spec"].get("activeDeadlineSeconds")
-        return Failure("Timeout", f"the build took longer than its timeout of {limit} s"), Retry.NEVER
+        return _because(reasons.TIMEOUT, f"the build took longer than its timeout of {limit} s")
     if ended.get("reason") == "OOMKilled":
-        return Failure("OOMKilled", _out_of_memory(resource)), Retry.NEVER
+        return _because(reasons.OUT_OF_MEMORY, _out_of_memory(resource))
     if _disrupted(status) or not ended:
-        return Failure(reason or "PodLost", message or "the pod was stopped by the cluster"), Retry.UNCOUNTED
+        lost = reasons.POD_LOST
+        return Failure(reason or lost.name, message or "the pod was stopped by the cluster"), lost.retry
     if reason == "Evicted":
-        return Failure("Evicted", message), Retry.NEVER
+        return _because(reasons.EVICTED, message)
     return None
+
+
+def _because(reason: Reason, message: str) -> tuple[Failure, Retry]:
+    return Failure(reason.name, message), reason.retry
 
 
 def _disrupted(status: Mapping[str, Any]) -> bool:
@@ -170,16 +166,16 @@ def _by_executor(result: BuildResult | None, log: str, ended: Mapping[str, Any])
     code = ExitCode(status) if status in iter(ExitCode) else None
     if result is not None and result.failure is not None:
         return result.failure, _retry(code)
-    kind = "Cancelled" if code is ExitCode.CANCELLED else "ExecutorFailed"
+    reason = reasons.CANCELLED if code is ExitCode.CANCELLED else reasons.EXECUTOR_FAILED
     message = f"the executor ended with exit code {status} and without a result"
     if ended.get("reason") not in (None, "Error", "Completed"):
         message = _sentence(ended["reason"], log or message)
-    return Failure(kind, message, log_tail=log), _retry(code)
+    return Failure(reason.name, message, log_tail=log), _retry(code)
 
 
 def _retry(code: ExitCode | None) -> Retry:
     if code is ExitCode.CANCELLED:
-        return Retry.UNCOUNTED
+        return reasons.CANCELLED.retry
     return Retry.COUNTED if code is not None and code.retryable else Retry.NEVER
 
 

@@ -5,22 +5,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from yadokari_contract.arguments import BuildSpec, format_arguments
-from yadokari_operator.models.build import API_VERSION, KIND, ImageBuild
-from yadokari_operator.models.fields import registry_host, seconds
-from yadokari_operator.models.spec import Executor, ImageBuildSpec, Resources
-from yadokari_operator.pods.names import (
+from yadokari_api.fields import registry_host, seconds
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import (
     ANNOTATION_RETRIES,
+    API_VERSION,
     CONTAINER,
+    KIND,
     LABEL_ATTEMPT,
     LABEL_BUILD,
     LABEL_INPUTS,
-    context_name,
-    dockerfile_name,
-    label_value,
-    pod_name,
-    short_hash,
 )
+from yadokari_api.spec import Executor, ImageBuildSpec, Resources
+from yadokari_contract.arguments import BuildSpec, format_arguments
+from yadokari_operator.pods.names import context_name, dockerfile_name, label_value, pod_name, short_hash
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]

@@ -4,24 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yadokari_operator.models.status import Status, parse_status
-
-GROUP = "yadokari.dev"
-VERSION = "v1alpha1"
-API_VERSION = f"{GROUP}/{VERSION}"
-KIND = "ImageBuild"
-PLURAL = "imagebuilds"
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Key:
-    """What tells one ImageBuild from all others."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.namespace}/{self.name}"
+from yadokari_api.keys import Key
+from yadokari_api.status import Status, parse_status
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from support.resources import SPEC
-from yadokari_operator.models.fields import registry_host, seconds
-from yadokari_operator.models.spec import ImageBuildSpec, referenced_config_maps
-from yadokari_operator.models.status import Status, format_status, parse_status
+from yadokari_api.fields import registry_host, seconds
+from yadokari_api.spec import ImageBuildSpec, referenced_config_maps
+from yadokari_api.status import Status, format_status, parse_status
 from yadokari_operator.status import format_duration
 
 

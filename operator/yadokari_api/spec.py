@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
-from yadokari_operator.models.fields import (
+from yadokari_api.fields import (
     BuildArgName,
     BuildArgValue,
     ConfigMapKey,
