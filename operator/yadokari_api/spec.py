@@ -191,12 +191,6 @@ class ImageBuildSpec(Model):
             raise ValueError(TIMEOUT_RULE)
         return self
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """Names of all Secrets with credentials, each once: those to pull with first."""
-        push = [to.push_secret_ref for to in self.destinations if to.push_secret_ref]
-        return tuple(dict.fromkeys(reference.name for reference in [*self.pull_secret_refs, *push]))
-
 
 def referenced_config_maps(spec: Mapping[str, Any]) -> frozenset[str]:
     """Name the ConfigMaps that a raw spec, right or wrong, takes its Dockerfile and context from."""

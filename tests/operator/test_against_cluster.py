@@ -196,7 +196,7 @@ def test_a_context_reaches_the_executor(builds: Builds) -> None:
 def test_a_missing_secret_is_told_and_waited_for(builds: Builds) -> None:
     builds.apply(
         "secret",
-        f'[ "$DOCKER_AUTH_CONFIG" = \'{{"auths":{{}}}}\' ] || exit 13\n{BUILT}',
+        f'[ "$DOCKER_AUTH_CONFIG_PULL_1" = \'{{"auths":{{}}}}\' ] || exit 13\n{BUILT}',
         pullSecretRefs=[{"name": "pull"}],
     )
     assert '"pull" not found' in builds.wait_for_reason("secret", "PodPending")["message"]

@@ -69,19 +69,6 @@ def test_a_wrong_spec_is_refused(refused: dict[str, Any], why: str) -> None:
         ImageBuildSpec.model_validate(refused)
 
 
-def test_secrets_are_named_once_those_to_pull_with_first() -> None:
-    parsed = ImageBuildSpec.model_validate(
-        spec(
-            pullSecretRefs=[{"name": "pull"}, {"name": "both"}],
-            destinations=[
-                {"image": "a", "pushSecretRef": {"name": "both"}},
-                {"image": "b", "pushSecretRef": {"name": "push"}},
-            ],
-        )
-    )
-    assert parsed.secrets == ("pull", "both", "push")
-
-
 def test_config_maps_are_found_in_a_raw_spec() -> None:
     raw = {"dockerfileFrom": FROM_CONFIG_MAP, "context": {"configMap": {"name": "files"}}}
     assert referenced_config_maps(raw) == {"source", "files"}

@@ -42,10 +42,14 @@ def test_the_pod_has_no_way_to_the_api_server() -> None:
     assert "serviceAccountName" not in spec
 
 
+def test_steps_cannot_forge_packets() -> None:
+    assert container()["securityContext"]["capabilities"] == {"drop": ["NET_RAW"]}
+
+
 def test_the_pod_is_within_the_baseline_standard() -> None:
     spec = made()["spec"]
     assert spec["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
-    assert spec["containers"][0]["securityContext"] == {"runAsUser": 0, "runAsGroup": 0}
+    assert "add" not in spec["containers"][0]["securityContext"]["capabilities"]
     assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
     assert all("hostPath" not in volume for volume in spec["volumes"])
 
@@ -81,16 +85,27 @@ def test_all_mounts_lie_in_the_runtimes_own_directory() -> None:
     assert spec.context == "dir:///yadokari/input/context"
 
 
-def test_secrets_go_into_the_environment_by_reference() -> None:
-    env = container(
-        pullSecretRefs=[{"name": "pull"}],
-        destinations=[{"image": "a", "pushSecretRef": {"name": "push"}}],
-    )["env"]
-    key = ".dockerconfigjson"
-    assert env == [
-        {"name": "DOCKER_AUTH_CONFIG", "valueFrom": {"secretKeyRef": {"name": "pull", "key": key}}},
-        {"name": "DOCKER_AUTH_CONFIG_1", "valueFrom": {"secretKeyRef": {"name": "push", "key": key}}},
-    ]
+def secrets(**spec: Any) -> dict[str, str]:
+    env = container(**spec)["env"]
+    assert {entry["valueFrom"]["secretKeyRef"]["key"] for entry in env} <= {".dockerconfigjson"}
+    return {entry["name"]: entry["valueFrom"]["secretKeyRef"]["name"] for entry in env}
+
+
+def test_secrets_go_into_the_environment_by_reference_each_for_its_purpose() -> None:
+    assert secrets(
+        pullSecretRefs=[{"name": "reader"}, {"name": "mirror"}],
+        destinations=[{"image": "a"}, {"image": "b", "pushSecretRef": {"name": "writer"}}],
+    ) == {
+        "DOCKER_AUTH_CONFIG_PULL_1": "reader",
+        "DOCKER_AUTH_CONFIG_PULL_2": "mirror",
+        "DOCKER_AUTH_CONFIG_PUSH_2": "writer",
+    }
+
+
+def test_a_secret_to_pull_with_that_may_push_too_is_handed_over_twice() -> None:
+    assert secrets(
+        pullSecretRefs=[{"name": "both"}], destinations=[{"image": "a", "pushSecretRef": {"name": "both"}}]
+    ) == {"DOCKER_AUTH_CONFIG_PULL_1": "both", "DOCKER_AUTH_CONFIG_PUSH_1": "both"}
 
 
 def test_the_executor_image_is_the_operators_unless_the_spec_names_one() -> None:

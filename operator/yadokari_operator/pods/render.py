@@ -103,11 +103,11 @@ def _container(inputs: Inputs, executor: Executor, settings: Settings) -> Manife
         "name": CONTAINER,
         "image": executor.image or settings.executor_image,
         "args": format_arguments(build_spec(inputs.spec, settings)),
-        "env": _credentials(inputs.spec.secrets),
+        "env": _credentials(inputs.spec),
         "resources": resources.model_dump(by_alias=True, exclude_defaults=True),
         # Root and the default capabilities: what the baseline Pod Security Standard allows, and what a
-        # RUN step needs to install packages (chown, setuid programs).
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0},
+        # RUN step needs to install packages (chown, setuid programs). None needs to forge packets.
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "capabilities": {"drop": ["NET_RAW"]}},
         # A result is JSON; anything else is the log's end, of an executor that could not write one.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -133,14 +133,20 @@ def build_spec(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
     )
 
 
-def _credentials(secrets: tuple[str, ...]) -> list[Manifest]:
-    """Hand over Secrets as DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1, ...: the executor merges them."""
+def _credentials(spec: ImageBuildSpec) -> list[Manifest]:
+    """Hand over Secrets by purpose: _PULL_1, _PULL_2, ... for bases, _PUSH_N for the N-th destination."""
+    pull = {f"PULL_{n}": secret.name for n, secret in enumerate(spec.pull_secret_refs, 1)}
+    push = {
+        f"PUSH_{n}": to.push_secret_ref.name
+        for n, to in enumerate(spec.destinations, 1)
+        if to.push_secret_ref
+    }
     return [
         {
-            "name": f"DOCKER_AUTH_CONFIG_{number}" if number else "DOCKER_AUTH_CONFIG",
+            "name": f"DOCKER_AUTH_CONFIG_{purpose}",
             "valueFrom": {"secretKeyRef": {"name": secret, "key": ".dockerconfigjson"}},
         }
-        for number, secret in enumerate(secrets)
+        for purpose, secret in (pull | push).items()
     ]
 
 
