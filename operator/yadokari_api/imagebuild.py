@@ -1,20 +1,26 @@
 """An ImageBuild as the cluster holds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from yadokari_api.keys import Key
-from yadokari_api.status import Status, parse_status
+from yadokari_api.keys import ANNOTATION_REBUILD, RUN_DIGITS, Key
+from yadokari_api.status import LastSucceeded, Status, parse_status
+
+_LONGEST_REQUEST = 256
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageBuild:
-    """An ImageBuild; `spec` is raw, since what the API server let through may still be wrong for us."""
+    """An ImageBuild; `spec` is raw, since what the API server let through may still be wrong for us.
+
+    `rebuild` is what the annotation that asks for a new build says, empty where there is none.
+    """
 
     key: Key
     uid: str
     generation: int
+    rebuild: str
     deleted: bool
     spec: Mapping[str, Any]
     status: Status
@@ -27,13 +33,23 @@ class ImageBuild:
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
             generation=metadata.get("generation", 0),
+            rebuild=(metadata.get("annotations") or {}).get(ANNOTATION_REBUILD, "")[:_LONGEST_REQUEST],
             deleted="deletionTimestamp" in metadata,
             spec=resource.get("spec") or {},
-            status=parse_status(resource.get("status")),
+            status=_as_of_now(parse_status(resource.get("status"))),
         )
 
 
-def belongs_to(resource: Mapping[str, Any], build: ImageBuild) -> bool:
-    """Whether a resource is owned by this very ImageBuild, not by an earlier one of the same name."""
-    owners = resource["metadata"].get("ownerReferences", [])
-    return any(owner["uid"] == build.uid for owner in owners)
+def is_controlled_by(resource: Mapping[str, Any], build: ImageBuild) -> bool:
+    """Whether a resource belongs to this very ImageBuild, and not to an earlier one of its name."""
+    owners = resource["metadata"].get("ownerReferences") or []
+    return any(owner["uid"] == build.uid and owner.get("controller") for owner in owners)
+
+
+def _as_of_now(status: Status) -> Status:
+    """Add what the first version of the operator did not write: it named a run by the hash of its inputs."""
+    last = status.last_succeeded
+    if last is None and status.phase == "Succeeded" and status.digest:
+        time, inputs = status.completion_time or "", status.inputs_hash
+        last = LastSucceeded(digest=status.digest, time=time, inputs_hash=inputs)
+    return replace(status, run=status.run or status.inputs_hash[:RUN_DIGITS], last_succeeded=last)

@@ -8,13 +8,22 @@ API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ImageBuild"
 PLURAL = "imagebuilds"
 
+ANNOTATION_REBUILD = f"{GROUP}/rebuild-requested-at"
+"""On an ImageBuild: any change of its value, to anything but nothing, starts a new build."""
+
+RUN_DIGITS = 10
+"""A run, which is one build of one set of inputs, is named by so many hexadecimal digits."""
+
 CONTAINER = "executor"
 """The executor's container; a cluster may put others beside it."""
 
+LABEL_MANAGER = "app.kubernetes.io/managed-by"
+MANAGER = "yadokari"
 LABEL_BUILD = f"{GROUP}/imagebuild"
-LABEL_INPUTS = f"{GROUP}/inputs"
+LABEL_RUN = f"{GROUP}/run"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
 ANNOTATION_RETRIES = f"{GROUP}/retries"
+ANNOTATION_GENERATION = f"{GROUP}/generation"
 
 
 @dataclass(frozen=True, slots=True, order=True)

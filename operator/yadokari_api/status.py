@@ -28,6 +28,17 @@ class BuildFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastSucceeded:
+    """The latest build that succeeded; it stays while others fail."""
+
+    __pydantic_config__ = REPORTED
+
+    digest: Annotated[str, Field(description="Digest of the image's manifest.")]
+    time: Annotated[Time, Field(description="When the build ended.")]
+    inputs_hash: Annotated[str, Field(description="Hash over all that defines the image.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What came of a build so far."""
 
@@ -51,6 +62,13 @@ class Status:
     inputs_hash: Annotated[str, Field(description="Hash over all that defines the image, of this build.")] = (
         ""
     )
+    run: Annotated[str, Field(description="Id of this build, as it stands in its pods' names.")] = ""
+    rebuild_requested_at: Annotated[
+        str, Field(description="Value of the annotation yadokari.dev/rebuild-requested-at that was followed.")
+    ] = ""
+    last_succeeded: Annotated[
+        LastSucceeded | None, Field(description="The latest build that succeeded; failures leave it alone.")
+    ] = None
     failure: Annotated[BuildFailure | None, Field(description="Why the latest attempt failed.")] = None
     conditions: Annotated[
         tuple[Condition, ...],
