@@ -105,7 +105,16 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> 
 _KEPT = frozenset(
     {
         *("type", "description", "default", "enum", "format", "pattern", "required"),
-        *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+        *(
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minimum",
+            "maximum",
+            "minProperties",
+            "maxProperties",
+        ),
         *("x-kubernetes-validations", "x-kubernetes-int-or-string"),
         *("x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
     }

@@ -1,20 +1,17 @@
-"""Write the status of an ImageBuild: one function for each state that a build can be in.
+"""What is reported of an ImageBuild: one function for each state that a build can be in.
 
 Each takes the ImageBuild, the status of the current run so far (`run`) and the time, and gives the whole new
 status. What the same observations lead to is the same, so a status is only written when something happened.
 """
 
-import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from yadokari_api import reasons
 from yadokari_api.conditions import Condition, ConditionType, Truth, carried_over
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.keys import API_VERSION, GROUP, KIND
 from yadokari_api.reasons import Reason
-from yadokari_api.status import BuildFailure, Phase, Status
+from yadokari_api.status import BuildFailure, LastSucceeded, Phase, Status
 from yadokari_contract.result import BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
@@ -24,18 +21,17 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Succeeded": {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"},
     "Failed": {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"},
 }
-_LONGEST_EVENT = 1024
 _LAST_LINE = 10**6
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What people read under `kubectl describe`; `token` is the same for the same happening only."""
-
-    warning: bool
-    reason: str
-    message: str
-    token: str
+def begun(build: ImageBuild, inputs_hash: str = "", run: str = "") -> Status:
+    """Give the status with which a run begins: of the one before, the last success alone is left."""
+    return Status(
+        inputs_hash=inputs_hash,
+        run=run,
+        rebuild_requested_at=build.rebuild or build.status.rebuild_requested_at,
+        last_succeeded=build.status.last_succeeded,
+    )
 
 
 def waiting(build: ImageBuild, run: Status, now: datetime, message: str) -> Status:
@@ -66,7 +62,8 @@ def succeeded(
 ) -> Status:
     """Report that the image is built, and pushed to `image` and all other destinations."""
     message = f"{image} was built and pushed with digest {result.digest}"
-    run = replace(_ended(run, end), image=image, digest=result.digest, failure=None)
+    last = LastSucceeded(digest=result.digest, time=format_time(end), inputs_hash=run.inputs_hash)
+    run = replace(_ended(run, end), image=image, digest=result.digest, failure=None, last_succeeded=last)
     return _status(build, run, now, "Succeeded", reasons.SUCCEEDED.name, message)
 
 
@@ -76,45 +73,11 @@ def failed(build: ImageBuild, run: Status, now: datetime, failure: Failure, end:
     return _status(build, run, now, "Failed", failure.reason, failure.message)
 
 
-def kept(build: ImageBuild) -> Status:
+def kept(build: ImageBuild, run: Status) -> Status:
     """Report the same as before, for the generation of the spec that was seen now."""
     seen = build.generation
-    conditions = tuple(replace(condition, observed_generation=seen) for condition in build.status.conditions)
-    return replace(build.status, observed_generation=seen, conditions=conditions)
-
-
-def event(old: Status, new: Status) -> Event | None:
-    """Tell people what happened between two statuses, if anything did."""
-    if _happening(new) == _happening(old) or _reason(new) == reasons.PENDING.name:
-        return None
-    warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
-    return Event(warning, _reason(new), new.message[:_LONGEST_EVENT], "/".join(_happening(new)))
-
-
-def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, Any]:
-    """Write an Event; its name tells what happened, so that it can be made once only."""
-    token = hashlib.sha256(f"{build.uid}/{event.token}".encode()).hexdigest()[:16]
-    time = format_time(now)
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{build.key.name[:200]}.{token}", "namespace": build.key.namespace},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": KIND,
-            "namespace": build.key.namespace,
-            "name": build.key.name,
-            "uid": build.uid,
-        },
-        "type": "Warning" if event.warning else "Normal",
-        "reason": event.reason,
-        "message": event.message,
-        "firstTimestamp": time,
-        "lastTimestamp": time,
-        "count": 1,
-        "source": {"component": "yadokari"},
-        "reportingComponent": f"{GROUP}/operator",
-    }
+    conditions = tuple(replace(condition, observed_generation=seen) for condition in run.conditions)
+    return replace(run, observed_generation=seen, conditions=conditions)
 
 
 def _status(
@@ -145,23 +108,6 @@ def _status(
         phase=phase,
         message=message,
         conditions=carried_over(conditions, build.status.conditions),
-    )
-
-
-def _reason(status: Status) -> str:
-    return status.conditions[0].reason if status.conditions else ""
-
-
-def _happening(status: Status) -> tuple[str, ...]:
-    """All that tells one happening in the life of an ImageBuild from the others."""
-    generation = "" if status.inputs_hash else str(status.observed_generation)
-    return (
-        status.phase,
-        _reason(status),
-        status.inputs_hash,
-        status.start_time or "",
-        str(status.attempt),
-        generation,
     )
 
 

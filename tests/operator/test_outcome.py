@@ -1,3 +1,4 @@
+import json
 from typing import Any
 
 import pytest
@@ -6,35 +7,25 @@ from hypothesis import strategies as st
 
 from support import resources
 from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
-from yadokari_api.imagebuild import belongs_to
 from yadokari_api.reasons import Retry
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.exitcodes import ExitCode
 from yadokari_contract.result import BuildResult, Failure, format_result
 from yadokari_operator.pods import render
-from yadokari_operator.pods.observed import (
-    Built,
-    Failed,
-    Outcome,
-    Pod,
-    Running,
-    Waiting,
-    parse_pod,
-)
+from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.outcome import Built, Failed, Outcome, Running, Waiting, outcome_of
 from yadokari_operator.settings import Settings
 
 
-def manifest(**changes: Any) -> dict[str, Any]:
-    inputs = render.Inputs(ImageBuildSpec.model_validate(SPEC | changes), "FROM busybox\n", None, "0" * 64)
-    return render.pod(image_build(), inputs, Settings(), attempt=2, retries=1)
-
-
-def observed(status: dict[str, Any], **changes: Any) -> Pod:
-    return parse_pod(pod_resource(manifest(**changes), status))
+def resource(status: dict[str, Any], *, deleted: str = "", **changes: Any) -> dict[str, Any]:
+    inputs = gather(ImageBuildSpec.model_validate(SPEC | changes), {})
+    assert isinstance(inputs, Inputs)
+    attempt = render.Attempt(run="0" * 10, number=2, retries=1)
+    return pod_resource(render.pod(image_build(), inputs, Settings(), attempt), status, deleted=deleted)
 
 
 def outcome(status: dict[str, Any], **changes: Any) -> Outcome:
-    return observed(status, **changes).outcome
+    return outcome_of(resource(status, **changes))
 
 
 def failure(status: dict[str, Any], **changes: Any) -> tuple[Failure, Retry]:
@@ -43,17 +34,16 @@ def failure(status: dict[str, Any], **changes: Any) -> tuple[Failure, Retry]:
     return found.failure, found.retry
 
 
-def test_a_pod_is_read_as_it_was_written() -> None:
-    pod = observed(resources.RUNNING)
-    assert (pod.name, pod.inputs, pod.attempt, pod.retries) == ("app-0000000000-2", "0" * 10, 2, 1)
-    assert (pod.outcome, pod.deleted, pod.finished) == (Running(), None, False)
+SIDECAR: dict[str, Any] = {"name": "proxy", "state": {"running": {}}}
 
 
-def test_a_pod_belongs_to_the_image_build_of_its_owners_uid() -> None:
-    resource = pod_resource(manifest(), resources.RUNNING)
-    assert belongs_to(resource, image_build())
-    resource["metadata"]["ownerReferences"][0]["uid"] = "another"
-    assert not belongs_to(resource, image_build())
+def beside(status: dict[str, Any], sidecar: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The status of a pod in which another container comes first."""
+    return status | {"containerStatuses": [sidecar, *status["containerStatuses"]]} | changes
+
+
+def test_an_executor_that_runs_is_running() -> None:
+    assert outcome(resources.RUNNING) == Running()
 
 
 def test_a_pod_that_starts_waits_without_a_problem() -> None:
@@ -69,6 +59,34 @@ def test_a_missing_secret_is_a_problem() -> None:
 def test_no_room_on_any_node_is_a_problem() -> None:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     assert outcome({"phase": "Pending", "conditions": [condition]}) == Waiting("Unschedulable: 0/1 nodes")
+
+
+def test_a_container_that_keeps_the_executor_from_starting_is_a_problem_by_its_name() -> None:
+    trouble = {
+        "name": "proxy-init",
+        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}},
+    }
+    status = waiting("PodInitializing") | {"initContainerStatuses": [trouble]}
+    assert outcome(status) == Waiting("container proxy-init: ImagePullBackOff: no image")
+
+
+def test_an_executor_that_cannot_start_waits_though_another_container_runs() -> None:
+    status = beside(waiting("CreateContainerConfigError", "no secret"), SIDECAR, phase="Running")
+    assert outcome(status) == Waiting("CreateContainerConfigError: no secret")
+
+
+def test_a_build_is_done_when_the_executor_is_though_another_container_runs_on() -> None:
+    assert isinstance(outcome(beside(resources.built(), SIDECAR, phase="Running")), Built)
+
+
+def test_a_build_has_failed_when_the_executor_has_though_another_container_runs_on() -> None:
+    status = beside(resources.failed(ExitCode.RUN_FAILED, "RunFailed"), SIDECAR, phase="Running")
+    assert failure(status)[0].reason == "RunFailed"
+
+
+def test_a_failed_step_is_no_timeout_though_another_container_ran_until_then() -> None:
+    status = resources.failed(ExitCode.RUN_FAILED, "RunFailed") | {"reason": "DeadlineExceeded"}
+    assert failure(beside(status, SIDECAR))[0].reason == "RunFailed"
 
 
 def test_a_result_without_failure_is_success() -> None:
@@ -88,6 +106,15 @@ def test_success_without_a_result_is_none() -> None:
     assert (found.reason, retry) == ("ExecutorFailed", Retry.NEVER)
 
 
+@pytest.mark.parametrize(
+    "digest", ["", "sha256:abc", "sha256:" + "A" * 64, "md5:" + "0" * 32, resources.DIGEST + "\n", "<b>"]
+)
+def test_success_with_a_result_that_names_no_digest_is_none(digest: str) -> None:
+    found, retry = failure(ended(0, format_result(BuildResult(digest=digest))))
+    assert (found.reason, retry) == ("ExecutorFailed", Retry.NEVER)
+    assert "digest" in found.message
+
+
 def test_the_executors_failure_is_passed_on() -> None:
     found, retry = failure(resources.failed(ExitCode.RUN_FAILED, "RunFailed", "Dockerfile:3: exit code 7", 3))
     assert found == Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
@@ -100,9 +127,28 @@ def test_failures_of_network_and_push_alone_are_retried_and_counted(code: ExitCo
     assert (retry is Retry.COUNTED) == (code in (ExitCode.NETWORK, ExitCode.PUSH))
 
 
-def test_an_executor_that_was_told_to_stop_is_followed_by_another_uncounted() -> None:
-    assert failure(resources.failed(ExitCode.CANCELLED, "Cancelled"))[1] is Retry.UNCOUNTED
-    assert failure(ended(ExitCode.CANCELLED, ""))[0].reason == "Cancelled"
+@pytest.mark.parametrize(
+    "status",
+    [
+        resources.failed(ExitCode.CANCELLED, "Cancelled"),
+        ended(ExitCode.CANCELLED, ""),
+        ended(137, "", reason="Error"),
+    ],
+)
+def test_an_executor_whose_pod_was_deleted_is_followed_by_another_uncounted(status: dict[str, Any]) -> None:
+    found, retry = failure(status, deleted=time(0))
+    assert (found.reason, retry) == ("Cancelled", Retry.UNCOUNTED)
+
+
+def test_an_executor_stopped_on_a_drained_node_is_followed_by_another_uncounted() -> None:
+    status = resources.failed(ExitCode.CANCELLED, "Cancelled") | {"conditions": taken_away()["conditions"]}
+    assert failure(status)[1] is Retry.UNCOUNTED
+
+
+def test_a_step_that_stops_the_executor_does_not_get_another_one() -> None:
+    found, retry = failure(resources.failed(ExitCode.CANCELLED, "Cancelled"))
+    assert (found.reason, retry) == ("ExecutorFailed", Retry.NEVER)
+    assert "kill" in found.message
 
 
 def test_without_a_result_the_exit_code_decides() -> None:
@@ -120,6 +166,35 @@ def test_whatever_a_step_wrote_in_place_of_the_result_is_a_failure(message: str)
     found, retry = failure(ended(137, message))
     assert retry is Retry.NEVER
     assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("a\ud800b", "a\ufffdb"), ("a\x1b[2Jb", "a\ufffd[2Jb"), ("a\u202eb", "a\ufffdb"), ("a\n\tb", "a\n\tb")],
+)
+def test_what_is_no_text_to_show_is_replaced(said: str, shown: str) -> None:
+    message = '{"failure": {"reason": "RunFailed", "message": MESSAGE, "log_tail": MESSAGE}}'
+    found, _ = failure(ended(11, message.replace("MESSAGE", json.dumps(said))))
+    assert (found.message, found.log_tail) == (shown, shown)
+
+
+@pytest.mark.parametrize("reason", ["", "not camel case", "A" * 200, "Run\nFailed", "runFailed"])
+def test_a_reason_that_cannot_be_one_is_replaced(reason: str) -> None:
+    assert failure(resources.failed(ExitCode.RUN_FAILED, reason))[0].reason == "ExecutorFailed"
+
+
+@pytest.mark.parametrize("code", [None, -1, 10**9, 255])
+def test_an_exit_code_that_is_not_the_executors_is_a_failure(code: int | None) -> None:
+    assert failure(ended(1, "") | executor_ended({"exitCode": code}))[1] is Retry.NEVER
+
+
+def executor_ended(terminated: dict[str, Any]) -> dict[str, Any]:
+    return {"containerStatuses": [{"name": "executor", "state": {"terminated": terminated}}]}
+
+
+def test_an_end_of_which_nothing_is_known_is_a_loss() -> None:
+    found, retry = failure({"phase": "Failed", "conditions": [{}]} | executor_ended({}))
+    assert (found.reason, retry) == ("PodLost", Retry.UNCOUNTED)
 
 
 def test_a_program_that_cannot_be_started_is_told_of() -> None:
@@ -140,6 +215,22 @@ def test_too_long_a_build_is_a_timeout() -> None:
     found, retry = failure(status, timeout="90s")
     assert (found.reason, retry) == ("Timeout", Retry.NEVER)
     assert "90 s" in found.message
+
+
+def test_an_executor_that_did_not_start_in_time_says_what_kept_it() -> None:
+    status = waiting("CreateContainerConfigError", 'secret "push" not found')
+    found, _ = failure(status | {"phase": "Failed", "reason": "DeadlineExceeded"}, timeout="90s")
+    assert found.reason == "Timeout"
+    assert "did not start" in found.message
+    assert 'secret "push" not found' in found.message
+
+
+def test_too_little_memory_is_told_of_a_pod_whose_containers_are_not_known() -> None:
+    bare = resource(ended(137, "", reason="OOMKilled"))
+    del bare["spec"]
+    found = outcome_of(bare)
+    assert isinstance(found, Failed)
+    assert found.failure.reason == "OOMKilled"
 
 
 @pytest.mark.parametrize("reason", ["Evicted", "Preempting", "Terminated", ""])

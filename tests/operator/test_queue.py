@@ -3,7 +3,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from yadokari_api.keys import Key
-from yadokari_operator.cluster import ClusterError
+from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.workers import Workers
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 
 from yadokari_api.keys import Key
-from yadokari_operator.cluster import ClusterError
+from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.handlers.queue import WorkQueue
 
 logger = logging.getLogger(__name__)
