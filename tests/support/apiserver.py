@@ -103,6 +103,7 @@ class ApiServer:
         items = copy.deepcopy(found[begin:end])
         if "PartialObjectMetadataList" in request.accept:
             items = [{"metadata": item["metadata"]} for item in items]
+            return 200, {"metadata": {"resourceVersion": "7", **more}, "items": items or None}
         return 200, {"metadata": {"resourceVersion": "7", **more}, "items": items}
 
     def _put(self, path: str, resource: Resource) -> Resource:

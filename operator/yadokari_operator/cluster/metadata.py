@@ -62,7 +62,9 @@ class Metadata:
                 raise _expired(error) from None
             head = found["metadata"]
             more = head.get("continue") or ""
-            yield Page(tuple(item["metadata"] for item in found["items"]), head["resourceVersion"], more)
+            # An empty list of metadata has null for its items.
+            items = tuple(item["metadata"] for item in found["items"] or ())
+            yield Page(items, head["resourceVersion"], more)
             if not more:
                 return
 
