@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from yadokari_api.keys import ANNOTATION_REBUILD, RUN_DIGITS, Key
+from yadokari_api.keys import ANNOTATION_REBUILD, Key
 from yadokari_api.status import LastSucceeded, Status, parse_status
 
 _LONGEST_REQUEST = 256
@@ -47,9 +47,9 @@ def is_controlled_by(resource: Mapping[str, Any], build: ImageBuild) -> bool:
 
 
 def _as_of_now(status: Status) -> Status:
-    """Add what the first version of the operator did not write: it named a run by the hash of its inputs."""
+    """Add what the first version of the operator did not write."""
     last = status.last_succeeded
     if last is None and status.phase == "Succeeded" and status.digest:
         time, inputs = status.completion_time or "", status.inputs_hash
         last = LastSucceeded(digest=status.digest, time=time, inputs_hash=inputs)
-    return replace(status, run=status.run or status.inputs_hash[:RUN_DIGITS], last_succeeded=last)
+    return replace(status, last_succeeded=last)

@@ -62,7 +62,6 @@ class Status:
     inputs_hash: Annotated[str, Field(description="Hash over all that defines the image, of this build.")] = (
         ""
     )
-    run: Annotated[str, Field(description="Id of this build, as it stands in its pods' names.")] = ""
     rebuild_requested_at: Annotated[
         str, Field(description="Value of the annotation yadokari.dev/rebuild-requested-at that was followed.")
     ] = ""

@@ -64,12 +64,5 @@ def _reason(status: Status) -> str:
 
 def _happening(status: Status) -> tuple[str, ...]:
     """All that tells one happening in the life of an ImageBuild from the others."""
-    generation = "" if status.run else str(status.observed_generation)
-    return (
-        status.phase,
-        _reason(status),
-        status.run,
-        status.start_time or "",
-        str(status.attempt),
-        generation,
-    )
+    where = status.pod_name or str(status.observed_generation)
+    return (status.phase, _reason(status), status.start_time or "", str(status.attempt), where)

@@ -24,11 +24,10 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
 _LAST_LINE = 10**6
 
 
-def begun(build: ImageBuild, inputs_hash: str = "", run: str = "") -> Status:
+def begun(build: ImageBuild, inputs_hash: str = "") -> Status:
     """Give the status with which a run begins: of the one before, the last success alone is left."""
     return Status(
         inputs_hash=inputs_hash,
-        run=run,
         rebuild_requested_at=build.rebuild or build.status.rebuild_requested_at,
         last_succeeded=build.status.last_succeeded,
     )

@@ -5,8 +5,6 @@ import pytest
 
 from support import resources
 from support.resources import NOW, SPEC, failed, image_build, time
-from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.keys import Key
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Status
 from yadokari_contract.exitcodes import ExitCode
@@ -59,22 +57,20 @@ def pod(
     )
 
 
-def build(status: Status) -> ImageBuild:
-    made = image_build(status=status)
-    assert made.key == Key("team", "app")
-    return made
-
-
-DONE = Status(run=NOW_RUN, phase="Succeeded", attempt=1)
-BUILDING = Status(run=NOW_RUN, phase="Building", attempt=1)
+DONE = Status(phase="Succeeded", attempt=1)
+BUILDING = Status(phase="Building", attempt=1)
 
 
 def cleaned(
-    *pods: Pod, status: Status = DONE, maps: tuple[OwnedConfigMap, ...] = (), run: str = NOW_RUN, **spec: Any
+    *pods: Pod,
+    status: Status | None = DONE,
+    maps: tuple[OwnedConfigMap, ...] = (),
+    run: str = NOW_RUN,
+    **spec: Any,
 ) -> Cleaning:
     keeping = Keeping.of(ImageBuildSpec.model_validate(SPEC | spec))
-    observed = Observed(build=build(status), pods=pods, config_maps=maps, sources={})
-    return clean(observed, run, keeping, NOW)
+    observed = Observed(build=image_build(), pods=pods, config_maps=maps, sources={})
+    return clean(observed, run, status, keeping, NOW)
 
 
 def gone(*pods: Pod, **how: Any) -> list[str]:
@@ -101,12 +97,12 @@ def test_how_long_is_for_the_spec_to_say() -> None:
 
 def test_nothing_goes_before_the_status_says_what_came_of_it() -> None:
     assert gone(pod(built(10**6)), status=BUILDING, historyLimit=0) == []
-    assert gone(pod(built(10**6)), status=Status(), historyLimit=0) == []
+    assert gone(pod(built(10**6)), status=None, historyLimit=0) == []
 
 
 def test_of_earlier_pods_the_latest_are_kept() -> None:
     pods = [pod(broken(30 - n), attempt=n) for n in (1, 2, 3)]
-    status = Status(run=NOW_RUN, phase="Building", attempt=4)
+    status = Status(phase="Building", attempt=4)
     assert gone(*pods, status=status) == [f"{NOW_RUN}-2", f"{NOW_RUN}-1"]
     assert gone(*pods, status=status, historyLimit=2) == [f"{NOW_RUN}-1"]
     assert gone(*pods, status=status, historyLimit=0) == [f"{NOW_RUN}-{n}" for n in (3, 2, 1)]
@@ -124,7 +120,7 @@ def test_a_pod_of_an_earlier_build_that_still_runs_is_ended() -> None:
 
 
 def test_a_pod_given_up_on_is_ended_once_that_is_written() -> None:
-    timed_out = Status(run=NOW_RUN, phase="Failed", attempt=1)
+    timed_out = Status(phase="Failed", attempt=1)
     assert gone(pod(Running()), status=timed_out) == [f"{NOW_RUN}-1"]
     assert gone(pod(Running()), status=BUILDING) == []
 
@@ -156,4 +152,4 @@ def test_config_maps_go_when_their_build_has_ended() -> None:
     maps = tuple(OwnedConfigMap(uid=run, name=f"app-{run}", run=run) for run in (NOW_RUN, OLD_RUN))
     assert gone(status=BUILDING, maps=maps) == [OLD_RUN]
     assert gone(status=DONE, maps=maps) == [NOW_RUN, OLD_RUN]
-    assert gone(status=DONE, maps=maps, run="c" * 10) == [NOW_RUN, OLD_RUN]
+    assert gone(status=None, maps=maps, run="c" * 10) == [NOW_RUN, OLD_RUN]

@@ -11,7 +11,7 @@ from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator import reports
 from yadokari_operator.events import event, event_manifest
 
-RUN = Status(inputs_hash="0" * 64, run="0" * 10, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
+RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
 FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
 
 

@@ -277,6 +277,14 @@ def test_who_asks_for_it_gets_a_new_build_once() -> None:
     assert created(decide(image_build(status=done.status, rebuild="2026-01-03"), again))
 
 
+def test_a_request_whose_fulfilment_an_old_crd_does_not_store_is_followed_once() -> None:
+    asked = image_build(rebuild="now")
+    build, manifest = begun(asked)
+    pod = attempt(manifest, resources.built())
+    done = replace(decide(build, pod).status, rebuild_requested_at="")
+    assert decide(with_status(asked, done), pod).actions == ()
+
+
 def test_who_asks_for_it_after_a_failure_gets_a_new_build() -> None:
     build, pod = broken(failed(ExitCode.UNAUTHORIZED, "Unauthorized"))
     assert created(decide(image_build(status=build.status, rebuild="now"), pod))
@@ -305,7 +313,7 @@ def test_the_last_success_is_told_until_the_next() -> None:
     assert missing.status.last_succeeded == last
 
 
-# As the first version wrote it: the hash is over more, and the run is named by it.
+# As the first version wrote it: the hash is over more, and names the run.
 FORMER = Status(
     observed_generation=1,
     phase="Succeeded",
@@ -313,6 +321,7 @@ FORMER = Status(
     completion_time=time(5),
     start_time=time(60),
     attempt=1,
+    pod_name="app-dc6334dfb4-1",
     inputs_hash="dc6334dfb4abfc499c51c0429f87724776d58fb89bf7dedac048a3b10b701f68",
 )
 
@@ -334,7 +343,7 @@ def test_an_upgrade_goes_on_with_the_pod_that_runs() -> None:
     manifest["metadata"]["name"] = f"app-{run}-1"
     build = with_status(image_build(), replace(FORMER, phase="Building", digest=None))
     decision = decide(build, attempt(manifest, RUNNING))
-    assert (decision.actions, decision.status.phase, decision.status.run) == ((), "Building", run)
+    assert (decision.actions, decision.status.phase, decision.status.attempt) == ((), "Building", 1)
 
 
 def test_a_dockerfile_that_moves_into_a_config_map_builds_nothing() -> None:

@@ -6,7 +6,7 @@ from yadokari_api.status import LastSucceeded, Status
 from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator import reports
 
-RUN = Status(inputs_hash="0" * 64, run="0" * 10, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
+RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
 FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
 
 
@@ -39,7 +39,7 @@ def test_a_success_is_remembered_through_what_fails_after_it() -> None:
     )
     last = LastSucceeded(digest=DIGEST, time=time(0), inputs_hash="0" * 64)
     assert done.status.last_succeeded == last
-    begun = reports.begun(done, "1" * 64, "1" * 10)
+    begun = reports.begun(done, "1" * 64)
     assert (begun.digest, begun.last_succeeded) == (None, last)
     assert reports.failed(done, begun, NOW, FAILURE, NOW).last_succeeded == last
 

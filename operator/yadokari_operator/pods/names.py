@@ -44,6 +44,12 @@ def parse_pod_name(build: str, name: str) -> tuple[str, int] | None:
     return found[1], int(found[2])
 
 
+def run_in(build: str, pod: str | None) -> str:
+    """Tell the run that a pod is named by; empty if there is none."""
+    named = parse_pod_name(build, pod or "")
+    return named[0] if named else ""
+
+
 def parse_config_map_name(build: str, name: str) -> str | None:
     """Tell the run from a ConfigMap's name; `None` if no ConfigMap of this build is called so."""
     found = re.fullmatch(rf".+-({_RUN})(-{_CONTEXT})?", name)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
 from yadokari_api.spec import ImageBuildSpec, PodRetention
+from yadokari_api.status import Status
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built
 from yadokari_operator.reconcile.decision import Delete, Observed, earliest
@@ -38,17 +39,20 @@ class Cleaning:
     due: datetime | None
 
 
-def clean(observed: Observed, run: str, keeping: Keeping, now: datetime) -> Cleaning:
-    """Decide what goes while `run` is the current one; empty if there is none."""
-    stored = observed.build.status
-    ended = stored.run == run and stored.finished
+def clean(observed: Observed, run: str, stored: Status | None, keeping: Keeping, now: datetime) -> Cleaning:
+    """Decide what goes while `run` is the current one, empty if there is none.
+
+    `stored` is the status as it is stored, if that is about this run.
+    """
+    ended = stored is not None and stored.finished
     ours = [pod for pod in observed.pods if pod.standing is Standing.OURS]
     gone = [pod for pod in observed.pods if pod.standing is Standing.LEFT]
     gone += [pod for pod in ours if pod.finished is None and (ended or pod.run != run)]
     latest = sorted((pod for pod in ours if pod.finished is not None), key=_when, reverse=True)
     due: datetime | None = None
     for number, pod in enumerate(latest):
-        if pod.run == run and not ended and not (stored.run == run and pod.attempt < stored.attempt):
+        told = ended or (stored is not None and pod.attempt < stored.attempt)
+        if pod.run == run and not told:
             continue
         expiry = _expiry(pod, keeping) if number < keeping.limit else now
         if expiry <= now:

@@ -10,6 +10,7 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.result import Failure
 from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Missing, gather
+from yadokari_operator.pods.names import run_in
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Decision, Observed, decided
 from yadokari_operator.reconcile.run import Run
@@ -27,7 +28,7 @@ def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision
     except ValidationError as error:
         failure = Failure(reasons.INVALID_SPEC.name, _explain(error))
         report = reports.failed(build, reports.begun(build), now, failure, None)
-        cleaning = clean(observed, "", Keeping(), now)
+        cleaning = clean(observed, "", None, Keeping(), now)
         return decided(build, report, now, *cleaning.actions, due=cleaning.due)
     inputs = gather(spec, observed.sources)
     if isinstance(inputs, Missing):
@@ -60,7 +61,8 @@ def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, 
         report = before
     else:
         report = reports.blocked(build, reports.begun(build), now, missing.reason, missing.message)
-    cleaning = clean(observed, before.run if stays else "", Keeping.of(spec), now)
+    run = run_in(build.key.name, before.pod_name) if stays else ""
+    cleaning = clean(observed, run, before if stays else None, Keeping.of(spec), now)
     return decided(build, report, now, *cleaning.actions, due=cleaning.due)
 
 

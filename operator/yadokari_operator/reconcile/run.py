@@ -11,7 +11,7 @@ from yadokari_api.status import Status
 from yadokari_contract.result import Failure
 from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Inputs, run_of
-from yadokari_operator.pods.names import pod_name
+from yadokari_operator.pods.names import pod_name, run_in
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.render import Attempt, config_maps, pod
@@ -35,8 +35,9 @@ class Run:
         self._inputs = inputs
         self._settings = settings
         self._now = now
-        self._status = so_far(observed.build, inputs)
-        mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._status.run]
+        self._run, self._stored = identify(observed.build, inputs)
+        self._status = self._stored or reports.begun(observed.build, inputs.hash)
+        mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
 
     def decide(self) -> Decision:
@@ -117,15 +118,15 @@ class Run:
 
     def _start(self, run: Status, number: int, retries: int) -> Decision:
         build, inputs = self._build, self._inputs
-        name = pod_name(build.key.name, run.run, number)
+        name = pod_name(build.key.name, self._run, number)
         report = reports.waiting(
             build,
             replace(run, attempt=number, retries=retries, pod_name=name),
             self._now,
             f"pod {name} is about to start",
         )
-        attempt = Attempt(run=run.run, number=number, retries=retries)
-        manifests = [*config_maps(build, inputs, run.run), pod(build, inputs, self._settings, attempt)]
+        attempt = Attempt(run=self._run, number=number, retries=retries)
+        manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
         return self._decided(report, *map(Create, manifests), unacted=run)
 
     def _decided(
@@ -136,7 +137,7 @@ class Run:
         due: datetime | None = None,
     ) -> Decision:
         keeping = Keeping.of(self._inputs.spec)
-        cleaning = clean(self._observed, self._status.run, keeping, self._now)
+        cleaning = clean(self._observed, self._run, self._stored, keeping, self._now)
         due = earliest(due, cleaning.due)
         return decided(self._build, report, self._now, *cleaning.actions, *actions, unacted=unacted, due=due)
 
@@ -148,20 +149,21 @@ class Run:
         return pod.finished is None and not self._is_lost(pod)
 
 
-def so_far(build: ImageBuild, inputs: Inputs) -> Status:
-    """Tell how far the run of these inputs has come: the stored status, or a new one where a run begins.
+def identify(build: ImageBuild, inputs: Inputs) -> tuple[str, Status | None]:
+    """Tell the run that these inputs are in, and how far it has come; a run that begins has no status.
 
     A run begins when what makes the image has changed, when the annotation asks for it, and, after a failure,
     when anything of the spec has changed: that may be what mends it.
     """
     before = build.status
+    new, current = run_of(build, inputs), run_in(build.key.name, before.pod_name)
     same = before.inputs_hash in (inputs.hash, inputs.former_hash)
-    asked = build.rebuild not in ("", before.rebuild_requested_at)
+    asked = build.rebuild not in ("", before.rebuild_requested_at) and new != current
     mended = before.phase == "Failed" and before.observed_generation != build.generation
     if not same or asked or mended:
-        return reports.begun(build, inputs.hash, run_of(build, inputs))
+        return new, None
     image = inputs.spec.destinations[0].image if before.phase == "Succeeded" else before.image
-    return replace(before, inputs_hash=inputs.hash, image=image)
+    return current or new, replace(before, inputs_hash=inputs.hash, image=image)
 
 
 def _delay(attempt: int) -> float:
