@@ -1,54 +1,36 @@
-"""Reasons that the operator itself gives for the state of a build; those of the executor are the contract's.
+"""Reasons that the operator gives for the state of a build; those of the executor are the contract's.
 
-One table: what happens next, and who has to act, is looked up here by whoever decides, reports or documents.
+One table, as that one: what follows by itself, and who has to act.
 """
 
-from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
+
+from yadokari_contract.reasons import Actor, Retry
 
 
-class Retry(Enum):
-    """Whether a failed attempt is followed by another one."""
+class StateReason(StrEnum):
+    """Why a build is as it is, where the executor does not say it: a name, what follows, who must act."""
 
-    NEVER = "never"
-    COUNTED = "counted"
-    """The network or a registry failed: a few times."""
-    UNCOUNTED = "uncounted"
-    """The cluster took the pod away: as often as that happens."""
-
-
-class Actor(Enum):
-    """Who has to do something."""
-
-    NOBODY = "nobody"
-    USER = "who wrote the ImageBuild"
-    ADMINISTRATOR = "who runs the cluster"
-    DEVELOPER = "who maintains Yadokari"
-
-
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a build is as it is: a CamelCase name, what follows by itself, and who has to act."""
-
-    name: str
     retry: Retry
     actor: Actor
 
-    def __str__(self) -> str:
-        return self.name
+    PENDING = "Pending", Retry.NEVER, Actor.NOBODY
+    BUILDING = "Building", Retry.NEVER, Actor.NOBODY
+    SUCCEEDED = "Succeeded", Retry.NEVER, Actor.NOBODY
+    DOCKERFILE_NOT_FOUND = "DockerfileNotFound", Retry.UNCOUNTED, Actor.OWNER
+    CONTEXT_NOT_FOUND = "ContextNotFound", Retry.UNCOUNTED, Actor.OWNER
+    POD_PENDING = "PodPending", Retry.UNCOUNTED, Actor.ADMINISTRATOR
+    POD_REJECTED = "PodRejected", Retry.UNCOUNTED, Actor.ADMINISTRATOR
+    POD_LOST = "PodLost", Retry.UNCOUNTED, Actor.NOBODY
+    INVALID_SPEC = "InvalidSpec", Retry.NEVER, Actor.OWNER
+    OUT_OF_MEMORY = "OOMKilled", Retry.NEVER, Actor.OWNER
+    EVICTED = "Evicted", Retry.NEVER, Actor.OWNER
+    TIMEOUT = "Timeout", Retry.NEVER, Actor.OWNER
+    EXECUTOR_FAILED = "ExecutorFailed", Retry.NEVER, Actor.MAINTAINERS
 
-
-PENDING = Reason("Pending", Retry.NEVER, Actor.NOBODY)
-BUILDING = Reason("Building", Retry.NEVER, Actor.NOBODY)
-SUCCEEDED = Reason("Succeeded", Retry.NEVER, Actor.NOBODY)
-DOCKERFILE_NOT_FOUND = Reason("DockerfileNotFound", Retry.UNCOUNTED, Actor.USER)
-CONTEXT_NOT_FOUND = Reason("ContextNotFound", Retry.UNCOUNTED, Actor.USER)
-POD_PENDING = Reason("PodPending", Retry.UNCOUNTED, Actor.ADMINISTRATOR)
-POD_REJECTED = Reason("PodRejected", Retry.UNCOUNTED, Actor.ADMINISTRATOR)
-POD_LOST = Reason("PodLost", Retry.UNCOUNTED, Actor.NOBODY)
-CANCELLED = Reason("Cancelled", Retry.UNCOUNTED, Actor.NOBODY)
-INVALID_SPEC = Reason("InvalidSpec", Retry.NEVER, Actor.USER)
-OUT_OF_MEMORY = Reason("OOMKilled", Retry.NEVER, Actor.USER)
-EVICTED = Reason("Evicted", Retry.NEVER, Actor.USER)
-TIMEOUT = Reason("Timeout", Retry.NEVER, Actor.USER)
-EXECUTOR_FAILED = Reason("ExecutorFailed", Retry.NEVER, Actor.DEVELOPER)
+    def __new__(cls, name: str, retry: Retry, actor: Actor) -> "StateReason":
+        """Make a row of the table; its text is the name."""
+        row = str.__new__(cls, name)
+        row._value_ = name
+        row.retry, row.actor = retry, actor
+        return row

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from yadokari_api import reasons
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import API_VERSION, GROUP, KIND
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status
 from yadokari_operator.reports import format_time
 
@@ -26,7 +26,7 @@ class Event:
 
 def event(old: Status, new: Status) -> Event | None:
     """Tell people what happened between two statuses, if anything did."""
-    if _happening(new) == _happening(old) or _reason(new) == reasons.PENDING.name:
+    if _happening(new) == _happening(old) or _reason(new) == StateReason.PENDING:
         return None
     warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
     return Event(warning, _reason(new), new.message[:_LONGEST], "/".join(_happening(new)))

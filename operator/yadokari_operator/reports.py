@@ -7,10 +7,9 @@ status. What the same observations lead to is the same, so a status is only writ
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from yadokari_api import reasons
 from yadokari_api.conditions import Condition, ConditionType, Truth, carried_over
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.reasons import Reason
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import BuildFailure, LastSucceeded, Phase, Status
 from yadokari_contract.result import BuildResult, Failure
 
@@ -35,18 +34,18 @@ def begun(build: ImageBuild, inputs_hash: str = "") -> Status:
 
 def waiting(build: ImageBuild, run: Status, now: datetime, message: str) -> Status:
     """Report that the build has not begun, with nothing but time in its way."""
-    return _status(build, run, now, "Pending", reasons.PENDING.name, message)
+    return _status(build, run, now, "Pending", StateReason.PENDING, message)
 
 
-def blocked(build: ImageBuild, run: Status, now: datetime, reason: Reason, message: str) -> Status:
+def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
     """Report that something is missing that may still come: a ConfigMap, a Secret, room on a node."""
-    return _status(build, run, now, "Pending", reason.name, message, ready="False")
+    return _status(build, run, now, "Pending", reason, message, ready="False")
 
 
 def building(build: ImageBuild, run: Status, now: datetime) -> Status:
     """Report that the executor runs."""
     message = f"attempt {run.attempt} runs in pod {run.pod_name}"
-    return _status(build, run, now, "Building", reasons.BUILDING.name, message)
+    return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: Failure) -> Status:
@@ -63,7 +62,7 @@ def succeeded(
     message = f"{image} was built and pushed with digest {result.digest}"
     last = LastSucceeded(digest=result.digest, time=format_time(end), inputs_hash=run.inputs_hash)
     run = replace(_ended(run, end), image=image, digest=result.digest, failure=None, last_succeeded=last)
-    return _status(build, run, now, "Succeeded", reasons.SUCCEEDED.name, message)
+    return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
 
 
 def failed(build: ImageBuild, run: Status, now: datetime, failure: Failure, end: datetime | None) -> Status:

@@ -18,8 +18,8 @@ from support.pod import Bind, run_pod, why_no_containers
 from support.scripts import HARD, START, scripts
 from support.trees import Described, describe, essence, features, first_names, pairs_of_names
 from yadokari_builder.layers.apply import apply
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.rootfs.boundary import Boundary
 
 pytestmark = [
     pytest.mark.pod,

@@ -12,13 +12,13 @@ from support.layout import Layout
 from support.pod import Bind, run_pod, why_no_containers
 from support.trees import describe
 from yadokari_builder.layers.apply import apply
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import compare
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.members import members_of_changes
 from yadokari_builder.layers.pack import pack
 from yadokari_builder.layers.snapshot import Directory, Snapshot, take
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.rootfs.boundary import Boundary
 
 pytestmark = [
     pytest.mark.pod,
@@ -55,6 +55,6 @@ def test_an_image_is_unpacked_as_umoci_does_it_and_comes_back_from_a_layer_of_ou
     nothing = Snapshot({"/": Directory(b"", array("Q"))}, 0)
     everything = compare(nothing, take(root), root, Fingerprints().find)
     packed = pack(members_of_changes(everything, root), out)
-    with packed.path.open("rb") as blob:
+    with packed.file.open() as blob:
         assert not apply(blob, packed.layer.diff_id, Boundary(again))
     assert describe(again, whole_seconds=True) == describe(ours, whole_seconds=True)

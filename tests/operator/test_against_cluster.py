@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.operator_process import BUILT, DIGEST, Builds, OperatorProcess, fails, wait_until
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason
 
 pytestmark = pytest.mark.cluster
 
@@ -31,7 +31,7 @@ def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
 
 
 def test_a_failed_build_is_stalled_and_says_why(builds: Builds) -> None:
-    builds.apply("bad", fails("RunFailed", "Dockerfile:3: exit code 7", 3, ExitCode.RUN_FAILED))
+    builds.apply("bad", fails(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
     status = builds.wait_for_phase("bad", "Failed")
     assert status["failure"]["line"] == 3
     assert ("Warning", "RunFailed") in builds.events("bad")

@@ -7,7 +7,7 @@ from support import resources
 from support.resources import NOW, SPEC, failed, image_build, time
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Status
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing
 from yadokari_operator.pods.outcome import Outcome, Running, outcome_of
 from yadokari_operator.reconcile.cleaning import GRACE, Cleaning, Keeping, clean
@@ -28,7 +28,7 @@ def built(before: float) -> Outcome:
 
 
 def broken(before: float) -> Outcome:
-    return ended(failed(ExitCode.RUN_FAILED, "RunFailed", before=before))
+    return ended(failed(Reason.RUN_FAILED, before=before))
 
 
 def pod(

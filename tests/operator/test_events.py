@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.resources import IMAGE, NOW, image_build, time
-from yadokari_api import reasons
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status
 from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator import reports
@@ -42,7 +42,7 @@ def test_people_are_told_what_happened_once() -> None:
         (reports.succeeded(image_build(), RUN, NOW, IMAGE, BuildResult(), NOW), False),
         (reports.failed(image_build(), RUN, NOW, FAILURE, NOW), True),
         (reports.retrying(image_build(), RUN, NOW, FAILURE), True),
-        (reports.blocked(image_build(), RUN, NOW, reasons.POD_PENDING, "no secret"), True),
+        (reports.blocked(image_build(), RUN, NOW, StateReason.POD_PENDING, "no secret"), True),
     ],
 )
 def test_troubles_are_warnings(made: Status, warning: bool) -> None:

@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from support import resources
 from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
-from yadokari_api.reasons import Retry
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason, Retry
 from yadokari_contract.result import BuildResult, Failure, format_result
 from yadokari_operator.pods import render
 from yadokari_operator.pods.inputs import Inputs, gather
@@ -80,12 +79,12 @@ def test_a_build_is_done_when_the_executor_is_though_another_container_runs_on()
 
 
 def test_a_build_has_failed_when_the_executor_has_though_another_container_runs_on() -> None:
-    status = beside(resources.failed(ExitCode.RUN_FAILED, "RunFailed"), SIDECAR, phase="Running")
+    status = beside(resources.failed(Reason.RUN_FAILED), SIDECAR, phase="Running")
     assert failure(status)[0].reason == "RunFailed"
 
 
 def test_a_failed_step_is_no_timeout_though_another_container_ran_until_then() -> None:
-    status = resources.failed(ExitCode.RUN_FAILED, "RunFailed") | {"reason": "DeadlineExceeded"}
+    status = resources.failed(Reason.RUN_FAILED) | {"reason": "DeadlineExceeded"}
     assert failure(beside(status, SIDECAR))[0].reason == "RunFailed"
 
 
@@ -116,22 +115,22 @@ def test_success_with_a_result_that_names_no_digest_is_none(digest: str) -> None
 
 
 def test_the_executors_failure_is_passed_on() -> None:
-    found, retry = failure(resources.failed(ExitCode.RUN_FAILED, "RunFailed", "Dockerfile:3: exit code 7", 3))
+    found, retry = failure(resources.failed(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
     assert found == Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
     assert retry is Retry.NEVER
 
 
-@pytest.mark.parametrize("code", [code for code in ExitCode if code not in (ExitCode.OK, ExitCode.CANCELLED)])
-def test_failures_of_network_and_push_alone_are_retried_and_counted(code: ExitCode) -> None:
-    _, retry = failure(resources.failed(code, "Reason"))
-    assert (retry is Retry.COUNTED) == (code in (ExitCode.NETWORK, ExitCode.PUSH))
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.CANCELLED])
+def test_a_failure_that_the_executor_tells_of_is_retried_as_the_table_says(reason: Reason) -> None:
+    found, retry = failure(resources.failed(reason))
+    assert (found.reason, retry) == (reason, reason.retry)
 
 
 @pytest.mark.parametrize(
     "status",
     [
-        resources.failed(ExitCode.CANCELLED, "Cancelled"),
-        ended(ExitCode.CANCELLED, ""),
+        resources.failed(Reason.CANCELLED),
+        ended(Reason.CANCELLED.exit_code, ""),
         ended(137, "", reason="Error"),
     ],
 )
@@ -141,18 +140,18 @@ def test_an_executor_whose_pod_was_deleted_is_followed_by_another_uncounted(stat
 
 
 def test_an_executor_stopped_on_a_drained_node_is_followed_by_another_uncounted() -> None:
-    status = resources.failed(ExitCode.CANCELLED, "Cancelled") | {"conditions": taken_away()["conditions"]}
+    status = resources.failed(Reason.CANCELLED) | {"conditions": taken_away()["conditions"]}
     assert failure(status)[1] is Retry.UNCOUNTED
 
 
 def test_a_step_that_stops_the_executor_does_not_get_another_one() -> None:
-    found, retry = failure(resources.failed(ExitCode.CANCELLED, "Cancelled"))
+    found, retry = failure(resources.failed(Reason.CANCELLED))
     assert (found.reason, retry) == ("ExecutorFailed", Retry.NEVER)
     assert "kill" in found.message
 
 
 def test_without_a_result_the_exit_code_decides() -> None:
-    found, retry = failure(ended(ExitCode.NETWORK, "the log's end"))
+    found, retry = failure(ended(Reason.REGISTRY_ERROR.exit_code, "the log's end"))
     assert (retry, found.log_tail) == (Retry.COUNTED, "the log's end")
     assert "exit code 20" in found.message
 
@@ -178,9 +177,10 @@ def test_what_is_no_text_to_show_is_replaced(said: str, shown: str) -> None:
     assert (found.message, found.log_tail) == (shown, shown)
 
 
-@pytest.mark.parametrize("reason", ["", "not camel case", "A" * 200, "Run\nFailed", "runFailed"])
-def test_a_reason_that_cannot_be_one_is_replaced(reason: str) -> None:
-    assert failure(resources.failed(ExitCode.RUN_FAILED, reason))[0].reason == "ExecutorFailed"
+@pytest.mark.parametrize("reason", ["", "Succeeded", "A" * 200, "RunFailed\n", "runFailed"])
+def test_a_reason_that_is_none_of_the_executors_is_replaced(reason: str) -> None:
+    status = ended(11, format_result(BuildResult(failure=Failure(reason, "it failed"))))
+    assert failure(status)[0].reason == "ExecutorFailed"
 
 
 @pytest.mark.parametrize("code", [None, -1, 10**9, 255])

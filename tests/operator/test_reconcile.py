@@ -13,6 +13,7 @@ from support.resources import (
     NOW,
     RUNNING,
     SPEC,
+    ended,
     failed,
     image_build,
     owned_config_map,
@@ -24,7 +25,7 @@ from support.resources import (
 )
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import LastSucceeded, Status
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason
 from yadokari_operator.pods.inputs import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
@@ -39,8 +40,8 @@ FROM_CONFIG_MAP = {
     "destinations": SPEC["destinations"],
 }
 SOURCE = {"source": ConfigMapData({"Dockerfile": "FROM busybox\n"})}
-PUSH_FAILED = failed(ExitCode.PUSH, "PushFailed")
-RUN_FAILED = failed(ExitCode.RUN_FAILED, "RunFailed", line=3)
+PUSH_FAILED = failed(Reason.PUSH_FAILED)
+RUN_FAILED = failed(Reason.RUN_FAILED, line=3)
 
 
 def decide(
@@ -286,7 +287,7 @@ def test_a_request_whose_fulfilment_an_old_crd_does_not_store_is_followed_once()
 
 
 def test_who_asks_for_it_after_a_failure_gets_a_new_build() -> None:
-    build, pod = broken(failed(ExitCode.UNAUTHORIZED, "Unauthorized"))
+    build, pod = broken(failed(Reason.UNAUTHORIZED))
     assert created(decide(image_build(status=build.status, rebuild="now"), pod))
 
 
@@ -455,9 +456,9 @@ def test_a_build_does_not_wait_for_a_pod_that_never_goes() -> None:
 
 def test_a_push_that_fails_is_tried_again_after_a_while() -> None:
     build, manifest = begun()
-    soon = decide(build, attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=4)))
+    soon = decide(build, attempt(manifest, failed(Reason.PUSH_FAILED, before=4)))
     assert (soon.status.phase, soon.actions, soon.look_again) == ("Retrying", (), 6.0)
-    due = decide(build, attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=10)))
+    due = decide(build, attempt(manifest, failed(Reason.PUSH_FAILED, before=10)))
     (made,) = created(due)
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
     assert made["metadata"]["annotations"]["yadokari.dev/retries"] == "1"
@@ -480,7 +481,7 @@ def test_a_pod_taken_away_does_not_count() -> None:
 def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
     build, manifest = begun()
     pods = [
-        attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=3600), number=number, retries=number - 1)
+        attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=number, retries=number - 1)
         for number in (1, 2)
     ]
     assert deleted(decide(with_status(build, replace(build.status, attempt=2)), *pods)) == {pods[0].name}
@@ -496,7 +497,7 @@ def test_a_pod_that_vanished_is_followed_by_another() -> None:
 def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
     build, manifest = begun()
     second = replace(build.status, attempt=2, retries=1)
-    before = attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=3600))
+    before = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600))
     (made,) = created(decide(with_status(build, second), before))
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "3"
     assert made["metadata"]["annotations"]["yadokari.dev/retries"] == "1"
@@ -576,7 +577,7 @@ def test_what_the_server_refuses_for_good_is_stalled_until_the_spec_changes() ->
 
 def test_a_retry_that_the_server_refuses_does_not_forget_the_attempt_before() -> None:
     build, manifest = begun()
-    pod = attempt(manifest, failed(ExitCode.PUSH, "PushFailed", before=10))
+    pod = attempt(manifest, failed(Reason.PUSH_FAILED, before=10))
     told = refused(build, decide(build, pod), "exceeded quota", for_good=False, now=NOW)
     assert (told.status.attempt, told.status.pod_name) == (1, pod.name)
 
@@ -594,12 +595,8 @@ pod_states = st.one_of(
     st.just(resources.built()),
     st.builds(waiting, st.sampled_from(["", "ContainerCreating", "ErrImagePull"]), st.just("message")),
     st.builds(taken_away, st.sampled_from(["", "Evicted"]), before=st.sampled_from([1.0, 3600.0])),
-    st.builds(
-        failed,
-        st.sampled_from(list(ExitCode)),
-        st.just("Reason"),
-        before=st.sampled_from([1.0, 3600.0]),
-    ),
+    st.builds(failed, st.sampled_from(Reason), before=st.sampled_from([1.0, 3600.0])),
+    st.builds(ended, st.sampled_from([0, 1, 137]), st.just("the log's end"), before=st.just(1.0)),
 )
 attempts = st.lists(
     st.tuples(

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 from support.resources import DIGEST, IMAGE, NOW, image_build, time, with_status
-from yadokari_api import reasons
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import LastSucceeded, Status
 from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator import reports
@@ -22,7 +22,7 @@ def test_a_build_on_its_way_is_reconciling_and_neither_ready_nor_not() -> None:
 
 def test_a_build_that_lacks_something_or_tries_again_is_not_ready_but_reconciling() -> None:
     expected = {"Ready": "False", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"}
-    assert truths(reports.blocked(image_build(), RUN, NOW, reasons.POD_PENDING, "no secret")) == expected
+    assert truths(reports.blocked(image_build(), RUN, NOW, StateReason.POD_PENDING, "no secret")) == expected
     assert truths(reports.retrying(image_build(), RUN, NOW, FAILURE)) == expected
 
 

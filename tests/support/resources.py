@@ -6,6 +6,7 @@ from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status, format_status
+from yadokari_contract.reasons import Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, parse_owned_config_map, parse_pod
 
@@ -127,12 +128,10 @@ def built() -> dict[str, Any]:
     return ended(0, format_result(BuildResult(digest=DIGEST, images=(IMAGE,))))
 
 
-def failed(
-    code: int, reason: str, message: str = "it failed", line: int = 0, *, before: float = 5
-) -> dict[str, Any]:
+def failed(reason: Reason, message: str = "it failed", line: int = 0, *, before: float = 5) -> dict[str, Any]:
     """Status of a pod whose executor has failed and said why."""
     result = BuildResult(failure=Failure(reason, message, line, "the log's end"))
-    return ended(code, format_result(result), before=before)
+    return ended(reason.exit_code, format_result(result), before=before)
 
 
 def taken_away(reason: str = "", *, before: float = 5) -> dict[str, Any]:

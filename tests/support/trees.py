@@ -4,9 +4,12 @@ import hashlib
 import os
 import stat
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
+
+from support.folders import remove_tree
 
 _SECOND = 1_000_000_000
 
@@ -31,6 +34,28 @@ def names_below(root: Path) -> list[str]:
         for folder, folders, files in os.walk(root)
         for name in (*folders, *files)
     ]
+
+
+@contextmanager
+def deep_folder(parent: Path, depth: int, name: str) -> Iterator[Path]:
+    """Have a folder in `parent` that holds folders in folders, all called `name`, and a file in the last one.
+
+    No path may be long enough for it, and what removes trees for Python is not.
+    """
+    top = parent / "deep"
+    top.mkdir()
+    here = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=here)
+            there = os.open(name, os.O_RDONLY | os.O_DIRECTORY, dir_fd=here)
+            os.close(here)
+            here = there
+        os.close(os.open("file", os.O_WRONLY | os.O_CREAT, dir_fd=here))
+        yield top
+    finally:
+        os.close(here)
+        remove_tree(top)
 
 
 def describe(root: Path, *, whole_seconds: bool = False) -> dict[str, Described]:

@@ -3,12 +3,12 @@
 from typing import BinaryIO, cast
 
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.streams import HashingReader, ThreadedReader
 from yadokari_builder.layers.unpack import UnpackReport, unpack
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.rootfs.boundary import Boundary
 
 
 def apply(

@@ -8,9 +8,9 @@ import os
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.fingerprints import checksum_of_file
 from yadokari_builder.layers.snapshot import Directory, FileMetadata, Snapshot
+from yadokari_builder.rootfs.boundary import Boundary
 
 _MTIME = FileMetadata._fields.index("mtime_ns")
 _CTIME = FileMetadata._fields.index("ctime_ns")

@@ -11,7 +11,7 @@ from collections.abc import Collection, Mapping
 
 from isal import isal_zlib
 
-from yadokari_builder.layers.xattrs import read_xattrs
+from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _CHUNK = 1 << 20
 crc32 = isal_zlib.crc32
@@ -76,20 +76,19 @@ class Fingerprints:
 
     def find(self, paths: Collection[str]) -> dict[str, int]:
         """Return the checksums of those of the files that are known."""
-        found = self._find({hash(path) for path in paths})
-        return {path: found[hash(path)] for path in paths if hash(path) in found}
+        found: dict[str, int] = {}
+        # What each path is a name of, as far as is known.
+        targets = {path: hash(path) for path in paths}
+        layers: Fingerprints | None = self
+        while layers and targets:
+            named = {path: layers._links.get(target, target) for path, target in targets.items()}
+            targets = {path: target for path, target in named.items() if target is not None}
+            held = layers._find(set(targets.values()))
+            found |= {path: held[target] for path, target in targets.items() if target in held}
+            targets = {path: target for path, target in targets.items() if path not in found}
+            layers = layers._below
+        return found
 
     def _find(self, wanted: set[int]) -> dict[int, int]:
-        targets = {path: self._links.get(path, path) for path in wanted}
-        missing = {target for target in targets.values() if target is not None}
-        found = {
-            path: checksum
-            for path, checksum in zip(self._paths, self._checksums, strict=True)
-            if path in missing
-        }
-        missing -= found.keys()
-        if self._below and missing:
-            found |= self._below._find(missing)
-        return {
-            path: found[target] for path, target in targets.items() if target is not None and target in found
-        }
+        pairs = zip(self._paths, self._checksums, strict=True)
+        return {path: checksum for path, checksum in pairs if path in wanted}

@@ -5,17 +5,19 @@ within the layer as links to the first of them, whole seconds.
 """
 
 import heapq
+import itertools
 import os
 import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, walk_key
 from yadokari_builder.layers.layer_file import Content, LayerFile
 from yadokari_builder.layers.tar_member import Kind, Member
-from yadokari_builder.layers.xattrs import read_xattrs
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import parents
+from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _SECOND = 1_000_000_000
 _OPAQUE = ".wh..wh..opq"
@@ -121,6 +123,9 @@ class _Gathering:
 
     def _add(self, entry: Entry) -> Members:
         yield from self._add_parents(entry.path)
+        yield from self._add_alone(entry)
+
+    def _add_alone(self, entry: Entry) -> Members:
         status = None if entry.source is None else os.lstat(entry.source)
         if status is not None and stat.S_ISSOCK(status.st_mode):
             return
@@ -132,13 +137,11 @@ class _Gathering:
                 yield _whiteout(entry.path, _OPAQUE), None
 
     def _add_parents(self, path: str) -> Members:
-        parent = path.rpartition("/")[0] or "/"
-        if parent in self._parents:
-            return
-        source: str | None = self._boundary.host(parent)
-        if self._boundary.is_excluded(parent) or not os.path.isdir(source or ""):
-            source = None
-        yield from self._add(Entry(parent, source))
+        missing = [*itertools.takewhile(lambda parent: parent not in self._parents, parents(path))]
+        for parent in reversed(missing):
+            host = self._boundary.host(parent)
+            is_there = not self._boundary.is_excluded(parent) and os.path.isdir(host)
+            yield from self._add_alone(Entry(parent, host if is_there else None))
 
     def _add_whiteout(self, path: str) -> Members:
         yield from self._add_parents(path)

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.fingerprints import checksum
-from yadokari_builder.layers.xattrs import read_xattrs
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import parents
+from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _MASK = (1 << 64) - 1
 _TICK_SECONDS = 0.001
@@ -95,6 +96,19 @@ class Snapshot:
     def __len__(self) -> int:
         return sum(len(directory) for directory in self.directories.values())
 
+    def find(self, paths: Iterable[str]) -> dict[str, FileMetadata]:
+        """Return the metadata of those in-root paths that are there, by path."""
+        names: dict[str, set[str]] = {}
+        for path in paths:
+            parent, _, name = path.rpartition("/")
+            names.setdefault(parent, set()).add(name)
+        return {
+            f"{parent}/{os.fsdecode(name)}": metadata
+            for parent, wanted in names.items()
+            for name, metadata in self.directories.get(parent or "/", ())
+            if os.fsdecode(name) in wanted
+        }
+
 
 def take(boundary: Boundary) -> Snapshot:
     """Return the metadata of everything in a root but what is excluded and the root itself."""
@@ -114,9 +128,9 @@ def refreshed(snapshot: Snapshot, boundary: Boundary, paths: Iterable[str]) -> S
     directories = {
         name: directory
         for name, directory in snapshot.directories.items()
-        if name not in tops and not any(parent in tops for parent in _parents(name))
+        if name not in tops and tops.isdisjoint(parents(name))
     }
-    for parent in {parent for path in tops for parent in _parents(path)}:
+    for parent in {parent for path in tops for parent in parents(path)}:
         directories[parent], _, stamp = _scan(boundary, parent)
         newest = max(newest, stamp)
     for path in tops:
@@ -188,7 +202,7 @@ def _scan(boundary: Boundary, path: str) -> tuple[Directory, list[str], int]:
 
 def _first_missing(boundary: Boundary, path: str) -> str:
     """Return the topmost part of a path that is no directory, or the path."""
-    parts = [*reversed(_parents(path)), path]
+    parts = [*reversed([*parents(path)]), path]
     return next((part for part in parts if not _is_directory(boundary, part)), path)
 
 
@@ -201,13 +215,4 @@ def _is_directory(boundary: Boundary, path: str) -> bool:
 
 def _outermost(paths: set[str]) -> set[str]:
     """Return the paths that lie below no other of them."""
-    return {path for path in paths if not any(parent in paths for parent in _parents(path))}
-
-
-def _parents(path: str) -> list[str]:
-    """Return the directories above a path, the root last; none above the root."""
-    parents = []
-    while path != "/":
-        path = path.rpartition("/")[0] or "/"
-        parents.append(path)
-    return parents
+    return {path for path in paths if paths.isdisjoint(parents(path))}

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers import xattrs
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
-from yadokari_builder.layers.paths import normalise, resolve
 from yadokari_builder.layers.tar_member import Kind, Member
 from yadokari_builder.layers.tar_reader import TarReader
-from yadokari_builder.layers.tree import empty, remove
+from yadokari_builder.rootfs import xattrs
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import normalise, resolve
+from yadokari_builder.rootfs.tree import empty, remove
 
 _WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"

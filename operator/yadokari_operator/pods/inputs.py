@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from yadokari_api import reasons
 from yadokari_api.fields import spelled_out
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import RUN_DIGITS
-from yadokari_api.reasons import Reason
+from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 
 
@@ -61,7 +60,7 @@ class Inputs:
 class Missing:
     """Why the inputs cannot be known yet."""
 
-    reason: Reason
+    reason: StateReason
     message: str
 
 
@@ -75,7 +74,7 @@ def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | 
         name = spec.context.config_map.name
         context = maps.get(name)
         if context is None:
-            return Missing(reasons.CONTEXT_NOT_FOUND, f"ConfigMap {name} of spec.context does not exist")
+            return Missing(StateReason.CONTEXT_NOT_FOUND, f"ConfigMap {name} of spec.context does not exist")
     return Inputs(
         spec, dockerfile, context, _hash(spec, dockerfile, context), _former_hash(spec, dockerfile, context)
     )
@@ -97,12 +96,12 @@ def _dockerfile(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> byte
     found = maps.get(source.name)
     if found is None:
         message = f"ConfigMap {source.name} of spec.dockerfileFrom does not exist"
-        return Missing(reasons.DOCKERFILE_NOT_FOUND, message)
+        return Missing(StateReason.DOCKERFILE_NOT_FOUND, message)
     content = found.files.get(source.key)
     if content is None:
         # What its keys are called is not told: who may make ImageBuilds need not be one who may read it.
         message = f"ConfigMap {source.name} of spec.dockerfileFrom has no key {source.key}"
-        return Missing(reasons.DOCKERFILE_NOT_FOUND, message)
+        return Missing(StateReason.DOCKERFILE_NOT_FOUND, message)
     return content
 
 

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from yadokari_api import reasons
 from yadokari_api.keys import CONTAINER
-from yadokari_api.reasons import Reason, Retry
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_api.reasons import StateReason
+from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
 
 
@@ -51,7 +50,6 @@ Outcome = Waiting | Running | Built | Failed
 
 _KILLED = 137
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-_REASON = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 # Reasons for which a container waits that pass by themselves; the others are shown to people.
 _ORDINARY_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
 
@@ -81,7 +79,7 @@ def _end(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Built | Faile
     result, log = _result(ended.get("message") or "")
     # The result is trusted before the reason: where the kernel killed a step's child for want of memory and
     # the step went on, the container's reason is OOMKilled all the same.
-    if ended.get("exitCode") == ExitCode.OK and result is not None and _is_success(result):
+    if ended.get("exitCode") == SUCCESS and result is not None and _is_success(result):
         return Built(result, finished)
     failure, retry = (
         _by_memory(resource, ended)
@@ -99,8 +97,8 @@ def _is_success(result: BuildResult) -> bool:
 _Verdict = tuple[Failure, Retry]
 
 
-def _because(reason: Reason, message: str, log: str = "") -> _Verdict:
-    return Failure(reason.name, message, log_tail=log), reason.retry
+def _because(reason: StateReason | Reason, message: str) -> _Verdict:
+    return Failure(reason, message), reason.retry
 
 
 def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
@@ -114,18 +112,17 @@ def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdic
             f"the build needed more memory than its limit of {limit}:"
             " raise spec.executor.resources.limits.memory"
         )
-    return _because(reasons.OUT_OF_MEMORY, text)
+    return _because(StateReason.OUT_OF_MEMORY, text)
 
 
 def _by_result(result: BuildResult | None, ended: Mapping[str, Any]) -> _Verdict | None:
     """Take the executor's word for why it failed, unless it was made to stop: then others know why."""
     code = _exit_code(ended)
-    if result is None or result.failure is None or code is ExitCode.CANCELLED:
+    if result is None or result.failure is None or code == Reason.CANCELLED.exit_code:
         return None
     said = result.failure
-    reason = said.reason if _REASON.fullmatch(said.reason) else reasons.EXECUTOR_FAILED.name
-    failure = Failure(reason, shown(said.message), said.line, shown(said.log_tail))
-    return failure, Retry.COUNTED if code is not None and code.retryable else Retry.NEVER
+    reason = said.reason if said.reason in set(Reason) else StateReason.EXECUTOR_FAILED
+    return Failure(reason, shown(said.message), said.line, shown(said.log_tail)), retry_after(code)
 
 
 def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
@@ -133,16 +130,15 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     status = _status(resource)
     reason, message = status.get("reason") or "", status.get("message") or ""
     if reason == "DeadlineExceeded":
-        return _because(reasons.TIMEOUT, _too_long(resource, ended))
+        return _because(StateReason.TIMEOUT, _too_long(resource, ended))
     if _disrupted(status) or not ended:
-        lost = reasons.POD_LOST
-        return Failure(reason or lost.name, message or "the pod was stopped by the cluster"), lost.retry
+        lost = StateReason.POD_LOST
+        return Failure(reason or lost, message or "the pod was stopped by the cluster"), lost.retry
     if reason == "Evicted":
-        return _because(reasons.EVICTED, message)
-    if ended.get("exitCode") in (ExitCode.CANCELLED, _KILLED) and resource["metadata"].get(
-        "deletionTimestamp"
-    ):
-        return _because(reasons.CANCELLED, "the pod was deleted")
+        return _because(StateReason.EVICTED, message)
+    stopped = _exit_code(ended) in (Reason.CANCELLED.exit_code, _KILLED)
+    if stopped and "deletionTimestamp" in resource["metadata"]:
+        return _because(Reason.CANCELLED, "the pod was deleted")
     return None
 
 
@@ -166,23 +162,21 @@ def _disrupted(status: Mapping[str, Any]) -> bool:
 def _by_exit_code(ended: Mapping[str, Any], log: str) -> _Verdict:
     """Tell what can be known of an executor that left no word of why it failed."""
     code = _exit_code(ended)
-    if code is ExitCode.OK:
+    if code == SUCCESS:
         message = "the executor ended with exit code 0, but without a result that names the image's digest"
-    elif code is ExitCode.CANCELLED:
+    elif code == Reason.CANCELLED.exit_code:
         message = "the executor was stopped from inside its pod, such as by a step that runs kill"
     else:
-        message = f"the executor ended with exit code {ended.get('exitCode')} and without a result"
+        message = f"the executor ended with exit code {code} and without a result"
     if ended.get("reason") not in (None, "Error", "Completed"):
         message = _sentence(ended["reason"], log or message)
-    failure, _ = _because(reasons.EXECUTOR_FAILED, message, log)
-    return failure, Retry.COUNTED if code is not None and code.retryable else Retry.NEVER
+    retry = Retry.NEVER if code == Reason.CANCELLED.exit_code else retry_after(code)
+    return Failure(StateReason.EXECUTOR_FAILED, message, log_tail=log), retry
 
 
-def _exit_code(ended: Mapping[str, Any]) -> ExitCode | None:
-    try:
-        return ExitCode(ended.get("exitCode", -1))
-    except ValueError:
-        return None
+def _exit_code(ended: Mapping[str, Any]) -> int:
+    code = ended.get("exitCode")
+    return code if isinstance(code, int) else -1
 
 
 def _result(message: str) -> tuple[BuildResult | None, str]:

@@ -18,7 +18,8 @@ from yadokari_api.keys import (
     MANAGER,
 )
 from yadokari_api.spec import Executor, ImageBuildSpec, Resources
-from yadokari_contract.arguments import BuildSpec, format_arguments
+from yadokari_contract.arguments import format_arguments
+from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.inputs import ConfigMapData, Inputs
 from yadokari_operator.pods.names import context_name, dockerfile_name, label_value, pod_name
 from yadokari_operator.settings import Settings

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
-from yadokari_api import reasons
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.result import Failure
 from yadokari_operator import reports
@@ -26,7 +26,7 @@ def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision
     try:
         spec = ImageBuildSpec.model_validate(build.spec)
     except ValidationError as error:
-        failure = Failure(reasons.INVALID_SPEC.name, _explain(error))
+        failure = Failure(StateReason.INVALID_SPEC, _explain(error))
         report = reports.failed(build, reports.begun(build), now, failure, None)
         cleaning = clean(observed, "", None, Keeping(), now)
         return decided(build, report, now, *cleaning.actions, due=cleaning.due)
@@ -45,9 +45,9 @@ def refused(
     less often the longer that lasts.
     """
     if for_good:
-        failure = Failure(reasons.INVALID_SPEC.name, message)
+        failure = Failure(StateReason.INVALID_SPEC, message)
         return decided(build, reports.failed(build, decision.unacted, now, failure, None), now)
-    report = reports.blocked(build, decision.unacted, now, reasons.POD_REJECTED, message)
+    report = reports.blocked(build, decision.unacted, now, StateReason.POD_REJECTED, message)
     since = datetime.fromisoformat(report.conditions[0].last_transition_time)
     return decided(build, report, now, due=now + min(max(_SHORTEST_WAIT, (now - since) / 4), _LONGEST_WAIT))
 

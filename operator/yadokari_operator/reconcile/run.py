@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from yadokari_api import reasons
 from yadokari_api.fields import seconds
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.reasons import Retry
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status
+from yadokari_contract.reasons import Retry
 from yadokari_contract.result import Failure
 from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Inputs, run_of
@@ -77,14 +77,14 @@ class Run:
         build, now = self._build, self._now
         deadline = self._deadline(latest)
         if now >= deadline:
-            failure = Failure(reasons.TIMEOUT.name, self._too_long(latest, outcome))
+            failure = Failure(StateReason.TIMEOUT, self._too_long(latest, outcome))
             return self._decided(reports.failed(build, run, now, failure, now))
         due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
         match outcome:
             case Running():
                 report = reports.building(build, run, now)
             case Waiting(problem) if problem:
-                report = reports.blocked(build, run, now, reasons.POD_PENDING, problem)
+                report = reports.blocked(build, run, now, StateReason.POD_PENDING, problem)
             case Waiting():
                 report = reports.waiting(build, run, now, f"pod {latest.name} is about to start")
         return self._decided(report, due=due)

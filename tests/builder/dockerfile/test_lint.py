@@ -23,12 +23,21 @@ def broken(text: str, *, ignore: str = "", **build_args: str) -> list[tuple[str,
     return [(warning.rule.name, warning.location.start) for warning in judged.warnings]
 
 
+def test_each_word_that_uses_an_undefined_variable_is_warned_of() -> None:
+    assert broken("FROM a\nENV A=$X B=$X$X") == [("UndefinedVar", 2)] * 2
+
+
+def test_a_name_declared_before_in_the_same_arg_is_not_undefined() -> None:
+    assert broken("FROM a\nARG A B=$A") == []
+
+
 @pytest.mark.parametrize(
     ("text", "rule", "line"),
     [
         ("FROM a AS Name", "StageNameCasing", 1),
         ("FROM a as b", "FromAsCasing", 1),
         ("FROM a\nRUN b \\\n\n c", "NoEmptyContinuation", 4),
+        ("FROM a\nRUN b \\\n\n <<E\nc\nE", "NoEmptyContinuation", 4),
         ("FROM a\nrun b", "ConsistentInstructionCasing", 2),
         ("FROM a AS b\nFROM a AS b", "DuplicateStageName", 2),
         ("FROM a AS context", "ReservedStageName", 1),

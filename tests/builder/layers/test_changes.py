@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from support.checksums import fingerprints_of
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.changes import Changes, compare, walk_key
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.snapshot import settle, take
+from yadokari_builder.rootfs.boundary import Boundary
 
 Step = Callable[[Path], object]
 

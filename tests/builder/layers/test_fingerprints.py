@@ -63,3 +63,20 @@ def test_a_file_has_the_checksum_of_its_content_and_attributes(content: bytes, t
     os.setxattr(path, "user.a", b"1")
     assert checksum_of_file(str(path)) == checksum(crc32(content), {"user.b": b"2", "user.a": b"1"})
     assert checksum(0, {"user.a": b"b"}) != checksum(0, {"user.ab": b""}) != checksum(0, {})
+
+
+def test_a_name_of_a_file_below_is_not_that_of_the_file_that_took_its_place() -> None:
+    below = Fingerprints()
+    below.add("/a", 1)
+    below.link("/b", "/a")
+    known = Fingerprints(below)
+    known.add("/a", 2)
+    assert known.find(["/a", "/b"]) == {"/a": 2, "/b": 1}
+
+
+def test_a_chain_of_stages_may_have_any_length() -> None:
+    known = Fingerprints()
+    known.add("/a", 1)
+    for _ in range(3000):
+        known = Fingerprints(known)
+    assert known.find(["/a"]) == {"/a": 1}

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from support.archives import ACL, Member, archive, directory, file, hard_link, link, node
 from support.trees import Described, describe
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers.boundary import Boundary
 from yadokari_builder.layers.unpack import is_placeholder, unpack
+from yadokari_builder.rootfs.boundary import Boundary
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 
@@ -55,6 +55,7 @@ def is_folder_or_link(described: Described) -> bool:
     return stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
 
 
+@pytest.mark.long
 @needs_root
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(MEMBERS, max_size=8), max_size=3))

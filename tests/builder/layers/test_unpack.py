@@ -11,9 +11,9 @@ import pytest
 from support.archives import ACL, Member, archive, directory, file, hard_link, link, node
 from support.trees import describe
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers.boundary import Boundary
-from yadokari_builder.layers.tree import clear
 from yadokari_builder.layers.unpack import UnpackReport, unpack
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.tree import clear
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
 CAPABILITY = bytes.fromhex("0100000200200000000000000000000000000000")
@@ -375,7 +375,7 @@ class TestHostileArchives:
             apply(root, file("d/f"), hard_link("d", "d/f"))
 
     def test_a_loop_of_links_is_an_error(self, root: Path) -> None:
-        with pytest.raises(ImageInvalidError, match="levels of symbolic links"):
+        with pytest.raises(ImageInvalidError, match="too many links"):
             apply(root, link("a", "b"), link("b", "a"), file("a/x"))
 
     def test_a_file_as_a_parent_is_an_error(self, root: Path) -> None:

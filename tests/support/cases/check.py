@@ -9,7 +9,7 @@ from typing import Any
 
 from support.cases.case import Case
 from support.cases.run import Outcome
-from yadokari_builder.layers.paths import resolve
+from yadokari_builder.rootfs.paths import resolve
 
 _TYPES = {
     stat.S_IFREG: "file", stat.S_IFDIR: "dir", stat.S_IFLNK: "symlink",
@@ -139,4 +139,7 @@ def _check_secrecy(expected: Mapping[str, Any], outcome: Outcome) -> Iterator[st
 
 
 def _place(root: Path, path: str, *, follow: bool) -> Path:
-    return root / resolve(root, "/" + path.lstrip("/"), follow_last=follow).lstrip("/")
+    if follow:
+        return root / resolve(root, path).lstrip("/")
+    folder, name = os.path.split(path)
+    return root / resolve(root, folder).lstrip("/") / name

@@ -2,14 +2,13 @@
 
 import fcntl
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.folders import scratch_folder
+from support.folders import remove_tree, scratch_folder
 from support.pod import cgroups
 
 RUNTIME = "runc"
@@ -62,4 +61,4 @@ def _sweep(pods: Path) -> None:
 
 def _remove(folder: Path) -> None:
     cgroups.remove(folder.name)
-    shutil.rmtree(folder, ignore_errors=True)
+    remove_tree(folder)

@@ -96,7 +96,9 @@ class StageLinter:
         self.linter.warn(rule, message, instruction.location, instruction.origin.comments)
 
     def _check_variables(self, instruction: Instruction, variables: Variables) -> None:
-        for name in sorted(variables.unmatched - self.state.args - SBOM_ARGS):
+        for name in variables.undefined:
+            if name in self.state.args or name in SBOM_ARGS:
+                continue
             meant = suggest(name, variables.env)
             message = f"Usage of undefined variable '${name}'" + (
                 f" (did you mean ${meant}?)" if meant else ""

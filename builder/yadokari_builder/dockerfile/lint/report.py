@@ -107,7 +107,9 @@ def _image(graph: StageGraph, stage: Stage, inputs: Inputs) -> ImageConfig | Non
 
 
 def _platform(graph: StageGraph, stage: Stage, inputs: Inputs) -> Platform:
-    return Platform.parse(graph.bases[stage.index].platform or inputs.predefined["TARGETPLATFORM"])
+    target = Platform.parse(inputs.predefined["TARGETPLATFORM"])
+    written = graph.bases[stage.index].platform
+    return Platform.parse(written, default=target) if written else target
 
 
 def _image_triggers(stage: Stage, image: ImageConfig | None) -> tuple[Instruction, ...]:

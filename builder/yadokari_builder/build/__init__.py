@@ -1,0 +1,1 @@
+"""A build from its arguments to the pushed image."""

@@ -1,0 +1,108 @@
+"""Steps that change files, performed: RUN, COPY and ADD, WORKDIR."""
+
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import urllib3
+
+from yadokari_builder.copy.destination import Destination, Staged
+from yadokari_builder.copy.perform import Target, copy_files
+from yadokari_builder.copy.transfer import Options, Transfer
+from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAction
+from yadokari_builder.rootfs.accounts import find_owner, find_user
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.run import ipc
+from yadokari_builder.run.caches import Fill
+from yadokari_builder.run.devices import Devices
+from yadokari_builder.run.environment import step_environment
+from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
+from yadokari_builder.run.mounts import FileMount, mounted
+from yadokari_builder.run.process import ProcessUser, run_step
+from yadokari_builder.run.requests import Provisions, answer
+from yadokari_builder.sources.tree import SourceTree
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """In-root paths that a step wrote, and files of its layer that stand elsewhere."""
+
+    paths: tuple[str, ...]
+    staged: tuple[Staged, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What actions work with: the root, trees to copy from, where output goes.
+
+    `staging` and `shelter` are host paths of folders that no snapshot sees.
+    """
+
+    boundary: Boundary
+    staging: Path
+    shelter: Path
+    source: Callable[[Source], SourceTree]
+    provisions: Provisions
+    devices: Devices
+    output: Callable[[bytes], None]
+    http: urllib3.PoolManager
+
+
+def files_of(tree: SourceTree, path: str) -> Fill:
+    """Return what copies an in-tree path, file or folder, to a place on the host."""
+
+    def fill(place: str) -> None:
+        folder, name = os.path.split(place)
+        destination = Destination(Boundary(Path(folder)), Path(folder))
+        Transfer(tree, destination, Options()).copy(path, f"/{name}")
+
+    return fill
+
+
+def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
+    """Make a working directory, and its parents, where there is none."""
+    destination = Destination(bench.boundary, bench.staging)
+    owner = find_owner(action.user, bench.boundary.root) if action.user else None
+    destination.make_parents(destination.resolve(action.path), owner=owner)
+    return Written(destination.written(), destination.staged())
+
+
+def copy(action: CopyAction, bench: Workbench) -> Written:
+    """Copy files into the root."""
+    target = Target(bench.boundary, bench.staging, bench.shelter)
+    outcome = copy_files(action, bench.source(action.source), target, bench.http)
+    return Written(outcome.touched, outcome.staged)
+
+
+def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
+    """Run a process in the root; returns in-root paths whose metadata mounts have disturbed.
+
+    Raises `RunError`.
+    """
+    root = bench.boundary.root
+    user = find_user(action.user, root)
+    environment = step_environment(action.environment, user.home)
+    kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
+    script = action.script
+    scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
+    answered = answer(action.mounts, bench.provisions)
+    with ExitStack() as stack:
+        stack.enter_context(preserved(kubelet_files))
+        stack.enter_context(bench.devices.fresh())
+        stack.enter_context(ipc.unshared())
+        disturbed = stack.enter_context(
+            mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
+        )
+        run_step(
+            action.argv,
+            root=root,
+            env={**environment, **answered.environment},
+            cwd=action.working_dir,
+            user=ProcessUser(user.uid, user.gid, user.groups),
+            stdin=bench.devices.null,
+            output=bench.output,
+            network=action.network,
+        )
+    return tuple(disturbed)

@@ -1,0 +1,115 @@
+"""Where the executor lives: its runtime's folder inside the root that it builds in."""
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from yadokari_builder.errors import UsageError
+from yadokari_builder.rootfs import tree
+from yadokari_builder.rootfs.boundary import Boundary
+
+RUNTIME = "/yadokari"
+KANIKO = "/kaniko"
+"""A link to the runtime, for those who know where kaniko was."""
+# Contexts and caches stay: they are the user's.
+_OF_ONE_BUILD = ("stages", "images", "layers", "blobs", "staging", "shelter", "taken-up", "empty")
+_OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
+
+
+@dataclass(frozen=True, slots=True)
+class Lodging:
+    """The root that is built in, and what in it is the executor's own.
+
+    `kept` names in-root paths that belong to the runtime beside its folder, such as /busybox of the debug
+    image; the image lists them in the runtime's file `keep`, one a line.
+    """
+
+    root: Path
+    runtime: str
+    kept: tuple[str, ...]
+
+    def work(self, name: str) -> str:
+        """Name a folder below the runtime's, for things that must outlive the cleaning of the root."""
+        return f"{self.runtime}/work/{name}"
+
+    def folder(self, name: str) -> Path:
+        """Make a folder below the runtime's, if it is not there, and return its host path."""
+        folder = Path(self.host(self.work(name)))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def free_refuge(self) -> Path:
+        """Return a place for a context that would be deleted; an earlier build's stays where it was put."""
+        contexts = Path(self.host(self.work("contexts")))
+        return contexts / str(len(os.listdir(contexts)) if contexts.is_dir() else 0)
+
+    def host(self, path: str) -> str:
+        """Turn an in-root path into one to open."""
+        return os.path.join(self.root, path.lstrip("/"))
+
+    @contextmanager
+    def without_link(self) -> Iterator[None]:
+        """Take kaniko's link away, so that the root holds the image alone, and put it back in the end."""
+        link = self.host(KANIKO)
+        was_there = os.path.islink(link)
+        if was_there:
+            os.unlink(link)
+        try:
+            yield
+        finally:
+            if was_there and not os.path.lexists(link):
+                os.symlink(self.runtime.lstrip("/"), link)
+
+    def boundary(self, mount_points: Iterable[str]) -> Boundary:
+        """Say what is never written, deleted or snapshotted: the runtime and every mount but the root's."""
+        mounts = {point for point in mount_points if point != "/"}
+        return Boundary(self.root, frozenset({self.runtime, *self.kept, *mounts}))
+
+
+def open_lodging(root: Path) -> Lodging:
+    """Find the runtime in a root and make its work folder, without what an earlier build left there."""
+    try:
+        with open(os.path.join(root, RUNTIME.lstrip("/"), "keep"), encoding="utf-8") as file:
+            kept = tuple(line.strip() for line in file if line.startswith("/"))
+    except FileNotFoundError:
+        kept = ()
+    lodging = Lodging(root, RUNTIME, kept)
+    os.makedirs(lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
+    for name in _OF_ONE_BUILD:
+        folder = Path(lodging.host(lodging.work(name)))
+        if folder.is_dir():
+            tree.clear(Boundary(folder))
+            folder.rmdir()
+    return lodging
+
+
+def require_container(root: Path, executable: str, environment: Mapping[str, str], mountinfo: str) -> None:
+    """Refuse to go on where the root is a machine's own: building replaces everything in it.
+
+    `executable` is the running interpreter, `mountinfo` the text of /proc/self/mountinfo. Raises
+    `UsageError`.
+    """
+    signs = (
+        "KUBERNETES_SERVICE_HOST" in environment,
+        "container" in environment,
+        os.path.exists(root / ".dockerenv"),
+        os.path.exists(root / "run/.containerenv"),
+        _kind_of_root(mountinfo) in _OVERLAY_KINDS,
+    )
+    if executable.startswith(f"{RUNTIME}/") and any(signs):
+        return
+    raise UsageError(
+        "this does not look like a container of the executor image: a build deletes everything in / and"
+        " unpacks the base image there; run it from the executor image, or with --force to do it anyway"
+    )
+
+
+def _kind_of_root(mountinfo: str) -> str:
+    """Return the file system type that is mounted at `/` (proc_pid_mountinfo(5): after the separator)."""
+    for line in mountinfo.splitlines():
+        fields, _, rest = line.partition(" - ")
+        if fields.split(" ")[4:5] == ["/"]:
+            return rest.partition(" ")[0]
+    return ""

@@ -1,0 +1,53 @@
+"""What a build made: layers with their place, config and manifest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from yadokari_builder.layers.pack import PackedLayer
+from yadokari_builder.oci.config import History
+from yadokari_builder.oci.image import Image, manifest_type_on
+from yadokari_builder.plan.plan import ImageBase, Plan
+from yadokari_builder.plan.steps import Step
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedStep:
+    """A step, when it was done (RFC 3339), and the layer that it left, if it changed any file."""
+
+    step: Step
+    created: str
+    layer: PackedLayer | None
+
+    @property
+    def history(self) -> History | None:
+        """Its entry in the image's history."""
+        if self.step.history is None:
+            return None
+        return replace(self.step.history, created=self.created, empty_layer=self.layer is None)
+
+
+def assemble(
+    plan: Plan, finished: Mapping[int, tuple[FinishedStep, ...]], labels: Mapping[str, str], created: str
+) -> Image:
+    """Put the image together: the base's layers and history with those of the steps on top.
+
+    The manifest is of the base's kind, OCI or Docker; an image from scratch is OCI's.
+    """
+    base = _base_image(plan)
+    steps = [step for stage in plan.chain() for step in finished[stage.index]]
+    layers = (*(base.layers if base else ()), *(step.layer.layer for step in steps if step.layer))
+    state = plan.target.state.image
+    config = replace(
+        state,
+        created=created,
+        config=replace(state.config, labels=MappingProxyType({**state.config.labels, **labels})),
+        diff_ids=tuple(layer.diff_id for layer in layers),
+        history=(*state.history, *(step.history for step in steps if step.history)),
+    )
+    return Image.assemble(config, layers, manifest_type_on(base))
+
+
+def _base_image(plan: Plan) -> Image | None:
+    lowest = plan.chain()[0].base
+    return lowest.image if isinstance(lowest, ImageBase) else None

@@ -1,0 +1,222 @@
+"""The root that stages are built in one after the other, and the trees that their steps copy from."""
+
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yadokari_builder.build.download import downloading
+from yadokari_builder.build.lodging import Lodging
+from yadokari_builder.build.progress import counted
+from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers.apply import apply
+from yadokari_builder.layers.fingerprints import Fingerprints
+from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.needs import Files
+from yadokari_builder.plan.plan import Base, ImageBase
+from yadokari_builder.plan.steps import (
+    ContextSource,
+    EmptySource,
+    ImageSource,
+    Source,
+    StageSource,
+)
+from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.rootfs import relocate, tree
+from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import resolve
+from yadokari_builder.rootfs.xattrs import is_foreign
+from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
+
+logger = logging.getLogger(__name__)
+
+Pull = Callable[[Reference], PulledImage]
+
+
+@dataclass(frozen=True, slots=True)
+class _UnpackedImage:
+    folder: str
+    digest: Digest
+
+
+@dataclass(slots=True)
+class Roots:
+    """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
+
+    `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
+    of the build context, `pull` finds an image whose files a step wants. `fingerprints` are those of the
+    files in the root.
+    """
+
+    lodging: Lodging
+    boundary: Boundary
+    staging: Path
+    context: Path
+    ignored: IgnorePatterns
+    pull: Pull
+    fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
+    _images: dict[Reference, _UnpackedImage] = field(default_factory=dict)
+    _strangers: dict[str, int] = field(default_factory=dict)
+
+    def fill(self, base: Base, pulled: PulledImage | None, needs: Files, *, last_use: bool) -> None:
+        """Clean the root and put there what is needed of a stage's base.
+
+        `last_use` tells that no other stage needs the files of the stage that this one starts from.
+        """
+        tree.clear(self.boundary)
+        tree.clear(Boundary(self.staging))
+        self._strangers = {path: self._stamp(path) for path in self.boundary.above if self._stamp(path)}
+        self.fingerprints = Fingerprints()
+        if needs is Files.NONE:
+            return
+        if isinstance(base, StageSource):
+            self.fingerprints = Fingerprints(self._of_stages[base.index])
+            self._take_up(self._stage(base.index), last_use=last_use)
+        elif isinstance(base, ImageBase) and pulled:
+            self._unpack(pulled, self.boundary, self.fingerprints, names_only=needs is Files.NAMES)
+
+    def lacks_accounts(self) -> bool:
+        """Tell whether a link leads from where accounts are looked up to a file without its content."""
+        return any(map(self._is_placeholder, ACCOUNT_FILES))
+
+    def put_aside(self, index: int) -> None:
+        """Move a finished stage's files out of the root, for the stages that need them."""
+        folder = self._stage(index)
+        os.makedirs(self.lodging.host(folder))
+        self._of_stages[index] = self.fingerprints
+        # Directories that are there for the sake of a mount alone, since nobody has touched them.
+        strangers = [path for path, stamp in self._strangers.items() if self._stamp(path) == stamp]
+        relocate.move_contents(self.boundary, self.lodging.host(folder))
+        for path in sorted(strangers, reverse=True):
+            tree.remove_if_empty(self.lodging.host(folder + path))
+        relocate.merge(str(self.staging), self.lodging.host(folder))
+
+    def start_again(self) -> None:
+        """Forget all stages."""
+        for index in self._of_stages:
+            self.forget(index)
+        self._of_stages.clear()
+
+    def forget(self, index: int) -> None:
+        """Delete the files of a stage that no other stage needs any more."""
+        folder = self.lodging.host(self._stage(index))
+        if os.path.isdir(folder):
+            tree.clear(Boundary(Path(folder)))
+            os.rmdir(folder)
+
+    def source(self, source: Source) -> SourceTree:
+        """Open the files that a step copies from or mounts."""
+        match source:
+            case ContextSource():
+                return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER)
+            case StageSource(index):
+                return SourceTree(Path(self.lodging.host(self._stage(index))))
+            case ImageSource(reference):
+                return SourceTree(Path(self._image(reference)))
+            case EmptySource():
+                empty = self.lodging.host(self.lodging.work("empty"))
+                os.makedirs(empty, exist_ok=True)
+                return SourceTree(Path(empty))
+
+    def origin(self, source: Source) -> str:
+        """Name a source's content: the same name in another build means the same files."""
+        match source:
+            case ImageSource(reference):
+                self._image(reference)
+                return str(self._images[reference].digest)
+            case StageSource(index):
+                return f"stage {index}"
+            case ContextSource():
+                return "context"
+            case EmptySource():
+                return "scratch"
+
+    def _stamp(self, path: str) -> int:
+        """Return when a directory was last changed, in nanoseconds; 0 for one that is not there."""
+        try:
+            return os.lstat(self.boundary.host(path)).st_ctime_ns
+        except FileNotFoundError:
+            return 0
+
+    def _is_placeholder(self, path: str) -> bool:
+        """Follow a path; what is wrong with it comes to light when somebody is looked up."""
+        try:
+            return is_placeholder(os.lstat(self.boundary.host(resolve(self.boundary.root, path))))
+        except OSError:
+            return False
+
+    def _stage(self, index: int) -> str:
+        return self.lodging.work(f"stages/{index}")
+
+    def _take_up(self, folder: str, *, last_use: bool) -> None:
+        if not last_use:
+            copy = self.lodging.work("taken-up")
+            os.makedirs(self.lodging.host(copy))
+            tree.copy_tree(self.lodging.host(folder), self.lodging.host(copy))
+            folder = copy
+        relocate.restore_contents(self.boundary, self.lodging.host(folder))
+        os.rmdir(self.lodging.host(folder))
+
+    def _image(self, reference: Reference) -> str:
+        """Unpack an image that files are copied from beside the root, once."""
+        if reference not in self._images:
+            folder = self.lodging.host(self.lodging.work(f"images/{len(self._images)}"))
+            os.makedirs(folder)
+            pulled = self.pull(reference)
+            self._unpack(pulled, Boundary(Path(folder)))
+            self._images[reference] = _UnpackedImage(folder, pulled.image.manifest_digest)
+        return self._images[reference].folder
+
+    def _unpack(
+        self,
+        pulled: PulledImage,
+        boundary: Boundary,
+        fingerprints: Fingerprints | None = None,
+        *,
+        names_only: bool = False,
+    ) -> None:
+        folder = Path(self.lodging.host(self.lodging.work("blobs")))
+        folder.mkdir(exist_ok=True)
+        whole = UnpackReport()
+        with downloading(pulled.layers, folder) as blobs:
+            for layer, blob in zip(pulled.image.layers, blobs, strict=True):
+                try:
+                    report = apply(
+                        blob, layer.diff_id, boundary, names_only=names_only, fingerprints=fingerprints
+                    )
+                except ImageInvalidError as error:
+                    raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
+                whole.add(report)
+        _tell(pulled.reference, whole, self.lodging.runtime)
+
+
+def _tell(reference: Reference, report: UnpackReport, runtime: str) -> None:
+    """Say once what of an image could not be written as it stands."""
+    if report.excluded:
+        own = any(path == runtime or path.startswith(f"{runtime}/") for path in report.excluded)
+        # Nearly every image has a /dev; one that has a runtime of its own is worth a word.
+        logger.log(
+            logging.INFO if own else logging.DEBUG,
+            "%s: what it has where the executor or a mount is stays out of the root: %s",
+            reference.familiar, ", ".join(report.excluded[:3]),
+        )  # fmt: skip
+    for name, count in report.xattrs.items():
+        who = "it is of a host, not of an image" if is_foreign(name) else "the node refuses it"
+        logger.warning(
+            "%s: the attribute %s of %s is left out: %s",
+            reference.familiar, name, counted(count, "file"), who,
+        )  # fmt: skip
+    if report.devices:
+        devices = counted(report.devices, "device file")
+        logger.warning("%s: the node refuses to make %s", reference.familiar, devices)
+    if report.unsafe_links:
+        logger.warning(
+            "%s: %d hard links lead out of the root and are left out: %s",
+            reference.familiar, len(report.unsafe_links), ", ".join(report.unsafe_links[:3]),
+        )  # fmt: skip

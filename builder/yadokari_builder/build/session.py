@@ -1,0 +1,79 @@
+"""A build from its arguments to the pushed image: opened, built, delivered."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from yadokari_builder.build.deliver import Delivery, read_destinations
+from yadokari_builder.build.opened import draft, open_build
+from yadokari_builder.build.outcome import assemble
+from yadokari_builder.build.progress import Phases, Progress
+from yadokari_builder.build.registries import Registries
+from yadokari_builder.build.stages import Build
+from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.draft import Draft
+from yadokari_builder.plan.plan import Plan
+from yadokari_contract.result import BuildResult
+from yadokari_contract.spec import BuildSpec
+
+
+@dataclass(slots=True)
+class Session:
+    """One build in one root.
+
+    `environment` is the executor's own: credentials and values of build arguments are taken from it, and
+    nothing of it reaches a RUN step by itself. `guard` is called before the first step (see `build.guard`).
+    `progress` and `phases` tell how far it has come.
+    """
+
+    spec: BuildSpec
+    environment: Mapping[str, str]
+    root: Path
+    cwd: Path
+    guard: Callable[[Path, Plan, Registries], None]
+    clock: Callable[[], float] = time.monotonic
+    progress: Progress = field(init=False)
+    phases: Phases = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.progress = Progress(self.clock)
+        self.phases = Phases(self.clock)
+
+    def dry_run(self) -> Draft:
+        """Plan and judge without touching the root or pulling a layer; raises `BuilderError`."""
+        return draft(self.spec, self.environment, self.root, self.cwd)
+
+    def run(self) -> BuildResult:
+        """Build, write the outputs and push; raises `BuilderError`."""
+        destinations = read_destinations(self.spec)
+        with self.phases.timed("plan"):
+            opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
+        with Delivery(self.spec, destinations, opened) as delivery:
+            self.guard(self.root, opened.plan, opened.registries)
+            with self.phases.timed("build"), opened.roots.lodging.without_link():
+                packing = replace(opened.packing, watch=delivery.watch)
+                finished = Build(
+                    opened.plan,
+                    opened.roots,
+                    opened.bench,
+                    opened.images,
+                    packing,
+                    self.spec.single_snapshot,
+                    self.progress,
+                    delivery.layer_made,
+                ).run()
+            image = assemble(opened.plan, finished, self.spec.labels, packing.now())
+            delivery.finish(image, self.phases)
+        return self._result(image, () if self.spec.no_push else destinations)
+
+    def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:
+        return BuildResult(
+            digest=str(image.manifest_digest),
+            size=sum(layer.descriptor.size for layer in image.layers),
+            images=tuple(destination.familiar for destination in pushed),
+            phases=tuple(self.phases),
+            steps=self.progress.done,
+            total_steps=self.progress.total,
+        )

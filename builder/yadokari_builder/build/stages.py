@@ -1,0 +1,206 @@
+"""The build: stages one after the other, each step's changes packed into a layer while the next step runs."""
+
+import itertools
+import logging
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from functools import partial
+
+from yadokari_builder.build import actions
+from yadokari_builder.build.actions import Workbench
+from yadokari_builder.build.located import located
+from yadokari_builder.build.outcome import FinishedStep
+from yadokari_builder.build.packing import Packer, Packing
+from yadokari_builder.build.progress import Progress, counted, human_size
+from yadokari_builder.build.recording import LayerPerStage, LayerPerStep, NoLayers, Recorder, snapshotted
+from yadokari_builder.build.roots import Roots
+from yadokari_builder.errors import BuilderError
+from yadokari_builder.layers.members import Members
+from yadokari_builder.layers.pack import PackedLayer
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.plan.needs import Files, looks_up
+from yadokari_builder.plan.plan import ImageBase, Plan, PlannedStage
+from yadokari_builder.plan.steps import CopyAction, RunAction, StageSource, Step, WorkdirAction
+from yadokari_builder.registry.pull import PulledImage
+
+logger = logging.getLogger(__name__)
+
+_DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTENT: "{} unpacked"}
+
+
+@dataclass(slots=True)
+class Build:
+    """Builds the stages of a plan, in the root that `roots` and `bench` work in.
+
+    `pulled` are the images that stages start from, by their manifests' digests; with `single_layer` a stage's
+    steps have one layer together; `made` is told of each layer of the target as soon as it is there.
+    """
+
+    plan: Plan
+    roots: Roots
+    bench: Workbench
+    pulled: Mapping[Digest, PulledImage]
+    packing: Packing
+    single_layer: bool
+    progress: Progress
+    made: Callable[[PackedLayer], None]
+    _done: dict[int, list["_DoneStep"]] = field(default_factory=dict)
+    _packer: Packer = field(init=False)
+
+    def run(self) -> dict[int, tuple[FinishedStep, ...]]:
+        """Build all stages; returns their finished steps by the stages' index.
+
+        Raises `BuilderError`, located at the step that failed.
+        """
+        try:
+            return self._run()
+        except _ContentNeeded:
+            logger.info("a copied link leads to the base's accounts, so all of its content is needed: again")
+            self.plan = self.plan.with_content()
+            self.roots.start_again()
+            self.progress.start_again()
+            return self._run()
+
+    def _run(self) -> dict[int, tuple[FinishedStep, ...]]:
+        self._done.clear()
+        with Packer(self.packing, self.made) as self._packer:
+            for stage in self.plan.stages:
+                self._begin(stage)
+                recorder = self._recorder(stage)
+                done = self._done[stage.index] = []
+                for place, step in enumerate(stage.steps):
+                    self._require_accounts(step, stage)
+                    done.append(self._step(step, recorder, followed=self._is_followed(place, stage)))
+                if last := next((each for each in reversed(done) if each.step.action), None):
+                    with located(last.step.instruction.origin):
+                        whole = self._pack(recorder.finish(), followed=stage is not self.plan.target)
+                        last.layer = last.layer or whole
+                self._end(stage)
+            return {index: tuple(step.finish() for step in done) for index, done in self._done.items()}
+
+    def _require_accounts(self, step: Step, stage: PlannedStage) -> None:
+        """Make sure that a step which looks somebody up finds what is to be found."""
+        if self.plan.needs[stage.index] is Files.NAMES and looks_up(step) and self.roots.lacks_accounts():
+            raise _ContentNeeded
+
+    def _begin(self, stage: PlannedStage) -> None:
+        self.progress.begin(stage.stage.base.original)
+        base = stage.base
+        with located(stage.stage.base.origin):
+            pulled = self.pulled[base.image.manifest_digest] if isinstance(base, ImageBase) else None
+            needs = self.plan.needs[stage.index]
+            if needs or any(step.action for step in stage.steps):
+                self.roots.fill(base, pulled, needs, last_use=self._is_last_reader(stage))
+        layers = counted(len(pulled.layers), "layer") if pulled else ""
+        self.progress.end(layers and _DEPTHS[needs].format(layers))
+
+    def _is_last_reader(self, stage: PlannedStage) -> bool:
+        """Tell whether nobody, this stage itself included, needs the base's files after it has started."""
+        if not isinstance(stage.base, StageSource) or stage.base in stage.sources:
+            return False
+        readers = self.plan.readers(stage.base.index)
+        return bool(readers) and readers[-1] is stage
+
+    def _end(self, stage: PlannedStage) -> None:
+        if stage is self.plan.target:
+            return  # the container ends soon, and with it what is left
+        if self.plan.readers(stage.index):
+            self.roots.put_aside(stage.index)
+        for earlier in self.plan.stages:
+            readers = self.plan.readers(earlier.index)
+            if readers and readers[-1] is stage:
+                self.roots.forget(earlier.index)
+
+    def _step(self, step: Step, recorder: Recorder, *, followed: bool) -> "_DoneStep":
+        self._raise_failed()
+        self.progress.begin(step.instruction.original)
+        with located(step.instruction.origin):
+            try:
+                layer = self._pack(self._perform(step, recorder), followed=followed)
+                is_late = layer is not None and not layer.done()
+                result = "" if is_late else _size_of(layer)
+            except BaseException:
+                self.progress.fail()
+                raise
+        number = self.progress.number
+        self.progress.end("its layer is packed meanwhile" if is_late else result)
+        if layer and is_late:
+            layer.add_done_callback(partial(self._tell_of, number))
+        return _DoneStep(step, self.packing.now(), layer)
+
+    def _perform(self, step: Step, recorder: Recorder) -> Members | None:
+        match step.action:
+            case RunAction() as action:
+                return recorder.run(partial(actions.run, action, self.bench))
+            case CopyAction() as action:
+                return recorder.wrote(actions.copy(action, self.bench))
+            case WorkdirAction() as action:
+                return recorder.wrote(actions.make_workdir(action, self.bench))
+            case None:
+                return None
+
+    def _pack(self, members: Members | None, *, followed: bool) -> "Future[PackedLayer] | None":
+        if members is None:
+            return None
+        try:
+            return self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
+        except (BuilderError, OSError):
+            self._raise_failed()  # an earlier layer's trouble is this one's, too
+            raise
+
+    def _is_followed(self, place: int, stage: PlannedStage) -> bool:
+        """Tell whether more is done with files after a stage's step."""
+        return stage is not self.plan.target or any(step.action for step in stage.steps[place + 1 :])
+
+    def _tell_of(self, number: int, layer: "Future[PackedLayer]") -> None:
+        if not (layer.cancelled() or layer.exception()):
+            self.progress.tell(number, _size_of(layer))
+
+    def _raise_failed(self) -> None:
+        """Raise what has gone wrong with a layer that was packed while the build went on."""
+        for done in itertools.chain.from_iterable(self._done.values()):
+            if done.layer and done.layer.done():
+                done.finish()
+
+    def _recorder(self, stage: PlannedStage) -> Recorder:
+        is_sent = any(stage is sent for sent in self.plan.chain())
+        if not is_sent or not any(step.action for step in stage.steps):
+            return NoLayers()
+        boundary = snapshotted(self.bench.boundary, self.packing)
+        kind = LayerPerStage if self.single_layer else LayerPerStep
+        return kind(boundary, self.packing, self._is_bare(stage), self._checksums)
+
+    def _checksums(self, paths: Collection[str]) -> Mapping[str, int]:
+        """Tell what files of the root hold by the layers so far."""
+        self._packer.wait()
+        return self.roots.fingerprints.find(paths)
+
+    def _is_bare(self, stage: PlannedStage) -> bool:
+        """Tell whether nothing but COPY has put files into what a stage starts from."""
+        if not isinstance(stage.base, StageSource):
+            return stage.base is None
+        below = next(earlier for earlier in self.plan.stages if StageSource(earlier.index) == stage.base)
+        return self._is_bare(below) and not any(isinstance(step.action, RunAction) for step in below.steps)
+
+
+class _ContentNeeded(Exception):  # noqa: N818 as StopIteration is called
+    """The plan has taken names for enough where they are not."""
+
+
+@dataclass(slots=True)
+class _DoneStep:
+    """A step that is done, though its layer may still be packed."""
+
+    step: Step
+    created: str
+    layer: "Future[PackedLayer] | None"
+
+    def finish(self) -> FinishedStep:
+        """Wait for the layer; raises what went wrong with it."""
+        with located(self.step.instruction.origin):
+            return FinishedStep(self.step, self.created, self.layer.result() if self.layer else None)
+
+
+def _size_of(layer: "Future[PackedLayer] | None") -> str:
+    return f"layer of {human_size(layer.result().layer.descriptor.size)}" if layer else ""

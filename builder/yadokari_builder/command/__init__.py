@@ -1,0 +1,1 @@
+"""The executor's commands, one file a verb, and how they report."""

@@ -1,0 +1,83 @@
+"""How the log is written: for people as text, for machines as one JSON object a line."""
+
+import json
+import logging
+from datetime import UTC, datetime
+from typing import TextIO
+
+_LEVELS = {
+    "trace": 5,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "panic": logging.CRITICAL,
+}
+_NAMES = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "fatal",
+}
+_COLOURS = {
+    "step": "\x1b[1;36m",
+    "done": "\x1b[2m",
+    "warning": "\x1b[33m",
+    "error": "\x1b[1;31m",
+    "fatal": "\x1b[1;31m",
+}
+
+
+def configure(stream: TextIO, verbosity: str, log_format: str) -> None:
+    """Send what is logged to `stream`, as `--verbosity` and `--log-format` say.
+
+    Colours are for terminals only.
+    """
+    handler = logging.StreamHandler(stream)
+    if log_format == "json":
+        handler.setFormatter(JsonFormatter())
+    else:
+        handler.setFormatter(TextFormatter(colour=log_format == "color" and stream.isatty()))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(_LEVELS[verbosity])
+    logging.getLogger("urllib3").setLevel(logging.WARNING)
+
+
+class TextFormatter(logging.Formatter):
+    """Lines for people: progress as it is, problems with their level in front."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record, which may take several lines."""
+        level = _NAMES.get(record.levelno, "trace")
+        text = record.getMessage()
+        if record.exc_info:
+            text += "\n" + self.formatException(record.exc_info)
+        if record.levelno not in (logging.INFO, logging.ERROR):
+            text = f"{level}: {text}"
+        elif record.levelno == logging.ERROR:
+            text = f"error: {text}"
+        colour = _COLOURS.get(getattr(record, "kind", level))
+        return f"{colour}{text}\x1b[0m" if self._colour and colour else text
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (RFC 3339), level, msg, and step and kind where there are any."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write one record as one line."""
+        fields = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": _NAMES.get(record.levelno, "trace"),
+            "msg": record.getMessage(),
+        }
+        if record.exc_info:
+            fields["traceback"] = self.formatException(record.exc_info)
+        fields |= {name: getattr(record, name) for name in ("kind", "step", "steps") if hasattr(record, name)}
+        return json.dumps(fields, ensure_ascii=False)

@@ -1,1 +1,0 @@
-"""Where the files of COPY and ADD come from."""

@@ -1,0 +1,182 @@
+"""COPY and ADD actions, performed."""
+
+import logging
+import os
+import posixpath
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import urllib3
+
+from yadokari_builder.copy.archives import is_archive, unpack_archive
+from yadokari_builder.copy.destination import Destination, Staged
+from yadokari_builder.copy.transfer import Options, Transfer
+from yadokari_builder.errors import ContextError
+from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalFiles, LocalPaths, WebFile
+from yadokari_builder.rootfs.accounts import find_owner
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree, not_found
+from yadokari_builder.sources.web import download
+from yadokari_builder.sources.wildcards import find
+
+logger = logging.getLogger(__name__)
+
+_HEREDOC_MODE = 0o644
+_FOLDER_MODE = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an action copies to.
+
+    `staging` is the stage's folder for what must not be written into the running root (see `Destination`),
+    `scratch` one for temporary files; both are on the host and exist.
+    """
+
+    boundary: Boundary
+    staging: Path
+    scratch: Path
+
+
+@dataclass(frozen=True, slots=True)
+class CopyOutcome:
+    """What an action wrote: in-root paths in the root, and files of the layer that are elsewhere.
+
+    Folders that stood there before are among them only if their metadata changed.
+    """
+
+    touched: tuple[str, ...]
+    staged: tuple[Staged, ...]
+
+
+def copy_files(
+    action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager
+) -> CopyOutcome:
+    """Perform a COPY or ADD; its local files come from `source`.
+
+    Raises ContextError for files that are missing or in the way, DownloadError for the network,
+    DockerfileError for an owner that cannot be looked up.
+    """
+    options = Options(
+        owner=find_owner(action.owner, target.boundary.root) if action.owner else None,
+        chmod=action.mode,
+        exclude=action.exclude,
+    )
+    destination = Destination(target.boundary, target.staging, detached=action.is_linked)
+    return _Copying(action, source, target, http, destination, options).run()
+
+
+@dataclass(frozen=True, slots=True)
+class _Copying:
+    action: CopyAction
+    source: SourceTree
+    target: Target
+    http: urllib3.PoolManager
+    destination: Destination
+    options: Options
+
+    def run(self) -> CopyOutcome:
+        with _described(self.target.boundary):
+            for copied in self.action.copied:
+                match copied:
+                    case LocalFiles():
+                        self._copy_local(copied)
+                    case LocalPaths():
+                        self._copy_with_parents(copied)
+                    case WebFile():
+                        self._add_web_file(copied)
+                    case GitFiles():
+                        self._add_git_files(copied)
+                    case InlineFile():
+                        self._copy_inline(copied)
+        if refused := self.destination.refused:
+            logger.warning(
+                "the node refuses attributes of files, which are left out: %s", ", ".join(sorted(refused))
+            )
+        outcome = CopyOutcome(self.destination.written(), self.destination.staged())
+        if outcome.staged:
+            logger.warning(
+                "%s and what is below go into the image, but later steps do not see them:"
+                " in this container the path is a mount or the executor's own",
+                outcome.staged[0].path,
+            )
+        return outcome
+
+    def _copy_local(self, files: LocalFiles) -> None:
+        for path in find(self.source, files.path):
+            if not (files.unpack and self._unpack(self.source, path)):
+                self._transfer(self.source, self.options).copy(path, self.action.destination)
+
+    def _copy_with_parents(self, files: LocalPaths) -> None:
+        options = replace(self.options, include=files.pattern)
+        found = False
+        for path in find(self.source, files.top):
+            transfer = self._transfer(self.source, options)
+            transfer.copy(path, self.action.destination)
+            found = found or transfer.found
+        if files.required and not found:
+            raise not_found(self.source, files.required)
+
+    def _add_web_file(self, web: WebFile) -> None:
+        with self._scratch() as folder:
+            file = download(web.url, folder, self.http, web.checksum)
+            tree = SourceTree(folder, owner=ROOT_OWNER)
+            path = f"/{file.name}"
+            if not (web.unpack and self._unpack(tree, path)):
+                self._transfer(tree, self.options).copy(path, self.action.destination)
+
+    def _add_git_files(self, git: GitFiles) -> None:
+        # Only builds that need it pay for loading a git client.
+        from yadokari_builder.sources.git import GitSource
+
+        with self._scratch() as fetched, self._scratch() as folder:
+            GitSource(self.http, fetched).check_out(git.ref, folder, keep_git_dir=git.keeps_git_dir)
+            folder.chmod(_FOLDER_MODE)
+            tree = SourceTree(folder, owner=ROOT_OWNER)
+            self._transfer(tree, self.options).copy("/", self.action.destination)
+
+    def _copy_inline(self, inline: InlineFile) -> None:
+        with self._scratch() as folder:
+            name = posixpath.basename(normalise(inline.name))
+            file = folder / name
+            file.write_bytes(inline.content.encode("utf-8", "surrogateescape"))
+            file.chmod(_HEREDOC_MODE)
+            tree = SourceTree(folder, owner=ROOT_OWNER)
+            self._transfer(tree, self.options).copy(f"/{name}", self.action.destination)
+
+    def _transfer(self, tree: SourceTree, options: Options) -> Transfer:
+        return Transfer(tree, self.destination, options)
+
+    def _unpack(self, tree: SourceTree, path: str) -> bool:
+        """Unpack a source if it is an archive; tell whether it was one."""
+        origin = tree.resolve(path)
+        try:
+            tree.lstat(origin)
+        except (FileNotFoundError, NotADirectoryError):
+            raise not_found(tree, path) from None
+        file = tree.host(origin)
+        if not is_archive(file):
+            return False
+        folder = self.destination.resolve(self.action.destination)
+        self.destination.make_parents(folder, owner=self.options.owner)
+        unpack_archive(Path(file), self.destination, folder, self.options.owner)
+        return True
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        with tempfile.TemporaryDirectory(dir=self.target.scratch) as folder:
+            yield Path(folder)
+
+
+@contextmanager
+def _described(boundary: Boundary) -> Iterator[None]:
+    """Turn errors of the file system into errors that name the path as the Dockerfile sees it."""
+    try:
+        yield
+    except OSError as error:
+        path = os.fsdecode(error.filename or "").removeprefix(boundary.prefix)
+        raise ContextError(f"{path}: {error.strerror}" if path else f"copying: {error.strerror}") from error

@@ -1,1 +1,0 @@
-"""The build: plan, stages, steps, outputs."""

@@ -1,0 +1,1 @@
+"""Images as files: OCI layout, Docker archive, digest."""

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.build.lodging import open_lodging, require_container
+from yadokari_builder.errors import UsageError
+
+OVERLAY = "30 1 0:50 / / rw,relatime - overlay overlay rw\n31 30 0:5 / /proc rw - proc proc rw\n"
+DISK = "22 1 253:0 / / rw,relatime shared:1 - ext4 /dev/vda rw\n"
+OURS = "/yadokari/bin/python3"
+
+
+def test_a_build_stays_away_from_the_runtime_and_every_mount(tmp_path: Path) -> None:
+    boundary = open_lodging(tmp_path).boundary(["/", "/proc", "/etc/hosts"])
+    assert boundary.excluded == {"/yadokari", "/proc", "/etc/hosts"}
+
+
+def test_what_the_image_names_as_its_own_is_kept_too(tmp_path: Path) -> None:
+    (tmp_path / "yadokari").mkdir()
+    (tmp_path / "yadokari" / "keep").write_text("/busybox\n\n")
+    assert "/busybox" in open_lodging(tmp_path).boundary([]).excluded
+
+
+def test_what_an_earlier_build_left_goes_but_contexts_and_caches_stay(tmp_path: Path) -> None:
+    lodging = open_lodging(tmp_path)
+    for name in ("stages/0", "layers", "contexts/0", "caches/c"):
+        Path(lodging.host(lodging.work(name))).mkdir(parents=True)
+    lodging = open_lodging(tmp_path)
+    assert sorted(entry.name for entry in (tmp_path / "yadokari" / "work").iterdir()) == [
+        "caches",
+        "contexts",
+    ]
+    assert lodging.free_refuge().name == "1"
+
+
+def test_kanikos_link_is_away_while_a_build_runs(tmp_path: Path) -> None:
+    link = tmp_path / "kaniko"
+    link.symlink_to("yadokari")
+    with open_lodging(tmp_path).without_link():
+        assert not link.is_symlink()
+    assert str(link.readlink()) == "yadokari"
+
+
+def test_a_kaniko_of_the_images_own_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "kaniko").symlink_to("yadokari")
+    with open_lodging(tmp_path).without_link():
+        (tmp_path / "kaniko").mkdir()
+    assert (tmp_path / "kaniko").is_dir()
+    assert not (tmp_path / "kaniko").is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("executable", "environment", "mountinfo"),
+    [
+        (OURS, {}, OVERLAY),
+        (OURS, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, DISK),
+        (OURS, {"container": "oci"}, DISK),
+    ],
+)
+def test_a_container_of_the_image_may_be_built_in(
+    tmp_path: Path, executable: str, environment: dict[str, str], mountinfo: str
+) -> None:
+    require_container(tmp_path, executable, environment, mountinfo)
+
+
+@pytest.mark.parametrize(
+    ("executable", "environment", "mountinfo"),
+    [("/usr/bin/python3", {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, OVERLAY), (OURS, {}, DISK)],
+)
+def test_anything_else_is_refused(
+    tmp_path: Path, executable: str, environment: dict[str, str], mountinfo: str
+) -> None:
+    with pytest.raises(UsageError, match="--force"):
+        require_container(tmp_path, executable, environment, mountinfo)

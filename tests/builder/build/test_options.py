@@ -1,0 +1,81 @@
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.build.options import read_epoch, read_packing
+from yadokari_builder.build.packing import Packing
+from yadokari_builder.errors import UsageError
+from yadokari_builder.layers.compression import Compression, CompressionKind
+from yadokari_contract.spec import BuildSpec
+
+FOLDER = Path("/layers")
+
+
+@pytest.mark.parametrize(
+    ("spec", "environment", "epoch"),
+    [
+        (BuildSpec(), {}, None),
+        (BuildSpec(reproducible=True), {}, 0),
+        (BuildSpec(), {"SOURCE_DATE_EPOCH": "1700000000"}, 1700000000),
+        (BuildSpec(reproducible=True), {"SOURCE_DATE_EPOCH": "5"}, 5),
+        (BuildSpec(build_args={"SOURCE_DATE_EPOCH": "7"}), {"SOURCE_DATE_EPOCH": "5"}, 7),
+        (BuildSpec(build_args={"SOURCE_DATE_EPOCH": None}), {"SOURCE_DATE_EPOCH": "5"}, 5),
+        (BuildSpec(build_args={"SOURCE_DATE_EPOCH": ""}), {"SOURCE_DATE_EPOCH": "5"}, None),
+    ],
+)
+def test_the_latest_time_is_the_build_arguments_else_the_environments_else_none(
+    spec: BuildSpec, environment: Mapping[str, str], epoch: int | None
+) -> None:
+    assert read_epoch(spec, environment) == epoch
+
+
+@pytest.mark.parametrize("text", ["yesterday", "-1", "1.5", "٣", "9" * 12])
+def test_a_latest_time_that_is_no_number_of_seconds_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
+        read_epoch(BuildSpec(), {"SOURCE_DATE_EPOCH": text})
+
+
+def test_times_are_written_as_configs_have_them() -> None:
+    assert Packing(FOLDER, timestamp=0).now() == "1970-01-01T00:00:00Z"
+    assert Packing(FOLDER, timestamp=99999999999).now() == "5138-11-16T09:46:39Z"
+    assert Packing(FOLDER).now().endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("spec", "compression"),
+    [
+        (BuildSpec(), Compression(CompressionKind.GZIP)),
+        (BuildSpec(compression_level=9), Compression(CompressionKind.GZIP, 9)),
+        (BuildSpec(compression="zstd"), Compression(CompressionKind.ZSTD)),
+        (BuildSpec(compression="zstd", compression_level=19), Compression(CompressionKind.ZSTD, 19)),
+    ],
+)
+def test_layers_are_compressed_as_asked_for(spec: BuildSpec, compression: Compression) -> None:
+    assert read_packing(spec, None, FOLDER).compression == compression
+
+
+@pytest.mark.parametrize(("kind", "level"), [("gzip", 10), ("gzip", -2), ("zstd", 0), ("zstd", 20)])
+def test_a_level_that_a_compression_does_not_have_is_refused(kind: str, level: int) -> None:
+    with pytest.raises(UsageError, match=f"--compression-level is {level}: for {kind} it can be"):
+        read_packing(BuildSpec(compression=kind, compression_level=level), None, FOLDER)
+
+
+def test_paths_to_ignore_are_taken_from_the_root() -> None:
+    spec = BuildSpec(ignore_paths=("/a/../b/", "c"), ignore_var_run=True)
+    assert read_packing(spec, None, FOLDER).ignored == {"/b", "/c", "/var/run"}
+
+
+def test_the_whole_root_cannot_be_ignored() -> None:
+    with pytest.raises(UsageError, match="nothing would be left"):
+        read_packing(BuildSpec(ignore_paths=("/",)), None, FOLDER)
+
+
+@pytest.mark.parametrize("flag", ["snapshot-mode", "use-new-run"])
+def test_that_a_flag_changes_nothing_is_said_to_those_who_give_it(
+    flag: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        read_packing(BuildSpec(accepted={flag: "full"}), None, FOLDER)
+    assert [record.message.split(":")[0] for record in caplog.records] == [f"--{flag} changes nothing"]

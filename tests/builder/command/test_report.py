@@ -1,0 +1,64 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from yadokari_builder.build.progress import Progress
+from yadokari_builder.command.report import configure
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture(autouse=True)
+def _root_logger() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def told(log_format: str, stream: io.StringIO | None = None, verbosity: str = "info") -> str:
+    stream = stream or io.StringIO()
+    configure(stream, verbosity, log_format)
+    ticks = iter([0.0, 1.0, 3.5])
+    progress = Progress(clock=lambda: next(ticks))
+    progress.expect(2)
+    progress.begin("RUN make")
+    progress.output(b"compiling\r\nhalf a li")
+    progress.output(b"ne\n50%\r100%\x1b[31m \x07bell")
+    progress.end("layer of 1.0 kB")
+    logging.getLogger("x").warning("beware")
+    logging.getLogger("x").error("it failed")
+    return stream.getvalue()
+
+
+def test_people_read_steps_what_they_print_and_how_long_they_took() -> None:
+    assert told("text") == (
+        "STEP 1/2 RUN make\ncompiling\nhalf a line\n50%\n100%\x1b[31m �bell\n"
+        "  done in 2.5s: layer of 1.0 kB\nwarning: beware\nerror: it failed\n"
+    )
+
+
+def test_colours_are_for_terminals_only() -> None:
+    assert "\x1b[1" not in told("color")
+    assert "\x1b[1;36mSTEP 1/2 RUN make\x1b[0m" in told("color", Terminal())
+    assert "\x1b[1" not in told("text", Terminal())
+
+
+def test_machines_read_one_object_a_line() -> None:
+    records = [json.loads(line) for line in told("json").splitlines()]
+    assert [record["msg"] for record in records[:3]] == ["STEP 1/2 RUN make", "compiling", "half a line"]
+    assert records[0]["kind"] == "step"
+    assert (records[1]["kind"], records[1]["step"], records[1]["steps"]) == ("output", 1, 2)
+    assert [record["level"] for record in records[-2:]] == ["warning", "error"]
+    assert all(record["time"].endswith("+00:00") for record in records)
+
+
+def test_who_wants_warnings_only_gets_no_progress() -> None:
+    assert told("text", verbosity="warn") == "warning: beware\nerror: it failed\n"

@@ -1,0 +1,27 @@
+"""Registries that several folders of tests use."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from support.registry import Registry, running_registry
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that lets anybody in; tests keep apart by their repositories' names."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A repository's name that no other test has."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:120]

@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.errors import ContextError
+from yadokari_builder.sources.dockerfile import read_dockerfile
+from yadokari_builder.sources.open import Context
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> Context:
+    root = tmp_path / "context"
+    root.mkdir()
+    root.joinpath("Dockerfile").write_bytes(b"FROM context\n")
+    return Context(root)
+
+
+def test_a_dockerfile_is_looked_for_here_and_then_in_the_context(tmp_path: Path, context: Context) -> None:
+    assert read_dockerfile("Dockerfile", context, cwd=tmp_path).content == b"FROM context\n"
+    tmp_path.joinpath("Dockerfile").write_bytes(b"FROM here\n")
+    assert read_dockerfile("Dockerfile", context, cwd=tmp_path).content == b"FROM here\n"
+
+
+def test_a_dockerfile_may_have_an_absolute_path(tmp_path: Path, context: Context) -> None:
+    path = str(context.root / "Dockerfile")
+    text = read_dockerfile(path, context, cwd=tmp_path)
+    assert (text.content, text.name, text.ignore) == (b"FROM context\n", path, "")
+
+
+def test_the_dockerfile_s_own_ignore_file_comes_first(tmp_path: Path, context: Context) -> None:
+    context.root.joinpath(".dockerignore").write_text("general\n")
+    text = read_dockerfile("Dockerfile", context, cwd=tmp_path)
+    assert (text.ignore, text.ignore_name) == ("general\n", ".dockerignore")
+    context.root.joinpath("Dockerfile.dockerignore").write_text("special\n")
+    text = read_dockerfile("Dockerfile", context, cwd=tmp_path)
+    assert (text.ignore, text.ignore_name) == ("special\n", "Dockerfile.dockerignore")
+
+
+def test_a_dockerfile_that_is_not_there_is_an_error(tmp_path: Path, context: Context) -> None:
+    with pytest.raises(ContextError, match="failed to read dockerfile: open gone: no such file or directory"):
+        read_dockerfile("gone", context, cwd=tmp_path)
+    with pytest.raises(ContextError, match=r"the Dockerfile \. is a folder"):
+        read_dockerfile(".", context, cwd=tmp_path)
+
+
+def test_a_dockerfile_by_url_is_not_supported(tmp_path: Path, context: Context) -> None:
+    with pytest.raises(ContextError, match="a URL, which is not supported in this version"):
+        read_dockerfile("https://example.com/Dockerfile", context, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])
+def test_a_link_out_of_the_context_is_refused(tmp_path: Path, context: Context, name: str) -> None:
+    tmp_path.joinpath("secret").write_text("secret")
+    context.root.joinpath(name).unlink(missing_ok=True)
+    context.root.joinpath(name).symlink_to(tmp_path / "secret")
+    with pytest.raises(ContextError, match="leads out of the build context"):
+        read_dockerfile(str(context.root / "Dockerfile"), context, cwd=tmp_path)
+
+
+def test_a_link_within_the_context_is_followed(tmp_path: Path, context: Context) -> None:
+    context.root.joinpath("Other").symlink_to("Dockerfile")
+    assert read_dockerfile("Other", context, cwd=tmp_path).content == b"FROM context\n"

@@ -1,0 +1,178 @@
+"""ADD of git repositories, from git's own servers."""
+
+import base64
+import gc
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import urllib3
+from dulwich.object_store import MemoryObjectStore
+from dulwich.objects import Blob, Tree
+
+from support.folders import remove_tree
+from support.git import WHY_NO_GIT, daemon, git, make_repository, smart_http
+from yadokari_builder.dockerfile.gitref import parse_git_ref
+from yadokari_builder.errors import ContextError
+from yadokari_builder.sources.checkout import Checkout
+from yadokari_builder.sources.git import GitSource
+from yadokari_builder.sources.web import DownloadError
+
+pytestmark = [
+    pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT),
+    # dulwich leaves a socket to the garbage collector where a server refuses.
+    pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"),
+]
+
+
+@dataclass(frozen=True)
+class Served:
+    """A repository of two commits: `old` is tagged v1, the second is on `main` and `side`."""
+
+    folder: Path
+    address: str
+    old: str
+    new: str
+
+
+@pytest.fixture(params=[smart_http, daemon], ids=["http", "git"])
+def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
+    place = tmp_path / "served"
+    library = place / "library.git"
+    (library / "deep").mkdir(parents=True)
+    (library / "deep/file").write_text("of the library\n")
+    make_repository(library)
+    folder = place / "project.git"
+    (folder / "docs").mkdir(parents=True)
+    (folder / "docs/page").write_text("page\n")
+    (folder / "run.sh").write_text("#!/bin/sh\n")
+    (folder / "run.sh").chmod(0o755)
+    (folder / "link").symlink_to("docs/page")
+    make_repository(folder)
+    git(folder, "tag", "-a", "-m", "tag", "v1")
+    old = git(folder, "rev-parse", "HEAD")
+    git(folder, "submodule", "add", "-q", "../library.git", "vendor/library")
+    (folder / "docs/page").write_text("second page\n")
+    git(folder, "commit", "-qam", "second")
+    git(folder, "branch", "side")
+    with request.param(place) as address:
+        yield Served(folder, address, old, git(folder, "rev-parse", "HEAD"))
+    gc.collect()
+
+
+def test_a_repository_may_be_deep(tmp_path: Path) -> None:
+    store = MemoryObjectStore()
+    blob = Blob.from_string(b"content")
+    tree = Tree()
+    tree.add(b"file", 0o100644, blob.id)
+    store.add_object(blob)
+    store.add_object(tree)
+    for _ in range(1100):
+        above = Tree()
+        above.add(b"a", 0o040000, tree.id)
+        store.add_object(above)
+        tree = above
+    Checkout(store, "deep", 1_000_000_000).write(tree.id, tmp_path)
+    folder = tmp_path / ("a/" * 1100)
+    assert (folder / "file").read_text() == "content"
+    assert {path.stat().st_mtime for path in (folder / "file", folder, tmp_path / "a")} == {1_000_000_000}
+    remove_tree(tmp_path / "a")
+
+
+def check_out(text: str, tmp_path: Path, *, keep_git_dir: bool = False) -> Path:
+    ref = parse_git_ref(text)
+    assert ref is not None
+    folder, scratch = tmp_path / "out", tmp_path / "scratch"
+    folder.mkdir()
+    scratch.mkdir()
+    GitSource(urllib3.PoolManager(), scratch).check_out(ref, folder, keep_git_dir=keep_git_dir)
+    return folder
+
+
+def test_the_default_branch_comes_with_modes_links_and_submodules(served: Served, tmp_path: Path) -> None:
+    folder = check_out(f"{served.address}/project.git", tmp_path)
+    assert sorted(os.listdir(folder)) == [".gitmodules", "docs", "link", "run.sh", "vendor"]
+    assert (folder / "docs/page").read_text() == "second page\n"
+    assert stat.S_IMODE((folder / "run.sh").stat().st_mode) == 0o755
+    assert stat.S_IMODE((folder / "docs/page").stat().st_mode) == 0o644
+    assert os.readlink(folder / "link") == "docs/page"
+    assert (folder / "vendor/library/deep/file").read_text() == "of the library\n"
+
+
+@pytest.mark.parametrize("ref", ["v1", "refs/tags/v1", "tags/v1"])
+def test_a_tag_is_followed_to_its_commit(served: Served, tmp_path: Path, ref: str) -> None:
+    folder = check_out(f"{served.address}/project.git#{ref}", tmp_path)
+    assert (folder / "docs/page").read_text() == "page\n"
+
+
+def test_a_commit_that_nothing_names_is_found(served: Served, tmp_path: Path) -> None:
+    git(served.folder, "tag", "-d", "v1")
+    folder = check_out(f"{served.address}/project.git#{served.old}", tmp_path)
+    assert (folder / "docs/page").read_text() == "page\n"
+
+
+def test_a_subdirectory_comes_alone(served: Served, tmp_path: Path) -> None:
+    folder = check_out(f"{served.address}/project.git#side:docs", tmp_path)
+    assert os.listdir(folder) == ["page"]
+
+
+def test_submodules_stay_away_where_they_are_not_wanted(served: Served, tmp_path: Path) -> None:
+    folder = check_out(f"{served.address}/project.git?submodules=false", tmp_path)
+    assert os.listdir(folder / "vendor/library") == []
+
+
+def test_files_may_have_the_time_of_the_commit(served: Served, tmp_path: Path) -> None:
+    folder = check_out(f"{served.address}/project.git?mtime=commit", tmp_path)
+    assert (folder / "docs/page").stat().st_mtime == 1_000_000_000
+
+
+def test_a_folder_that_keeps_its_repository_is_one_for_git(served: Served, tmp_path: Path) -> None:
+    folder = check_out(f"{served.address}/project.git?submodules=false", tmp_path, keep_git_dir=True)
+    assert git(folder, "rev-parse", "HEAD") == served.new
+    assert git(folder, "status", "--porcelain") == ""
+    assert git(folder, "rev-list", "--count", "HEAD") == "1"
+
+
+def test_a_commit_other_than_expected_is_refused(served: Served, tmp_path: Path) -> None:
+    with pytest.raises(ContextError, match=f"expected checksum to match {served.old}, got {served.new}"):
+        check_out(f"{served.address}/project.git?checksum={served.old}", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("project.git#nowhere", "repository does not contain ref nowhere"),
+        ("project.git#main:nowhere", "there is no nowhere"),
+        ("project.git#" + "a" * 40, "aaaa"),
+        ("nothing.git", "nothing.git"),
+    ],
+)
+def test_what_is_not_there_is_named(served: Served, tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(ContextError, match=message):
+        check_out(f"{served.address}/{text}", tmp_path)
+
+
+def test_the_password_of_a_url_is_used_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "served/a.git").mkdir(parents=True)
+    (tmp_path / "served/a.git/file").touch()
+    make_repository(tmp_path / "served/a.git")
+    with smart_http(tmp_path / "served", password=base64.b64encode(b"user:pass").decode()) as address:
+        site = address.removeprefix("http://")
+        assert (check_out(f"http://user:pass@{site}/a.git", tmp_path) / "file").exists()
+        (tmp_path / "other").mkdir()
+        with pytest.raises(ContextError, match="credentials") as caught:
+            check_out(f"http://user:wrong@{site}/a.git", tmp_path / "other")
+    assert "wrong" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_may_be_tried_again(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError):
+        check_out("http://127.0.0.1:1/a.git", tmp_path)
+
+
+def test_ssh_is_refused_with_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ContextError, match="write it as https://"):
+        check_out("git@example.com:a/b.git", tmp_path)

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.errors import ContextError
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.sources.open import Context, open_context
+
+NOTHING: frozenset[str] = frozenset()
+
+
+def _open(
+    location: str, base: Path, excluded: frozenset[str] = NOTHING, *, cwd: Path | None = None
+) -> Context:
+    root = base / "root"
+    return open_context(
+        location,
+        cwd=cwd or base,
+        boundary=Boundary(root, excluded | {"/yadokari"}),
+        refuge=root / "yadokari/work/contexts/0",
+    )
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    tmp_path.joinpath("root/yadokari/work").mkdir(parents=True)
+    tmp_path.joinpath("context").mkdir()
+    tmp_path.joinpath("context/file").write_text("F")
+    return tmp_path
+
+
+@pytest.mark.parametrize("form", ["dir://{}/context", "{}/context", "{}/context/", "context", "./context"])
+def test_a_context_is_a_folder_by_url_or_path(base: Path, form: str) -> None:
+    assert _open(form.format(base), base) == Context(base / "context")
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "git", "tar", "https"])
+def test_other_kinds_of_contexts_are_not_supported(base: Path, scheme: str) -> None:
+    with pytest.raises(ContextError, match=f"{scheme}:// contexts are not supported in this version"):
+        _open(f"{scheme}://somewhere/x", base)
+
+
+def test_a_context_must_be_there_and_a_folder(base: Path) -> None:
+    with pytest.raises(ContextError, match="the build context gone does not exist"):
+        _open("gone", base)
+    with pytest.raises(ContextError, match="the build context context/file is not a folder"):
+        _open("context/file", base)
+    with pytest.raises(ContextError, match="the build context has no path"):
+        _open("dir://", base)
+
+
+def test_a_config_map_s_volume_is_read_through_its_current_version(base: Path) -> None:
+    volume = base / "volume"
+    volume.joinpath("..2026_01").mkdir(parents=True)
+    volume.joinpath("..2026_01/Dockerfile").touch()
+    volume.joinpath("..data").symlink_to("..2026_01")
+    volume.joinpath("Dockerfile").symlink_to("..data/Dockerfile")
+    assert _open("volume", base) == Context(volume / "..2026_01")
+
+
+def test_a_context_in_the_root_is_moved_out_of_the_way(base: Path) -> None:
+    base.joinpath("root/src").mkdir()
+    base.joinpath("root/src/file").write_text("F")
+    context = _open("root/src", base)
+    assert context.root == base / "root/yadokari/work/contexts/0"
+    assert context.root.joinpath("file").read_text() == "F"
+    assert not base.joinpath("root/src").exists()
+
+
+@pytest.mark.parametrize("folder", ["workspace", "workspace/sub", "yadokari/work/uploaded"])
+def test_a_context_on_a_mount_or_with_the_executor_stays(base: Path, folder: str) -> None:
+    base.joinpath("root", folder).mkdir(parents=True)
+    assert _open(f"root/{folder}", base, frozenset({"/workspace"})) == Context(base / "root" / folder)
+
+
+def test_a_context_in_the_root_must_hold_no_mount(base: Path) -> None:
+    base.joinpath("root/src/cache").mkdir(parents=True)
+    with pytest.raises(ContextError, match="/src/cache in it is a mount"):
+        _open("root/src", base, frozenset({"/src/cache"}))
+    assert base.joinpath("root/src/cache").is_dir()
+
+
+def test_the_root_as_context_is_what_the_user_put_there(base: Path) -> None:
+    for name in ("test/Dockerfile", "etc/hosts", "etc/mine", "proc/1", "var/run/secret"):
+        path = base / "root" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    excluded = frozenset({"/proc", "/etc/hosts", "/var/run/secret"})
+    context = _open(".", base, excluded, cwd=base / "root")
+    found = sorted(str(path.relative_to(context.root)) for path in context.root.rglob("*"))
+    assert found == ["etc", "etc/mine", "test", "test/Dockerfile"]
+    left = sorted(str(path.relative_to(base / "root")) for path in (base / "root").iterdir())
+    assert left == ["etc", "proc", "var", "yadokari"]
+    assert base.joinpath("root/etc/hosts").exists()
+    assert not base.joinpath("root/etc/mine").exists()
