@@ -25,7 +25,7 @@ from support.tokens import TokenServer, make_token_keys, running_token_server, s
 from yadokari_builder.build.registries import open_registries
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.push import Pusher
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.spec import BuildSpec
 
 # fmt: off
 NEVER_REACHED = frozenset({
@@ -111,7 +111,7 @@ from yadokari_builder.errors import BuilderError
 from yadokari_builder.build.registries import open_registries
 from yadokari_builder.run.protection import GIT_MODULES, LATE_MODULES, preload_modules
 from yadokari_builder.registry.http.retry import RetryPolicy
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.spec import BuildSpec
 
 todo = json.loads(sys.argv[1])
 registries = open_registries(
