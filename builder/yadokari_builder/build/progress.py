@@ -1,6 +1,7 @@
 """How far a build has come: its steps, counted and timed, and what they print."""
 
 import codecs
+import io
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 # Of an instruction, in characters: a RUN may be hundreds of lines.
 _LONGEST = 120
-_UNSAFE = {code: "�" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x1B)}
+_UNSAFE = {code: "�" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x1B)}
 
 
 class Phases:
@@ -86,8 +87,8 @@ class Progress:
         """Let out what a failed step printed last."""
         self._lines.flush()
 
-    def _output(self, line: str) -> None:
-        self._say("output", line)
+    def _output(self, lines: str) -> None:
+        self._say("output", lines)
 
     def _say(self, kind: str, text: str) -> None:
         logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total})
@@ -100,27 +101,33 @@ def _shortened(text: str) -> str:
 
 
 class _Lines:
-    """Cuts a stream of bytes into lines; a carriage return ends one too, so progress bars stay readable."""
+    """Cuts a stream of bytes behind whole lines, of which `emit` gets as many at once as came in at once.
+
+    A carriage return ends a line too, so progress bars stay readable.
+    """
 
     MAX = 16 * 1024
 
     def __init__(self, emit: Callable[[str], None]) -> None:
         self._emit = emit
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
         self._rest = ""
 
     def feed(self, data: bytes) -> None:
-        text = self._rest + self._decoder.decode(data).replace("\r\n", "\n")
-        *lines, self._rest = text.replace("\r", "\n").split("\n")
-        for line in lines:
-            self._emit(line.translate(_UNSAFE))
+        whole, end, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
+        if end:
+            self._emit(whole.translate(_UNSAFE))
         if len(self._rest) > self.MAX:
-            self.flush()
+            self._emit(self._rest.translate(_UNSAFE))
+            self._rest = ""
 
     def flush(self) -> None:
-        if self._rest:
-            self._emit(self._rest.translate(_UNSAFE))
+        rest = self._rest + self._decoder.decode(b"", final=True)
+        self._decoder.reset()
         self._rest = ""
+        if rest:
+            self._emit(rest.removesuffix("\n").translate(_UNSAFE))
 
 
 def human_size(size: int) -> str:

@@ -1,7 +1,8 @@
 """RUN --mount without privilege: what each type puts in place, and what becomes of it.
 
 Compared with BuildKit: a bind mount is a copy, so writes to it succeed, and are discarded, whether or not it
-is read-only; the size of a tmpfs is not enforced; links between a cache and the root are possible.
+is read-only; the size of a tmpfs is not enforced; a step can link files of a cache into the root, which are
+two files once it has ended.
 """
 
 import os

@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -90,6 +91,30 @@ def test_characters_cut_between_chunks_stay_whole() -> None:
     for byte in "äöü 宿借り\n".encode():
         progress.output(bytes([byte]))
     assert "äöü 宿借り" in stream.getvalue()
+
+
+def test_lines_that_end_as_on_other_systems_are_lines_wherever_they_are_cut() -> None:
+    stream = io.StringIO()
+    configure(stream, "info", "text")
+    progress = Progress()
+    for data in (b"a\r\nb\r", b"\nc\rd", b"\r", b"\r\n"):
+        progress.output(data)
+    progress.fail()
+    assert stream.getvalue() == "a\nb\nc\nd\n\n"
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_half_a_million_short_lines_cost_little(log_format: str) -> None:
+    stream = io.StringIO()
+    configure(stream, "info", log_format)
+    progress = Progress()
+    data = b"".join(b"%d\n" % number for number in range(500_000))
+    began = time.process_time()
+    for start in range(0, len(data), 4096):
+        progress.output(data[start : start + 4096])
+    # Line by line it was 4 s and more.
+    assert time.process_time() - began < 1.5
+    assert stream.getvalue().count("\n") == 500_000
 
 
 @pytest.mark.parametrize(

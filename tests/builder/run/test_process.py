@@ -93,6 +93,13 @@ def test_much_output_arrives_whole(shell: Shell) -> None:
     assert len(shell("seq 1 300000").splitlines()) == 300000
 
 
+def test_what_comes_little_by_little_is_passed_on_in_few_pieces(shell: Shell) -> None:
+    pieces: list[bytes] = []
+    shell("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done", output=pieces.append)
+    assert len(b"".join(pieces).splitlines()) == 20000
+    assert len(pieces) < 2000
+
+
 def test_the_environment_is_the_given_one_alone(shell: Shell) -> None:
     os.environ["DOCKER_AUTH_CONFIG"] = "secret"
     try:

@@ -1,5 +1,7 @@
 """What a step finds around it in a pod, and what it leaves behind."""
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -35,3 +37,23 @@ def test_what_a_step_does_to_dev_and_leaves_in_shared_memory_is_gone_for_the_nex
     )
     said = built.output.partition("\nSTEP 7/7")[2]
     assert said.splitlines()[1:2] == ["compared"], built.output
+
+
+def test_a_file_linked_from_a_cache_into_the_image_is_the_images_own(tmp_path: Path) -> None:
+    cache = "--mount=type=cache,target=/store"
+    built = build(
+        tmp_path,
+        "FROM busybox\nRUN mkdir /app\n"
+        f"RUN {cache} echo good > /store/package; ln /store/package /app/package\n"
+        "RUN echo bad >> /app/package\n"
+        f"RUN {cache} cat /store/package > /cached\n",
+    )
+    assert built.result.exit_code == 0, built.output
+    files = {name: data for layer in built.image.layers() for name, data in contents(layer).items()}
+    assert (files["app/package"], files["cached"]) == (b"good\nbad\n", b"good\n")
+
+
+def contents(layer: bytes) -> dict[str, bytes]:
+    with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+        read = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
+        return {name: file.read() for name, file in read.items() if file}
