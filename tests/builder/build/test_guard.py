@@ -29,11 +29,11 @@ def test_what_a_step_leaves_behind_is_ended_before_the_next_one(executor: Execut
     busybox = shutil.which("busybox") or pytest.skip("needs busybox-static")
     (executor.folder / "context").mkdir()
     shutil.copy(busybox, executor.folder / "context/busybox")
-    leaving = "(busybox setsid sh -c 'busybox sleep 0.5; echo late > /late' &) &"
+    orphan = "(busybox setsid sh -c 'busybox sleep 1; echo late > /late' &); busybox sleep 0.3"
     done = executor(
         "FROM scratch\nCOPY busybox /bin/busybox\nCOPY busybox /bin/sh\n"
-        f"RUN busybox mkdir /dev && busybox mknod /dev/null c 1 3 && {leaving}\n"
-        "RUN busybox sleep 1; test ! -e /late\n",
+        f"RUN busybox mkdir /dev && busybox mknod /dev/null c 1 3; {orphan}\n"
+        "RUN busybox sleep 1.5; test ! -e /late\n",
         "--no-push",
     )
     assert done.code == 0, done.log
