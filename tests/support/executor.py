@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 EXECUTOR = """
-import json, os, sys
+import ctypes, json, os, sys
 from pathlib import Path
 from yadokari_builder.command.build import run
-from yadokari_builder.run.kernel import is_dumpable
+
+PR_GET_DUMPABLE = 3
 
 code = run(sys.argv[3:], dict(os.environ), Path(sys.argv[1]), sys.stdout, sys.stderr)
 state = {
     "code": code,
     "cwd": os.getcwd(),
     "path": sys.path,
-    "is_dumpable": is_dumpable(),
+    "is_dumpable": bool(ctypes.CDLL(None).prctl(PR_GET_DUMPABLE)),
     "has_git": "dulwich.client" in sys.modules,
 }
 with open(sys.argv[2], "w") as file:
@@ -63,7 +64,7 @@ class Executor:
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
             check=False,
         )
-        assert "Traceback" not in done.stderr
+        assert "Traceback" not in done.stderr, done.stderr
         state = json.loads((self.folder / "state").read_text())
         assert state["code"] == done.returncode
         return Ended(done.returncode, done.stdout, done.stderr, state)
