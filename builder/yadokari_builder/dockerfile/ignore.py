@@ -45,8 +45,8 @@ class Pattern:
         try:
             filepath_match.refuse_malformed(text)
             return cls(text, is_exception, _expression(text))
-        except LanguageError as error:
-            raise LanguageError(f"syntax error in pattern {text}: {error.message}", text) from None
+        except LanguageError:
+            raise LanguageError(f"syntax error in pattern: {text}", text) from None
 
 
 @dataclass(frozen=True, slots=True)
