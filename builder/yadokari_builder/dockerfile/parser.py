@@ -1,6 +1,6 @@
 """A Dockerfile as a whole: from its text to stages of instructions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from yadokari_builder.dockerfile.directives import Directive
@@ -45,21 +45,27 @@ def decode(source: str | bytes) -> str:
     return source if isinstance(source, str) else source.decode(errors="surrogateescape")
 
 
-def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
+def read_instructions(tree: Tree) -> Iterator[Instruction]:
+    """Yield the instructions of a tree; the first wrong one raises DockerfileError when it is reached."""
+    return map(read_instruction, tree.nodes)
+
+
+def parse(
+    source: str | bytes,
+    *,
+    file: str = "Dockerfile",
+    reading: Callable[[Tree], Iterator[Instruction]] = read_instructions,
+) -> Dockerfile:
     """Read a Dockerfile; raises DockerfileError.
 
     A `syntax` directive is taken for granted: whatever frontend it names, the language is this one.
+    `reading` yields the instructions of the tree, one by one, to whoever wants to look at them meanwhile.
     """
     tree = read_tree(decode(source), file)
-    return assemble(tree, read_instructions(tree), file)
-
-
-def assemble(tree: Tree, instructions: Iterable[Instruction], file: str) -> Dockerfile:
-    """Divide the instructions of a tree into stages; raises DockerfileError."""
     meta_args: list[Arg] = []
     bases: list[From] = []
     bodies: list[list[Instruction]] = []
-    for instruction in instructions:
+    for instruction in reading(tree):
         match instruction:
             case From():
                 bases.append(instruction)
@@ -76,11 +82,6 @@ def assemble(tree: Tree, instructions: Iterable[Instruction], file: str) -> Dock
         Stage(index, base, tuple(body)) for index, (base, body) in enumerate(zip(bases, bodies, strict=True))
     )
     return Dockerfile(tree.directives, tuple(meta_args), stages, tree.escape)
-
-
-def read_instructions(tree: Tree) -> Iterator[Instruction]:
-    """Yield the instructions of a tree; the first wrong one raises DockerfileError when it is reached."""
-    return map(read_instruction, tree.nodes)
 
 
 def parse_onbuild(expressions: Sequence[str], location: Location) -> tuple[Instruction, ...]:
