@@ -1,3 +1,39 @@
-"""Fixtures that several folders of tests use."""
+"""What holds for every test, and fixtures that several folders of tests use."""
+
+import os
+import re
+from collections.abc import Generator
+
+import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["support.cluster"]
+
+_NEEDS_A_MACHINE = re.compile(r"pytest\.mark\.(pod|cluster)\b")
+
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Runs tests side by side, but those of files that need a whole machine in one process, in order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = self.config.rootpath / nodeid.partition("::")[0]
+        return "machine" if _NEEDS_A_MACHINE.search(path.read_text()) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Schedule by what a test needs; names do not tell, and xdist's groups get lost with pytest 9."""
+    return Scheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what skips in continuous integration, where nothing is missing but what is beside the project."""
+    report = yield
+    if os.environ.get("CI") == "true" and report.skipped and not item.get_closest_marker("shared"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in continuous integration: {report.longreprtext}"
+    return report

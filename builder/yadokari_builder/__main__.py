@@ -2,7 +2,8 @@
 
 import os
 import sys
+from pathlib import Path
 
 from yadokari_builder.command.build import run
 
-sys.exit(run(sys.argv[1:], dict(os.environ), sys.stdout, sys.stderr))
+sys.exit(run(sys.argv[1:], dict(os.environ), Path("/"), sys.stdout, sys.stderr))

@@ -6,7 +6,7 @@ possible what to do.
 
 from typing import ClassVar
 
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import Reason
 
 
 class BuilderError(Exception):
@@ -16,8 +16,7 @@ class BuilderError(Exception):
     text and `column` the 0-based place of the caret below it, if one is known.
     """
 
-    exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
-    reason: ClassVar[str] = "InternalError"
+    reason: ClassVar[Reason] = Reason.INTERNAL_ERROR
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -53,22 +52,19 @@ def described(error: OSError) -> str:
 class UsageError(BuilderError):
     """The arguments ask for something that does not exist or does not fit together."""
 
-    exit_code = ExitCode.USAGE
-    reason = "InvalidArguments"
+    reason = Reason.INVALID_ARGUMENTS
 
 
 class ContextError(BuilderError):
     """The build context or the Dockerfile cannot be read, or a file that a step needs is not there."""
 
-    exit_code = ExitCode.CONTEXT
-    reason = "ContextInvalid"
+    reason = Reason.CONTEXT_INVALID
 
 
 class DockerfileError(BuilderError):
     """The Dockerfile is wrong, at a line of it or (line 0) as a whole."""
 
-    exit_code = ExitCode.DOCKERFILE_INVALID
-    reason = "DockerfileInvalid"
+    reason = Reason.DOCKERFILE_INVALID
 
     def __init__(
         self,
@@ -89,8 +85,7 @@ class DockerfileError(BuilderError):
 class RunError(BuilderError):
     """A RUN step failed: its process ended with `status` (negative: by that signal)."""
 
-    exit_code = ExitCode.RUN_FAILED
-    reason = "RunFailed"
+    reason = Reason.RUN_FAILED
 
     def __init__(self, message: str, *, status: int, log_tail: str = "") -> None:
         super().__init__(message)
@@ -98,51 +93,49 @@ class RunError(BuilderError):
         self.log_tail = log_tail
 
 
-class ImageNotFoundError(BuilderError):
-    """A registry does not know an image, or has none for the platform that is wanted."""
-
-    exit_code = ExitCode.IMAGE_NOT_FOUND
-    reason = "ImageNotFound"
-
-
 class ImageInvalidError(BuilderError):
     """An image breaks the image specification, its digests or the bounds of the root."""
 
-    exit_code = ExitCode.IMAGE_INVALID
-    reason = "ImageInvalid"
+    reason = Reason.IMAGE_INVALID
 
 
 class RegistryError(BuilderError):
     """A registry refused or failed a request.
 
-    `status` is the HTTP status (0: no answer at all); `temporary` tells whether trying again may help.
+    `status` is the HTTP status (0: no answer at all); `codes` are those of the distribution specification
+    ("Error Codes"), such as `MANIFEST_UNKNOWN`; `temporary` tells whether trying again may help.
     """
 
-    exit_code = ExitCode.NETWORK
-    reason = "RegistryError"
+    reason = Reason.REGISTRY_ERROR
 
-    def __init__(self, message: str, *, status: int = 0, temporary: bool = False) -> None:
+    def __init__(
+        self, message: str, *, status: int = 0, codes: tuple[str, ...] = (), temporary: bool = False
+    ) -> None:
         super().__init__(message)
         self.status = status
+        self.codes = codes
         self.temporary = temporary
+
+
+class ImageNotFoundError(RegistryError):
+    """A registry does not know an image, or has none for the platform that is wanted."""
+
+    reason = Reason.IMAGE_NOT_FOUND
 
 
 class UnauthorizedError(RegistryError):
     """A registry wants credentials, or other ones, for what was asked of it."""
 
-    exit_code = ExitCode.UNAUTHORIZED
-    reason = "Unauthorized"
+    reason = Reason.UNAUTHORIZED
 
 
 class PushError(RegistryError):
     """The image was built and could not be pushed."""
 
-    exit_code = ExitCode.PUSH
-    reason = "PushFailed"
+    reason = Reason.PUSH_FAILED
 
 
 class CancelledError(BuilderError):
     """The build was asked to stop (SIGTERM)."""
 
-    exit_code = ExitCode.CANCELLED
-    reason = "Cancelled"
+    reason = Reason.CANCELLED

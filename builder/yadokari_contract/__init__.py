@@ -1,1 +1,1 @@
-"""What the operator and the executor share: arguments, result, exit codes."""
+"""What the operator and the executor share: arguments, reasons for failing, the result."""

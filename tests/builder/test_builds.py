@@ -101,6 +101,7 @@ def test_what_cannot_be_built_is_explained_and_has_its_own_exit_code(
     assert "Traceback" not in result.output
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("seconds", [0.1, 0.35, 0.6, 0.85])
 def test_a_signal_ends_a_build_also_while_a_step_prints_much(tmp_path: Path, seconds: float) -> None:
     (tmp_path / "Dockerfile").write_text("FROM busybox\nRUN echo ready; yes 'a line of some length'\n")

@@ -103,7 +103,7 @@ def test_a_signal_reaches_the_program_and_its_exit_code_is_kept() -> None:
         assert pod.stdout is not None
         pod.stdout.readline()
         pod.terminate()
-        assert pod.wait() == 9
+        assert pod.wait(30) == 9
 
 
 def test_an_image_is_built_from_the_mirrored_base(tmp_path: Path) -> None:

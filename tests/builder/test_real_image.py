@@ -55,6 +55,6 @@ def test_an_image_is_unpacked_as_umoci_does_it_and_comes_back_from_a_layer_of_ou
     nothing = Snapshot({"/": Directory(b"", array("Q"))}, 0)
     everything = compare(nothing, take(root), root, Fingerprints().find)
     packed = pack(members_of_changes(everything, root), out)
-    with packed.path.open("rb") as blob:
+    with packed.file.open() as blob:
         assert not apply(blob, packed.layer.diff_id, Boundary(again))
     assert describe(again, whole_seconds=True) == describe(ours, whole_seconds=True)

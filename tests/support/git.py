@@ -75,7 +75,7 @@ def smart_http(folder: Path, *, password: str = "") -> Iterator[str]:
     """
     handler = partial(_Backend, folder, password)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

@@ -4,8 +4,10 @@ import gzip
 import io
 import tarfile
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from yadokari_builder.oci.config import ContainerConfig, History, ImageConfig
 from yadokari_builder.oci.descriptor import Descriptor
@@ -14,7 +16,24 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER_GZIP, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.registry.source import FileLayer
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.tls import read_trust
+from yadokari_builder.registry.http.transport import Transport
+from yadokari_builder.registry.push import Pusher
+
+
+@dataclass(frozen=True, slots=True)
+class FileLayer:
+    """A layer whose blob is a file."""
+
+    layer: Layer
+    path: str
+    origin: None = None
+
+    def open(self) -> BinaryIO:
+        return open(self.path, "rb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +74,13 @@ def _make_layer(path: Path, files: Mapping[str, bytes]) -> FileLayer:
     path.write_bytes(blob)
     descriptor = Descriptor(OCI_LAYER_GZIP, Digest.of(blob), len(blob))
     return FileLayer(Layer(descriptor, Digest.of(buffer.getvalue())), str(path))
+
+
+def push(made: LocalImage, reference: str) -> None:
+    """Push an image to a plain-HTTP registry."""
+    transport = Transport(Network(read_trust({})))
+    client = RegistryClient(transport, insecure=lambda _: True)
+    with closing(transport), Pusher(client, [Reference.parse(reference)]) as pusher:
+        for layer in made.layers:
+            pusher.add_layer(layer)
+        pusher.finish(made.image)

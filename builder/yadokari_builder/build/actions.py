@@ -14,7 +14,9 @@ from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAction
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.run import ipc
 from yadokari_builder.run.caches import Fill
+from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.environment import step_environment
 from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
 from yadokari_builder.run.mounts import FileMount, mounted
@@ -43,6 +45,7 @@ class Workbench:
     shelter: Path
     source: Callable[[Source], SourceTree]
     provisions: Provisions
+    devices: Devices
     output: Callable[[bytes], None]
     http: urllib3.PoolManager
 
@@ -68,8 +71,8 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, action.working_dir, bench.staging, bench.shelter)
-    outcome = copy_files(action.instruction, bench.source(action.source), target, bench.http)
+    target = Target(bench.boundary, bench.staging, bench.shelter)
+    outcome = copy_files(action, bench.source(action.source), target, bench.http)
     return Written(outcome.touched, outcome.staged)
 
 
@@ -80,14 +83,17 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     """
     root = bench.boundary.root
     user = find_user(action.user, root)
-    environment = step_environment(action.environment, user.home)
+    environment = step_environment(action.environment.variables(), user.home)
     kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
-    scripts = [FileMount(action.argv[0], action.script.encode(), mode=0o755)] if action.script else []
-    answered = answer(action.mounts, action.working_dir, bench.provisions)
+    script = action.script
+    scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
+    answered = answer(action.mounts, bench.provisions)
     with ExitStack() as stack:
         stack.enter_context(preserved(kubelet_files))
+        stack.enter_context(bench.devices.fresh())
+        stack.enter_context(ipc.unshared())
         disturbed = stack.enter_context(
-            mounted([*scripts, *answered.mounts], root=root, shelter=str(bench.shelter))
+            mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
         )
         run_step(
             action.argv,
@@ -95,6 +101,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
             env={**environment, **answered.environment},
             cwd=action.working_dir,
             user=ProcessUser(user.uid, user.gid, user.groups),
+            stdin=bench.devices.null,
             output=bench.output,
             network=action.network,
         )

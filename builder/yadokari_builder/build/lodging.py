@@ -34,6 +34,12 @@ class Lodging:
         """Name a folder below the runtime's, for things that must outlive the cleaning of the root."""
         return f"{self.runtime}/work/{name}"
 
+    def folder(self, name: str) -> Path:
+        """Make a folder below the runtime's, if it is not there, and return its host path."""
+        folder = Path(self.host(self.work(name)))
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
     def free_refuge(self) -> Path:
         """Return a place for a context that would be deleted; an earlier build's stays where it was put."""
         contexts = Path(self.host(self.work("contexts")))

@@ -1,30 +1,33 @@
 """How a build's arguments want layers packed and times written."""
 
 import logging
+import os
 import posixpath
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from yadokari_builder.build.packing import Packing
+from yadokari_builder.dockerfile.epoch import parse_epoch
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_builder.rootfs.paths import normalise
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.flags import FLAGS
+from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
 logger = logging.getLogger(__name__)
 
-SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 _VAR_RUN = "/var/run"
-# zstd takes up to 900 MB for levels above 19.
-_LEVELS = {CompressionKind.GZIP: range(10), CompressionKind.ZSTD: range(1, 20)}
-_DEFAULT_LEVEL = -1
 
 
 def read_packing(spec: BuildSpec, epoch: int | None, folder: Path) -> Packing:
     """Return how layers are packed; raises `UsageError` for levels and paths that cannot be."""
-    if spec.snapshot_mode or spec.use_new_run:
-        logger.info("--snapshot-mode and --use-new-run change nothing: snapshots are always exact")
+    for flag in FLAGS:
+        if flag.name in spec.accepted:
+            logger.info("--%s changes nothing: %s", flag.name, flag.help)
     paths = [*spec.ignore_paths, *([_VAR_RUN] if spec.ignore_var_run else [])]
     ignored = frozenset(normalise(posixpath.join("/", path)) for path in paths)
     if "/" in ignored:
@@ -32,36 +35,48 @@ def read_packing(spec: BuildSpec, epoch: int | None, folder: Path) -> Packing:
     return Packing(folder, _compression(spec), epoch, ignored)
 
 
-def read_epoch(spec: BuildSpec, environment: Mapping[str, str]) -> int | None:
+def read_epoch(spec: BuildSpec, environment: Mapping[str, str], of_dockerfile: int | None) -> int | None:
     """Return the latest time that anything in the image may have, in seconds since the epoch; None for now.
 
-    SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) is a build argument or in the
-    environment; --reproducible alone means 0. Raises `UsageError` where it is no number.
+    SOURCE_DATE_EPOCH is a build argument, in the environment or, if in neither, in the Dockerfile;
+    --reproducible alone means 0. Raises `UsageError` where it is no number.
     """
     given = spec.build_args.get(SOURCE_DATE_EPOCH)
     text = environment.get(SOURCE_DATE_EPOCH, "") if given is None else given
-    if not text:
-        return 0 if spec.reproducible else None
-    # Beyond these digits is the year 9999, which no date of an image's config can have.
-    if not (text.isascii() and text.isdecimal() and len(text) <= 11):
-        raise UsageError(f"{SOURCE_DATE_EPOCH} is {text!r}: it is seconds since 1970")
-    return int(text)
-
-
-def timestamp(epoch: int | None) -> str:
-    """Return a time in RFC 3339: the given one, else now."""
-    time = datetime.now(UTC) if epoch is None else datetime.fromtimestamp(epoch, UTC)
-    return time.isoformat().replace("+00:00", "Z")
+    if text:
+        try:
+            return parse_epoch(text)
+        except LanguageError as error:
+            raise UsageError(error.message) from None
+    return 0 if of_dockerfile is None and spec.reproducible else of_dockerfile
 
 
 def _compression(spec: BuildSpec) -> Compression:
     kind = CompressionKind(spec.compression)
-    if spec.compression_level == _DEFAULT_LEVEL:
+    if spec.compression_level == DEFAULT_LEVEL:
         return Compression(kind)
-    levels = _LEVELS[kind]
+    levels = COMPRESSION_LEVELS[spec.compression]
     if spec.compression_level not in levels:
         raise UsageError(
             f"--compression-level is {spec.compression_level}: for {kind.value} it can be"
-            f" {levels.start} to {levels.stop - 1}, or {_DEFAULT_LEVEL} for what suits building"
+            f" {levels[0]} to {levels[-1]}, or {DEFAULT_LEVEL} for what suits building"
         )
     return Compression(kind, spec.compression_level)
+
+
+def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
+    """Return a spec whose outputs and caches can be found whatever becomes of the root meanwhile.
+
+    Relative paths are meant from where the executor was started, which the build deletes, and links on the
+    way may be the image's own later.
+    """
+    names = ("tar_path", "oci_layout_path", "digest_file", "result_file", "cache_mounts_dir")
+    given = {name: getattr(spec, name) for name in names if getattr(spec, name)}
+    resolved: dict[str, Any] = {name: _resolved(cwd / path) for name, path in given.items()}
+    return replace(spec, **resolved)
+
+
+def _resolved(path: Path) -> str:
+    """Resolve links, but for one that leads to something without a name, as /dev/stdout to a pipe."""
+    real = os.path.realpath(path)
+    return str(path) if path.exists() and not os.path.exists(real) else real

@@ -7,9 +7,9 @@ from types import MappingProxyType
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.config import History
 from yadokari_builder.oci.image import Image, manifest_type_on
-from yadokari_builder.oci.layer import Layer
-from yadokari_builder.plan.plan import ImageBase, Plan
+from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import Step
+from yadokari_builder.registry.pull import PulledImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,6 @@ class FinishedStep:
         return replace(self.step.history, created=self.created, empty_layer=self.layer is None)
 
 
-def base_layers(plan: Plan) -> tuple[Layer, ...]:
-    """List the layers of the image that the target's chain of stages starts from."""
-    base = _base_image(plan)
-    return base.layers if base else ()
-
-
 def assemble(
     plan: Plan, finished: Mapping[int, tuple[FinishedStep, ...]], labels: Mapping[str, str], created: str
 ) -> Image:
@@ -41,8 +35,9 @@ def assemble(
 
     The manifest is of the base's kind, OCI or Docker; an image from scratch is OCI's.
     """
+    base = _base_image(plan)
     steps = [step for stage in plan.chain() for step in finished[stage.index]]
-    layers = (*base_layers(plan), *(step.layer.layer for step in steps if step.layer))
+    layers = (*(base.layers if base else ()), *(step.layer.layer for step in steps if step.layer))
     state = plan.target.state.image
     config = replace(
         state,
@@ -51,9 +46,9 @@ def assemble(
         diff_ids=tuple(layer.diff_id for layer in layers),
         history=(*state.history, *(step.history for step in steps if step.history)),
     )
-    return Image.assemble(config, layers, manifest_type_on(_base_image(plan)))
+    return Image.assemble(config, layers, manifest_type_on(base))
 
 
 def _base_image(plan: Plan) -> Image | None:
     lowest = plan.chain()[0].base
-    return lowest.image if isinstance(lowest, ImageBase) else None
+    return lowest.image if isinstance(lowest, PulledImage) else None

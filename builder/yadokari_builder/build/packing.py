@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
 from typing import Self
@@ -34,6 +35,11 @@ class Packing:
     timestamp: int | None = None
     ignored: frozenset[str] = frozenset()
     watch: Watch | None = None
+
+    def now(self) -> str:
+        """Return the time of what is made now, in RFC 3339."""
+        time = datetime.now(UTC) if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
+        return time.isoformat().replace("+00:00", "Z")
 
 
 class Packer:

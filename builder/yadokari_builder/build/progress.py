@@ -1,34 +1,71 @@
 """How far a build has come: its steps, counted and timed, and what they print."""
 
 import codecs
+import io
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from yadokari_contract.result import Phase
 
 logger = logging.getLogger(__name__)
 
-_UNSAFE = {code: "�" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x1B)}
+# Of an instruction, in characters: a RUN may be hundreds of lines.
+_LONGEST = 120
+_UNSAFE = {code: "�" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x1B)}
+
+
+class Phases:
+    """The parts of a build that are timed, in the order they ended in."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._phases: list[Phase] = []
+
+    def __iter__(self) -> Iterator[Phase]:
+        return iter(self._phases)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Time what is done within, whatever comes of it."""
+        started = self._clock()
+        try:
+            yield
+        finally:
+            self._phases.append(Phase(name, round(self._clock() - started, 2)))
 
 
 class Progress:
-    """Counts the steps of a build, times them and passes on what RUN steps print."""
+    """Counts the steps of a build, times them and passes on what RUN steps print.
 
-    def __init__(self, total: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total = total
-        self.number = 0
+    `total` is how many there are, once that is known, `done` how many of them are done.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = 0
+        self.done = 0
         self._clock = clock
         self._started = clock()
         self._lines = _Lines(self._output)
 
+    @property
+    def number(self) -> int:
+        """The number of the step under way, or of the next one."""
+        return self.done + 1
+
+    def expect(self, total: int) -> None:
+        """Tell how many steps there are."""
+        self.total = total
+
     def start_again(self) -> None:
         """Count from the first step again."""
-        self.number = 0
+        self.done = 0
 
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
-        self.number += 1
         self._started = self._clock()
-        self._say("step", f"STEP {self.number}/{self.total} {text}")
+        self._say("step", f"STEP {self.number}/{self.total} {_shortened(text)}")
 
     def output(self, data: bytes) -> None:
         """Pass on what a RUN step printed."""
@@ -39,6 +76,7 @@ class Progress:
         self._lines.flush()
         seconds = self._clock() - self._started
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
+        self.done += 1
 
     def tell(self, number: int, result: str) -> None:
         """Tell what has come of an earlier step; may be called in any thread."""
@@ -49,35 +87,47 @@ class Progress:
         """Let out what a failed step printed last."""
         self._lines.flush()
 
-    def _output(self, line: str) -> None:
-        self._say("output", line)
+    def _output(self, lines: str) -> None:
+        self._say("output", lines)
 
     def _say(self, kind: str, text: str) -> None:
         logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total})
 
 
+def _shortened(text: str) -> str:
+    """Return what fits into a line of an instruction."""
+    line = text.partition("\n")[0]
+    return text if len(text) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
+
+
 class _Lines:
-    """Cuts a stream of bytes into lines; a carriage return ends one too, so progress bars stay readable."""
+    """Cuts a stream of bytes behind whole lines, of which `emit` gets as many at once as came in at once.
+
+    A carriage return ends a line too, so progress bars stay readable.
+    """
 
     MAX = 16 * 1024
 
     def __init__(self, emit: Callable[[str], None]) -> None:
         self._emit = emit
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._decoder = io.IncrementalNewlineDecoder(decoder, translate=True)
         self._rest = ""
 
     def feed(self, data: bytes) -> None:
-        text = self._rest + self._decoder.decode(data).replace("\r\n", "\n")
-        *lines, self._rest = text.replace("\r", "\n").split("\n")
-        for line in lines:
-            self._emit(line.translate(_UNSAFE))
+        whole, end, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
+        if end:
+            self._emit(whole.translate(_UNSAFE))
         if len(self._rest) > self.MAX:
-            self.flush()
+            self._emit(self._rest.translate(_UNSAFE))
+            self._rest = ""
 
     def flush(self) -> None:
-        if self._rest:
-            self._emit(self._rest.translate(_UNSAFE))
+        rest = self._rest + self._decoder.decode(b"", final=True)
+        self._decoder.reset()
         self._rest = ""
+        if rest:
+            self._emit(rest.removesuffix("\n").translate(_UNSAFE))
 
 
 def human_size(size: int) -> str:

@@ -10,8 +10,9 @@ from yadokari_builder.build.actions import Written
 from yadokari_builder.build.packing import Packing
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.changes import Changes, Checksums, compare, walk_key
+from yadokari_builder.layers.fingerprints import checksum_of_file
 from yadokari_builder.layers.members import Entry, Members, members_of_changes, members_of_paths
-from yadokari_builder.layers.snapshot import Snapshot
+from yadokari_builder.layers.snapshot import FileMetadata, Snapshot
 from yadokari_builder.rootfs.boundary import Boundary
 
 # A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
@@ -118,18 +119,33 @@ class LayerPerStage:
         self.is_bare = False
 
     def wrote(self, written: Written) -> None:
-        """Note what will have to be taken from elsewhere, and what is not disturbed but written."""
-        self._disturbed.difference_update(written.paths)
+        """Note what will have to be taken from elsewhere."""
         self._extra |= {entry.path: entry for entry in _staged(written, self.packing)}
 
     def finish(self) -> Members | None:
         """Gather what has changed since the beginning."""
-        changes = compare(self._before, snapshot.take(self.boundary), self.boundary, self.checksums)
+        after = snapshot.take(self.boundary)
+        changes = compare(self._before, after, self.boundary, self.checksums)
         # A later step may have replaced what an earlier one has put elsewhere.
         extra = [entry for entry in self._extra.values() if not entry.source or os.path.lexists(entry.source)]
         extra.sort(key=lambda entry: walk_key(entry.path))
-        changes = _without(changes, self._disturbed)
+        changes = _without(changes, self._merely_disturbed(after))
         return _gathered(changes, extra, self.boundary, self.packing)
+
+    def _merely_disturbed(self, after: Snapshot) -> frozenset[str]:
+        """Return what mounts have disturbed and no step has changed, before them or after."""
+        old, new = self._before.find(self._disturbed), after.find(self._disturbed)
+        alike = {path for path in old.keys() & new.keys() if _are_alike(old[path], new[path])}
+        files = {path for path in alike if new[path].is_regular}
+        known = self.checksums(files) if files else {}
+        same = {path for path, held in known.items() if checksum_of_file(self.boundary.host(path)) == held}
+        return frozenset(alike - files | same)
+
+
+def _are_alike(old: FileMetadata, new: FileMetadata) -> bool:
+    """Compare all but what putting a file aside and back changes."""
+    kept = [(each.mode, each.owner, each.size, each.mtime_ns) for each in (old, new)]
+    return kept[0] == kept[1]
 
 
 def _gathered(changes: Changes, extra: list[Entry], boundary: Boundary, packing: Packing) -> Members | None:

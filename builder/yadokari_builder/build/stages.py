@@ -9,16 +9,17 @@ from functools import partial
 
 from yadokari_builder.build import actions
 from yadokari_builder.build.actions import Workbench
+from yadokari_builder.build.located import located
 from yadokari_builder.build.outcome import FinishedStep
 from yadokari_builder.build.packing import Packer, Packing
 from yadokari_builder.build.progress import Progress, counted, human_size
 from yadokari_builder.build.recording import LayerPerStage, LayerPerStep, NoLayers, Recorder, snapshotted
 from yadokari_builder.build.roots import Roots
-from yadokari_builder.errors import BuilderError, described
+from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
-from yadokari_builder.oci.digest import Digest
-from yadokari_builder.plan.plan import ImageBase, Plan, PlannedStage
+from yadokari_builder.plan.needs import looks_up
+from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import CopyAction, Files, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.registry.pull import PulledImage
 
@@ -31,20 +32,17 @@ _DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTEN
 class Build:
     """Builds the stages of a plan, in the root that `roots` and `bench` work in.
 
-    `pulled` are the images that stages start from, by their manifests' digests; with `single_layer` a stage's
-    steps have one layer together; `made` is told of each layer of the target as soon as it is there; `now`
-    gives the time in RFC 3339.
+    With `single_layer` a stage's steps have one layer together; `made` is told of each layer of the target as
+    soon as it is there.
     """
 
     plan: Plan
     roots: Roots
     bench: Workbench
-    pulled: Mapping[Digest, PulledImage]
     packing: Packing
     single_layer: bool
     progress: Progress
     made: Callable[[PackedLayer], None]
-    now: Callable[[], str]
     _done: dict[int, list["_DoneStep"]] = field(default_factory=dict)
     _packer: Packer = field(init=False)
 
@@ -73,7 +71,7 @@ class Build:
                     self._require_accounts(step, stage)
                     done.append(self._step(step, recorder, followed=self._is_followed(place, stage)))
                 if last := next((each for each in reversed(done) if each.step.action), None):
-                    with _located_at(last.step):
+                    with located(last.step.instruction.origin):
                         whole = self._pack(recorder.finish(), followed=stage is not self.plan.target)
                         last.layer = last.layer or whole
                 self._end(stage)
@@ -81,41 +79,37 @@ class Build:
 
     def _require_accounts(self, step: Step, stage: PlannedStage) -> None:
         """Make sure that a step which looks somebody up finds what is to be found."""
-        if self.plan.needs[stage.index] is Files.NAMES and step.looks_up and self.roots.lacks_accounts():
+        if self.plan.needs[stage.index] is Files.NAMES and looks_up(step) and self.roots.lacks_accounts():
             raise _ContentNeeded
 
     def _begin(self, stage: PlannedStage) -> None:
         self.progress.begin(stage.stage.base.original)
         base = stage.base
-        with _located(stage.stage.base.location.file, stage.stage.location.start, stage.stage.base.original):
-            pulled = self.pulled[base.image.manifest_digest] if isinstance(base, ImageBase) else None
+        with located(stage.stage.base.origin):
             needs = self.plan.needs[stage.index]
             if needs or any(step.action for step in stage.steps):
-                self.roots.fill(base, pulled, needs, last_use=self._is_last_reader(stage))
-        layers = counted(len(pulled.layers), "layer") if pulled else ""
+                self.roots.fill(base, needs, last_use=self._is_last_reader(stage))
+        layers = counted(len(base.layers), "layer") if isinstance(base, PulledImage) else ""
         self.progress.end(layers and _DEPTHS[needs].format(layers))
 
     def _is_last_reader(self, stage: PlannedStage) -> bool:
         """Tell whether nobody, this stage itself included, needs the base's files after it has started."""
         if not isinstance(stage.base, StageSource) or stage.base in stage.sources:
             return False
-        readers = self.plan.readers(stage.base.index)
-        return bool(readers) and readers[-1] is stage
+        return stage.base.index in self.plan.last_read_by(stage)
 
     def _end(self, stage: PlannedStage) -> None:
         if stage is self.plan.target:
             return  # the container ends soon, and with it what is left
-        if self.plan.readers(stage.index):
+        if self.plan.read_by[stage.index]:
             self.roots.put_aside(stage.index)
-        for earlier in self.plan.stages:
-            readers = self.plan.readers(earlier.index)
-            if readers and readers[-1] is stage:
-                self.roots.forget(earlier.index)
+        for index in self.plan.last_read_by(stage):
+            self.roots.forget(index)
 
     def _step(self, step: Step, recorder: Recorder, *, followed: bool) -> "_DoneStep":
         self._raise_failed()
         self.progress.begin(step.instruction.original)
-        with _located_at(step):
+        with located(step.instruction.origin):
             try:
                 layer = self._pack(self._perform(step, recorder), followed=followed)
                 is_late = layer is not None and not layer.done()
@@ -123,10 +117,11 @@ class Build:
             except BaseException:
                 self.progress.fail()
                 raise
-        self.progress.end(result)
+        number = self.progress.number
+        self.progress.end("its layer is packed meanwhile" if is_late else result)
         if layer and is_late:
-            layer.add_done_callback(partial(self._tell_of, self.progress.number))
-        return _DoneStep(step, self.now(), layer)
+            layer.add_done_callback(partial(self._tell_of, number))
+        return _DoneStep(step, self.packing.now(), layer)
 
     def _perform(self, step: Step, recorder: Recorder) -> Members | None:
         match step.action:
@@ -168,19 +163,12 @@ class Build:
             return NoLayers()
         boundary = snapshotted(self.bench.boundary, self.packing)
         kind = LayerPerStage if self.single_layer else LayerPerStep
-        return kind(boundary, self.packing, self._is_bare(stage), self._checksums)
+        return kind(boundary, self.packing, stage.is_bare, self._checksums)
 
     def _checksums(self, paths: Collection[str]) -> Mapping[str, int]:
         """Tell what files of the root hold by the layers so far."""
         self._packer.wait()
         return self.roots.fingerprints.find(paths)
-
-    def _is_bare(self, stage: PlannedStage) -> bool:
-        """Tell whether nothing but COPY has put files into what a stage starts from."""
-        if not isinstance(stage.base, StageSource):
-            return stage.base is None
-        below = next(earlier for earlier in self.plan.stages if StageSource(earlier.index) == stage.base)
-        return self._is_bare(below) and not any(isinstance(step.action, RunAction) for step in below.steps)
 
 
 class _ContentNeeded(Exception):  # noqa: N818 as StopIteration is called
@@ -197,35 +185,9 @@ class _DoneStep:
 
     def finish(self) -> FinishedStep:
         """Wait for the layer; raises what went wrong with it."""
-        with _located_at(self.step):
+        with located(self.step.instruction.origin):
             return FinishedStep(self.step, self.created, self.layer.result() if self.layer else None)
 
 
 def _size_of(layer: "Future[PackedLayer] | None") -> str:
     return f"layer of {human_size(layer.result().layer.descriptor.size)}" if layer else ""
-
-
-class _located:  # noqa: N801
-    """Blames a line of the Dockerfile for errors within that blame none yet.
-
-    An `OSError` becomes a `BuilderError`: what the system refuses has to do with what the step wanted.
-    """
-
-    def __init__(self, file: str, line: int, source: str) -> None:
-        self._where = (file, line, source)
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        if isinstance(error, OSError):
-            problem = BuilderError(described(error))
-            problem.locate(*self._where)
-            raise problem from error
-        if isinstance(error, BuilderError):
-            error.locate(*self._where)
-
-
-def _located_at(step: Step) -> _located:
-    location = step.instruction.location
-    return _located(location.file, location.start, step.instruction.original)

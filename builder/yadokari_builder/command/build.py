@@ -2,55 +2,60 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, TextIO
+from typing import TextIO
 
+from yadokari_builder.build.guard import guard
 from yadokari_builder.build.lodging import require_container
-from yadokari_builder.build.session import Session, resolve_paths
+from yadokari_builder.build.options import resolve_paths
+from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.errors import BuilderError, CancelledError, RunError, described
 from yadokari_builder.plan import dryrun
+from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract.arguments import ArgumentError, parse_arguments, usage
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 
 logger = logging.getLogger(__name__)
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, log: TextIO) -> ExitCode:
-    """Build what the arguments ask for in the root `/`; no exception leaves this function.
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], root: Path, out: TextIO, log: TextIO
+) -> int:
+    """Build what the arguments ask for in `root`, return the exit code; no exception leaves this.
 
     The log goes to `log`; `out` gets what `--help` and `--dryrun` ask for.
     """
     if any(argument in ("--help", "-h") for argument in arguments):
         out.write(f"Builds a container image in the root of its own container.\n\n{usage()}\n")
-        return ExitCode.OK
+        return SUCCESS
     report.configure(log, "info", "text")
     try:
         spec = resolve_paths(parse_arguments(arguments), cwd := Path.cwd())
     except ArgumentError as error:
         logger.error("%s", error)
-        return ExitCode.USAGE
+        return Reason.INVALID_ARGUMENTS.exit_code
     report.configure(log, spec.verbosity, spec.log_format)
-    signal.signal(signal.SIGTERM, _cancel)
-    session = Session(spec, environment, Path("/"), cwd)
+    session = Session(spec, environment, root, cwd, guard)
+    # Without a word: what a thread that does not end holds may be the log.
+    cancellation = Cancellation(abandon=lambda: os._exit(Reason.CANCELLED.exit_code))
     try:
-        result, code = _build(session, out)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        with cancellation:
+            result, code = _build(session, out)
     except KeyboardInterrupt:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        cancellation.end()
         cancelled = CancelledError("the build was cancelled")
         logger.error("%s", cancelled)
-        result, code = _failed(session, cancelled), cancelled.exit_code
+        result, code = _failed(session, cancelled), cancelled.reason.exit_code
     if spec.result_file:
         _write_result(spec.result_file, result)
     return code
 
 
-def _build(session: Session, out: TextIO) -> tuple[BuildResult, ExitCode]:
+def _build(session: Session, out: TextIO) -> tuple[BuildResult, int]:
     try:
         if session.spec.dry_run:
             return _dry_run(session, out)
@@ -58,10 +63,10 @@ def _build(session: Session, out: TextIO) -> tuple[BuildResult, ExitCode]:
             require_container(
                 session.root, sys.executable, session.environment, Path("/proc/self/mountinfo").read_text()
             )
-        return session.run(), ExitCode.OK
+        return session.run(), SUCCESS
     except BuilderError as error:
         logger.error("%s", error)
-        return _failed(session, error), error.exit_code
+        return _failed(session, error), error.reason.exit_code
     except OSError as error:
         problem = BuilderError(described(error))
         logger.debug("where it happened:", exc_info=True)
@@ -69,15 +74,15 @@ def _build(session: Session, out: TextIO) -> tuple[BuildResult, ExitCode]:
         problem = BuilderError(f"this is a mistake in Yadokari, please report it: {error!r}")
         logger.debug("where it happened:", exc_info=True)
     logger.error("%s", problem)
-    return _failed(session, problem), ExitCode.INTERNAL
+    return _failed(session, problem), problem.reason.exit_code
 
 
-def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, ExitCode]:
+def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:
     draft = session.dry_run()
     out.write(dryrun.as_json(draft) if session.spec.log_format == "json" else dryrun.as_text(draft))
     if draft.error:
-        return _failed(session, draft.error), draft.error.exit_code
-    return BuildResult(), ExitCode.OK
+        return _failed(session, draft.error), draft.error.reason.exit_code
+    return BuildResult(), SUCCESS
 
 
 def _failed(session: Session, error: BuilderError) -> BuildResult:
@@ -86,7 +91,7 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
     )
     return BuildResult(
         phases=tuple(session.phases),
-        steps=max(0, session.progress.number - 1),
+        steps=session.progress.done,
         total_steps=session.progress.total,
         failure=failure,
     )
@@ -99,8 +104,3 @@ def _write_result(path: str, result: BuildResult) -> None:
             file.write(format_result(result))
     except OSError as error:
         logger.error("the result cannot be written to %s: %s", path, os.strerror(error.errno or 0))
-
-
-def _cancel(_signal: int, _frame: object) -> NoReturn:
-    # Unlike an error it is caught nowhere on its way, by whatever code it happens to meet.
-    raise KeyboardInterrupt

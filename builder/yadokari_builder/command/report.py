@@ -14,6 +14,7 @@ _LEVELS = {
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
 }
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 _NAMES = {
     logging.DEBUG: "debug",
     logging.INFO: "info",
@@ -68,16 +69,20 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: time (RFC 3339), level, msg, and step and kind where there are any."""
+    """One JSON object a line: time (RFC 3339), level, msg, and step and kind where there are any.
+
+    What a step printed comes as many lines at once; each is an object of its own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write one record as one line."""
-        fields = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": _NAMES.get(record.levelno, "trace"),
-            "msg": record.getMessage(),
-        }
+        """Write one record as one line, or several of output."""
+        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        fields = {"time": time, "level": _NAMES.get(record.levelno, "trace")}
+        more = {name: getattr(record, name) for name in ("kind", "step", "steps") if hasattr(record, name)}
         if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        fields |= {name: getattr(record, name) for name in ("kind", "step", "steps") if hasattr(record, name)}
-        return json.dumps(fields, ensure_ascii=False)
+            more = {"traceback": self.formatException(record.exc_info), **more}
+        message = record.getMessage()
+        lines = message.split("\n") if more.get("kind") == "output" else [message]
+        before = _encode(fields).removesuffix("}")
+        after = f", {_encode(more).removeprefix('{')}" if more else "}"
+        return "\n".join(f'{before}, "msg": {_encode(line)}{after}' for line in lines)

@@ -10,7 +10,7 @@ import stat
 from dataclasses import dataclass, field
 
 from yadokari_builder.copy.destination import Destination, is_missing_support
-from yadokari_builder.copy.modes import Chmod
+from yadokari_builder.dockerfile.chmod import ModeChange
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
 from yadokari_builder.errors import ContextError
 from yadokari_builder.rootfs.content import copy_content
@@ -26,7 +26,7 @@ class Options:
     """What is asked for beside the files: whose they become, their modes, which of them are taken."""
 
     owner: Owner | None = None
-    chmod: Chmod | None = None
+    chmod: ModeChange | None = None
     include: IgnorePatterns | None = None
     exclude: IgnorePatterns | None = None
 

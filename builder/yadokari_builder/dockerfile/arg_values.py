@@ -1,5 +1,6 @@
 """Values of ARGs: build arguments, defaults and what is inherited."""
 
+from collections import ChainMap
 from collections.abc import Collection, Iterable, Mapping
 
 from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
@@ -36,10 +37,14 @@ def stage_values(
     """Return the names that an ARG within a stage declares with their values, None for those without one.
 
     A build argument comes first, then the default, then the value from before the first FROM. A default is
-    evaluated only if it counts, and sees the names before it in the same ARG. Raises DockerfileError.
+    evaluated only if it counts, and sees the names before it in the same ARG: those that have no value are
+    empty, and declared all the same. `variables` learns what is undefined. Raises DockerfileError.
     """
     values: list[tuple[str, str | None]] = []
-    own = Variables(dict(variables.env), variables.escape, variables.matched, variables.unmatched)
+    declared: set[str] = set()
+    known: dict[str, str] = {}
+    # Only the first of the maps is ever written to.
+    own = Variables(ChainMap(known, variables.env), variables.escape)  # type: ignore[arg-type]
     with blaming(arg.location, arg.original):
         for name, default in arg.pairs:
             if name in build_args:
@@ -48,8 +53,11 @@ def stage_values(
                 value = own.word(default)
             else:
                 value = meta_env.get(name)
+            variables.undefined += (used for used in own.undefined if used not in declared)
+            own.undefined.clear()
+            declared.add(name)
             if value is not None:
-                own.env = {**own.env, name: value}
+                known[name] = value
             values.append((name, value))
     return tuple(values)
 

@@ -4,11 +4,17 @@ Quotes and escapes stay in place here; they are taken off when words are expande
 """
 
 import json
+import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.whitespace import SPACE, split_gaps
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a pair, or a byte that is no UTF-8: neither is a character."""
 
 _NOT_STRINGS = "when using JSON array syntax, arrays must be comprised of strings only"
 
@@ -25,7 +31,11 @@ class Arguments:
 
 
 def split_words(text: str, escape: str) -> list[str]:
-    """Split at white space outside of quotes; an escaped character never splits or quotes."""
+    """Split at white space outside of quotes; an escaped character never splits or quotes.
+
+    Bytes that are no UTF-8 become the replacement character.
+    """
+    text = _SURROGATE.sub("\ufffd", text)
     words: list[str] = []
     position = 0
     while position < len(text):
@@ -59,23 +69,22 @@ def parse_json(text: str) -> tuple[str, ...] | None:
     if not text.lstrip(SPACE).startswith("["):
         return None
     try:
-        values = json.loads(text.strip(SPACE), parse_constant=_refuse, parse_int=float)
+        values = json.loads(text.strip(SPACE), parse_constant=_refuse, parse_int=_number, parse_float=_number)
     except (ValueError, RecursionError):
         return None
     if not all(isinstance(value, str) for value in values):
         raise LanguageError(_NOT_STRINGS, text)
-    return tuple(_without_surrogates(value) for value in values)
+    return tuple(_SURROGATE.sub("\ufffd", value) for value in values)
 
 
 def _refuse(constant: str) -> None:
     raise ValueError(constant)  # JSON has no NaN and no Infinity
 
 
-def _without_surrogates(text: str) -> str:
-    """Half of a surrogate pair is no character; bytes that are no UTF-8 (surrogateescape) stay."""
-    return "".join(
-        "\ufffd" if 0xD800 <= ord(c) <= 0xDFFF and not 0xDC80 <= ord(c) <= 0xDCFF else c for c in text
-    )
+def _number(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(text)  # Go has no such number either
+    return number
 
 
 def _json_or_text(text: str, _escape: str) -> Arguments:
@@ -125,7 +134,7 @@ def _pairs(keyword: str) -> Callable[[str, str], Arguments]:
             name, equals, value_text = word.partition("=")
             if not equals:
                 raise LanguageError(
-                    f'Syntax error - can\'t find = in "{word}". Must be of the form: name=value', word
+                    f"Syntax error - can't find = in {quote(word)}. Must be of the form: name=value", word
                 )
             flat += (name, value_text, "=")
         return Arguments(tuple(flat))

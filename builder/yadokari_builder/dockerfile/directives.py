@@ -14,7 +14,8 @@ from yadokari_builder.dockerfile.whitespace import SPACE
 
 DEFAULT_ESCAPE = "\\"
 _NAMES = ("syntax", "escape", "check")
-_DIRECTIVE = re.compile(r"([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*(.+?)[\t\n\f\r ]*")
+_BLANKS = "\t\n\f\r "
+_DIRECTIVE = re.compile(rf"([a-zA-Z][a-zA-Z0-9]*)[{_BLANKS}]*=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,10 +29,13 @@ class Directive:
 
 def parse_directive(text: str, line: int = 0) -> Directive | None:
     """Read a comment's text, without the `#`, as a directive."""
-    match = _DIRECTIVE.fullmatch(text.lstrip(SPACE))
-    if not match or match[1].lower() not in _NAMES:
+    text = text.lstrip(SPACE)
+    match = _DIRECTIVE.match(text)
+    if not match or match[1].lower() not in _NAMES or match.end() == len(text):
         return None
-    return Directive(match[1].lower(), match[2], line)
+    # Of a value that is blank altogether the last character stays.
+    value = text[match.end() :].strip(_BLANKS) or text[-1]
+    return Directive(match[1].lower(), value, line)
 
 
 class DirectiveReader:

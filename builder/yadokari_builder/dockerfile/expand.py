@@ -1,23 +1,24 @@
 """Where variables are replaced: which words of which instructions, and which are left to the shell.
 
-RUN's command, CMD, ENTRYPOINT, SHELL, HEALTHCHECK, ONBUILD, MAINTAINER and --exclude are never touched.
+RUN's command, CMD, ENTRYPOINT, SHELL, HEALTHCHECK, ONBUILD, MAINTAINER and --exclude are never touched; ARG
+has its values from `arg_values`, FROM from `bases`.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 from typing import TypeVar
 
 from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
+from yadokari_builder.dockerfile.encoding import NO_UTF8
 from yadokari_builder.dockerfile.expander import Quotes
+from yadokari_builder.dockerfile.heredoc import is_mark
 from yadokari_builder.dockerfile.instructions import (
     Add,
-    Arg,
+    Command,
     Copy,
     Env,
     Expose,
-    From,
     Heredoc,
     Instruction,
     Label,
@@ -29,23 +30,21 @@ from yadokari_builder.dockerfile.instructions import (
 )
 from yadokari_builder.dockerfile.location import LanguageError, blaming
 from yadokari_builder.dockerfile.mounts import parse_mount
-from yadokari_builder.dockerfile.quoting import quote
-from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.dockerfile.words import Expansion, process
-
-_COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 
 AnyInstruction = TypeVar("AnyInstruction", bound=Instruction)
 
 
 @dataclass(slots=True)
 class Variables:
-    """An environment, and what was asked of it: names that it had and that it had not."""
+    """An environment, and what was asked of it in vain.
+
+    `undefined` are the names that it had not, in order, once for each word that uses them.
+    """
 
     env: Mapping[str, str]
     escape: str = DEFAULT_ESCAPE
-    matched: set[str] = field(default_factory=set)
-    unmatched: set[str] = field(default_factory=set)
+    undefined: list[str] = field(default_factory=list)
 
     def word(self, word: str) -> str:
         """Return a word expanded; raises LanguageError."""
@@ -60,8 +59,7 @@ class Variables:
         return self._note(process(content, self.env, DEFAULT_ESCAPE, quotes=Quotes.PLAIN)).text
 
     def _note(self, expansion: Expansion) -> Expansion:
-        self.matched |= expansion.matched
-        self.unmatched |= expansion.unmatched
+        self.undefined += sorted(expansion.unmatched)
         return expansion
 
 
@@ -70,23 +68,13 @@ def expand(
 ) -> AnyInstruction:
     """Return the instruction with its variables replaced; raises DockerfileError.
 
-    `env` is the environment before the instruction, for ENV too. In ARG a default sees the names before it in
-    the same instruction; defaults that a build argument overrides should not come here, since an
-    error in them does not count.
+    `env` is the environment before the instruction, for ENV too.
     """
     return expand_with(instruction, Variables(env, escape))
 
 
-def expand_from(base: From, meta_env: Mapping[str, str], escape: str = DEFAULT_ESCAPE) -> From:
-    """Return a FROM with the variables of its image and its platform replaced; raises DockerfileError.
-
-    `meta_env` are the ARGs before the first FROM and the platform arguments.
-    """
-    return expand(base, meta_env, escape)
-
-
 def expand_with(instruction: AnyInstruction, variables: Variables) -> AnyInstruction:
-    """Like `expand`; afterwards `variables` tells which names were used."""
+    """Like `expand`; afterwards `variables` tells which names are undefined."""
     with blaming(instruction.location, instruction.original):
         expanded = _expand(instruction, variables)
     assert isinstance(expanded, type(instruction))
@@ -96,51 +84,6 @@ def expand_with(instruction: AnyInstruction, variables: Variables) -> AnyInstruc
 @singledispatch
 def _expand(instruction: Instruction, _variables: Variables) -> Instruction:
     return instruction
-
-
-@_expand.register
-def _(instruction: From, variables: Variables) -> From:
-    image = variables.word(instruction.image)
-    if not image:
-        raise LanguageError(f"base name ({instruction.image}) should not be blank", instruction.image)
-    if not instruction.platform:
-        return replace(instruction, image=image)
-    return replace(instruction, image=image, platform=_platform(instruction.platform, variables))
-
-
-def _platform(written: str, variables: Variables) -> str:
-    own = Variables(variables.env, variables.escape)
-    platform = own.word(written)
-    variables.unmatched |= own.unmatched
-    variables.matched |= own.matched
-    message = ""
-    if not platform:
-        message = f"empty platform value from expression {written}"
-    for component in platform.split("/")[1:]:
-        if not _COMPONENT.fullmatch(component):
-            message = (
-                f"failed to parse platform {written}: {quote(component)} is an invalid component of "
-                f"{quote(platform)}: platform specifier component must match "
-                f"{quote(f'^{_COMPONENT.pattern}$')}: invalid argument"
-            )
-    if message:
-        meant = next(filter(None, (suggest(name, own.env) for name in sorted(own.unmatched))), "")
-        raise LanguageError(f"{message} (did you mean {meant}?)" if meant else message, written)
-    return platform
-
-
-@_expand.register
-def _(instruction: Arg, variables: Variables) -> Arg:
-    env = dict(variables.env)
-    pairs: list[tuple[str, str | None]] = []
-    for name, default in instruction.pairs:
-        if default is not None:
-            step = Variables(env, variables.escape)
-            default = env[name] = step.word(default)
-            variables.unmatched |= step.unmatched
-            variables.matched |= step.matched
-        pairs.append((name, default))
-    return replace(instruction, pairs=tuple(pairs))
 
 
 @_expand.register(Env)
@@ -184,8 +127,20 @@ def _heredocs(heredocs: tuple[Heredoc, ...], variables: Variables) -> tuple[Here
 
 @_expand.register
 def _(instruction: Run, variables: Variables) -> Run:
+    _check_command(instruction.command)
     mounts = tuple(parse_mount(flag, variables.word) for flag in instruction.mount_flags)
     return replace(instruction, mounts=mounts)
+
+
+def _check_command(command: Command) -> None:
+    """Refuse what BuildKit has no way to hand on, though its parser takes it."""
+    if not (command.words or command.shell):
+        raise LanguageError("arguments are required", "[")
+    texts = [*command.words, *(heredoc.content for heredoc in command.heredocs)]
+    if is_mark(command.words[0] if command.words else "") and texts[-1].startswith("#!"):
+        return  # a script is a file, and may hold any bytes
+    if wrong := next(filter(None, map(NO_UTF8.search, texts)), None):
+        raise LanguageError("the command holds bytes that are no UTF-8; save the file as UTF-8", wrong[0])
 
 
 @_expand.register

@@ -5,8 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from yadokari_builder.dockerfile.encoding import as_characters
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.substitution import remove_prefix, remove_suffix, replace_glob
+from yadokari_builder.dockerfile.substitution import (
+    LONGEST,
+    remove_prefix,
+    remove_suffix,
+    replace_all,
+    replace_first,
+    too_long,
+)
 from yadokari_builder.dockerfile.whitespace import SPACE
 
 _SPECIAL_NAMES = "@*#?-$!0"
@@ -24,8 +32,8 @@ class Quotes(Enum):
 class _Words:
     """Collects words: literal text joins the word at hand, white space in split text ends it."""
 
+    current: list[str]
     done: list[str] = field(default_factory=list)
-    current: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> None:
         self.current.append(text)
@@ -52,7 +60,9 @@ class Expander:
     def __init__(
         self, text: str, env: Mapping[str, str], escape: str, quotes: Quotes, keep_unset: bool
     ) -> None:
-        self.text = text
+        # As Go's text/scanner does: a byte order mark at the very start is none of the text, and bytes that
+        # are no UTF-8 become the replacement character.
+        self.text = as_characters(text.removeprefix("\ufeff"))
         self.env = env
         self.escape = escape
         self.quotes = quotes
@@ -60,6 +70,9 @@ class Expander:
         self.keep_escapes = False
         self.plain = re.compile(rf"[^$'\"<}}/{re.escape(escape)}]+")
         self.position = 0
+        self.current_word: list[str] = []
+        self.grown = 0
+        """How many characters variables have become so far."""
         self.matched: set[str] = set()
         self.unmatched: set[str] = set()
 
@@ -78,7 +91,9 @@ class Expander:
         """Read up to `stop` (None: to the end) and return the text and its words."""
         outer, self.keep_escapes = self.keep_escapes, keep_escapes
         result: list[str] = []
-        words = _Words()
+        # As in BuildKit: the word that a substitution is read in loses what comes before it.
+        self.current_word.clear()
+        words = _Words(self.current_word)
         while (character := self.ahead) and character != stop:
             if character == "$":
                 piece = self._variable()
@@ -127,6 +142,7 @@ class Expander:
         start = self.position
         end = self.text.find("'", start + 1)
         if end < 0:
+            self.position = len(self.text)
             raise LanguageError("unexpected end of statement while looking for matching single-quote")
         self.position = end + 1
         return self.text[start : end + 1] if self.quotes is Quotes.KEEP else self.text[start + 1 : end]
@@ -153,6 +169,13 @@ class Expander:
         return kept + (self.take() if self.ahead in ('"', "$", self.escape) else character)
 
     def _variable(self) -> str:
+        value = self._value()
+        self.grown += len(value)
+        if self.grown > LONGEST:
+            raise too_long()
+        return value
+
+    def _value(self) -> str:
         self.position += 1
         if self.ahead != "{":
             name = self._name()
@@ -214,7 +237,8 @@ class Expander:
         value = self._look_up(name)
         if value is None and self.keep_unset:
             return f"${{{name}/{glob}/{replacement}}}"
-        return replace_glob(value or "", glob, replacement, everywhere=everywhere)
+        replace = replace_all if everywhere else replace_first
+        return replace(value or "", glob, replacement)
 
     def _until(self, stop: str, keep_escapes: bool, message: str) -> str:
         try:

@@ -13,8 +13,25 @@ from yadokari_builder.dockerfile.location import LanguageError
 
 
 def compile_glob(pattern: str) -> re.Pattern[str]:
-    """Return the regular expression of a pattern, to be used with `fullmatch`; raises LanguageError."""
-    return re.compile("".join(_pieces(pattern)), re.DOTALL)
+    """Return the regular expression of a pattern, to be used with `fullmatch`; raises LanguageError.
+
+    It takes time in proportion to the name at most: what stands between two `*` is matched where it comes
+    first, and never looked for again, as Go does it.
+    """
+    first, *others = _between_stars(pattern)
+    if others:
+        *middle, last = others
+        first += "".join(map(_after_star, middle)) + f"[^/]*{last}"
+    return re.compile(first, re.DOTALL)
+
+
+def refuse_malformed(pattern: str) -> None:
+    """Raise LanguageError where Go's `Match(pattern, ".")` does: it reads on as long as `.` matches."""
+    start = ""
+    for index, part in enumerate(_between_stars(pattern)):
+        start += _after_star(part) if index else part
+        if not re.match(start, ".", re.DOTALL):
+            return
 
 
 def matches(pattern: str, name: str) -> bool:
@@ -27,21 +44,37 @@ def has_wildcards(pattern: str) -> bool:
     return bool(re.search(r"[*?\[]", re.sub(r"\\.", "", pattern, flags=re.DOTALL)))
 
 
-def _pieces(pattern: str) -> Iterator[str]:
+def split_wildcards(path: str) -> tuple[str, str]:
+    """Split a normalised path before the first name with wildcards; the second part is empty without one."""
+    names = path.strip("/").split("/")
+    for index, name in enumerate(names):
+        if has_wildcards(name):
+            return "/" + "/".join(names[:index]), "/".join(names[index:])
+    return path, ""
+
+
+def _between_stars(pattern: str) -> Iterator[str]:
+    """Yield the regular expressions of what is before, between and after the stars."""
+    part = ""
     position = 0
     while position < len(pattern):
-        piece, position = parse_piece(pattern, position)
-        yield piece
+        if pattern[position] == "*":
+            yield part
+            part = ""
+            position += 1
+        else:
+            piece, position = _parse_piece(pattern, position)
+            part += piece
+    yield part
 
 
-def parse_piece(pattern: str, position: int) -> tuple[str, int]:
-    """Return the regular expression of one wildcard or character, and where the next one starts.
+def _after_star(part: str) -> str:
+    return f"(?>[^/]*?{part})" if part else ""
 
-    Raises LanguageError.
-    """
+
+def _parse_piece(pattern: str, position: int) -> tuple[str, int]:
+    """Return the regular expression of what matches one character, and where the next one starts."""
     match pattern[position]:
-        case "*":
-            return "[^/]*", position + 1
         case "?":
             return "[^/]", position + 1
         case "[":

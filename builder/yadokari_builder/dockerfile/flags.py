@@ -1,11 +1,14 @@
 """Flags: the words `--name` and `--name=value` between an instruction's keyword and its arguments."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from types import MappingProxyType
 
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.suggestion import with_suggestion
-from yadokari_builder.dockerfile.whitespace import SPACE
+
+_SPACE = "\t\n\v\f\r \x85\xa0"
 
 
 class Kind(Enum):
@@ -14,6 +17,25 @@ class Kind(Enum):
     SWITCH = auto()
     TEXT = auto()
     TEXTS = auto()
+
+
+_DURATIONS = ("interval", "timeout", "start-period", "start-interval")
+
+KNOWN: Mapping[str, Mapping[str, Kind]] = MappingProxyType(
+    {
+        "add": dict.fromkeys(("chown", "chmod", "checksum"), Kind.TEXT)
+        | dict.fromkeys(("link", "keep-git-dir", "unpack"), Kind.SWITCH)
+        | {"exclude": Kind.TEXTS},
+        "copy": dict.fromkeys(("chown", "from", "chmod"), Kind.TEXT)
+        | dict.fromkeys(("link", "parents"), Kind.SWITCH)
+        | {"exclude": Kind.TEXTS},
+        "from": {"platform": Kind.TEXT},
+        "healthcheck": dict.fromkeys((*_DURATIONS, "retries"), Kind.TEXT),
+        "run": dict.fromkeys(("network", "security"), Kind.TEXT)
+        | dict.fromkeys(("mount", "device"), Kind.TEXTS),
+    }
+)
+"""The flags of each instruction that has any, by its keyword in lower case."""
 
 
 @dataclass(slots=True)
@@ -37,7 +59,7 @@ class Flags:
         return self.switches.get(name, False)
 
 
-def parse_flags(words: tuple[str, ...], known: dict[str, Kind]) -> Flags:
+def parse_flags(words: tuple[str, ...], known: Mapping[str, Kind]) -> Flags:
     """Read an instruction's flags; raises LanguageError for unknown, repeated and malformed ones."""
     flags = Flags()
     for word in words:
@@ -70,19 +92,29 @@ def _parse_switch(written: str, equals: str, value: str) -> bool:
 def split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
     """Split the flags off the arguments: return the flags, without quotes and escapes, and what follows.
 
-    `--` ends the flags.
+    `--` ends the flags. BuildKit reads here byte by byte, as if each were a character: `é` becomes `Ã©`, and
+    the byte 0x85 or 0xA0 of a longer character is white space.
     """
+    if "--" not in text:
+        return (), text
+    as_bytes = text.encode(errors="surrogateescape").decode("latin-1")
     flags: list[str] = []
-    position = 0
-    while True:
-        start = len(text) - len(text[position:].lstrip(SPACE))
-        if not text.startswith("--", start):
-            return tuple(flags), text[start:]
-        word, is_quoted, position = _read_flag(text, start, escape)
+    start = _skip_spaces(as_bytes, 0)
+    while as_bytes.startswith("--", start):
+        word, is_quoted, position = _read_flag(as_bytes, start, escape)
         if word == "--":
-            return tuple(flags), text[position:]
+            start = position
+            break
         if word or is_quoted:
             flags.append(word)
+        start = _skip_spaces(as_bytes, position)
+    return tuple(flags), as_bytes[start:].encode("latin-1").decode(errors="surrogateescape")
+
+
+def _skip_spaces(text: str, position: int) -> int:
+    while position < len(text) and text[position] in _SPACE:
+        position += 1
+    return position
 
 
 def _read_flag(text: str, position: int, escape: str) -> tuple[str, bool, int]:
@@ -90,7 +122,7 @@ def _read_flag(text: str, position: int, escape: str) -> tuple[str, bool, int]:
     word: list[str] = []
     quote = ""
     is_quoted = False
-    while position < len(text) and (quote or text[position] not in SPACE):
+    while position < len(text) and (quote or text[position] not in _SPACE):
         character = text[position]
         position += 1
         if character == quote:

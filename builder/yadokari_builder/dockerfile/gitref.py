@@ -14,10 +14,11 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
 from yadokari_builder.dockerfile.literals import parse_bool
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
+from yadokari_builder.dockerfile.weburl import malformation
 
 _SCHEMES = ("http", "https", "ssh", "git")
 _SCHEME = re.compile(r"([a-zA-Z0-9]+)://")
-_SCP = re.compile(r"([a-zA-Z0-9-_]+)@([a-zA-Z0-9-.]+):(.*?)(?:\?(.*?))?(?:#(.*))?")
+_SCP = re.compile(r"([a-zA-Z0-9-_]+@[a-zA-Z0-9-.]+:[^?#\n]*)(?:\?([^#\n]*))?(?:#([^\n]*))?")
 _SWITCHES = {"keep-git-dir": "keep_git_dir", "submodules": "submodules", "fetch-by-commit": "fetch_by_commit"}
 _KEYS = ("ref", "tag", "branch", "subdir", "checksum", "commit", "mtime", *_SWITCHES)
 
@@ -40,18 +41,6 @@ class GitRef:
     submodules: bool | None = None
     fetch_by_commit: bool = False
     mtime: str = ""
-
-    @property
-    def short_name(self) -> str:
-        """The repository's name."""
-        return self.remote.rpartition("/")[2].removesuffix(".git")
-
-    def fragment_form(self, *, with_subdir: bool) -> str:
-        """Return the remote with ref and subdirectory behind a `#`."""
-        subdir = posixpath.normpath(f"/{self.subdir}").strip("/") if with_subdir else ""
-        if not (self.ref or subdir):
-            return self.remote
-        return f"{self.remote}#{self.ref}" + (f":{subdir}" if subdir else "")
 
 
 def parse_git_ref(text: str) -> GitRef | None:
@@ -82,7 +71,9 @@ def with_checksum(ref: GitRef, checksum: str) -> GitRef:
     """Add what --checksum says to a reference; raises LanguageError where it says something else itself."""
     if checksum and not re.fullmatch("[0-9a-f]{7,64}", checksum):
         raise LanguageError(f"invalid checksum {quote(checksum)}: a commit is expected", checksum)
-    return replace(ref, checksum=_agreed("checksum", ref.checksum, checksum))
+    if checksum and ref.checksum and checksum != ref.checksum:
+        raise LanguageError(f"checksum mismatch {quote(checksum)} != {quote(ref.checksum)}", checksum)
+    return replace(ref, checksum=ref.checksum or checksum)
 
 
 _Parsed = tuple[GitRef, str, str]
@@ -105,14 +96,11 @@ def _parse_scp(text: str) -> _Parsed | None:
     match = _SCP.fullmatch(text)
     if not match:
         return None
-    return GitRef(f"{match[1]}@{match[2]}:{match[3]}"), match[5] or "", match[4] or ""
+    return GitRef(match[1]), match[3] or "", match[2] or ""
 
 
 def _split_url(text: str) -> SplitResult | None:
-    try:
-        return urlsplit(text)
-    except ValueError:
-        return None
+    return None if malformation(text) else urlsplit(text)
 
 
 def _remote(url: SplitResult) -> str:

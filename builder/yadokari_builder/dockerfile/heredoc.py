@@ -12,7 +12,7 @@ from yadokari_builder.dockerfile.expander import Quotes
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.words import process
 
-_MARK = re.compile(r"([0-9]*)<<(-?)[ \t\n\f\r]*([^<]*)")
+_MARK = re.compile(r"([0-9]*)<<(-?)[ \t\n\f\r]*+([^<]*+)")
 _LEADING_TABS = re.compile(r"^\t+", re.MULTILINE)
 
 

@@ -1,20 +1,29 @@
-"""Ignore patterns: .dockerignore and --exclude, as moby/patternmatcher has them.
+r"""Ignore patterns: .dockerignore and --exclude, as moby/patternmatcher has them.
 
     pattern := [ "!" ] component { "/" component }
 
 `**` stands for any number of directories. The last pattern that matches a path, or one of the directories
 that it is in, decides; `!` takes back what the patterns before it ignored. Paths are relative, with slashes.
+
+A pattern with wildcards becomes a regular expression of Go, and what has a meaning there and none here
+(`|`, `^`, `{2}`, `\d`) has that meaning: moby/patternmatcher leaves it as it is.
 """
 
 import posixpath
-import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import starmap
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
-from yadokari_builder.dockerfile import filepath_match
+from yadokari_builder.dockerfile import filepath_match, regexp
+from yadokari_builder.dockerfile.automaton import Automaton
+from yadokari_builder.dockerfile.encoding import as_characters
 from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.regexp import Place
 from yadokari_builder.dockerfile.whitespace import SPACE
+
+MAX_LINE = 65535
+"""The longest line of an ignore file, in bytes (Go: bufio.MaxScanTokenSize - 1)."""
+
+_ESCAPED = ".+()$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +32,7 @@ class Pattern:
 
     text: str
     is_exception: bool
-    regex: re.Pattern[str]
+    expression: regexp.Expression
 
     @classmethod
     def parse(cls, text: str) -> "Pattern":
@@ -33,29 +42,19 @@ class Pattern:
             raise LanguageError('illegal exclusion pattern: "!"', text)
         is_exception = text.startswith("!")
         text = text.removeprefix("!")
-        filepath_match.compile_glob(text)  # refuses what is malformed
-        return cls(text, is_exception, re.compile(pattern_regex(text), re.DOTALL))
-
-    def matches(self, path: str) -> bool:
-        """Tell whether the path itself matches."""
-        return self.regex.fullmatch(path) is not None
-
-    def may_match_below(self, directory: str) -> bool:
-        """Tell whether something in `directory`, at any depth, may match although it does not itself."""
-        components = self.text.split("/")
-        parents = directory.split("/")
-        if any("**" in component or "\\" in component or "[" in component for component in components):
-            return True  # may reach over slashes; entering one directory too many does no harm
-        together = zip(components, parents, strict=False)
-        return len(components) > len(parents) and all(starmap(filepath_match.matches, together))
+        try:
+            filepath_match.refuse_malformed(text)
+            return cls(text, is_exception, _expression(text))
+        except LanguageError:
+            raise LanguageError(f"syntax error in pattern: {text}", text) from None
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Whether a path is ignored, and which patterns match it or a directory that it is in."""
+    """Whether a path is ignored; `by_pattern` has a bit for each pattern that matches it or what it is in."""
 
-    is_ignored: bool
-    by_pattern: tuple[bool, ...]
+    is_ignored: bool = False
+    by_pattern: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,11 @@ class IgnorePatterns:
     """A list of patterns."""
 
     patterns: tuple[Pattern, ...] = ()
+    _automaton: Automaton = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        automaton = Automaton(pattern.expression for pattern in self.patterns)
+        object.__setattr__(self, "_automaton", automaton)
 
     @classmethod
     def parse(cls, text: str) -> "IgnorePatterns":
@@ -90,35 +94,45 @@ class IgnorePatterns:
         Whoever walks a tree passes what they said of the directory that the path is in; without it every
         directory above the path is looked at.
         """
+        inherited = parent.by_pattern if parent else 0
+        matched = self._automaton.run(path).matched if parent else self._matched_on_the_way(path)
+        waiting = matched | inherited
         is_ignored = False
-        by_pattern = []
-        for index, pattern in enumerate(self.patterns):
-            matched = parent is not None and parent.by_pattern[index]
+        by_pattern = 0
+        while waiting:
+            lowest = waiting & -waiting
+            waiting ^= lowest
+            is_exception = self.patterns[lowest.bit_length() - 1].is_exception
             # A pattern is of interest only where it would change the answer.
-            if not matched and pattern.is_exception == is_ignored:
-                matched = pattern.matches(path) or (parent is None and _matches_above(pattern, path))
-            by_pattern.append(matched)
-            if matched:
-                is_ignored = not pattern.is_exception
-        return Match(is_ignored, tuple(by_pattern))
+            if inherited & lowest or is_exception == is_ignored:
+                by_pattern |= lowest
+                is_ignored = not is_exception
+        return Match(is_ignored, by_pattern)
 
     def may_hold_exceptions(self, directory: str) -> bool:
         """Tell whether an ignored directory must be entered all the same: a `!` may match below it."""
-        return any(pattern.is_exception and pattern.may_match_below(directory) for pattern in self.patterns)
+        alive = self._automaton.run(f"{directory}/").alive
+        return any(pattern.is_exception and alive >> index & 1 for index, pattern in enumerate(self.patterns))
 
-
-def _matches_above(pattern: Pattern, path: str) -> bool:
-    while "/" in path:
-        path = path.rpartition("/")[0]
-        if pattern.matches(path):
-            return True
-    return False
+    def _matched_on_the_way(self, path: str) -> int:
+        matched = 0
+        state = self._automaton.start
+        for character in path:
+            if character == "/":
+                matched |= state.matched
+            state = state[character]
+        return matched | state.matched
 
 
 def read_ignore_file(text: str) -> list[str]:
-    """Return the patterns of an ignore file, cleaned: no comments, no blank lines, no leading slashes."""
+    """Return the patterns of an ignore file, cleaned: no comments, no blank lines, no leading slashes.
+
+    Raises LanguageError.
+    """
     patterns = []
     for line in text.removeprefix("\ufeff").split("\n"):
+        if len(line) > MAX_LINE or len(line.encode(errors="surrogateescape")) > MAX_LINE:
+            raise LanguageError(f"a line of the ignore file has more than {MAX_LINE} bytes")
         pattern = line.strip(SPACE)
         if line.startswith("#") or not pattern:
             continue
@@ -135,32 +149,48 @@ def clean(path: str) -> str:
     return "/" + cleaned.lstrip("/") if cleaned.startswith("//") else cleaned
 
 
-def pattern_regex(pattern: str) -> str:
-    """Return the regular expression of a pattern."""
-    return wildcard_regex(pattern) or _text_regex(pattern)
+def _expression(pattern: str) -> regexp.Expression:
+    if regex := wildcard_regex(pattern):
+        return regexp.parse(regex)
+    if pattern.startswith("**/"):
+        folders = regexp.Sequence((regexp.ANYTHING, regexp.literal("/")))
+        rest = regexp.literal(pattern.removeprefix("**/"))
+        return regexp.Sequence((Place.START, regexp.Repeat(folders, 0, 1), rest, Place.END))
+    if pattern.startswith("**"):
+        # A leading `**` without a slash reaches into names here, and only here.
+        return regexp.Sequence((regexp.literal(pattern.removeprefix("**")), Place.END))
+    if pattern.endswith("**"):
+        return regexp.Sequence((Place.START, regexp.literal(pattern.removesuffix("**"))))
+    return regexp.Sequence((Place.START, regexp.literal(pattern), Place.END))
 
 
-def wildcard_regex(pattern: str) -> str | None:
-    """Return the regular expression of a pattern, None if its one wildcard is a `**` at its start or end."""
-    inner = pattern[2:] if pattern.startswith("**") else pattern.removesuffix("**")
-    return "".join(_pieces(pattern)) if re.search(r"[*?\[\\]", inner) else None
+def wildcard_regex(pattern: str) -> str:
+    """Return the regular expression that moby/patternmatcher makes of a pattern.
 
-
-def _text_regex(pattern: str) -> str:
-    # A leading `**` without a slash reaches into names here, and only here.
-    if not pattern.startswith("**"):
-        text = pattern.removesuffix("**")
-        return re.escape(text) + (".*" if text != pattern else "")
-    text = pattern[2:]
-    return f"(.*/)?{re.escape(text[1:])}" if text.startswith("/") else f".*{re.escape(text)}"
-
-
-def _pieces(pattern: str) -> Iterator[str]:
+    Empty if there is no wildcard but a `**` at its start or end, which it compares as text.
+    """
+    text = as_characters(pattern.removeprefix("\ufeff"))
+    regex = "^"
+    is_regex = False
     position = 0
-    while position < len(pattern):
-        if pattern.startswith("**", position):
-            position += 3 if pattern.startswith("/", position + 2) else 2
-            yield "(.*/)?" if position < len(pattern) else ".*"
+    while position < len(text):
+        character = text[position]
+        start = position
+        position += 1
+        if text.startswith("**", start):
+            position += 2 if text.startswith("/", start + 2) else 1
+            is_last = position == len(text)
+            if not is_last or is_regex or (start and text.startswith("**")):
+                regex += ".*" if is_last else "(.*/)?"
+                is_regex = start > 0
+        elif character in "*?":
+            regex += "[^/]*" if character == "*" else "[^/]"
+            is_regex = True
+        elif character == "\\":
+            regex += text[start : start + 2]
+            is_regex = is_regex or position < len(text)
+            position += 1
         else:
-            piece, position = filepath_match.parse_piece(pattern, position)
-            yield piece
+            regex += f"\\{character}" if character in _ESCAPED else character
+            is_regex = is_regex or character in "[]"
+    return f"{regex}$" if is_regex else ""

@@ -51,9 +51,6 @@ class LineReader:
                 continue
             self._read_directive(stripped)
             if logical := self._join(stripped, tuple(comments)):
-                if "\0" in logical.text:  # no argument, variable or path can hold one
-                    message = "the instruction holds a NUL character"
-                    raise error_at(LanguageError(message, "\0"), logical.location, logical.text)
                 yield logical
                 comments = []
 

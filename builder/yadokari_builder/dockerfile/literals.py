@@ -7,7 +7,8 @@ from yadokari_builder.dockerfile.location import LanguageError
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
 _UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
-_SIZE = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+) ?([a-zA-Z]*)")
+_SIZE = re.compile(r"(\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) ?([a-zA-Z]*)")
+_LARGEST = (1 << 63) - 1
 
 
 def parse_bool(text: str) -> bool:
@@ -32,7 +33,9 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text)
     suffix = match[2].lower() if match else ""
     if match and suffix[:1] in _UNITS and suffix[1:] in ("", "b", "ib") and suffix not in ("bb", "bib"):
-        return int(float(match[1]) * (1 << _UNITS[suffix[:1]]))
+        size = float(match[1]) * (1 << _UNITS[suffix[:1]])
+        if size < _LARGEST:
+            return int(size)
     raise LanguageError(f"invalid size: '{text}'", text)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import DockerfileError
 
 
@@ -43,14 +44,17 @@ class LanguageError(ValueError):
 
 
 def error_at(error: LanguageError, location: Location, text: str) -> DockerfileError:
-    """Return the error for something wrong with the source `text` at `location`."""
+    """Return the error for something wrong with the source `text` at `location`.
+
+    What the Dockerfile holds is hostile to terminals perhaps: it is shown printable.
+    """
     column = text.find(error.culprit) if error.culprit else -1
     return DockerfileError(
-        error.message,
+        printable(error.message),
         file=location.file,
         line=location.start,
-        source=text,
-        column=None if column < 0 else column,
+        source=printable(text),
+        column=None if column < 0 else len(printable(text[:column])),
     )
 
 

@@ -1,9 +1,10 @@
 """A Dockerfile as a whole: from its text to stages of instructions."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from yadokari_builder.dockerfile.directives import Directive
+from yadokari_builder.dockerfile.encoding import blaming_encoding
 from yadokari_builder.dockerfile.instructions import Arg, From, Instruction, Maintainer, Onbuild
 from yadokari_builder.dockerfile.location import LanguageError, Location, Origin, error_at
 from yadokari_builder.dockerfile.reader import read_instruction
@@ -48,13 +49,28 @@ def decode(source: str | bytes) -> str:
 def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
     """Read a Dockerfile; raises DockerfileError.
 
-    A `syntax` directive is taken for granted: whatever frontend it names, the language is this one.
+    A `syntax` directive is taken for granted: whatever frontend it names, the language is this one. Where
+    the text is wrong and no UTF-8 either, the error says so.
     """
-    tree = read_tree(decode(source), file)
+    text = decode(source)
+    try:
+        return _parse(text, file)
+    except DockerfileError as error:
+        error.message = blaming_encoding(error.message, text)
+        raise
+
+
+def _parse(text: str, file: str) -> Dockerfile:
+    tree = read_tree(text, file)
+    return assemble(tree, read_instructions(tree), file)
+
+
+def assemble(tree: Tree, instructions: Iterable[Instruction], file: str) -> Dockerfile:
+    """Divide the instructions of a tree into stages; raises DockerfileError."""
     meta_args: list[Arg] = []
     bases: list[From] = []
     bodies: list[list[Instruction]] = []
-    for instruction in read_instructions(tree):
+    for instruction in instructions:
         match instruction:
             case From():
                 bases.append(instruction)

@@ -1,4 +1,4 @@
-"""Text in double quotes, as Go's `%q` writes it in messages and history."""
+"""Text as it may be shown: in double quotes, as Go's `%q` writes it in messages and history, or without."""
 
 _ESCAPES = {
     '"': '\\"',
@@ -21,6 +21,16 @@ def quote(text: str) -> str:
 def quote_all(texts: tuple[str, ...]) -> str:
     """Return the quoted texts in brackets, apart by spaces (Go: `%q` of a slice)."""
     return f"[{' '.join(map(quote, texts))}]"
+
+
+def printable(text: str) -> str:
+    """Return `text` with what no terminal should get as an escape; tabs stay."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        character if character == "\t" or character.isprintable() else _escape(character)
+        for character in text
+    )
 
 
 def _escape(character: str) -> str:

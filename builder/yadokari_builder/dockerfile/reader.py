@@ -9,7 +9,7 @@ from yadokari_builder.dockerfile.reading import commands, files, settings, stage
 from yadokari_builder.dockerfile.suggestion import with_suggestion
 from yadokari_builder.dockerfile.tree import Node
 
-_READERS: dict[str, Callable[[Node], Instruction]] = {
+READERS: dict[str, Callable[[Node], Instruction]] = {
     "add": files.read_add,
     "arg": stages.read_arg,
     "cmd": commands.read_cmd,
@@ -29,13 +29,14 @@ _READERS: dict[str, Callable[[Node], Instruction]] = {
     "volume": settings.read_volume,
     "workdir": settings.read_workdir,
 }
+"""What reads each instruction, by its keyword in lower case."""
 
 
 def read_instruction(node: Node) -> Instruction:
     """Return what a node says; raises DockerfileError."""
     with blaming(node.origin.location, node.origin.text):
-        read = _READERS.get(node.name)
+        read = READERS.get(node.name)
         if read is None:
             message = f"unknown instruction: {node.keyword}"
-            raise with_suggestion(message, node.keyword, map(str.upper, _READERS), ignore_case=True)
+            raise with_suggestion(message, node.keyword, map(str.upper, READERS), ignore_case=True)
         return replace(read(node), origin=node.origin)

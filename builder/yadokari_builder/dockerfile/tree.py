@@ -12,16 +12,23 @@ from yadokari_builder.dockerfile.location import LanguageError, Location, Origin
 from yadokari_builder.dockerfile.whitespace import SPACE, split_gaps
 
 _WITH_HEREDOCS = ("add", "copy", "run")
+_WITHOUT_NUL = ("add", "arg", "copy", "env", "from", "run", "shell", "workdir")
+"""Whose words become paths, variables or arguments of a program, none of which can hold a NUL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One instruction; `trigger` is the instruction that an ONBUILD holds."""
+    """One instruction; `trigger` is the instruction that an ONBUILD holds.
+
+    `source` is its text with the blanks at its end, `last_line` the line that this ends on, before heredocs.
+    """
 
     keyword: str
     flags: tuple[str, ...]
     arguments: Arguments
     origin: Origin
+    source: str = ""
+    last_line: int = 0
     has_blank_line: bool = False
     heredocs: tuple[heredoc.Body, ...] = ()
     trigger: "Node | None" = None
@@ -63,25 +70,37 @@ def _read_nodes(reader: LineReader) -> Iterator[Node]:
         with blaming(line.location, line.text.strip(SPACE)):
             node = _parse_line(line, line.text, reader.escape)
             bodies = _read_heredocs(node, line, reader)
+            _refuse_nul(node, bodies)
         if bodies:
             location = replace(line.location, end=reader.number)
             node = replace(node, heredocs=bodies, origin=replace(node.origin, location=location))
         yield node
 
 
-def _parse_line(line: LogicalLine, text: str, escape: str) -> Node:
+def _parse_line(line: LogicalLine, text: str, escape: str, *, is_trigger: bool = False) -> Node:
     """Parse `text`: a logical line, or the instruction within an ONBUILD on it."""
     keyword, *rest = split_gaps(text.strip(SPACE), 1)
     flags, arguments = split_flags(rest[0], escape) if rest else ((), "")
     arguments = arguments.strip(SPACE)
     origin = Origin(line.location, text.strip(SPACE), keyword, line.comments)
-    name = keyword.lower()
-    if name == "onbuild":
-        trigger = _parse_line(line, arguments, escape) if arguments else None
-        return Node(keyword, flags, Arguments(), origin, line.has_blank, (), trigger)
+    node = Node(keyword, flags, Arguments(), origin, text, line.location.end, line.has_blank)
+    if node.name == "onbuild":
+        # An ONBUILD within an ONBUILD is refused later, whatever it holds in turn.
+        holds = arguments and not is_trigger
+        return replace(node, trigger=_parse_line(line, arguments, escape, is_trigger=True) if holds else None)
     # What is no instruction has no arguments either; its name is refused later.
-    split = SPLITTERS[name](arguments, escape) if name in SPLITTERS else Arguments(("",))
-    return Node(keyword, flags, split, origin, line.has_blank)
+    split = SPLITTERS.get(node.name)
+    return replace(node, arguments=split(arguments, escape) if split else Arguments(("",)))
+
+
+def _refuse_nul(node: Node, bodies: tuple[heredoc.Body, ...]) -> None:
+    if node.name not in _WITHOUT_NUL:
+        return
+    texts = [*node.flags, *node.words]
+    if node.name == "run":
+        texts += (body.content for body in bodies)
+    if any("\0" in text for text in texts):
+        raise LanguageError(f"{node.keyword.upper()} cannot hold a NUL character", "\0")
 
 
 def _read_heredocs(node: Node, line: LogicalLine, reader: LineReader) -> tuple[heredoc.Body, ...]:

@@ -14,12 +14,16 @@ from yadokari_builder.dockerfile.expander import Expander, Quotes
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
 
+_MOST_SHOWN = 1_000
+"""How many characters of a word an error shows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
     """What a text became.
 
-    `text` is the whole, `words` its parts between unquoted white space; `matched` and `unmatched` are the
+    `text` is the whole, `words` its parts between unquoted white space, that of
+    variables too; `matched` and `unmatched` are the
     names of variables that the environment had and had not.
     """
 
@@ -32,11 +36,6 @@ class Expansion:
 def expand_word(word: str, env: Mapping[str, str], escape: str = "\\") -> str:
     """Return `word` without its quotes and escapes, variables replaced; raises LanguageError."""
     return process(word, env, escape).text
-
-
-def expand_words(word: str, env: Mapping[str, str], escape: str = "\\") -> list[str]:
-    """Return the words that `word` becomes, unquoted variables are split too; raises LanguageError."""
-    return list(process(word, env, escape).words)
 
 
 def process(
@@ -52,10 +51,7 @@ def process(
     expander = Expander(text, env, escape, quotes, keep_unset)
     try:
         result, words = expander.read(None, keep_escapes)
-    except LanguageError as error:
-        raise LanguageError(f"failed to process {quote(text)}: {error.message}", text) from None
-    except RecursionError:
-        raise LanguageError(
-            f"failed to process {quote(text[:80])}: substitutions are nested too deep"
-        ) from None
+    except (LanguageError, RecursionError) as error:
+        reason = "substitutions are nested too deep" if isinstance(error, RecursionError) else error.message
+        raise LanguageError(f"failed to process {quote(text[:_MOST_SHOWN])}: {reason}", text) from None
     return Expansion(result, tuple(words), frozenset(expander.matched), frozenset(expander.unmatched))

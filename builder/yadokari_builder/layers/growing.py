@@ -1,24 +1,24 @@
-"""A layer's file while it is written: who wants it early reads on its heels."""
+"""A file while it is written: who wants it early reads on its heels."""
 
 import io
-from pathlib import Path
 from threading import Condition
 from typing import BinaryIO, cast
 
 from yadokari_builder.errors import CancelledError
+from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.oci.descriptor import Descriptor
-from yadokari_builder.oci.layer import Layer
 
 
 class GrowingFile:
     """How far a file has been written; for one writer and any number of readers, each in its thread."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, file: NamelessFile) -> None:
+        self._file = file
         self._changed = Condition()
         self._size = 0
         self._ended = False
-        self._layer: Layer | None = None
+        self._error: BaseException | None = None
+        self._descriptor: Descriptor | None = None
 
     def grow(self, size: int) -> None:
         """Tell how many bytes can be read by now."""
@@ -26,27 +26,36 @@ class GrowingFile:
             self._size = size
             self._changed.notify_all()
 
-    def end(self, layer: Layer | None) -> None:
-        """Tell what layer the file has become, or that it has become none."""
+    def end(self, descriptor: Descriptor) -> None:
+        """Tell what the file has become; all of it can be read."""
         with self._changed:
+            self._size = descriptor.size
+            self._descriptor = descriptor
             self._ended = True
-            self._layer = layer
+            self._changed.notify_all()
+
+    def give_up(self, error: BaseException | None = None) -> None:
+        """Tell that nothing more comes; readers get `error`, or `CancelledError`."""
+        with self._changed:
+            self._error = error or CancelledError("a file was given up while it was written")
+            self._ended = True
             self._changed.notify_all()
 
     def open(self) -> BinaryIO:
         """Open the file for reading from its beginning; reading waits for what is not there yet.
 
-        It raises `CancelledError` where the file was given up.
+        It raises what the file was given up for.
         """
-        return cast(BinaryIO, _Follower(self, open(self._path, "rb", buffering=0)))
+        return cast(BinaryIO, _Follower(self, self._file.open()))
 
     def descriptor(self) -> Descriptor:
-        """Wait for the end of writing and return what the layer is; raises as reading does."""
+        """Wait for the end of writing and return what the file is; raises as reading does."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended)
-        if self._layer is None:
-            raise CancelledError(f"{self._path} was given up while it was written")
-        return self._layer.descriptor
+        if self._error is not None:
+            raise self._error
+        assert self._descriptor is not None
+        return self._descriptor
 
     def available(self, offset: int) -> int:
         """Wait for bytes beyond an offset and return how many there are: none at the end."""
@@ -59,7 +68,7 @@ class GrowingFile:
 
 
 class _Follower(io.RawIOBase):
-    def __init__(self, growing: GrowingFile, file: io.FileIO) -> None:
+    def __init__(self, growing: GrowingFile, file: BinaryIO) -> None:
         self._growing = growing
         self._file = file
         self._offset = 0

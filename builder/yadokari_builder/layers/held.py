@@ -3,7 +3,6 @@
 import itertools
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.layer_file import Content, LayerFile
 from yadokari_builder.layers.members import FileContent, Members
+from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.tar_member import BLOCK, Member
 from yadokari_builder.rootfs.content import clone
 
@@ -48,7 +48,6 @@ class Held:
     size: int = 0
     memory: int = 0
     _members: list[tuple[Member, Content | None]] = field(default_factory=list)
-    _clones: list[Path] = field(default_factory=list)
     _cloned: int = 0
 
     def __iter__(self) -> Iterator[tuple[Member, Content | None]]:
@@ -75,28 +74,20 @@ class Held:
     def release(self) -> None:
         """Let go of everything."""
         self._members.clear()
-        for path in self._clones:
-            path.unlink(missing_ok=True)
 
-    def _clone(self, content: FileContent, size: int) -> FileContent | None:
+    def _clone(self, content: FileContent, size: int) -> "_Cloned | None":
         space = os.statvfs(self.folder)
         if (self._cloned + size) * _FREE_FOR_CLONED > space.f_bavail * space.f_frsize:
             return None
-        handle, name = tempfile.mkstemp(prefix="held-", dir=self.folder)
+        copy = NamelessFile(self.folder)
+        file = content.open()
         try:
-            file = content.open()
-            try:
-                is_cloned = clone(file, handle)
-            finally:
-                os.close(file)
+            if not clone(file, copy.descriptor):
+                return None
         finally:
-            os.close(handle)
-        if not is_cloned:
-            os.unlink(name)
-            return None
-        self._clones.append(Path(name))
+            os.close(file)
         self._cloned += size
-        return FileContent(name)
+        return _Cloned(copy, content.path)
 
 
 def _memory_of(member: Member) -> int:
@@ -122,3 +113,15 @@ class _Kept:
         layer.write(self.data)
         layer.write(bytes(-size % BLOCK))
         return crc32(self.data)
+
+
+@dataclass(frozen=True, slots=True)
+class _Cloned:
+    file: NamelessFile
+    name: str
+
+    def write_to(self, layer: LayerFile, size: int) -> int:
+        descriptor = self.file.descriptor
+        return layer.write_file(
+            lambda buffer, offset: os.preadv(descriptor, [buffer], offset), size, self.name
+        )

@@ -1,9 +1,7 @@
 """The file of a layer: tar archive, diff ID, compression and digest in one pipeline of two threads."""
 
 import hashlib
-import os
 import queue
-import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
 from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.growing import GrowingFile
+from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.tar_member import BLOCK
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.descriptor import Descriptor
@@ -51,10 +50,10 @@ class Content(Protocol):
 
 
 class LayerFile:
-    """A layer's archive, written to a new file in `directory`; a few mebibytes of it are in memory at a time.
+    """A layer's archive, written to a nameless file in `directory`; a few mebibytes are in memory at a time.
 
     The archive is put together and hashed (diff ID) in the caller's thread, compressed, hashed (digest) and
-    written in another. Leaving the context without `finish` removes the file. `beat` is called in the
+    written in another. Leaving the context without `finish` gives the file up. `beat` is called in the
     caller's thread after every mebibyte of the archive.
     """
 
@@ -67,9 +66,7 @@ class LayerFile:
     ) -> None:
         self._media_type = _MEDIA_TYPES[compression.kind]
         self._compressor = compressor(compression)
-        handle, name = tempfile.mkstemp(prefix="layer-", dir=directory)
-        self.path = Path(name)
-        self._file = os.fdopen(handle, "wb", buffering=0)
+        self.file = NamelessFile(directory)
         self._diff_id = hashlib.sha256()
         self._digest = hashlib.sha256()
         self._size = 0
@@ -99,10 +96,9 @@ class LayerFile:
         if not self._finished:
             self._full.put(None)
             self._thread.join()
-            self.path.unlink(missing_ok=True)
+            self.file.close()
             if self._growing is not None:
-                self._growing.end(None)
-        self._file.close()
+                self._growing.give_up()
 
     def write(self, data: bytes) -> None:
         """Add bytes to the archive."""
@@ -147,7 +143,7 @@ class LayerFile:
         diff_id = Digest("sha256", self._diff_id.hexdigest())
         layer = Layer(Descriptor(self._media_type, digest, self._size), diff_id)
         if self._growing is not None:
-            self._growing.end(layer)
+            self._growing.end(layer.descriptor)
         return layer
 
     def _write_across_buffers(self, data: memoryview) -> None:
@@ -184,10 +180,8 @@ class LayerFile:
     def _store(self, data: bytes) -> None:
         self._digest.update(data)
         self._size += len(data)
-        written = 0
         try:
-            while written < len(data):
-                written += self._file.write(memoryview(data)[written:])
+            self.file.append(data)
         except OSError as error:
             # The user knows of layers, not of the files that they are on their way in.
             raise OSError(error.errno, f"writing the layer: {error.strerror}") from error
@@ -196,6 +190,6 @@ class LayerFile:
 
     def _show(self, watch: Watch) -> None:
         if self._growing is None:
-            self._growing = GrowingFile(self.path)
+            self._growing = GrowingFile(self.file)
             watch(self._growing)
         self._growing.grow(self._size)

@@ -8,6 +8,7 @@ from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
 from yadokari_builder.layers.layer_file import LayerFile, Watch
 from yadokari_builder.layers.members import Members
+from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.tar_member import Kind
 from yadokari_builder.layers.tar_writer import format_header
 from yadokari_builder.oci.layer import Layer
@@ -18,7 +19,7 @@ class PackedLayer:
     """A layer in a file of its own."""
 
     layer: Layer
-    path: Path
+    file: NamelessFile
 
 
 def pack(
@@ -30,7 +31,7 @@ def pack(
     beat: Callable[[], None] | None = None,
     fingerprints: Fingerprints | None = None,
 ) -> PackedLayer:
-    """Write a layer of members to a new file in `directory`.
+    """Write a layer of members to a new, nameless file in `directory`.
 
     `watch` is told of a large layer's file before it is complete; `beat` is called after every mebibyte of
     the archive, and what it raises gives the layer up; `fingerprints` are told what files hold. Raises
@@ -46,4 +47,4 @@ def pack(
             elif member.kind is Kind.HARD_LINK:
                 known.link(f"/{member.name}", f"/{member.link}")
         layer = output.finish()
-    return PackedLayer(layer, output.path)
+    return PackedLayer(layer, output.file)

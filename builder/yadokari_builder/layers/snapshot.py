@@ -96,6 +96,19 @@ class Snapshot:
     def __len__(self) -> int:
         return sum(len(directory) for directory in self.directories.values())
 
+    def find(self, paths: Iterable[str]) -> dict[str, FileMetadata]:
+        """Return the metadata of those in-root paths that are there, by path."""
+        names: dict[str, set[str]] = {}
+        for path in paths:
+            parent, _, name = path.rpartition("/")
+            names.setdefault(parent, set()).add(name)
+        return {
+            f"{parent}/{os.fsdecode(name)}": metadata
+            for parent, wanted in names.items()
+            for name, metadata in self.directories.get(parent or "/", ())
+            if os.fsdecode(name) in wanted
+        }
+
 
 def take(boundary: Boundary) -> Snapshot:
     """Return the metadata of everything in a root but what is excluded and the root itself."""

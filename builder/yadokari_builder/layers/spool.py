@@ -1,11 +1,10 @@
 """A stream read ahead as far as it goes: into memory while somebody follows, into a file until then."""
 
-import os
-import tempfile
 import threading
 from collections import deque
 from pathlib import Path
 
+from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.streams import CHUNK_SIZE, ChunkReader, Readable, read_chunk
 
 _IN_MEMORY = 4
@@ -24,7 +23,7 @@ class SpooledReader(ChunkReader):
         self._folder = folder
         self._changed = threading.Condition()
         self._first: deque[bytes] = deque()
-        self._file: int | None = None
+        self._file: NamelessFile | None = None
         self._written = self._taken = 0
         self._last: deque[bytes] = deque()
         self._has_reader = self._ended = self._stopped = False
@@ -39,7 +38,7 @@ class SpooledReader(ChunkReader):
             self._changed.notify_all()
         self._thread.join()
         if self._file is not None:
-            os.close(self._file)
+            self._file.close()
             self._file = None
         super().close()
 
@@ -52,7 +51,7 @@ class SpooledReader(ChunkReader):
                 if self._first:
                     return self._first.popleft()
                 if self._taken < self._written and self._file is not None:
-                    chunk = os.pread(self._file, CHUNK_SIZE, self._taken)
+                    chunk = self._file.read(CHUNK_SIZE, self._taken)
                     self._taken += len(chunk)
                     return chunk
                 if self._last:
@@ -89,10 +88,6 @@ class SpooledReader(ChunkReader):
 
     def _spool(self, chunk: bytes) -> None:
         if self._file is None:
-            self._file, name = tempfile.mkstemp(prefix="blob-", dir=self._folder)
-            os.unlink(name)
-        view = memoryview(chunk)
-        while view:
-            written = os.pwrite(self._file, view, self._written)
-            self._written += written
-            view = view[written:]
+            self._file = NamelessFile(self._folder)
+        self._file.append(chunk)
+        self._written += len(chunk)

@@ -32,7 +32,7 @@ def format_json(value: object, *, indent: int | None = None) -> bytes:
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators, indent=indent)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
-    return text.encode("utf-8", "replace")
+    return _SURROGATES.sub("\ufffd", text).encode()
 
 
 def present(**values: object) -> dict[str, object]:

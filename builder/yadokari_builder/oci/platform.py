@@ -1,5 +1,6 @@
 """Platforms: how they are written, normalised and matched, as containerd's `platforms` package does."""
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -9,14 +10,24 @@ from yadokari_builder.errors import UsageError
 _OS = re.compile(r"([A-Za-z0-9_-]+)(?:\(([A-Za-z0-9_.-]*)\))?")
 _COMPONENT = re.compile(r"[A-Za-z0-9_.-]+")
 
-_SYSTEMS = frozenset({"darwin", "freebsd", "linux", "netbsd", "openbsd", "solaris", "windows"})
-_ARCHITECTURES = frozenset(
-    {"386", "amd64", "arm", "arm64", "loong64", "mips64", "mips64le", "ppc64le", "riscv64", "s390x", "wasm"}
+_SYSTEMS = frozenset(
+    {
+        *("aix", "android", "darwin", "dragonfly", "freebsd", "hurd", "illumos", "ios", "js", "linux"),
+        *("nacl", "netbsd", "openbsd", "plan9", "solaris", "windows", "zos"),
+    }
 )
+_ARCHITECTURES = frozenset(
+    {
+        *("386", "amd64", "amd64p32", "arm", "arm64", "arm64be", "armbe", "loong64", "mips", "mips64"),
+        *("mips64le", "mips64p32", "mips64p32le", "mipsle", "ppc", "ppc64", "ppc64le", "riscv", "riscv64"),
+        *("s390", "s390x", "sparc", "sparc64", "wasm"),
+    }
+)
+"""What may stand alone; beside an operating system any word is an architecture."""
 
 
 class InvalidPlatformError(UsageError):
-    """A platform is not written as `os/architecture[/variant]`."""
+    """A platform is not written as `os/architecture[/variant]`, or one of the two alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +44,43 @@ class Platform:
     def parse(cls, text: str, *, default: "Platform | None" = None) -> "Platform":
         """Read `os/architecture[/variant]`, normalised.
 
-        `os` or `architecture` alone is completed from `default`. Raises `InvalidPlatformError`.
+        `os` or `architecture` alone is completed from `default`. Raises `InvalidPlatformError` in the words
+        of containerd.
         """
-        first, *others = text.split("/")
+        if "*" in text:
+            raise InvalidPlatformError(f"{_quoted(text)}: wildcards not yet supported: invalid argument")
+        first, *others = text.split("/", 3)
         system = _OS.fullmatch(first)
-        if not system or len(others) > 2 or not all(map(_COMPONENT.fullmatch, others)):
-            raise InvalidPlatformError(f"platform {text!r}: it has the form os/architecture[/variant]")
-        if not others:
-            return cls._parse_single(text, default)
-        return cls(system[1], others[0], others[1] if len(others) > 1 else "", system[2] or "").normalized()
+        if not system:
+            raise InvalidPlatformError(
+                f"{_quoted(first)} is an invalid OS component of {_quoted(text)}: OSAndVersion specifier "
+                f"component must match {_quoted(f'^{_OS.pattern}$')}: invalid argument"
+            )
+        for component in others:
+            if not _COMPONENT.fullmatch(component):
+                raise InvalidPlatformError(
+                    f"{_quoted(component)} is an invalid component of {_quoted(text)}: platform specifier "
+                    f"component must match {_quoted(f'^{_COMPONENT.pattern}$')}: invalid argument"
+                )
+        match others:
+            case []:
+                return cls._parse_half(text, default)
+            case [architecture, *variant] if len(variant) <= 1:
+                return cls(system[1], architecture, "".join(variant), system[2] or "").normalized()
+        raise InvalidPlatformError(f"{_quoted(text)}: cannot parse platform specifier: invalid argument")
 
     @classmethod
-    def _parse_single(cls, text: str, default: "Platform | None") -> "Platform":
-        system = _normal_system(text.partition("(")[0])
+    def _parse_half(cls, text: str, default: "Platform | None") -> "Platform":
+        name, _, version = text.rstrip(")").partition("(")
+        system = _normal_system(name)
         architecture, variant = _normal_architecture(text, "")
         if default and system in _SYSTEMS:
-            return replace(default, os=system)
+            own_variant = default.variant if default.architecture == "arm" else ""
+            return cls(system, default.architecture, own_variant, version)
         if default and architecture in _ARCHITECTURES:
             return cls(default.os, architecture, variant)
         raise InvalidPlatformError(
-            f"platform {text!r}: neither os nor architecture is known; write it as os/architecture"
+            f"{_quoted(text)}: unknown operating system or architecture: invalid argument"
         )
 
     def normalized(self) -> "Platform":
@@ -121,6 +149,10 @@ def _variant(major: int, minor: int) -> str:
 def _version(variant: str) -> tuple[int, int]:
     match = re.fullmatch(r"v?([0-9]{1,3})(?:\.([0-9]))?", variant)
     return (int(match[1]), int(match[2] or 0)) if match else (0, 0)
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _normal_system(name: str) -> str:

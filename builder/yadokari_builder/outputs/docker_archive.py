@@ -9,7 +9,7 @@ from typing import BinaryIO
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.outputs.files import completed, distinct
+from yadokari_builder.outputs.files import completed, distinct, verified
 from yadokari_builder.registry.source import LayerSource
 
 _CHUNK = 1024 * 1024
@@ -30,7 +30,7 @@ def write_docker_archive(
     with completed(path) as file, tarfile.TarFile(fileobj=file, mode="w", copybufsize=_CHUNK) as archive:
         _add(archive, config, BytesIO(image.config.format()), image.manifest.config.size)
         for layer in distinct(layers):
-            with layer.open() as blob:
+            with verified(layer) as blob:
                 descriptor = layer.layer.descriptor
                 _add(archive, names[descriptor.digest], blob, descriptor.size)
         listing = json.dumps([entry]).encode()

@@ -1,14 +1,17 @@
 """Files of an output: each appears under its name when it is complete, or is written in place."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar, cast
 
-from yadokari_builder.errors import BuilderError, described
+from yadokari_builder.errors import BuilderError, ImageInvalidError, described
+from yadokari_builder.layers.streams import HashingReader
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.registry.source import LayerSource
+
+Source = TypeVar("Source", bound=LayerSource)
 
 
 def write_digest(path: str, digest: Digest) -> None:
@@ -30,7 +33,7 @@ def naming(flag: str, path: str) -> Iterator[None]:
         raise BuilderError(f"{flag} {path} cannot be written: {described(error)}") from error
 
 
-def distinct(layers: Sequence[LayerSource]) -> Iterator[LayerSource]:
+def distinct(layers: Iterable[Source]) -> Iterator[Source]:
     """Return each blob once; foreign layers are never kept with an image."""
     by_digest = {layer.layer.descriptor.digest: layer for layer in layers}
     return (layer for layer in by_digest.values() if layer.layer.descriptor.media_type not in FOREIGN_LAYERS)
@@ -50,3 +53,14 @@ def completed(path: str) -> Iterator[BinaryIO]:
         if os.path.exists(partial):
             os.unlink(partial)
         raise
+
+
+@contextmanager
+def verified(layer: LayerSource) -> Iterator[BinaryIO]:
+    """Open a layer's blob to be read to its end; raises `ImageInvalidError` in the end if it is another."""
+    digest = layer.layer.descriptor.digest
+    with layer.open() as blob:
+        reader = HashingReader(blob, digest.hasher())
+        yield cast(BinaryIO, reader)
+    if reader.hexdigest() != digest.hex:
+        raise ImageInvalidError(f"layer {digest} has another content: {reader.hexdigest()}")

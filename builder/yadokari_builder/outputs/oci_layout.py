@@ -4,8 +4,6 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
-from typing import BinaryIO
 
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
@@ -13,7 +11,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.media_types import OCI_INDEX
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.outputs.files import completed, distinct
+from yadokari_builder.outputs.files import completed, distinct, verified
 from yadokari_builder.registry.source import LayerSource
 
 _CHUNK = 1024 * 1024
@@ -31,8 +29,8 @@ def write_oci_layout(
     with ThreadPoolExecutor(_WORKERS, "output") as pool:
         list(pool.map(lambda layer: _write_layer(path, layer), distinct(layers)))
     config, manifest = image.config.format(), image.manifest.format()
-    _write_blob(path, image.manifest.config.digest, BytesIO(config))
-    _write_blob(path, image.manifest_digest, BytesIO(manifest))
+    _write(_blob_path(path, image.manifest.config.digest), config)
+    _write(_blob_path(path, image.manifest_digest), manifest)
     entry = Descriptor(
         image.manifest.media_type,
         image.manifest_digest,
@@ -56,13 +54,12 @@ def _names(destinations: Sequence[Reference]) -> Mapping[str, str]:
 
 
 def _write_layer(folder: str, layer: LayerSource) -> None:
-    with layer.open() as blob:
-        _write_blob(folder, layer.layer.descriptor.digest, blob)
-
-
-def _write_blob(folder: str, digest: Digest, blob: BinaryIO) -> None:
-    with completed(os.path.join(folder, "blobs", digest.algorithm, digest.hex)) as file:
+    with completed(_blob_path(folder, layer.layer.descriptor.digest)) as file, verified(layer) as blob:
         shutil.copyfileobj(blob, file, _CHUNK)
+
+
+def _blob_path(folder: str, digest: Digest) -> str:
+    return os.path.join(folder, "blobs", digest.algorithm, digest.hex)
 
 
 def _write(path: str, data: bytes) -> None:

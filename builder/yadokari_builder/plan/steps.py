@@ -1,13 +1,17 @@
-"""What a stage does, instruction by instruction, with every variable already expanded."""
+"""What a stage does, instruction by instruction: every variable expanded, every argument understood."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
-from yadokari_builder.dockerfile.gitref import git_source
-from yadokari_builder.dockerfile.instructions import Add, Copy, Instruction, Mount
+from yadokari_builder.dockerfile.checksum import Checksum
+from yadokari_builder.dockerfile.chmod import ModeChange
+from yadokari_builder.dockerfile.gitref import GitRef
+from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.dockerfile.instructions import Instruction
 from yadokari_builder.oci.config import History
 from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.environment import Environment
+from yadokari_builder.registry.pull import PulledImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +28,10 @@ class StageSource:
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """The files of an image."""
+    """The files of an image, by the name that it has and as it was found."""
 
     reference: Reference
+    found: PulledImage = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,25 +52,161 @@ class Files(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class RunAction:
-    """Run a process in the root; `script` is the content of a heredoc that is a program of its own."""
+class LocalFiles:
+    """A file of the source, or what is in a folder of it; `path` is in-tree and may hold wildcards.
 
-    argv: tuple[str, ...]
-    environment: Mapping[str, str]
-    user: str
-    working_dir: str
-    mounts: tuple[tuple[Mount, Source | None], ...]
-    network: str
-    script: str | None = None
+    With `unpack` an archive is unpacked and not copied.
+    """
+
+    path: str
+    unpack: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPaths:
+    """Files of the source with the folders that they are in (`--parents`).
+
+    They are what `pattern` matches below `top`, which may hold wildcards. `required` is a path that has to be
+    there, empty where there are wildcards.
+    """
+
+    top: str
+    pattern: IgnorePatterns
+    required: str
+
+
+@dataclass(frozen=True, slots=True)
+class WebFile:
+    """A file of the web; with `unpack` an archive is unpacked and not copied."""
+
+    url: str
+    checksum: Checksum | None = None
+    unpack: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GitFiles:
+    """The files of a git repository, the repository itself among them if it `keeps_git_dir`."""
+
+    ref: GitRef
+    keeps_git_dir: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InlineFile:
+    """A file that the Dockerfile holds."""
+
+    name: str
+    content: str
+
+
+Copied = LocalFiles | LocalPaths | WebFile | GitFiles | InlineFile
 
 
 @dataclass(frozen=True, slots=True)
 class CopyAction:
-    """Copy files from a source into the root (COPY and ADD)."""
+    """Copy files into the root (COPY and ADD); local ones come from `source`.
 
-    instruction: Copy | Add
+    `destination` is absolute; a slash, or a slash and a dot, at its end asks for a folder. `owner` is whose
+    all become, by names of the root or by numbers; empty leaves them as they are. A linked copy does not look
+    at what is there already.
+    """
+
+    copied: tuple[Copied, ...]
     source: Source
+    destination: str
+    owner: str = ""
+    mode: ModeChange | None = None
+    exclude: IgnorePatterns | None = None
+    is_linked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BindRequest:
+    """What is at the in-tree `path` of a source, for a step at `target`."""
+
+    target: str
+    source: Source
+    path: str = "/"
+    readonly: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class CacheRequest:
+    """A folder that is kept for later steps and builds; `sharing` is "shared", "private" or "locked".
+
+    If it `is_filled` a new one holds what is at the in-tree `path` of `source`, otherwise nothing. What is
+    said of its content and its owner tells it from other caches of the same id.
+    """
+
+    target: str
+    id: str
+    source: Source | None = None
+    path: str = "/"
+    is_filled: bool = False
+    readonly: bool = False
+    sharing: str = "shared"
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o755
+
+
+@dataclass(frozen=True, slots=True)
+class TmpfsRequest:
+    """An empty folder, of at most `size` bytes (0: no limit)."""
+
+    target: str
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SecretRequest:
+    """A secret as the file `target`, as the variable `variable`, or as both; empty is neither."""
+
+    id: str
+    target: str = ""
+    variable: str = ""
+    required: bool = False
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o400
+
+
+@dataclass(frozen=True, slots=True)
+class SshRequest:
+    """A socket that leads to an agent."""
+
+    target: str
+    id: str = "default"
+    required: bool = False
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o600
+
+
+MountRequest = BindRequest | CacheRequest | TmpfsRequest | SecretRequest | SshRequest
+"""A mount that a step wants; every `target` is absolute and normalised, and none is the root."""
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A heredoc that is a program of its own, and where it stands while the step runs."""
+
+    path: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunAction:
+    """Run a process in the root."""
+
+    argv: tuple[str, ...]
+    environment: Environment
+    user: str
     working_dir: str
+    mounts: tuple[MountRequest, ...]
+    network: str
+    script: Script | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,33 +233,11 @@ class Step:
     history: History | None
 
     @property
-    def looks_up(self) -> bool:
-        """Whether its action looks up accounts."""
-        match self.action:
-            case CopyAction(instruction=instruction):
-                return not all(part.isdecimal() for part in instruction.chown.split(":") if instruction.chown)
-            case WorkdirAction(user=user):
-                return bool(user)
-        return isinstance(self.action, RunAction)
-
-    @property
-    def needs(self) -> Files:
-        """What its action needs of the files below."""
-        match self.action:
-            case None:
-                return Files.NONE
-            case CopyAction(instruction=Copy() as copy):
-                return Files.NONE if copy.is_linked and not self.looks_up else Files.NAMES
-            case WorkdirAction():
-                return Files.NAMES
-        # ADD is among them: a link in an archive may lead to a file that is there.
-        return Files.CONTENT
-
-    @property
     def needs_git(self) -> bool:
         """Whether it adds files of a git repository."""
-        instruction = self.action.instruction if isinstance(self.action, CopyAction) else None
-        return isinstance(instruction, Add) and any(map(git_source, instruction.sources))
+        return isinstance(self.action, CopyAction) and any(
+            isinstance(copied, GitFiles) for copied in self.action.copied
+        )
 
     @property
     def sources(self) -> tuple[Source, ...]:
@@ -127,5 +246,6 @@ class Step:
             case CopyAction(source=source):
                 return (source,)
             case RunAction(mounts=mounts):
-                return tuple(source for _, source in mounts if source)
+                requests = (mount for mount in mounts if isinstance(mount, BindRequest | CacheRequest))
+                return tuple(request.source for request in requests if request.source)
         return ()

@@ -8,11 +8,12 @@ from urllib3.exceptions import HTTPError
 
 from yadokari_builder.errors import ImageInvalidError, RegistryError
 from yadokari_builder.oci.descriptor import Descriptor
-from yadokari_builder.registry.client import RegistryClient, Repository, Request
-from yadokari_builder.registry.failures import printable
-from yadokari_builder.registry.transport import Answer, TransportError, describe_failure
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.client import RegistryClient, Request
+from yadokari_builder.registry.http.failures import printable
+from yadokari_builder.registry.http.transport import Answer, TransportError, describe_failure
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1024 * 1024
 _MAX_RESUMES = 10
@@ -88,7 +89,7 @@ class BlobStream(io.RawIOBase):
         text = f"{blob}: the connection broke at byte {self._offset}: {reason}"
         if self._resumes > _MAX_RESUMES:
             raise RegistryError(f"{text}; it was made anew {_MAX_RESUMES} times", temporary=True)
-        _log.info("%s; going on from there", text)
+        logger.info("%s; going on from there", text)
 
     def _open(self) -> Answer:
         headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}

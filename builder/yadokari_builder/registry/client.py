@@ -7,28 +7,25 @@ from typing import BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from yadokari_builder.errors import RegistryError
-from yadokari_builder.oci.reference import DOCKER_HUB
-from yadokari_builder.registry.auth import Access, Authorizer
-from yadokari_builder.registry.credentials import Credentials
-from yadokari_builder.registry.failures import failure, redacted, registry_message
-from yadokari_builder.registry.retry import RetryPolicy
-from yadokari_builder.registry.transport import Answer, Transport, TransportError, authority, join
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.http.auth import Access, Authorizer
+from yadokari_builder.registry.http.failures import Refusal, failure
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.transport import (
+    Answer,
+    Transport,
+    TransportError,
+    authority,
+    join,
+    origin,
+)
+from yadokari_contract.references import DOCKER_HUB
 
 T = TypeVar("T")
 
 _HUB_HOST = "registry-1.docker.io"
 _MAX_ERROR = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Repository:
-    """A repository of a registry."""
-
-    registry: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.registry}/{self.name}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +66,15 @@ class RegistryClient:
 
     def __init__(
         self,
+        transport: Transport,
         *,
-        credentials: Credentials | None = None,
+        keychain: Keychain | None = None,
         insecure: Callable[[str], bool] = lambda _: False,
-        transport: Transport | None = None,
         retry: RetryPolicy | None = None,
     ) -> None:
         self._insecure = insecure
-        self._transport = transport or Transport()
-        self._authorizer = Authorizer(self._transport, credentials or Credentials())
+        self._transport = transport
+        self._authorizer = Authorizer(transport, keychain or Keychain())
         self.retry = retry or RetryPolicy()
 
     def call(self, request: Request, consume: Callable[[Answer], T]) -> T:
@@ -95,29 +92,36 @@ class RegistryClient:
             text = f"{request.what}: {error}"
             raise RegistryError(text, status=error.status, temporary=error.temporary) from error
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._transport.close()
+    def host(self, repository: Repository) -> str:
+        """Tell the name of the host that is asked about a repository."""
+        return urlsplit(self._base(repository)).hostname or ""
 
     def _send(self, request: Request) -> Answer:
         base = self._base(request.repository)
         url = _absolute(base, request.url)
         if authority(url) != authority(base):
+            if base.startswith("https:") and not url.startswith("https:"):
+                raise TransportError(f"{origin(base)} leads to {origin(url)}, which gives up TLS")
             # Uploads may go to a storage that the registry points to: its credentials do not.
-            return self._expected(request, self._exchange(request, url, None), ())
+            return self._expected(request, self._exchange(request, url, None))
         access = self._access(request)
         authorization = self._authorizer.authorization(access)
         answer = self._exchange(request, url, authorization)
         if answer.status == 401 and request.insist and not answer.redirected:
-            header = answer.headers.get("WWW-Authenticate", "")
-            other = self._authorizer.answer(access, header, authorization)
+            other = self._respond(access, answer, authorization)
             if other is not None:
                 answer.discard()
                 authorization = other
                 answer = self._exchange(request, url, authorization)
         secrets = (*self._authorizer.secrets(access), (authorization or "").rpartition(" ")[2])
-        hint = self._authorizer.hint(access) if answer.status in (401, 403) else ""
-        return self._expected(request, answer, secrets, hint)
+        return self._expected(request, answer, secrets, self._authorizer.hint(access))
+
+    def _respond(self, access: Access, answer: Answer, rejected: str | None) -> str | None:
+        try:
+            return self._authorizer.answer(access, answer.headers.get("WWW-Authenticate", ""), rejected)
+        except RegistryError:
+            answer.discard()
+            raise
 
     def _exchange(self, request: Request, url: str, authorization: str | None) -> Answer:
         headers = dict(request.headers)
@@ -130,22 +134,23 @@ class RegistryClient:
                 request.method, url, headers=headers, authorization=authorization, body=body
             )
 
-    def _expected(self, request: Request, answer: Answer, secrets: Iterable[str], hint: str = "") -> Answer:
+    def _expected(
+        self, request: Request, answer: Answer, secrets: Iterable[str] = (), hint: str = ""
+    ) -> Answer:
         if answer.status in request.expected:
             return answer
         try:
-            message = redacted(registry_message(answer.read(_MAX_ERROR)), secrets)
+            refusal = Refusal.parse(answer.read(_MAX_ERROR), secrets)
         except TransportError:
-            message = ""
-        raise failure(request.what, answer.status, answer.headers, message, hint)
+            refusal = Refusal()
+        raise failure(request.what, answer.status, answer.headers, refusal, hint)
 
     def _access(self, request: Request) -> Access:
         actions = "pull,push" if request.push else "pull"
         scopes = [f"repository:{request.repository.name}:{actions}"]
         if request.also_pull:
             scopes.append(f"repository:{request.also_pull}:pull")
-        registry = request.repository.registry
-        return Access(registry, request.repository.name, tuple(scopes), not self._insecure(registry))
+        return Access(request.repository, tuple(scopes), not self._insecure(request.repository.registry))
 
     def _base(self, repository: Repository) -> str:
         scheme = "http" if self._insecure(repository.registry) else "https"

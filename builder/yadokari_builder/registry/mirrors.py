@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from yadokari_builder.errors import UsageError
-from yadokari_builder.oci.reference import DOCKER_HUB, InvalidReferenceError, Reference
+from yadokari_builder.oci.reference import InvalidReferenceError, Reference, Repository
+from yadokari_contract.references import DOCKER_HUB
 
 
 def parse_mirror(text: str) -> str:
@@ -12,7 +13,7 @@ def parse_mirror(text: str) -> str:
     mirror = text.rstrip("/")
     host, _, path = mirror.partition("/")
     try:
-        Reference(host, f"{path}/library/debian".lstrip("/"))
+        Repository(host, f"{path}/library/debian".lstrip("/"))
     except InvalidReferenceError:
         raise UsageError(f"registry mirror {text!r}: it has the form HOST[/PATH], without a scheme") from None
     return mirror
@@ -23,5 +24,6 @@ def locations(reference: Reference, mirrors: Iterable[str]) -> Iterator[Referenc
     if reference.registry == DOCKER_HUB:
         for mirror in mirrors:
             host, _, path = mirror.partition("/")
-            yield replace(reference, registry=host, repository=f"{path}/{reference.repository}".lstrip("/"))
+            name = f"{path}/{reference.repository.name}".lstrip("/")
+            yield replace(reference, repository=Repository(host, name))
     yield reference

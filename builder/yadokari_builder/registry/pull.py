@@ -12,14 +12,14 @@ from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.manifest import Index, Manifest, parse_manifest
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference
-from yadokari_builder.registry.client import RegistryClient, Repository, Request
-from yadokari_builder.registry.failures import printable
+from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.registry.client import RegistryClient, Request
+from yadokari_builder.registry.http.failures import printable
+from yadokari_builder.registry.http.transport import Answer
 from yadokari_builder.registry.mirrors import locations
 from yadokari_builder.registry.source import LayerSource, RemoteLayer
-from yadokari_builder.registry.transport import Answer
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 MAX_MANIFEST = 4 * 1024 * 1024
 MAX_CONFIG = 8 * 1024 * 1024
@@ -58,7 +58,7 @@ class Puller:
         """
         key = (reference, platform)
         if key not in self._found:
-            _log.info("resolving %s", reference.familiar)
+            logger.info("resolving %s", reference.familiar)
             self._found[key] = self._resolve(reference, platform)
         return self._found[key]
 
@@ -68,11 +68,13 @@ class Puller:
             try:
                 return self._resolve_at(location, reference, platform)
             except BuilderError as error:
-                _log.warning("mirror %s is left out for %s: %s", location.registry, reference.familiar, error)
+                logger.warning(
+                    "mirror %s is left out for %s: %s", location.registry, reference.familiar, error
+                )
         return self._resolve_at(original, reference, platform)
 
     def _resolve_at(self, location: Reference, reference: Reference, platform: Platform) -> PulledImage:
-        repository = Repository(location.registry, location.repository)
+        repository = location.repository
         found = _Documents(self._client, repository)
         digest, manifest = found.manifest_for(location, platform)
         image = Image.of(digest, manifest, found.config(manifest.config))

@@ -19,12 +19,12 @@ from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
-from yadokari_builder.oci.reference import Reference
-from yadokari_builder.registry.client import RegistryClient, Repository
-from yadokari_builder.registry.source import GrowingSource, LayerSource, RemoteLayer
+from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.source import GrowingSource, LayerSource
 from yadokari_builder.registry.upload import Uploads
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _WORKERS = 4
 
@@ -33,12 +33,11 @@ class Pusher:
     """Pushes one image to all its destinations.
 
     Layers are uploaded in the background as they are added, each of them once to each repository: mounted
-    from another repository of the same registry where one has it, else streamed from its source. Leaving the
-    context gives up what is still under way.
+    from another repository of the same registry where one has it, else streamed from its source, which each
+    registry reads for itself. Leaving the context gives up what is still under way.
     """
 
     def __init__(self, client: RegistryClient, destinations: Iterable[Reference]) -> None:
-        self._client = client
         self._stop = Event()
         self._pool = ThreadPoolExecutor(_WORKERS, "push")
         self._lock = Lock()
@@ -90,7 +89,7 @@ class Pusher:
             for name in self._names[uploads.repository]:
                 with _push_errors():
                     uploads.put_manifest(name, manifest, image.manifest.media_type)
-                _log.info("pushed %s", _destination(uploads.repository, name))
+                logger.info("pushed %s", _destination(uploads.repository, name))
         return image.manifest_digest
 
     def close(self) -> None:
@@ -116,39 +115,29 @@ class Pusher:
         if source.layer.descriptor.media_type in FOREIGN_LAYERS:
             return
         with _push_errors():
-            if source.origin is None:
-                self._push_file(source)
+            if len(self._groups) == 1:
+                _push_to_registry(self._groups[0], source)
                 return
-            for group in self._groups:
-                # The next registry reads from this one: the source is read but once.
-                holder = _push_to_registry(group, source)
-                source = RemoteLayer(source.layer, holder, self._client)
-
-    def _push_file(self, source: LayerSource) -> None:
-        if len(self._groups) == 1:
-            _push_to_registry(self._groups[0], source)
-            return
-        with ThreadPoolExecutor(len(self._groups), "push-registry") as pool:
-            list(pool.map(lambda group: _push_to_registry(group, source), self._groups))
+            with ThreadPoolExecutor(len(self._groups), "push-registry") as pool:
+                list(pool.map(lambda group: _push_to_registry(group, source), self._groups))
 
 
 def _push_early(uploads: Uploads, growing: GrowingSource) -> None:
     try:
         uploads.upload_growing(growing)
     except (BuilderError, OSError) as error:
-        _log.debug("a layer could not be pushed while it was made: %s", error)
+        logger.debug("a layer could not be pushed while it was made: %s", error)
 
 
-def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> Repository:
-    """Bring a layer into all repositories of one registry, and return one that has it."""
+def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> None:
+    """Bring a layer into all repositories of one registry."""
     descriptor = source.layer.descriptor
     origin = source.origin
     holder = origin if origin and origin.registry == group[0].repository.registry else None
     for uploads in group:
         how = _push_to_repository(uploads, source, holder)
-        _log.debug("layer %s %s %s", descriptor.digest, how, uploads.repository)
+        logger.debug("layer %s %s %s", descriptor.digest, how, uploads.repository)
         holder = uploads.repository
-    return holder or group[0].repository
 
 
 def _push_to_repository(uploads: Uploads, source: LayerSource, holder: Repository | None) -> str:
@@ -169,9 +158,9 @@ def _push_small(uploads: Uploads, descriptor: Descriptor, data: bytes) -> None:
 def _names_by_repository(destinations: Iterable[Reference]) -> Mapping[Repository, tuple[str, ...]]:
     names: dict[Repository, tuple[str, ...]] = {}
     for destination in destinations:
-        repository = Repository(destination.registry, destination.repository)
         name = destination.tag or str(destination.digest)
-        names[repository] = tuple(dict.fromkeys((*names.get(repository, ()), name)))
+        known = names.get(destination.repository, ())
+        names[destination.repository] = tuple(dict.fromkeys((*known, name)))
     return names
 
 
@@ -195,6 +184,7 @@ def _push_errors() -> Iterator[None]:
     except (UnauthorizedError, PushError):
         raise
     except RegistryError as error:
-        raise PushError(str(error), status=error.status, temporary=error.temporary) from error
-    except ImageNotFoundError as error:
-        raise PushError(f"{error}: is there such a repository?", status=404) from error
+        text = str(error)
+        if isinstance(error, ImageNotFoundError) and set(error.codes) <= {"NAME_UNKNOWN"}:
+            text += ": is there such a repository?"
+        raise PushError(text, status=error.status, codes=error.codes, temporary=error.temporary) from error

@@ -1,12 +1,14 @@
 """Where the bytes of layers come from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.blob import BlobStream
-from yadokari_builder.registry.client import RegistryClient, Repository
+from yadokari_builder.registry.client import RegistryClient
 
 
 class LayerSource(Protocol):
@@ -35,16 +37,16 @@ class GrowingSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FileLayer:
-    """A layer whose blob is a file."""
+class LocalLayer:
+    """A layer whose blob is at hand: `blob` opens it, each time from its beginning."""
 
     layer: Layer
-    path: str
+    blob: Callable[[], BinaryIO]
     origin: None = None
 
     def open(self) -> BinaryIO:
-        """Open the file."""
-        return open(self.path, "rb")
+        """Open the blob."""
+        return self.blob()
 
 
 @dataclass(frozen=True, slots=True)

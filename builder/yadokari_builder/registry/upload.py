@@ -8,13 +8,14 @@ from types import MappingProxyType
 from typing import BinaryIO, cast
 from urllib.parse import urlencode, urlsplit
 
-from yadokari_builder.errors import CancelledError, PushError, RegistryError
+from yadokari_builder.errors import CancelledError, PushError, RegistryError, UnauthorizedError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
-from yadokari_builder.registry.client import RegistryClient, Repository, Request
-from yadokari_builder.registry.failures import printable
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.client import RegistryClient, Request
+from yadokari_builder.registry.http.failures import printable
+from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.source import GrowingSource
-from yadokari_builder.registry.transport import Answer, TransportError
 
 _CHUNK = 16 * 1024 * 1024
 _TOO_LARGE = 413
@@ -60,7 +61,11 @@ class Uploads:
             also_pull=source.name,
         )
         # 202 begins an upload instead, which is left to the registry; refusals are met by uploading, too.
-        return self._client.call(request, _status) == 201
+        try:
+            return self._client.call(request, _status) == 201
+        except UnauthorizedError:
+            # Some token servers give no token at all where one of two rights is wanting.
+            return False
 
     def upload(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
         """Upload a blob, from its beginning again after temporary errors."""

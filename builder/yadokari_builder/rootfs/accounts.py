@@ -24,6 +24,11 @@ ACCOUNT_FILES = (_USERS, _GROUPS)
 
 _MAX_FILE = 10 << 20
 _MAX_ID = (1 << 31) - 1
+_MAX_PAIR_ID = (1 << 32) - 1
+_NO_ID = _MAX_PAIR_ID
+"""To the kernel this means that an id stays as it is: a process that asks for it would go on as root."""
+_MAX_DIGITS = 20
+_MAX_SHOWN = 100
 _NUMBER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -55,19 +60,20 @@ class _Group:
 def find_user(spec: str, root: Path) -> ExecUser:
     """Resolve the value of USER: name or uid, and perhaps `:` with a group's name or gid.
 
-    Nothing given is root. Supplementary groups come only without a group given. Raises DockerfileError for
-    names that are not in the root's /etc/passwd or /etc/group.
+    Nothing given is root. Supplementary groups come only without a group given. As in BuildKit, uid and gid
+    together have 32 bits, one of them beside a name or alone 31. Raises DockerfileError for names that are
+    not in the root's /etc/passwd or /etc/group, and for what is no id.
     """
     name, _, group = spec.partition(":")
     group = group.partition(":")[0]
     users = list(_users(root))
-    ids = _id_of(name), _id_of(group)
-    if ids[0] is not None and ids[1] is not None:
-        return _exec_user(ids[0], ids[1], (), users)
+    uid, gid = _id_of(name, _MAX_PAIR_ID), _id_of(group, _MAX_PAIR_ID)
+    if uid is not None and gid is not None:
+        return _exec_user(uid, gid, (), users)
     uid = _number(name or "0")
     matched = next((user for user in users if (user.name == name if uid is None else user.uid == uid)), None)
     if matched is None and uid is None:
-        raise DockerfileError(f"unable to find user {name}: no matching entries in passwd file")
+        raise DockerfileError(f"unable to find user {_shown(name)}: no matching entries in passwd file")
     uid = matched.uid if matched else uid or 0
     gid = matched.gid if matched else 0
     if group:
@@ -77,6 +83,9 @@ def find_user(spec: str, root: Path) -> ExecUser:
 
 
 def _exec_user(uid: int, gid: int, groups: tuple[int, ...], users: list[_User]) -> ExecUser:
+    for each in (uid, gid, *groups):
+        if not 0 <= each < _NO_ID:
+            raise DockerfileError(f"user {uid}, group {gid}: no process can have the id {each}")
     home = next((user.home for user in users if user.uid == uid), "")
     return ExecUser(uid, gid, groups if gid in groups else (gid, *groups), home or "/")
 
@@ -88,7 +97,7 @@ def _find_gid(text: str, root: Path) -> int:
     for group in _groups(root):
         if group.name == text:
             return group.gid
-    raise DockerfileError(f"unable to find group {text}: no matching entries in group file")
+    raise DockerfileError(f"unable to find group {_shown(text)}: no matching entries in group file")
 
 
 def find_owner(spec: str, root: Path) -> tuple[int, int]:
@@ -104,7 +113,7 @@ def find_owner(spec: str, root: Path) -> tuple[int, int]:
     else:
         user = next((each for each in _users(root) if each.name == name), None)
         if user is None and name:
-            logger.warning("user %s is not in the image's /etc/passwd: root takes its place", name)
+            logger.warning("user %s is not in the image's /etc/passwd: root takes its place", _shown(name))
         uid, gid = (user.uid, user.gid) if user else (0, 0)
     if colon:
         gid = _owning_gid(group, root, gid)
@@ -117,24 +126,37 @@ def _owning_gid(text: str, root: Path, default: int) -> int:
         return gid
     found = next((each.gid for each in _groups(root) if each.name == text), None)
     if found is None and text:
-        logger.warning("group %s is not in the image's /etc/group: gid %d takes its place", text, default)
+        logger.warning(
+            "group %s is not in the image's /etc/group: gid %d takes its place", _shown(text), default
+        )
     return default if found is None else found
 
 
-def _id_of(text: str) -> int | None:
+def _id_of(text: str, largest: int = _MAX_ID) -> int | None:
     """Return an id that needs no look-up; `root` is one."""
     if text == "root":
         return 0
-    return int(text) if text.isascii() and text.isdigit() and int(text) <= _MAX_ID else None
+    if not (text.isascii() and text.isdigit()):
+        return None
+    number = _integer(text)
+    return number if number <= largest else None
 
 
 def _number(text: str) -> int | None:
     """Read a number of USER, None for a name; raises DockerfileError for one that is no id."""
     if not _NUMBER.fullmatch(text):
         return None
-    if not 0 <= int(text) <= _MAX_ID:
-        raise DockerfileError(f"user {text}: uids and gids must be in range 0-{_MAX_ID}")
-    return int(text)
+    number = _integer(text)
+    if not 0 <= number <= _MAX_ID:
+        raise DockerfileError(f"user {_shown(text)}: uids and gids must be in range 0-{_MAX_ID}")
+    return number
+
+
+def _shown(name: str) -> str:
+    """Return what is shown of a name that an image's config may hold: no escape characters, no end of it."""
+    return (
+        name[:_MAX_SHOWN].encode("unicode_escape").decode() if not name.isprintable() else name[:_MAX_SHOWN]
+    )
 
 
 def _users(root: Path) -> Iterator[_User]:
@@ -153,7 +175,13 @@ def _groups(root: Path) -> Iterator[_Group]:
 
 
 def _lenient(text: str) -> int:
-    return int(text) if _NUMBER.fullmatch(text) else 0
+    return _integer(text) if _NUMBER.fullmatch(text) else 0
+
+
+def _integer(text: str) -> int:
+    """Read a number, however long: of one that is no id by far the first digits are enough."""
+    sign, digits = text[:1].strip("0123456789"), text.lstrip("+-").lstrip("0")
+    return int(f"{sign}{digits[:_MAX_DIGITS] or 0}")
 
 
 def _records(root: Path, path: str) -> Iterator[list[str]]:

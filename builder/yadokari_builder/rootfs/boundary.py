@@ -45,6 +45,10 @@ class Boundary:
                 return True
         return False
 
+    def barrier(self, path: str) -> str | None:
+        """Return the excluded path that a path is or lies below, the nearest one; None where none is."""
+        return next((each for each in (path, *parents(path)) if each in self.excluded), None)
+
     def has_excluded_below(self, path: str) -> bool:
         """Tell whether something excluded lies below a path: it can then be neither removed nor replaced."""
         return path in self._above

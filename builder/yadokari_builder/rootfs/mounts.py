@@ -18,10 +18,12 @@ def parse_mountinfo(text: str) -> tuple[str, ...]:
     return tuple(_unescape(fields[_MOUNT_POINT]) for fields in lines)
 
 
-def own_mounts(mountinfo: Path = Path("/proc/self/mountinfo")) -> tuple[str, ...]:
-    """Return every mount point that this process sees but the root itself, sorted, each once."""
+def own_mounts(root: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> tuple[str, ...]:
+    """Return every mount point below `root` that this process sees, as in-root paths, sorted, each once."""
+    prefix = os.path.realpath(root).rstrip("/")
     points = parse_mountinfo(os.fsdecode(mountinfo.read_bytes()))
-    return tuple(sorted(set(points) - {"/"}))
+    below = {point.removeprefix(prefix) for point in points if point.startswith(f"{prefix}/")}
+    return tuple(sorted(below - {"/"}))
 
 
 def _unescape(path: str) -> str:

@@ -52,7 +52,11 @@ class _InThread(threading.Thread, Generic[Result]):
 
     def result(self) -> Result:
         self.start()
-        self.join()
+        try:
+            self.join()
+        finally:
+            # Who is interrupted must not leave before it: what it starts would be left behind.
+            self.join()
         if self._error:
             raise self._error
         return self._results[0]

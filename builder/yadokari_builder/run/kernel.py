@@ -1,11 +1,11 @@
-"""The two system calls that the standard library does not offer, and nothing else."""
+"""System calls that the standard library does not offer, and nothing else."""
 
 import ctypes
 import os
 
 _PR_SET_DUMPABLE = 4
-_PR_GET_DUMPABLE = 3
 _PR_SET_CHILD_SUBREAPER = 36
+_IPC_RMID = 0
 
 CLONE_FS = 0x00000200
 CLONE_NEWNET = 0x40000000
@@ -21,14 +21,21 @@ def set_dumpable(dumpable: bool) -> None:
     _prctl(_PR_SET_DUMPABLE, int(dumpable))
 
 
-def is_dumpable() -> bool:
-    """Whether other processes may trace this one and read its /proc entries."""
-    return bool(_prctl(_PR_GET_DUMPABLE, 0))
-
-
 def set_child_subreaper() -> None:
     """Become the parent of every orphan among this process's descendants; raises `OSError`."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def remove_ipc(kind: str, identifier: int) -> None:
+    """Remove a System V object: `kind` is "shm", "sem" or "msg"; raises `OSError`."""
+    libc, number, command = _libc(), ctypes.c_int(identifier), ctypes.c_int(_IPC_RMID)
+    match kind:
+        case "shm":
+            _checked("shmctl", libc.shmctl(number, command, None))
+        case "sem":
+            _checked("semctl", libc.semctl(number, ctypes.c_int(0), command))
+        case "msg":
+            _checked("msgctl", libc.msgctl(number, command, None))
 
 
 def _prctl(option: int, value: int) -> int:

@@ -1,7 +1,8 @@
 """RUN --mount without privilege: what each type puts in place, and what becomes of it.
 
 Compared with BuildKit: a bind mount is a copy, so writes to it succeed, and are discarded, whether or not it
-is read-only; the size of a tmpfs is not enforced; links between a cache and the root are possible.
+is read-only; the size of a tmpfs is not enforced; a step can link files of a cache into the root, which are
+two files once it has ended.
 """
 
 import os
@@ -10,10 +11,10 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from tempfile import mkdtemp
 from typing import Protocol
 
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.run.placement import Places
@@ -103,8 +104,8 @@ class FileMount:
 
 
 @contextmanager
-def mounted(mounts: Iterable[Mount], *, root: Path, shelter: str) -> Iterator[list[str]]:
-    """Have mounts in place while the context is open; afterwards nothing of them is left in `root`.
+def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Iterator[list[str]]:
+    """Have mounts in place while the context is open; afterwards nothing of them is left in the root.
 
     `shelter` is the host path of a directory in the root's filesystem that no snapshot sees. The list is
     filled when the context ends: in-root paths whose metadata the mounts changed and the step did not, to
@@ -114,7 +115,7 @@ def mounted(mounts: Iterable[Mount], *, root: Path, shelter: str) -> Iterator[li
     """
     untouched: list[str] = []
     with _work_directory(shelter) as work, ExitStack() as opened:
-        places = Places(root, opened)
+        places = Places(boundary, opened)
         try:
             with ExitStack() as taken_away:
                 for number, mount in enumerate(sorted(mounts, key=_depth)):

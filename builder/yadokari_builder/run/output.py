@@ -11,6 +11,9 @@ TAIL_BYTES = 8192
 _CHUNK = 65536
 # Short enough that a step hardly sees its own orphans as zombies.
 _PAUSE_MS = 100
+# Time for a program that writes line by line to write many, and not to fill the pipe.
+_GATHERING_MS = 3
+_FEW = _CHUNK // 2
 
 
 class Tail:
@@ -37,18 +40,23 @@ class Tail:
 def pump(source: int, ended: int, output: Callable[[bytes], None], regularly: Callable[[], None]) -> None:
     """Pass on what comes from `source` until `ended` can be read, or the source is at its end and it can.
 
-    `regularly` is called at least every `_PAUSE_MS`, whatever comes.
+    What comes little by little is gathered for a moment. `regularly` is called at least every `_PAUSE_MS`,
+    whatever comes.
     """
-    poller = select.poll()
-    poller.register(source, select.POLLIN)
-    poller.register(ended, select.POLLIN)
+    end, both = select.poll(), select.poll()
+    for poller in (end, both):
+        poller.register(ended, select.POLLIN)
+    both.register(source, select.POLLIN)
     while True:
-        ready = {descriptor for descriptor, _ in poller.poll(_PAUSE_MS)}
-        if source in ready and not _pass_on(source, output):
-            poller.unregister(source)
+        ready = {descriptor for descriptor, _ in both.poll(_PAUSE_MS)}
+        size = _pass_on(source, output) if source in ready else -1
+        if size == 0:
+            both.unregister(source)
         if ended in ready:
             return
         regularly()
+        if 0 < size < _FEW:
+            end.poll(_GATHERING_MS)
 
 
 def drain(source: int, output: Callable[[bytes], None]) -> None:
@@ -57,11 +65,12 @@ def drain(source: int, output: Callable[[bytes], None]) -> None:
         pass
 
 
-def _pass_on(source: int, output: Callable[[bytes], None]) -> bool:
+def _pass_on(source: int, output: Callable[[bytes], None]) -> int:
+    """Return how many bytes there were."""
     try:
         chunk = os.read(source, _CHUNK)
     except BlockingIOError:
-        return False
+        return 0
     if chunk:
         output(chunk)
-    return bool(chunk)
+    return len(chunk)

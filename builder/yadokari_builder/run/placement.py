@@ -11,24 +11,26 @@ import posixpath
 import stat
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs import relocate
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.run.devices import DEVICES
 
 _REFUSED = 126
 
 
 class Places:
-    """The places in a root that the mounts of one step take.
+    """The places in a root that the mounts of one step take; none is outside of the boundary.
 
     `stack` holds open what is needed until everything is taken away again.
     """
 
-    def __init__(self, root: Path, stack: ExitStack) -> None:
-        self._root = root
+    def __init__(self, boundary: Boundary, stack: ExitStack) -> None:
+        self._boundary = boundary
+        self._root = boundary.root
         self._stack = stack
         self._watched: dict[str, _WatchedDirectory] = {}
         self._moved: set[str] = set()
@@ -36,7 +38,7 @@ class Places:
     def state(self, target: str) -> os.stat_result | None:
         """Return the state of what stands at an in-root path now, if anything does."""
         try:
-            return os.lstat(str(self._root).rstrip("/") + resolve(self._root, target))
+            return os.lstat(self._boundary.host(resolve(self._root, target)))
         except (FileNotFoundError, NotADirectoryError):
             return None
 
@@ -54,6 +56,7 @@ class Places:
         path = resolve(self._root, target)
         if path == "/":
             raise RunError(f'invalid mount target "{target}"', status=_REFUSED)
+        self._require_ours(path, target)
         with ExitStack() as taken_away:
             try:
                 place = self._made_parents(taken_away, posixpath.dirname(path)) + posixpath.basename(path)
@@ -82,6 +85,21 @@ class Places:
             directory.restore()
         quiet = {path for path, directory in self._watched.items() if not directory.changed}
         return sorted(quiet | self._moved)
+
+    def _require_ours(self, path: str, target: str) -> None:
+        """Refuse a place at or below what is the executor's or mounted, whatever links lead there.
+
+        Files in /dev are for each step anew, so that a mount among them is in nobody's way.
+        """
+        foreign = self._boundary.barrier(path)
+        if foreign is None or (foreign == DEVICES and path != DEVICES):
+            return
+        where = target if path == target else f"{target}, which leads to {path}"
+        raise RunError(
+            f"cannot mount at {where}: {foreign} is the executor's own or mounted in the pod:"
+            " choose another target",
+            status=_REFUSED,
+        )
 
     def _made_parents(self, taken_away: ExitStack, path: str) -> str:
         """Open a directory, made if need be and removed in the end; return how its entries' paths begin."""

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.run import failures, reaper
+from yadokari_builder.run.cancellation import unblock
 from yadokari_builder.run.isolation import isolated
 from yadokari_builder.run.output import Tail, drain, pump
 
@@ -35,15 +35,17 @@ def run_step(
     env: Mapping[str, str],
     cwd: str,
     user: ProcessUser,
+    stdin: int,
     output: Callable[[bytes], None],
     network: str = "default",
 ) -> None:
     """Run a program in `root` and return when its process and all that it started are gone.
 
     The step ends when its main process ends; what that left behind is killed and reaped. `cwd` is made
-    where it is missing, as runc does it. `output` gets stdout and stderr in the order written, in chunks of
-    any length as they come. An exception that reaches the caller while the step runs, such as one that a
-    signal handler raises, ends the step's processes by SIGTERM and, `GRACE` seconds later, SIGKILL.
+    where it is missing, as runc does it. `stdin` is an open file; `output` gets stdout and stderr in the
+    order written, in chunks of any length as they come. An exception that reaches the caller while the step
+    runs, such as one that a signal handler raises, ends the step's processes by SIGTERM and, `GRACE` seconds
+    later, SIGKILL.
 
     Raises `RunError` where the program cannot be started or fails. Only one step may run at a time, and no
     other thread may start processes meanwhile.
@@ -56,33 +58,34 @@ def run_step(
         tail.add(chunk)
         output(chunk)
 
-    with open(os.devnull, "rb") as nothing, _output_pipe() as (source, sink):
+    with _output_pipe(user) as (source, sink):
+        process, grace = None, GRACE
         try:
-            process = isolated(lambda: _start(argv, env, cwd, user, nothing, sink), root, network)
-        except (OSError, ValueError, subprocess.SubprocessError) as error:
-            raise failures.start_failure(error, argv, root, env, cwd) from error
-        finally:
-            os.close(sink)
-        grace = GRACE
-        try:
+            try:
+                process = isolated(lambda: _start(argv, env, cwd, user, stdin, sink), root, network)
+            except (OSError, ValueError, subprocess.SubprocessError) as error:
+                raise failures.start_failure(error, argv, root, env, cwd) from error
+            finally:
+                os.close(sink)
             with _end_of(process.pid) as ended:
                 pump(source, ended, passed_on, lambda: reaper.reap_orphans(kept | {process.pid}))
             process.wait()
             grace = 0.0
         finally:
             reaper.end_all(kept, grace=grace)
-            process.wait()
+            if process:
+                process.wait()
         drain(source, passed_on)
     if process.returncode:
         raise failures.step_failure(argv, process.returncode, tail.text())
 
 
 def _start(
-    argv: Sequence[str], env: Mapping[str, str], cwd: str, user: ProcessUser, nothing: BinaryIO, sink: int
+    argv: Sequence[str], env: Mapping[str, str], cwd: str, user: ProcessUser, stdin: int, sink: int
 ) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         argv,
-        stdin=nothing,
+        stdin=stdin,
         stdout=sink,
         stderr=sink,
         env=env,
@@ -92,13 +95,18 @@ def _start(
         extra_groups=user.groups,
         umask=0o022,
         start_new_session=True,
+        preexec_fn=unblock,
     )
 
 
 @contextmanager
-def _output_pipe() -> Iterator[tuple[int, int]]:
-    """Make a pipe whose reading end does not block; the writing end is the caller's to close."""
+def _output_pipe(user: ProcessUser) -> Iterator[tuple[int, int]]:
+    """Make a pipe whose reading end does not block; the writing end is the caller's to close.
+
+    It is the user's, as runc does it, so that /dev/stdout and /dev/stderr can be opened.
+    """
     source, sink = os.pipe()
+    os.fchown(sink, user.uid, -1)
     os.set_blocking(source, False)
     try:
         yield source, sink

@@ -1,12 +1,15 @@
 """What keeps the executor out of the reach of the steps it runs, which are untrusted and in its own root."""
 
+import ctypes
 import importlib
+import os
 import pkgutil
 import sys
 from collections.abc import Iterable
 from importlib.machinery import BuiltinImporter, FrozenImporter
 
 from yadokari_builder.run import kernel
+from yadokari_builder.run.libraries import fix_name_services, preload_libraries
 
 # fmt: off
 LATE_MODULES = (
@@ -26,7 +29,7 @@ PACKAGES = ("yadokari_builder", "yadokari_contract", "email", "json", "isal", "z
 
 GIT_MODULES = (
     *("yadokari_builder.sources.git", "yadokari_builder.sources.checkout"),
-    *("dulwich.commit_graph", "dulwich.trailers", "dulwich.worktree"),
+    *("dulwich.commit_graph", "dulwich.dumb", "dulwich.trailers", "dulwich.worktree"),
 )
 """What builds that add git repositories need besides: it takes too long to load for all others."""
 
@@ -34,6 +37,47 @@ UNWANTED = frozenset(
     {"urllib3.contrib", "urllib3.http2", "zstandard._cffi", "zstandard.backend_cffi", *GIT_MODULES}
 )
 """Parts of them that are never used, that need what is not there, or that few builds need."""
+
+
+_READ_BY_LIBRARIES = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "TZ", "LOCALDOMAIN", "RES_OPTIONS"})
+"""Variables that libraries may still ask for; none of them is a secret."""
+
+
+def lock_up(modules: Iterable[str] = ()) -> None:
+    """Close what steps could reach the executor by; call once, before the first step.
+
+    From now on nothing is imported or loaded but what is there, `modules` included, and the memory that shows
+    the executor's environment is empty. Raises `ImportError` and `OSError`.
+    """
+    preload_modules(modules=(*LATE_MODULES, *modules))
+    preload_libraries()
+    fix_name_services()
+    wipe_environment()
+    make_undumpable()
+
+
+def wipe_environment() -> None:
+    """Overwrite the values in the memory that /proc/PID/environ shows; `os.environ` keeps them.
+
+    That memory is the process's first stack: setting variables does not change it. The few that libraries
+    ask for themselves stay.
+    """
+    start, end = _environment_bounds()
+    block = ctypes.string_at(start, end - start)
+    position = start
+    for entry in block.split(b"\0"):
+        name, _, value = entry.partition(b"=")
+        if value and os.fsdecode(name) not in _READ_BY_LIBRARIES:
+            ctypes.memset(position + len(entry) - len(value), 0, len(value))
+        position += len(entry) + 1
+
+
+def _environment_bounds() -> tuple[int, int]:
+    """Return where the environment begins and ends: fields 50 and 51 of proc_pid_stat(5)."""
+    with open("/proc/self/stat", "rb") as stat:
+        # The second field, the command in brackets, may hold blanks.
+        fields = stat.read().rpartition(b") ")[2].split()
+    return int(fields[47]), int(fields[48])
 
 
 def make_undumpable() -> None:

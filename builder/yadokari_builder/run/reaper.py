@@ -42,21 +42,25 @@ def end_all(kept: frozenset[int], *, grace: float = 0.0) -> None:
     They get SIGTERM first and `grace` seconds to obey where that is not 0, then SIGKILL.
     """
     try:
-        if grace:
+        if grace and _descendants(kept):
             _signal_all(kept, signal.SIGTERM)
-            _wait_for_end(kept, grace)
+            reap(kept, grace)
     finally:
         while _descendants(kept):
             _signal_all(kept, signal.SIGKILL)
-            _wait_for_end(kept, _PAUSE)
+            reap(kept, _PAUSE)
 
 
-def _wait_for_end(kept: frozenset[int], seconds: float) -> None:
+def reap(kept: frozenset[int], seconds: float) -> None:
+    """Reap descendants as they end, until none is left but those in `kept` or `seconds` have passed."""
     deadline = time.monotonic() + seconds
-    while (left := _descendants(kept)) and time.monotonic() < deadline:
+    while left := _descendants(kept):
+        # What has ended is reaped first: on a busy machine the search alone may take longer than `seconds`.
         for pid in left:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
+        if time.monotonic() >= deadline:
+            return
         time.sleep(_PAUSE / 5)
 
 

@@ -1,21 +1,24 @@
-"""From what RUN --mount asks for to mounts: defaults and rules as in BuildKit's dockerfile2llb."""
+"""From what a step wants mounted to mounts: what the build has is put where the plan says."""
 
 import logging
-import posixpath
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from yadokari_builder.dockerfile import instructions
-from yadokari_builder.plan.steps import ContextSource, Source
+from yadokari_builder.plan.steps import (
+    BindRequest,
+    CacheRequest,
+    MountRequest,
+    SecretRequest,
+    Source,
+    SshRequest,
+    TmpfsRequest,
+)
 from yadokari_builder.run.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.run.mounts import BindMount, CacheMount, FileMount, Mount, TmpfsMount
 from yadokari_builder.run.secrets import Secrets
-from yadokari_builder.run.ssh import DEFAULT_ID, Agents, SshMount, default_target
+from yadokari_builder.run.ssh import Agents, SshMount
 
 logger = logging.getLogger(__name__)
-
-_SECRET_MODE = 0o400
-_SOCKET_MODE = 0o600
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,84 +44,60 @@ class Mounts:
     environment: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def answer(
-    requests: Sequence[tuple[instructions.Mount, Source | None]], working_dir: str, provisions: Provisions
-) -> Mounts:
-    """Return the mounts that a RUN asks for; a bind mount without a source is of the context.
+def answer(requests: Sequence[MountRequest], provisions: Provisions) -> Mounts:
+    """Return the mounts that a RUN asks for.
 
     Raises `RunError` for a secret or an agent that is required and not there.
     """
     answered = Mounts()
-    for request, source in requests:
-        match request.type:
-            case "secret":
+    for request in requests:
+        match request:
+            case SecretRequest():
                 _add_secret(answered, request, provisions.secrets)
-            case "ssh":
-                _add_agent(answered, request, working_dir, provisions.agents)
-            case "cache":
-                answered.mounts.append(_cache(request, source, working_dir, provisions))
-            case "tmpfs":
-                answered.mounts.append(_tmpfs(request, working_dir))
-            case _:
-                fill = provisions.fill(source or ContextSource(), _source_path(request))
-                answered.mounts.append(BindMount(_target(request, working_dir), fill))
+            case SshRequest():
+                _add_agent(answered, request, provisions.agents)
+            case CacheRequest():
+                answered.mounts.append(_cache(request, provisions))
+            case TmpfsRequest():
+                answered.mounts.append(_tmpfs(request))
+            case BindRequest(target=target, source=source, path=path):
+                answered.mounts.append(BindMount(target, provisions.fill(source, path)))
     return answered
 
 
-def _cache(
-    request: instructions.Mount, source: Source | None, working_dir: str, provisions: Provisions
-) -> CacheMount:
-    owned = not (request.uid is request.gid is request.mode is None)
-    path = _source_path(request)
-    fill = None
-    # As with BuildKit, ownership is that of a new, empty directory: one with a source has its own.
-    if source is not None and not (owned and path == "/"):
-        fill = provisions.fill(source, path)
+def _cache(request: CacheRequest, provisions: Provisions) -> CacheMount:
+    source, path = request.source, request.path
     key = CacheKey(
-        request.id or posixpath.normpath(request.target),
+        request.id,
         origin=f"{provisions.origin(source)}:{path}" if source is not None else "",
-        uid=request.uid or 0,
-        gid=request.gid or 0,
-        mode=0o755 if request.mode is None else request.mode,
+        uid=request.uid,
+        gid=request.gid,
+        mode=request.mode,
     )
-    sharing = request.sharing or "shared"
-    return CacheMount(_target(request, working_dir), key, provisions.caches, fill, sharing)
+    fill = provisions.fill(source, path) if source is not None and request.is_filled else None
+    return CacheMount(request.target, key, provisions.caches, fill, request.sharing)
 
 
-def _tmpfs(request: instructions.Mount, working_dir: str) -> TmpfsMount:
+def _tmpfs(request: TmpfsRequest) -> TmpfsMount:
     if request.size:
         logger.warning(
             "RUN --mount=type=tmpfs,target=%s: the size is not enforced without privilege", request.target
         )
-    return TmpfsMount(_target(request, working_dir))
+    return TmpfsMount(request.target)
 
 
-def _add_secret(answered: Mounts, request: instructions.Mount, secrets: Secrets) -> None:
-    secret_id = request.source or request.id or posixpath.basename(request.target)
-    value = secrets.find(secret_id, required=request.required)
+def _add_secret(answered: Mounts, request: SecretRequest, secrets: Secrets) -> None:
+    value = secrets.find(request.id, required=request.required)
     if value is None:
         return
-    if request.env is not None:
-        answered.environment[request.env or secret_id] = value.decode("utf-8", "surrogateescape")
-    if request.env is None or request.target:
-        target = posixpath.join("/", request.target or f"/run/secrets/{posixpath.basename(secret_id)}")
-        mode = _SECRET_MODE if request.mode is None else request.mode
-        answered.mounts.append(FileMount(target, value, request.uid or 0, request.gid or 0, mode))
+    if request.variable:
+        answered.environment[request.variable] = value.decode("utf-8", "surrogateescape")
+    if request.target:
+        answered.mounts.append(FileMount(request.target, value, request.uid, request.gid, request.mode))
 
 
-def _add_agent(answered: Mounts, request: instructions.Mount, working_dir: str, agents: Agents) -> None:
-    number = sum(isinstance(mount, SshMount) for mount in answered.mounts)
-    target = _target(request, working_dir) if request.target else default_target(number)
-    answered.environment.setdefault("SSH_AUTH_SOCK", target)
-    agent = agents.find(request.id or DEFAULT_ID, required=request.required)
+def _add_agent(answered: Mounts, request: SshRequest, agents: Agents) -> None:
+    answered.environment.setdefault("SSH_AUTH_SOCK", request.target)
+    agent = agents.find(request.id, required=request.required)
     if agent is not None:
-        mode = _SOCKET_MODE if request.mode is None else request.mode
-        answered.mounts.append(SshMount(target, agent, request.uid or 0, request.gid or 0, mode))
-
-
-def _target(request: instructions.Mount, working_dir: str) -> str:
-    return posixpath.normpath(posixpath.join("/", working_dir, request.target))
-
-
-def _source_path(request: instructions.Mount) -> str:
-    return posixpath.normpath("/" + request.source.lstrip("/"))
+        answered.mounts.append(SshMount(request.target, agent, request.uid, request.gid, request.mode))

@@ -16,11 +16,6 @@ DEFAULT_ID = "default"
 _CHUNK = 65536
 
 
-def default_target(number: int) -> str:
-    """Return where a step's ssh mount number `number` (from 0) stands if it names no target."""
-    return f"/run/buildkit/ssh_agent.{number}"
-
-
 @dataclass(frozen=True, slots=True)
 class Agents:
     """Host paths of agents' sockets by id."""

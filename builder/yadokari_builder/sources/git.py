@@ -23,9 +23,10 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from yadokari_builder.dockerfile.gitref import GitRef
+from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.checkout import Checkout, write_index
-from yadokari_builder.sources.web import DownloadError, without_credentials
+from yadokari_builder.sources.web import DownloadError, warn_of_exposure
 
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _MODULES = ".gitmodules"
@@ -76,6 +77,7 @@ class _Fetch:
 
     def _fetch(self, repository: Repo) -> Commit:
         with _explained(self._name):
+            warn_of_exposure(self.ref.remote)
             client, path = _client(self.ref.remote, self.source.http)
             wanted = self._fetch_one(client, path, repository)
         commit = self._peel(repository, wanted)

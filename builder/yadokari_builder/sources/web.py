@@ -1,61 +1,44 @@
 """Files that ADD fetches from the web."""
 
 import hashlib
+import logging
 import os
 import posixpath
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 import urllib3
 
-from yadokari_builder.errors import BuilderError, ContextError, DockerfileError
-from yadokari_contract.exitcodes import ExitCode
+from yadokari_builder.dockerfile.checksum import Checksum
+from yadokari_builder.dockerfile.urls import without_credentials
+from yadokari_builder.errors import BuilderError, ContextError
+from yadokari_builder.registry.http.transport import TransportError, authority, describe_failure
+from yadokari_contract.reasons import Reason
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 1 << 20
-_SUM_SIZES = {"sha256": 64, "sha384": 96, "sha512": 128}
 _NAMELESS = "__unnamed__"
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
+_MAX_REDIRECTS = 10
 _TIMEOUT = urllib3.Timeout(connect=30, read=120)
 
 
 class DownloadError(BuilderError):
     """A file could not be fetched; trying again may help."""
 
-    exit_code = ExitCode.NETWORK
-    reason = "DownloadFailed"
+    reason = Reason.DOWNLOAD_FAILED
 
 
-@dataclass(frozen=True, slots=True)
-class Checksum:
-    """What a download must hash to."""
-
-    algorithm: str
-    hex: str
-
-    @classmethod
-    def parse(cls, text: str) -> "Checksum":
-        """Read `sha256:…`, `sha384:…` or `sha512:…`; raises DockerfileError."""
-        algorithm, colon, digits = text.partition(":")
-        if not colon:
-            raise DockerfileError(f"invalid checksum digest format: {text}")
-        if algorithm not in _SUM_SIZES:
-            raise DockerfileError(f"unsupported digest algorithm: {text}")
-        if not re.fullmatch(f"[0-9a-f]{{{_SUM_SIZES[algorithm]}}}", digits):
-            raise DockerfileError(f"invalid checksum digest format: {text}")
-        return cls(algorithm, digits)
-
-    def __str__(self) -> str:
-        return f"{self.algorithm}:{self.hex}"
-
-
-def is_url(source: str) -> bool:
-    """Tell whether a source is fetched from the web."""
-    return source.startswith(("http://", "https://"))
+def host_of(url: str) -> str:
+    """Return the host that a URL names; "" if it is none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
 
 
 def file_name(url: str) -> str:
@@ -63,10 +46,12 @@ def file_name(url: str) -> str:
     return posixpath.basename(unquote(urlsplit(url).path).rstrip("/")) or _NAMELESS
 
 
-def without_credentials(url: str) -> str:
-    """Return a URL as it may be shown: without user, password and query, which may hold a token."""
+def warn_of_exposure(url: str) -> None:
+    """Warn where a URL's credentials can be read on their way."""
     parts = urlsplit(url)
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    if parts.scheme == "http" and "@" in parts.netloc:
+        shown = without_credentials(url)
+        logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", shown)
 
 
 def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checksum | None) -> Path:
@@ -77,12 +62,13 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
     checksum differs, DownloadError where trying again may help.
     """
     shown = without_credentials(url)
-    path = folder / file_name(url)
+    path = folder / _checked_name(url, shown)
     digest = hashlib.new(checksum.algorithm if checksum else "sha256")
     with _response(url, shown, http) as response, open(path, "wb", opener=_private) as file:
         # As Go's client does: a file that is itself compressed is left alone.
         decode = response.headers.get("Content-Encoding", "").lower() == "gzip"
-        for chunk in response.stream(_CHUNK, decode_content=decode):
+        # Not urllib3's `stream`, which reads lines without end between chunks.
+        while chunk := response.read(_CHUNK, decode_content=decode):
             digest.update(chunk)
             file.write(chunk)
         modified = _modified(response.headers.get("Last-Modified", ""))
@@ -93,12 +79,24 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
     return path
 
 
+def _checked_name(url: str, shown: str) -> str:
+    try:
+        name = file_name(url)
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ContextError(f"{shown}: this is no URL that can be fetched: {error}") from error
+    if "\0" in name or name in (".", ".."):
+        raise ContextError(f"{shown}: the file that it names can have no such name: {name!r}")
+    return name
+
+
 @contextmanager
 def _response(url: str, shown: str, http: urllib3.PoolManager) -> Iterator[urllib3.BaseHTTPResponse]:
+    warn_of_exposure(url)
     bare, headers = _authorized(url)
     headers["Accept-Encoding"] = "gzip"
     try:
-        response = http.request("GET", bare, headers=headers, preload_content=False, timeout=_TIMEOUT)
+        response = _request(bare, headers, shown, http)
         try:
             if response.status in _TRY_AGAIN:
                 raise DownloadError(f"{shown}: invalid response status {response.status}")
@@ -107,12 +105,33 @@ def _response(url: str, shown: str, http: urllib3.PoolManager) -> Iterator[urlli
             yield response
         finally:
             response.close()
-    except urllib3.exceptions.LocationValueError as error:
-        raise ContextError(f"{shown}: this is no URL that can be fetched") from error
     except urllib3.exceptions.HTTPError as error:
-        # The texts of urllib3's errors quote the URL; the kind of error is enough.
+        # The texts of errors that have a reason quote the URL, those of the reasons do not.
         cause = getattr(error, "reason", None) or error
-        raise DownloadError(f"{shown} cannot be fetched: {type(cause).__name__}") from None
+        raise DownloadError(f"{shown} cannot be fetched: {describe_failure(cause)}") from None
+
+
+def _request(
+    url: str, headers: dict[str, str], shown: str, http: urllib3.PoolManager
+) -> urllib3.BaseHTTPResponse:
+    """Follow redirects as Go does; whatever body they have is left unread, and credentials stay behind."""
+    try:
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = http.request(
+                "GET", url, headers=headers, redirect=False, preload_content=False, timeout=_TIMEOUT
+            )
+            location = response.get_redirect_location()
+            if not location:
+                return response
+            response.close()
+            target = urljoin(url, location)
+            if authority(target) != authority(url):
+                headers.pop("authorization", None)
+            url = target
+    except (ValueError, TransportError) as error:
+        # These, urllib3's LocationValueError among them, quote the URL.
+        raise ContextError(f"{shown}: this is no URL that can be fetched, or leads to none") from error
+    raise ContextError(f"{shown} redirects more than {_MAX_REDIRECTS} times")
 
 
 def _authorized(url: str) -> tuple[str, dict[str, str]]:

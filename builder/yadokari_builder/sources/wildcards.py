@@ -2,7 +2,7 @@
 
 import stat
 
-from yadokari_builder.dockerfile.filepath_match import compile_glob, has_wildcards
+from yadokari_builder.dockerfile.filepath_match import compile_glob, split_wildcards
 from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.tree import SourceTree
 
@@ -13,7 +13,7 @@ def find(tree: SourceTree, path: str) -> list[str]:
     The names before the first one with a wildcard are taken as they are and their links are followed. What
     is in a folder that matches is not looked at. Nothing matching is no error, as in BuildKit.
     """
-    fixed, pattern = _split(path)
+    fixed, pattern = split_wildcards(path)
     if not pattern:
         return [fixed]
     base = tree.resolve(fixed)
@@ -33,11 +33,3 @@ def find(tree: SourceTree, path: str) -> list[str]:
             found.append(candidate)
             walk.prune()
     return found
-
-
-def _split(path: str) -> tuple[str, str]:
-    names = path.strip("/").split("/")
-    for index, name in enumerate(names):
-        if has_wildcards(name):
-            return "/" + "/".join(names[:index]), "/".join(names[index:])
-    return path, ""

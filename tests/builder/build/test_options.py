@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.options import read_epoch, read_packing, timestamp
+from yadokari_builder.build.options import read_epoch, read_packing
+from yadokari_builder.build.packing import Packing
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
-from yadokari_contract.arguments import BuildSpec
+from yadokari_contract.spec import BuildSpec
 
 FOLDER = Path("/layers")
 
@@ -27,19 +28,34 @@ FOLDER = Path("/layers")
 def test_the_latest_time_is_the_build_arguments_else_the_environments_else_none(
     spec: BuildSpec, environment: Mapping[str, str], epoch: int | None
 ) -> None:
-    assert read_epoch(spec, environment) == epoch
+    assert read_epoch(spec, environment, None) == epoch
+
+
+@pytest.mark.parametrize(
+    ("spec", "environment", "epoch"),
+    [
+        (BuildSpec(), {}, 9),
+        (BuildSpec(reproducible=True), {}, 9),
+        (BuildSpec(), {"SOURCE_DATE_EPOCH": "5"}, 5),
+        (BuildSpec(build_args={"SOURCE_DATE_EPOCH": "7"}), {}, 7),
+    ],
+)
+def test_the_latest_time_is_the_dockerfiles_where_nobody_gives_another(
+    spec: BuildSpec, environment: Mapping[str, str], epoch: int
+) -> None:
+    assert read_epoch(spec, environment, 9) == epoch
 
 
 @pytest.mark.parametrize("text", ["yesterday", "-1", "1.5", "٣", "9" * 12])
 def test_a_latest_time_that_is_no_number_of_seconds_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
-        read_epoch(BuildSpec(), {"SOURCE_DATE_EPOCH": text})
+        read_epoch(BuildSpec(), {"SOURCE_DATE_EPOCH": text}, None)
 
 
 def test_times_are_written_as_configs_have_them() -> None:
-    assert timestamp(0) == "1970-01-01T00:00:00Z"
-    assert timestamp(99999999999) == "5138-11-16T09:46:39Z"
-    assert timestamp(None).endswith("Z")
+    assert Packing(FOLDER, timestamp=0).now() == "1970-01-01T00:00:00Z"
+    assert Packing(FOLDER, timestamp=99999999999).now() == "5138-11-16T09:46:39Z"
+    assert Packing(FOLDER).now().endswith("Z")
 
 
 @pytest.mark.parametrize(
@@ -55,7 +71,7 @@ def test_layers_are_compressed_as_asked_for(spec: BuildSpec, compression: Compre
     assert read_packing(spec, None, FOLDER).compression == compression
 
 
-@pytest.mark.parametrize(("kind", "level"), [("gzip", 10), ("gzip", -2), ("zstd", 0), ("zstd", 23)])
+@pytest.mark.parametrize(("kind", "level"), [("gzip", 10), ("gzip", -2), ("zstd", 0), ("zstd", 20)])
 def test_a_level_that_a_compression_does_not_have_is_refused(kind: str, level: int) -> None:
     with pytest.raises(UsageError, match=f"--compression-level is {level}: for {kind} it can be"):
         read_packing(BuildSpec(compression=kind, compression_level=level), None, FOLDER)
@@ -71,10 +87,10 @@ def test_the_whole_root_cannot_be_ignored() -> None:
         read_packing(BuildSpec(ignore_paths=("/",)), None, FOLDER)
 
 
-@pytest.mark.parametrize("spec", [BuildSpec(snapshot_mode="time"), BuildSpec(use_new_run=True)])
-def test_that_there_is_one_mode_is_said_to_those_who_name_another(
-    spec: BuildSpec, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize("flag", ["snapshot-mode", "use-new-run"])
+def test_that_a_flag_changes_nothing_is_said_to_those_who_give_it(
+    flag: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.INFO):
-        read_packing(spec, None, FOLDER)
-    assert "snapshots are always exact" in caplog.text
+        read_packing(BuildSpec(accepted={flag: "full"}), None, FOLDER)
+    assert [record.message.split(":")[0] for record in caplog.records] == [f"--{flag} changes nothing"]

@@ -1,7 +1,7 @@
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,10 @@ from yadokari_builder.copy.perform import CopyOutcome, Target, copy_files
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Add, Copy
 from yadokari_builder.dockerfile.parser import parse
+from yadokari_builder.plan.copies import read_copy
+from yadokari_builder.plan.steps import ContextSource
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.tls import Trust
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.sources.tree import SourceTree
 
@@ -27,6 +31,7 @@ class Workshop:
     ignore: str = ""
     excluded: frozenset[str] = frozenset()
     keep_owners: bool = False
+    http: urllib3.PoolManager = field(default_factory=lambda: Network(Trust("")).pools())
 
     def with_(self, **changes: object) -> "Workshop":
         return replace(self, **changes)  # type: ignore[arg-type]
@@ -50,11 +55,12 @@ class Workshop:
         """Perform one COPY or ADD as it would stand in a Dockerfile."""
         instruction = parse(f"FROM scratch\n{line}\n").stages[0].instructions[0]
         assert isinstance(instruction, Copy | Add)
+        action = read_copy(instruction, ContextSource(), self.working_dir)
         ignored = IgnorePatterns.parse(self.ignore)
         source = SourceTree(self.context, ignored=ignored, owner=None if self.keep_owners else (0, 0))
-        target = Target(Boundary(self.root, self.excluded), self.working_dir, self.staging, self.scratch)
-        with urllib3.PoolManager() as http:
-            return copy_files(instruction, source, target, http)
+        target = Target(Boundary(self.root, self.excluded), self.staging, self.scratch)
+        with self.http:
+            return copy_files(action, source, target, self.http)
 
     def tree(self, base: Path | None = None) -> dict[str, str | None]:
         """Show what is in the root, or below `base`, in the form that `fill` takes."""

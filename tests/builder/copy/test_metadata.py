@@ -6,11 +6,6 @@ import stat
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-
-from yadokari_builder.copy.modes import parse_chmod
-from yadokari_builder.errors import DockerfileError
 
 PASSWD = "root:x:0:0::/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n"
 GROUP = "staff:x:50:\n"
@@ -140,42 +135,3 @@ def test_a_fifo_is_made_anew_and_a_socket_becomes_an_empty_file(workshop: Any) -
     assert stat.S_ISFIFO(os.lstat(workshop.root / "x/fifo").st_mode)
     assert workshop.mode("x/fifo") == 0o640
     assert workshop.root.joinpath("x/socket").read_bytes() == b""
-
-
-@pytest.mark.parametrize(
-    ("text", "before", "after"),
-    [
-        ("755", 0o100600, 0o755),
-        ("04711", 0o100600, 0o4711),
-        ("u+x", 0o100644, 0o744),
-        ("+x", 0o100644, 0o755),
-        ("a=r,u+w", 0o100777, 0o644),
-        ("g=u", 0o100640, 0o660),
-        ("go-rwx", 0o100777, 0o700),
-        ("u=rwX,go=rX", 0o100600, 0o644),
-        ("u=rwX,go=rX", 0o040700, 0o755),
-        ("u=rwX,go=rX", 0o100700, 0o755),
-        ("u+s,g+s", 0o100755, 0o6755),
-        ("+t", 0o040777, 0o1777),
-        ("o+t", 0o040777, 0o777),
-        ("u+x-w", 0o100600, 0o500),
-        ("=", 0o100777, 0),
-    ],
-)
-def test_chmod_reads_octal_and_symbolic_modes(text: str, before: int, after: int) -> None:
-    chmod = parse_chmod(text)
-    assert chmod is not None
-    assert chmod.apply(before) == after
-
-
-@pytest.mark.parametrize("text", ["8", "0999", "77777", "u", "u+x,", "z+x", "+q", "-1", "x"])
-def test_chmod_refuses_what_is_no_mode(text: str) -> None:
-    with pytest.raises(DockerfileError, match=f"invalid chmod parameter: '{text}'".replace("+", r"\+")):
-        parse_chmod(text)
-
-
-@given(st.integers(0, 0o7777), st.integers(0, 0o7777))
-def test_an_octal_mode_replaces_any_other(wanted: int, before: int) -> None:
-    chmod = parse_chmod(f"{wanted:04o}")
-    assert chmod is not None
-    assert chmod.apply(before | stat.S_IFREG) == wanted

@@ -6,27 +6,7 @@ from typing import Any
 import pytest
 
 from support.folders import remove_tree
-from yadokari_builder.copy.perform import destination_path
 from yadokari_builder.errors import ContextError
-
-
-@pytest.mark.parametrize(
-    ("word", "path"),
-    [
-        ("", "/w/"),
-        (".", "/w/"),
-        ("..", "/"),
-        ("a", "/w/a"),
-        ("a/", "/w/a/"),
-        ("a/.", "/w/a/."),
-        ("/a//b/../c", "/a/c"),
-        ("/", "/"),
-        ("../../..", "/"),
-        ("//a", "/a"),
-    ],
-)
-def test_a_destination_is_absolute_and_keeps_the_slash_that_asks_for_a_folder(word: str, path: str) -> None:
-    assert destination_path(word, "/w") == path
 
 
 def test_a_file_is_renamed_to_a_destination_without_a_slash(workshop: Any) -> None:

@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yadokari_builder.copy.perform import Target, copy_files
-from yadokari_builder.dockerfile.instructions import Copy
 from yadokari_builder.errors import ContextError
+from yadokari_builder.plan.steps import ContextSource, CopyAction, LocalFiles
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import normalise
 from yadokari_builder.sources.tree import SourceTree
 
 SECRET = "outside"
@@ -45,6 +46,7 @@ def _plant(base: Path, tree: dict[str, str | None], outside: Path) -> None:
             path.write_text(content)
 
 
+@pytest.mark.long
 @given(
     context=TREES, root=TREES, source=st.one_of(PATHS, st.just(".")), destination=PATHS, link=st.booleans()
 )
@@ -60,10 +62,11 @@ def test_nothing_leaves_the_context_or_the_root(
         before = _listing(base / "outside")
         _plant(base / "context", context, base / "outside")
         _plant(base / "root", root, base / "outside")
-        target = Target(Boundary(base / "root"), "/", base / "staging", base)
-        instruction = Copy(sources=(source,), destination=f"/{destination}", link=link)
+        target = Target(Boundary(base / "root"), base / "staging", base)
+        copied = (LocalFiles(normalise(source)),)
+        action = CopyAction(copied, ContextSource(), f"/{destination}", is_linked=link)
         try:
-            outcome = copy_files(instruction, SourceTree(base / "context"), target, urllib3.PoolManager())
+            outcome = copy_files(action, SourceTree(base / "context"), target, urllib3.PoolManager())
         except ContextError:
             outcome = None
         assert _listing(base / "outside") == before

@@ -4,10 +4,12 @@ Run as `python candidate.py`, or imported for `answer`. Each kind of row has one
 """
 
 import json
+import posixpath
 import sys
 from collections.abc import Callable
 from typing import Any
 
+from builder.plan.planning import drafted
 from yadokari_builder.dockerfile import (
     arguments,
     gitref,
@@ -20,23 +22,13 @@ from yadokari_builder.dockerfile import (
 )
 from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
 from yadokari_builder.dockerfile.instructions import Copy, Run
-from yadokari_builder.dockerfile.lint.report import Inputs
-from yadokari_builder.dockerfile.lint.report import lint as judge
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import parse, read_instructions
-from yadokari_builder.dockerfile.predefined import PLATFORM_ARGS
 from yadokari_builder.dockerfile.quoting import quote, quote_all
 from yadokari_builder.dockerfile.tree import Node, read_tree
 from yadokari_builder.errors import DockerfileError
 
 Row = dict[str, Any]
-PLATFORM = dict.fromkeys(PLATFORM_ARGS, "") | {
-    "BUILDPLATFORM": "linux/amd64",
-    "TARGETPLATFORM": "linux/amd64",
-    "TARGETOS": "linux",
-    "TARGETARCH": "amd64",
-    "TARGETSTAGE": "default",
-}
 
 
 def answer(row: Row) -> Any:
@@ -131,11 +123,11 @@ def word(row: Row) -> Row:
 
 def split(row: Row) -> Row:
     env = dict(item.split("=", 1) for item in row["env"])
-    return {"words": words.expand_words(row["input"], env, row["escape"])}
+    return {"words": list(words.process(row["input"], env, row["escape"]).words)}
 
 
 def glob_to_regex(row: Row) -> Row:
-    return {"regex": "^" + substitution.glob_regex(row["input"], longest=True)}
+    return {"regex": "^" + ".*".join(substitution.between_stars(row["input"]))}
 
 
 def instruction_error(row: Row) -> Row:
@@ -165,7 +157,7 @@ def git_ref(row: Row) -> Row | None:
         return None
     return {
         "Remote": ref.remote,
-        "ShortName": ref.short_name,
+        "ShortName": ref.remote.rpartition("/")[2].removesuffix(".git"),
         "Ref": ref.ref,
         "SubDir": ref.subdir,
         "Checksum": ref.checksum,
@@ -181,8 +173,10 @@ def git_fragment(row: Row) -> str:
         ref = gitref.parse_git_ref(row["input"])
     except LanguageError:
         ref = None
-    text: str = row["input"]
-    return ref.fragment_form(with_subdir="WithSubdir" in row["name"]) if ref else text
+    if ref is None:
+        return str(row["input"])
+    subdir = posixpath.normpath(f"/{ref.subdir}").strip("/") if "WithSubdir" in row["name"] else ""
+    return f"{ref.remote}#{ref.ref}{subdir and ':'}{subdir}" if ref.ref or subdir else ref.remote
 
 
 def ignore_match(row: Row) -> bool:
@@ -203,8 +197,7 @@ def pattern_match(row: Row) -> Row:
 
 
 def pattern_regexp(row: Row) -> str:
-    regex = ignore.wildcard_regex(ignore.clean(row["input"]))
-    return f"^{regex}$" if regex else ""
+    return ignore.wildcard_regex(ignore.clean(row["input"]))
 
 
 def lint(row: Row) -> Row:
@@ -213,8 +206,7 @@ def lint(row: Row) -> Row:
         for name, value in row.get("attrs", {}).items()
         if name.startswith("build-arg:")
     }
-    patterns = ignore.IgnorePatterns.parse(row.get("dockerignore") or "")
-    report = judge(row["input"], Inputs(build_args, PLATFORM, patterns))
+    report = drafted(row["input"], ignore=row.get("dockerignore") or "", args=build_args)
     warnings = [
         {
             "RuleName": warning.rule.name,

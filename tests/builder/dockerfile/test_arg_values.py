@@ -1,8 +1,11 @@
+import time
+
 import pytest
 
 from yadokari_builder.dockerfile.arg_values import meta_values, stage_values, unused
 from yadokari_builder.dockerfile.expand import Variables
 from yadokari_builder.dockerfile.instructions import Arg
+from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.dockerfile.predefined import needs_declaration
 from yadokari_builder.errors import DockerfileError
 
@@ -35,6 +38,28 @@ def test_a_default_that_does_not_count_may_be_wrong() -> None:
     assert stage_values(arg, Variables({}), {}, {"a": "given"}) == (("a", "given"),)
     with pytest.raises(DockerfileError, match="b: is not allowed to be unset"):
         stage_values(arg, Variables({}), {}, {})
+
+
+def test_a_name_that_is_declared_without_a_value_is_empty_and_not_undefined() -> None:
+    variables = Variables({})
+    arg = Arg((("a", None), ("b", "$a$c"), ("d", "$e"), ("e", None)))
+    assert stage_values(arg, variables, {}, {}) == (("a", None), ("b", ""), ("d", ""), ("e", None))
+    assert variables.undefined == ["c", "e"]
+
+
+def test_many_args_in_a_large_environment_take_little_time() -> None:
+    variables = Variables({f"a{number}": "" for number in range(20_000)})
+    started = time.process_time()
+    for number in range(5_000):
+        stage_values(Arg(((f"b{number}", "$a1"),)), variables, {}, {})
+    assert time.process_time() - started < 2
+
+
+def test_args_that_grow_without_end_are_refused_with_their_line() -> None:
+    lines = [f"ARG a{number}={f'${{a{number - 1}}}' * 10 if number else 'a' * 10}" for number in range(10)]
+    meta_args = parse("\n".join([*lines, "FROM a"])).meta_args
+    with pytest.raises(DockerfileError, match=r"Dockerfile:7: .* more than 1048576 characters"):
+        meta_values(meta_args, {}, {})
 
 
 def test_build_arguments_that_nobody_declares_are_told() -> None:

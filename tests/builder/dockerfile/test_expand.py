@@ -1,16 +1,14 @@
 import pytest
 
-from yadokari_builder.dockerfile.expand import Variables, expand, expand_from, expand_with
+from yadokari_builder.dockerfile.expand import Variables, expand, expand_with
 from yadokari_builder.dockerfile.instructions import (
     Add,
-    Arg,
     Cmd,
     Command,
     Copy,
     Entrypoint,
     Env,
     Expose,
-    From,
     Healthcheck,
     Heredoc,
     Instruction,
@@ -36,7 +34,6 @@ ENV = {"x": "v w", "y": "80 90"}
     [
         (Env((("$x", "'$x'$x"), ("x", "n"), ("z", "$x"))), Env((("v w", "$xv w"), ("x", "n"), ("z", "v w")))),
         (Label((("a", '"$x"'),)), Label((("a", "v w"),))),
-        (Arg((("a", "$x"), ("b", "$a"), ("$c", None))), Arg((("a", "v w"), ("b", "v w"), ("$c", None)))),
         (User("$x"), User("v w")),
         (Workdir("/${x}"), Workdir("/v w")),
         (Volume(("$x",)), Volume(("v w",))),
@@ -83,10 +80,10 @@ def test_a_file_in_the_dockerfile_keeps_its_quotes_and_escapes_with_backslashes(
     assert [heredoc.content for heredoc in copied.heredocs] == ['it\'s "v" $x `v', "$x"]
 
 
-def test_names_that_were_used_are_told() -> None:
+def test_names_that_are_undefined_are_told_once_for_each_word() -> None:
     variables = Variables(ENV)
-    expand_with(Copy(("$x", "$no"), "/"), variables)
-    assert (variables.matched, variables.unmatched) == ({"x"}, {"no"})
+    expand_with(Copy(("$x$b$a$b", "$a"), "/"), variables)
+    assert variables.undefined == ["a", "b", "a"]
 
 
 def test_an_error_points_at_the_word() -> None:
@@ -102,23 +99,19 @@ def test_a_volume_that_becomes_empty_is_refused() -> None:
         expand(Volume(("$no",)), {})
 
 
-def test_from_is_expanded_with_quotes_taken_off() -> None:
-    base = From('"a:$x"', "name", "linux/${y}")
-    assert expand_from(base, {"x": "1", "y": "arm64"}) == From("a:1", "name", "linux/arm64")
+def test_a_run_of_nothing_is_refused() -> None:
+    (run,) = parse("FROM a\nRUN []").stages[0].instructions
+    with pytest.raises(DockerfileError, match="Dockerfile:2: arguments are required"):
+        expand(run, {})
 
 
-@pytest.mark.parametrize(
-    ("base", "message"),
-    [
-        (From("$no"), "base name ($no) should not be blank"),
-        (From("a", None, "$x"), "empty platform value from expression $x"),
-        (From("a", None, "$BULIDPLATFORM"), "empty platform value from expression $BULIDPLATFORM "
-         "(did you mean BUILDPLATFORM?)"),
-        (From("a", None, "linux/$x"), 'failed to parse platform linux/$x: "" is an invalid component of '
-         '"linux/": platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument'),
-    ],
-)  # fmt: skip
-def test_a_from_that_names_nothing_is_refused(base: From, message: str) -> None:
-    with pytest.raises(DockerfileError) as refused:
-        expand_from(base, {"BUILDPLATFORM": "linux/amd64"})
-    assert refused.value.message == message
+@pytest.mark.parametrize("text", ["RUN a \udce9", "RUN <<E\n\udce9\nE", "RUN a <<E\n#!\udce9\nE"])
+def test_a_command_with_bytes_that_are_no_utf8_is_refused_as_in_buildkit(text: str) -> None:
+    (run,) = parse(f"FROM a\n{text}").stages[0].instructions
+    with pytest.raises(DockerfileError, match="Dockerfile:2: the command holds bytes that are no UTF-8"):
+        expand(run, {})
+
+
+def test_a_script_may_hold_any_bytes() -> None:
+    (run,) = parse("FROM a\nRUN <<E\n#!/bin/sh\n\udce9\nE").stages[0].instructions
+    assert expand(run, {}) == run

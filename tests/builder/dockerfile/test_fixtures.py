@@ -57,6 +57,7 @@ def comparable(row: dict[str, Any]) -> Any:
     return {key: value for key, value in expected.items() if key not in ignored}
 
 
+@pytest.mark.shared
 @pytest.mark.skipif(not FIXTURES.is_dir(), reason=f"there are no fixtures at {FIXTURES}")
 @pytest.mark.parametrize("name", NAMES)
 def test_every_row_is_answered_as_buildkit_does(name: str) -> None:

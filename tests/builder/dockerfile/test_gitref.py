@@ -33,7 +33,19 @@ def test_references_are_read(text: str, expected: GitRef) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "a/b", "./a.git", "../a.git", "https://example.com/a", "ftp://example.com/a.git", "https://[/a.git"],
+    [
+        "",
+        "a/b",
+        "./a.git",
+        "../a.git",
+        "https://example.com/a",
+        "ftp://example.com/a.git",
+        "https://[/a.git",
+        "https://example.com:x/a.git",
+        "ssh://a b/c",
+        "git://example.com/%zz",
+        "https://é@example.com/a.git",
+    ],
 )
 def test_other_sources_are_no_references(text: str) -> None:
     assert parse_git_ref(text) is None
@@ -56,11 +68,3 @@ def test_queries_that_make_no_sense_are_refused(query: str, message: str) -> Non
     with pytest.raises(LanguageError) as refused:
         parse_git_ref(f"https://example.com/a.git?{query}")
     assert refused.value.message == message
-
-
-def test_the_short_name_and_the_form_with_a_fragment() -> None:
-    ref = parse_git_ref("https://example.com/a/b.git?tag=v1&subdir=/c")
-    assert ref is not None
-    assert ref.short_name == "b"
-    assert ref.fragment_form(with_subdir=True) == "https://example.com/a/b.git#refs/tags/v1:c"
-    assert ref.fragment_form(with_subdir=False) == "https://example.com/a/b.git#refs/tags/v1"

@@ -1,4 +1,6 @@
 import re
+import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -74,18 +76,19 @@ def test_a_walk_that_hands_down_matches_comes_to_the_same(patterns: list[str], p
     match: Match | None = None
     for length in range(1, len(names) + 1):
         above = "/".join(names[:length])
-        match = ignore.match(above, match or Match(False, (False,) * len(ignore.patterns)))
+        match = ignore.match(above, match or Match())
         if length < len(names):
             # As in BuildKit, what would not have changed the answer for a folder is not handed down.
-            handed_down = zip(ignore.patterns, match.by_pattern, strict=True)
-            assume(all(is_known or not pattern.matches(above) for pattern, is_known in handed_down))
+            alone = (IgnorePatterns((replace(pattern, is_exception=False),)) for pattern in ignore.patterns)
+            matched = sum(one.match(above, Match()).by_pattern << at for at, one in enumerate(alone))
+            assume(not matched & ~match.by_pattern)
     assert match is not None
     assert match.is_ignored == ignore.matches(path)
 
 
 def test_an_exception_for_a_folder_that_is_not_ignored_saves_nothing_in_it_in_a_walk() -> None:
     ignore = IgnorePatterns.of(["a/a", "!a"])
-    assert ignore.match("a/a", ignore.match("a", Match(False, (False, False)))).is_ignored
+    assert ignore.match("a/a", ignore.match("a", Match())).is_ignored
     assert not ignore.matches("a/a")
 
 
@@ -120,6 +123,65 @@ def test_patterns_ignore_paths(patterns: list[str], path: str, expected: bool) -
     assert IgnorePatterns.of(patterns).matches(path) is expected
 
 
+@pytest.mark.parametrize(
+    ("pattern", "path", "expected"),
+    [
+        ("a*|b", "ax/y", True),
+        ("a*|b", "x/b", True),
+        ("a|b", "a|b", True),  # without a wildcard it is text
+        ("a|b", "a", False),
+        ("a{2}*", "aax", True),
+        ("a{2}*", "a{2}x", False),
+        ("a{2}", "aa", False),
+        ("?{3}", "abc", True),
+        ("x^*", "x^y", False),
+        ("\\d*", "1", True),
+        ("\\d", "7", True),
+        ("a\\bc", "abc", False),
+        ("a+(b).$", "a+(b).$", True),
+        ("*+(b).$", "a+(b).$", True),
+        ("[[:digit:]]x", "1x", True),
+        ("[*]", "*", False),  # within brackets the star is replaced, too: one of [^/, then a bracket
+        ("[*]", "^/]", True),
+        ("[?]", "]", False),
+        ("a]*", "a]b", True),
+        ("**a|b", "xa|b", True),
+        ("a/**|b", "b", True),
+        ("**/x", "a\nb/x", True),
+        ("**/x*", "a\nb/x", False),  # `.` matches no line end
+        ("b*[-a]", "bx-", True),  # never read by Go's syntax check, and fine for the regular expression
+    ],
+)
+def test_what_means_something_in_go_s_regular_expressions_means_it_here(
+    pattern: str, path: str, expected: bool
+) -> None:
+    assert IgnorePatterns.of([pattern]).matches(path) is expected
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "pattern", ["**/" + "a*" * 30 + "b", "**/x" * 30 + "/y", "*a" * 30, "a*" * 30 + "|z"]
+)
+def test_time_grows_with_the_path_and_not_with_what_wildcards_may_stand_for(pattern: str) -> None:
+    ignore = IgnorePatterns.of([pattern])
+    started = time.process_time()
+    assert not ignore.matches("/".join(["x", "a" * 1_000] * 2))
+    assert time.process_time() - started < 5
+
+
+def test_a_thousand_patterns_take_hardly_more_time_than_ten() -> None:
+    ignore = IgnorePatterns.of(f"**/name{number}" for number in range(1_000))
+    started = time.process_time()
+    assert sum(ignore.matches(f"a/b{number % 50}/name{number}/c") for number in range(5_000)) == 1_000
+    assert time.process_time() - started < 2
+
+
+def test_a_line_of_an_ignore_file_may_have_65535_bytes_and_no_more() -> None:
+    assert read_ignore_file("é" * 32767 + "a") == ["é" * 32767 + "a"]
+    with pytest.raises(LanguageError, match="more than 65535 bytes"):
+        read_ignore_file("a\n" + "é" * 32768)
+
+
 def test_an_ignore_file_is_cleaned_up() -> None:
     text = "\ufeff/a\r\n# no\n\n ! /b/../c/ \n # yes\n!\n/\n"
     assert read_ignore_file(text) == ["a", "!/c".replace("/", ""), "# yes", "!", "/"]
@@ -129,7 +191,9 @@ def test_a_leading_slash_in_an_ignore_file_means_nothing() -> None:
     assert IgnorePatterns.parse("/a\n").matches("a")
 
 
-@pytest.mark.parametrize("pattern", ["!", "[", "a[b", "a\\", "[b-a"])
+@pytest.mark.parametrize(
+    "pattern", ["!", "[", "a[b", "a\\", "[b-a", "[b-a]", "*{2}", "a*[", "a\\q*", "a\\pL", "?{1001}"]
+)
 def test_malformed_patterns_are_refused(pattern: str) -> None:
     with pytest.raises(LanguageError, match=re.escape(pattern)):
         IgnorePatterns.of([pattern])

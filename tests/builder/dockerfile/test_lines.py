@@ -1,5 +1,10 @@
+import time
+
 import pytest
 
+from yadokari_builder.dockerfile.directives import parse_directive
+from yadokari_builder.dockerfile.gitref import parse_git_ref
+from yadokari_builder.dockerfile.heredoc import parse_mark
 from yadokari_builder.dockerfile.lines import LineReader, LogicalLine
 from yadokari_builder.errors import DockerfileError
 
@@ -84,7 +89,31 @@ def test_a_heredoc_is_read_with_its_line_ends() -> None:
     assert [line.text for line in lines] == ["RUN c"]
 
 
-@pytest.mark.parametrize("text", ["FROM a\nCOPY b\0c /\n", "FROM a\nRUN b \\\n \0\n"])
-def test_an_instruction_with_a_nul_character_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(DockerfileError, match=r"Dockerfile:2: .*NUL"):
-        read(text)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("# syntax = a b \t", "a b"),
+        ("#syntax=a\v", "a\v"),
+        ("#SYNTAX=\t=", "="),
+        ("# syntax=  ", " "),
+        ("#syntax=\u00a0", "\u00a0"),
+    ],
+)
+def test_a_directive_s_value_is_what_stands_between_the_blanks(text: str, value: str) -> None:
+    directive = parse_directive(text[1:])
+    assert directive
+    assert (directive.name, directive.value) == ("syntax", value)
+
+
+@pytest.mark.parametrize("text", ["# syntax", "# syntax=", "# syntax a=b", "# other=a", "# =a", "# 1=a"])
+def test_other_comments_are_no_directives(text: str) -> None:
+    assert parse_directive(text[1:]) is None
+
+
+def test_long_lines_of_blanks_take_little_time() -> None:
+    started = time.process_time()
+    blanks = " " * 60_000
+    assert parse_directive(f"syntax=a{blanks}b")
+    assert parse_mark(f"<<{blanks}a<") is None
+    assert parse_git_ref(f"git@h:{'?' * 60_000}\n") is None
+    assert time.process_time() - started < 1

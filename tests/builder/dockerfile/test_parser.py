@@ -61,6 +61,41 @@ def test_an_error_of_the_whole_file_names_the_file() -> None:
     assert str(refused.value) == "other: file with no instructions"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_file_in_utf16_is_named_as_such(encoding: str) -> None:
+    with pytest.raises(DockerfileError, match="Dockerfile:1: the file is in UTF-16; save it as UTF-8"):
+        parse("FROM a\nRUN é\n".encode(encoding))
+
+
+@pytest.mark.parametrize("line", ["RÜN é", "RUN --é a"])
+def test_an_error_in_a_file_that_is_no_utf8_says_so(line: str) -> None:
+    with pytest.raises(DockerfileError, match=r"unknown .*\(line 3 is no UTF-8, but Latin-1 perhaps"):
+        parse(f"FROM a\n# comment\n{line}\n".encode("latin-1"))
+
+
+def test_an_error_says_nothing_of_the_encoding_of_utf8() -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse("FROM a\nRÜN é\n".encode())
+    assert refused.value.message == "unknown instruction: RÜN (did you mean RUN?)"
+
+
+def test_what_a_terminal_should_not_get_is_shown_as_an_escape() -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse("FROM a\nCOPY\t--\x1b[31m=b\r\x07 c\x85 d\n")
+    assert str(refused.value).splitlines() == [
+        "Dockerfile:2: unknown flag: --\\x1b[31m",
+        "  2 | COPY\t--\\x1b[31m=b\\r\\a c\\u0085 d",
+        "           ^",
+    ]
+
+
+def test_the_caret_stands_below_the_word_behind_escapes() -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse("FROM a\nRUN --network=\x1b --mount=from=$x,target=/a b\n")
+    _, source, caret = str(refused.value).splitlines()
+    assert source[caret.index("^") :].startswith("from=$x")
+
+
 def test_triggers_stand_where_the_from_is_that_runs_them() -> None:
     here = Location("Dockerfile", 7, 7)
     copy, cmd = parse_onbuild(["COPY <<A /x\nhi\nA", 'CMD ["b"]'], here)

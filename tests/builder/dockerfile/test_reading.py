@@ -126,7 +126,8 @@ def test_instructions_are_read(text: str, expected: Instruction) -> None:
          "'from' doesn't support variable expansion, define alias stage instead"),
         ("RUN [1]", "when using JSON array syntax, arrays must be comprised of strings only"),
         ("CMD --a b", "unknown flag: --a"),
-        ("SHELL a b", "SHELL requires the arguments to be in JSON form: SHELL a b"),
+        ("SHELL a b", "SHELL requires the arguments to be in JSON form"),
+        ('ENV a=b "x"', 'Syntax error - can\'t find = in "\\"x\\"". Must be of the form: name=value'),
         ("SHELL []", "SHELL requires at least one argument"),
         ('VOLUME ["a", ""]', "VOLUME specified can not be an empty string"),
         ("HEALTHCHECK NONE a", "HEALTHCHECK NONE takes no arguments"),
@@ -139,6 +140,9 @@ def test_instructions_are_read(text: str, expected: Instruction) -> None:
         ("HEALTHCHECK --retries=9999999999 CMD a",
          'strconv.ParseInt: parsing "9999999999": value out of range'),
         ("ONBUILD ONBUILD a", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
+        ("ONBUILD " * 8_000 + "a", "Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed"),
+        ("ONBUILD --a ONBUILD a", "unknown flag: --a"),
+        ("ONBUILD ENV a", "ENV must have two arguments"),
         ("ONBUILD maintainer a", "MAINTAINER isn't allowed as an ONBUILD trigger"),
     ],
 )  # fmt: skip
@@ -157,8 +161,54 @@ def test_what_is_no_json_is_a_shells_text(text: str) -> None:
     assert instruction.command.shell
 
 
-def test_half_a_surrogate_pair_in_json_is_replaced() -> None:
-    assert read('CMD ["\\ud800"]') == Cmd(Command(("\ufffd",), shell=False))
+def test_what_is_no_character_in_json_is_replaced() -> None:
+    assert read('CMD ["\\ud800", "\udcff"]') == Cmd(Command(("\ufffd", "\ufffd"), shell=False))
+
+
+def test_a_number_that_go_does_not_know_makes_no_json() -> None:
+    assert read("CMD [1e999]") == Cmd(Command(("[1e999]",), shell=True))
+
+
+def test_a_trigger_keeps_the_blanks_at_its_end() -> None:
+    assert read(" ONBUILD  RUN a \t ") == Onbuild("RUN a \t ")
+    assert read("ONBUILD RUN <<E  \na\nE\n") == Onbuild("RUN <<E  \na\nE")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("COPY b\0c /", "RUN b \\\n \0", 'RUN ["a\\u0000"]', "RUN <<E\n\0\nE", 'SHELL ["\\u0000"]'),
+        *("ENV a=\0", "ARG a=\0", "WORKDIR \0", "FROM \0", "COPY --chown=\0 a b", "ADD \0 b"),
+    ],
+)
+def test_a_nul_is_refused_where_no_path_variable_or_argument_can_hold_it(text: str) -> None:
+    with pytest.raises(DockerfileError, match=r"Dockerfile:2: \w+ cannot hold a NUL character"):
+        read(f"# comment\n{text}")
+
+
+@pytest.mark.parametrize(
+    "text", ["LABEL a=\0", 'CMD ["\\u0000"]', "VOLUME \0", "COPY <<E /\n\0\nE", "ONBUILD RUN \0"]
+)
+def test_a_nul_may_stand_in_what_is_only_noted_and_in_files(text: str) -> None:
+    assert "\\x00" in repr(read(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        # As if each byte were a character, some of them white space.
+        ("COPY --chown=é a b", Copy(("a",), "b", chown="Ã©")),
+        ("COPY --chown=1\x85a b", Copy(("a",), "b", chown="1Â")),
+        ("COPY --chown=1\u2028--link a b", Copy(("a",), "b", chown="1â\x80¨--link")),
+        ("COPY --chown=\udce9 a b", Copy(("a",), "b", chown="é")),
+        # But not what follows the flags.
+        ("COPY --link \u2028--parents b", Copy(("--parents",), "b", link=True)),
+        ("COPY \u2028--link b", Copy(("--link",), "b")),
+        ("COPY --link -- é b\x85c", Copy(("é",), "b\x85c", link=True)),
+    ],
+)
+def test_flags_are_read_byte_by_byte_as_in_buildkit(text: str, expected: Instruction) -> None:
+    assert read(text) == expected
 
 
 def test_flags_may_be_quoted_and_escaped() -> None:

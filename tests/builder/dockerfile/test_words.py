@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from yadokari_builder.dockerfile.expander import Quotes
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.words import expand_word, expand_words, process
+from yadokari_builder.dockerfile.words import expand_word, process
 
 ENV = {"x": "value", "empty": "", "path": "/a/b.tar.gz", "spaced": " one  two "}
 
@@ -39,7 +39,7 @@ def test_the_other_escape_character_escapes_instead_of_the_backslash() -> None:
 
 
 def test_an_unquoted_variable_is_split_into_words_and_a_quoted_one_is_not() -> None:
-    assert expand_words('a$spaced"$spaced"', ENV) == ["a", "one", "two", " one  two "]
+    assert process('a$spaced"$spaced"', ENV).words == ("a", "one", "two", " one  two ")
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,7 @@ def test_an_unquoted_variable_is_split_into_words_and_a_quoted_one_is_not() -> N
         ("${unset?}", "unset: is not allowed to be unset"),
         ("${empty:?}", "empty: is not allowed to be empty"),
         ("${x", "syntax error: missing '}'"),
+        ("${x:-'a}", "syntax error: missing '}'"),
         ("${}", "syntax error: bad substitution"),
         ("${x:=y}", "unsupported modifier (:=) in substitution"),
         ("${x:#y}", "unsupported modifier (:#) in substitution"),
@@ -83,6 +84,35 @@ def test_quotes_stay_if_asked_for() -> None:
 def test_nesting_too_deep_is_refused_and_does_not_crash() -> None:
     with pytest.raises(LanguageError, match="nested too deep"):
         expand_word("${a:-" * 5000 + "}" * 5000, {})
+
+
+def test_a_word_that_grows_without_end_is_refused() -> None:
+    value = "a" * 1_000
+    assert len(expand_word("$a" * 1_000, {"a": value})) == 1_000_000
+    for word in ("$a" * 1_049, f'"{"$a" * 1_049}"', f"${{b:-{'$a' * 1_049}}}", "${a//a/$a$a}"):
+        with pytest.raises(LanguageError, match="variables become more than 1048576 characters"):
+            expand_word(word, {"a": value})
+
+
+def test_an_error_shows_no_more_than_the_beginning_of_a_long_word() -> None:
+    with pytest.raises(LanguageError) as refused:
+        expand_word("${a?}" + "b" * 10_000, {})
+    assert len(refused.value.message) < 1_100
+
+
+def test_a_byte_order_mark_at_the_start_of_a_word_is_no_part_of_it() -> None:
+    assert expand_word("\ufeffa\ufeff$x", ENV) == "a\ufeffvalue"
+    assert expand_word("${path#\ufeff/a}", ENV) == "/b.tar.gz"
+
+
+def test_bytes_that_are_no_utf8_become_the_replacement_character() -> None:
+    assert expand_word("a\udce9\udcff$x", ENV) == "a\ufffd\ufffdvalue"
+
+
+def test_a_substitution_takes_the_beginning_of_its_word_along_as_in_buildkit() -> None:
+    expansion = process("${a:-70}-${b:-71} 80$x 9${b:-0}", ENV)
+    assert expansion.text == "70-71 80value 90"
+    assert expansion.words == ("71", "80value", "0")
 
 
 @given(st.text(alphabet="$x{}:-+?#%/\\'\"`<* a\n") | st.text(), st.sampled_from("\\`"))

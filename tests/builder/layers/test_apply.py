@@ -51,6 +51,7 @@ def test_a_thread_that_reads_ahead_gives_everything_in_order() -> None:
     assert pieces[-1] == b""
 
 
+@pytest.mark.timeout(10)
 def test_closing_ends_a_thread_that_is_ahead() -> None:
     stream = ThreadedReader(io.BytesIO(bytes(50_000_000)))
     assert stream.read(10) == bytes(10)

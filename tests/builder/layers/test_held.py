@@ -1,5 +1,6 @@
 """Members whose content is held while others write to the files."""
 
+import io
 import os
 import shutil
 import subprocess
@@ -44,7 +45,9 @@ def hold_all(folder: Path, limit: int = PLENTY) -> Held:
 
 def packed(held: Held, folder: Path) -> dict[str, bytes | str]:
     """Pack what is held; returns what files hold and links say."""
-    with tarfile.open(pack(held, folder / "out", compression=PLAIN).path) as archive:
+    with tarfile.open(
+        fileobj=io.BytesIO(pack(held, folder / "out", compression=PLAIN).file.open().read())
+    ) as archive:
         found: dict[str, bytes | str] = {}
         for member in archive:
             file = archive.extractfile(member) if member.isreg() else None
@@ -123,7 +126,7 @@ def test_where_files_can_share_blocks_content_needs_no_memory(xfs: Path) -> None
     (xfs / "root" / "small").unlink()
     assert packed(held, xfs) == AS_IT_WAS
     held.release()
-    assert len(list((xfs / "out").iterdir())) == 1  # the layer
+    assert list((xfs / "out").iterdir()) == []  # nothing has a name that a step could find
 
 
 def test_clones_leave_most_of_the_free_space_alone(xfs: Path) -> None:

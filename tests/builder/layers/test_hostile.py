@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from support.folders import remove_tree
-from support.hostile import ARCHIVES, END, base_256, extended, header, octal
+from support.hostile_archives import ARCHIVES, END, base_256, extended, header, octal
 from support.trees import describe
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.fingerprints import Fingerprints

@@ -55,6 +55,7 @@ def is_folder_or_link(described: Described) -> bool:
     return stat.S_ISDIR(mode) or stat.S_ISLNK(mode)
 
 
+@pytest.mark.long
 @needs_root
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.lists(MEMBERS, max_size=8), max_size=3))

@@ -46,6 +46,17 @@ def test_names_are_in_the_order_of_their_bytes(tmp_path: Path) -> None:
     assert [os.fsencode(name) for name in found] == sorted(names)
 
 
+def test_paths_are_found_wherever_they_lie(tree: Path) -> None:
+    snapshot = take(Boundary(tree))
+    everything = {
+        f"{path.rstrip('/')}/{name}": metadata
+        for path in snapshot.directories
+        for name, metadata in entries(snapshot, path).items()
+    }
+    assert snapshot.find(everything) == everything
+    assert snapshot.find(["/", "/missing", "/missing/below"]) == {}
+
+
 def test_nothing_excluded_is_in_a_snapshot(tree: Path) -> None:
     snapshot = take(Boundary(tree, frozenset({"/b/c", "/a"})))
     assert list(entries(snapshot, "/")) == ["b", "z"]

@@ -9,7 +9,7 @@ from yadokari_builder.oci.config import ContainerConfig, Healthcheck, History, I
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference
+from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.oci.timestamp import format_time
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -66,7 +66,9 @@ repositories = st.lists(
     st.sampled_from(["a", "library", "localhost", "a.b", "a_b", "a__b", "a--b", "0"]), min_size=2, max_size=4
 ).map("/".join)
 tags = st.text("aZ0_.-", min_size=1, max_size=8).filter(lambda tag: tag[0] not in ".-")
-references = st.builds(Reference, registries, repositories, st.none() | tags, st.none() | digests)
+references = st.builds(
+    Reference, st.builds(Repository, registries, repositories), st.none() | tags, st.none() | digests
+)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),

@@ -119,3 +119,10 @@ def test_bytes_that_are_no_text_are_replaced_as_go_does() -> None:
     config = ImageConfig.parse(b'{"author": "a\xff\\ud800b"}')
     assert config.author == "a\ufffd\ufffdb"
     assert ImageConfig.parse(config.format()) == config
+
+
+def test_bytes_that_are_no_text_are_written_as_go_does() -> None:
+    config = ImageConfig(
+        platform=Platform("linux", "amd64"), config=ContainerConfig(cmd=("a\udce9", "\ud800"))
+    )
+    assert ImageConfig.parse(config.format()).config.cmd == ("a\ufffd", "\ufffd")

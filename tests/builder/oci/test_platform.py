@@ -1,5 +1,7 @@
 """The cases of containerd's platforms package, in words of our own."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,16 +41,50 @@ def test_platforms_are_read_in_canonical_words(text: str, platform: Platform) ->
 
 @pytest.mark.parametrize(
     ("text", "platform"),
-    [("arm64", Platform("linux", "arm64")), ("linux", AMD64), ("windows", Platform("windows", "amd64"))],
+    [
+        ("arm64", Platform("linux", "arm64")),
+        ("AArch64", Platform("linux", "arm64")),
+        ("arm", Platform("linux", "arm", "v7")),
+        ("mips", Platform("linux", "mips")),
+        ("linux", AMD64),
+        ("Linux", AMD64),
+        ("windows", Platform("windows", "amd64")),
+        ("windows(10.0)", Platform("windows", "amd64", "", "10.0")),
+        ("illumos", Platform("illumos", "amd64")),
+    ],
 )
 def test_half_a_platform_is_completed(text: str, platform: Platform) -> None:
     assert Platform.parse(text, default=AMD64) == platform
 
 
+def test_a_completed_architecture_keeps_its_variant_only_on_arm() -> None:
+    assert Platform.parse("linux", default=Platform("linux", "arm", "v6")) == Platform("linux", "arm", "v6")
+    assert Platform.parse("linux", default=Platform("linux", "amd64", "v3")) == AMD64
+
+
 @pytest.mark.parametrize("text", ["", "/", "linux/", "linux/amd64/v1/x", "linux/*", "what", "linux", "a b/c"])
 def test_what_is_no_platform_is_refused(text: str) -> None:
-    with pytest.raises(InvalidPlatformError, match="platform"):
+    with pytest.raises(InvalidPlatformError, match=f'"{re.escape(text)}".*: invalid argument$'):
         Platform.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("what", '"what": unknown operating system or architecture: invalid argument'),
+        ("linux/*", '"linux/*": wildcards not yet supported: invalid argument'),
+        ("linux/a/b/c", '"linux/a/b/c": cannot parse platform specifier: invalid argument'),
+        (
+            "linux/",
+            '"" is an invalid component of "linux/": platform specifier component must match '
+            '"^[A-Za-z0-9_.-]+$": invalid argument',
+        ),
+    ],
+)
+def test_it_is_refused_in_containerd_s_words(text: str, message: str) -> None:
+    with pytest.raises(InvalidPlatformError) as refused:
+        Platform.parse(text, default=AMD64)
+    assert refused.value.message == message
 
 
 @pytest.mark.parametrize(

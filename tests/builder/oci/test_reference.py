@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from builder.oci.strategies import references
 from yadokari_builder.oci.digest import Digest
-from yadokari_builder.oci.reference import InvalidReferenceError, Reference
+from yadokari_builder.oci.reference import InvalidReferenceError, Reference, Repository
 
 HEX = "a" * 64
 SHA = f"sha256:{HEX}"
@@ -49,8 +49,8 @@ def test_names_are_completed(text: str, canonical: str, familiar: str) -> None:
 
 def test_the_parts_are_told_apart() -> None:
     reference = Reference.parse(f"r.example:5000/team/app:v1@{SHA}")
-    assert reference == Reference("r.example:5000", "team/app", "v1", Digest("sha256", HEX))
-    assert reference.name == "r.example:5000/team/app"
+    assert reference == Reference(Repository("r.example:5000", "team/app"), "v1", Digest("sha256", HEX))
+    assert str(reference.repository) == "r.example:5000/team/app"
 
 
 @pytest.mark.parametrize(

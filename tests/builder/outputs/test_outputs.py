@@ -22,6 +22,9 @@ from yadokari_builder.outputs.docker_archive import write_docker_archive
 from yadokari_builder.outputs.files import write_digest
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.tls import read_trust
+from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
 
@@ -144,7 +147,8 @@ def test_a_failure_leaves_nothing_under_the_final_name(
 
 
 def test_base_layers_are_fetched_from_their_registry(tmp_path: Path, made: LocalImage) -> None:
-    client = RegistryClient(insecure=lambda _: True)
+    transport = Transport(Network(read_trust({})))
+    client = RegistryClient(transport, insecure=lambda _: True)
     with running_registry(tmp_path / "registry") as registry:
         destination = Reference.parse(f"{registry.host}/base")
         with Pusher(client, [destination]) as pusher:
@@ -161,7 +165,7 @@ def test_base_layers_are_fetched_from_their_registry(tmp_path: Path, made: Local
         broken.write_bytes(b"X" + broken.read_bytes()[1:])
         with pytest.raises(ImageInvalidError):
             write_docker_archive(str(tmp_path / "broken.tar"), image, base.layers, ())
-    client.close()
+    transport.close()
     assert inspect(f"oci:{tmp_path}/layout")["Digest"] == str(made.image.manifest_digest)
     assert inspect(f"docker-archive:{tmp_path}/image.tar")["Env"] == ["PATH=/bin"]
     assert not (tmp_path / "broken.tar").exists()
@@ -176,3 +180,16 @@ def test_the_digest_is_written_into_new_and_mounted_files(tmp_path: Path) -> Non
         write_digest(str(path), digest)
         assert path.read_text() == str(digest)
     assert existing.stat().st_ino == inode
+
+
+@WRITERS
+def test_a_layer_that_is_another_by_now_is_in_no_output(write: Callable[..., None], tmp_path: Path) -> None:
+    made = make_image(tmp_path / "made", {"a": b"1"})
+    file = Path(made.layers[0].path)
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    with pytest.raises(ImageInvalidError, match="has another content"):
+        write(str(tmp_path / "out"), made.image, made.layers, ())
+    digest = made.layers[0].layer.descriptor.digest
+    assert not (tmp_path / "out" / "blobs" / "sha256" / digest.hex).exists()
+    assert not (tmp_path / "out").is_file()

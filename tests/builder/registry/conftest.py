@@ -1,6 +1,5 @@
 """Registries and clients of them."""
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,26 +10,18 @@ from support.gate import Gate, running_gate
 from support.registry import Certificate, Registry, make_certificate, running_registry
 from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.credentials import Credentials
-from yadokari_builder.registry.retry import RetryPolicy
-from yadokari_builder.registry.transport import Transport
+from yadokari_builder.registry.credentials.config_file import parse_config
+from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.pace import Patience
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.tls import read_trust
+from yadokari_builder.registry.http.transport import Transport
 
+PATIENT = Patience()
 QUICK = RetryPolicy(attempts=4, first_delay=0.001, max_delay=1)
 
 ClientMaker = Callable[..., RegistryClient]
-
-
-@pytest.fixture(scope="session")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    """A registry that lets anybody in; tests keep apart by their repositories' names."""
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
-    with running_registry(tmp_path_factory.mktemp("registry")) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +51,7 @@ def token_keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def tokens(token_keys: Path) -> Iterator[TokenServer]:
     server = TokenServer(
         token_keys,
-        passwords={("builder", "pass word:1"): ("team/app", "team/base")},
+        passwords={("builder", "pass word:1"): ("team/app", "team/base"), ("reader", "reads"): ()},
         identities={"an identity token": ("team/app",)},
     )
     with running_token_server(server):
@@ -91,21 +82,20 @@ def client_with() -> Iterator[ClientMaker]:
     with ExitStack() as stack:
 
         def make(
-            config: str = "{}", *, ca_file: Path | None = None, retry: RetryPolicy = QUICK
+            config: str = "{}",
+            *,
+            ca_file: Path | None = None,
+            retry: RetryPolicy = QUICK,
+            patience: Patience = PATIENT,
         ) -> RegistryClient:
-            client = RegistryClient(
-                credentials=Credentials.parse(config, "config.json"),
+            trust = read_trust({"SSL_CERT_FILE": str(ca_file)} if ca_file else {})
+            transport = Transport(Network(trust, patience=patience), read_timeout=5)
+            stack.callback(transport.close)
+            return RegistryClient(
+                transport,
+                keychain=Keychain((parse_config(config, "config.json"),)),
                 insecure=lambda _: ca_file is None,
-                transport=Transport(ca_file=str(ca_file) if ca_file else None, read_timeout=5),
                 retry=retry,
             )
-            stack.callback(client.close)
-            return client
 
         yield make
-
-
-@pytest.fixture
-def name(request: pytest.FixtureRequest) -> str:
-    """A repository's name that no other test has."""
-    return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:120]

@@ -25,10 +25,12 @@ from yadokari_builder.errors import ImageNotFoundError, PushError, RegistryError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.tls import read_trust
+from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
-from yadokari_builder.registry.retry import RetryPolicy
-from yadokari_builder.registry.transport import Transport
 
 AMD64 = Platform("linux", "amd64")
 ClientMaker = Callable[..., RegistryClient]
@@ -278,6 +280,23 @@ def test_a_token_without_the_right_to_push_is_unauthorized(
         pusher.check()
 
 
+def test_a_token_server_that_is_busy_is_waited_for_as_long_as_it_says(
+    client_with: ClientMaker, token_registry: Registry, tokens: TokenServer
+) -> None:
+    waited: list[float] = []
+    retry = RetryPolicy(attempts=3, first_delay=0.25, max_delay=30, sleep=waited.append)
+    with running_gate(tokens.realm.split("/")[2]) as gate:
+        tokens.realm = tokens.realm.replace(gate.upstream, gate.host)
+        gate.spoil = times(1, "/token", Spoiled(429, {"Retry-After": "17"}))
+        with running_gate(token_registry.host) as front:
+            front.spoil = times(
+                2, "", Spoiled(401, {"WWW-Authenticate": f'Bearer realm="{tokens.realm}",service="s"'})
+            )
+            with pytest.raises((ImageNotFoundError, UnauthorizedError)):
+                pull(client_with(retry=retry), f"{front.host}/team/app")
+    assert waited == [17]
+
+
 def test_a_token_server_that_refuses_the_password_is_told(
     client_with: ClientMaker, token_registry: Registry
 ) -> None:
@@ -390,10 +409,10 @@ def test_an_upload_that_leads_to_another_host_is_sent_without_credentials(
 def test_a_listener_that_never_answers_is_given_up(name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
-        transport = Transport(read_timeout=0.05)
+        transport = Transport(Network(read_trust({})), read_timeout=0.05)
         client = RegistryClient(
+            transport,
             insecure=lambda _: True,
-            transport=transport,
             retry=RetryPolicy(attempts=2, first_delay=0.001),
         )
         with pytest.raises(RegistryError, match="timed out") as caught:

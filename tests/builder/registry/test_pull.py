@@ -19,8 +19,8 @@ from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference
-from yadokari_builder.registry.client import RegistryClient, Repository
+from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.upload import Uploads

@@ -10,7 +10,7 @@ from typing import BinaryIO
 import pytest
 
 from support.gate import Gate, Passed, Spoiled, running_gate, times
-from support.handmade import LocalImage, make_image
+from support.handmade import FileLayer, LocalImage, make_image
 from support.registry import Registry
 from yadokari_builder.errors import CancelledError, PushError
 from yadokari_builder.oci.digest import Digest
@@ -21,7 +21,6 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
-from yadokari_builder.registry.source import FileLayer
 
 AMD64 = Platform("linux", "amd64")
 
@@ -142,7 +141,7 @@ def test_a_registry_that_does_not_mount_gets_the_layer_sent(
     assert pull(client, f"{gate.host}/{name}/two").image == made.image
 
 
-def test_base_layers_go_from_registry_to_registry_and_are_read_but_once(
+def test_base_layers_go_to_their_own_registry_and_to_others(
     registry: Registry, other_registry: Registry, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
     made = make_image(tmp_path, {"a": b"1"})
@@ -151,12 +150,12 @@ def test_base_layers_go_from_registry_to_registry_and_are_read_but_once(
         base = pull(client, f"{source.host}/{name}/base")
         source.passed.clear()
 
-        targets = [f"{other_registry.host}/{name}/one", f"{second.host}/{name}/two"]
+        targets = [f"{host}/{name}/app" for host in (source.host, other_registry.host, second.host)]
         with Pusher(client, map(Reference.parse, targets)) as pusher:
             pusher.add_layer(base.layers[0])
             pusher.finish(Image.assemble(base.image.config, base.image.layers, OCI_MANIFEST))
 
-        assert source.count("GET", "/blobs/") == 1
+        assert source.count("POST", "mount=") == 1
         for target in targets:
             with pull(client, target).layers[0].open() as got, made.layers[0].open() as expected:
                 assert got.read() == expected.read()
@@ -256,9 +255,31 @@ def test_check_names_a_repository_that_does_not_exist(gate: Gate, client: Regist
     gate.spoil = times(1, "/blobs/uploads/", Spoiled(404, body=body), "POST")
     with (
         Pusher(client, [Reference.parse(f"{gate.host}/{name}")]) as pusher,
-        pytest.raises(PushError, match=f"{name}: cannot push .*NAME_UNKNOWN: no such repository"),
+        pytest.raises(PushError, match=f"{name}: cannot push .*NAME_UNKNOWN: no such repository") as caught,
     ):
         pusher.check()
+    assert caught.value.codes == ("NAME_UNKNOWN",)
+    assert str(caught.value).endswith("is there such a repository?")
+
+
+def test_an_upload_that_the_registry_has_forgotten_is_begun_again(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = make_image(tmp_path, {"a": b"1"})
+    body = b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"upload unknown to registry"}]}'
+    gate.spoil = times(1, "/blobs/uploads/", Spoiled(404, body=body), "PUT")
+    push(client, made, f"{gate.host}/{name}")
+    assert pull(client, f"{gate.host}/{name}").image == made.image
+
+
+def test_a_manifest_whose_blobs_are_gone_has_its_code_and_no_hint_at_the_repository(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    body = b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"gone"}]}'
+    gate.spoil = times(1, "/manifests/", Spoiled(404, body=body), "PUT")
+    with pytest.raises(PushError, match=r"MANIFEST_BLOB_UNKNOWN: gone$") as caught:
+        push(client, make_image(tmp_path, {"a": b"1"}), f"{gate.host}/{name}")
+    assert caught.value.codes == ("MANIFEST_BLOB_UNKNOWN",)
 
 
 def test_leaving_the_context_gives_up_what_is_under_way(
@@ -290,4 +311,4 @@ def test_a_layer_whose_source_is_not_what_it_says_is_not_pushed(
         Pusher(client, [Reference.parse(f"{registry.host}/{name}")]) as pusher,
         pytest.raises(PushError, match="cannot push blob"),
     ):
-        pusher.add_layer(wrong).result()
+        pusher.add_layer(wrong).result(30)

@@ -10,6 +10,7 @@ import pytest
 from support.handmade import LocalImage, make_image
 from support.registry import Registry
 from yadokari_builder.layers.growing import GrowingFile
+from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
@@ -28,13 +29,12 @@ def pulled(client: RegistryClient, reference: Reference) -> bytes:
         return blob.read()
 
 
-def write_slowly(made: LocalImage, path: Path, growing: GrowingFile) -> None:
+def write_slowly(made: LocalImage, file: NamelessFile, growing: GrowingFile) -> None:
     data = Path(made.layers[0].path).read_bytes()
-    with path.open("wb", buffering=0) as file:
-        for start in range(0, len(data), 700_000):
-            file.write(data[start : start + 700_000])
-            growing.grow(file.tell())
-    growing.end(made.layers[0].layer)
+    for start in range(0, len(data), 700_000):
+        file.append(data[start : start + 700_000])
+        growing.grow(start + len(data[start : start + 700_000]))
+    growing.end(made.layers[0].layer.descriptor)
 
 
 def test_a_layer_goes_up_while_it_is_made(
@@ -45,13 +45,12 @@ def test_a_layer_goes_up_while_it_is_made(
     name: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    path = tmp_path / "growing"
-    path.touch()
-    growing = GrowingFile(path)
+    file = NamelessFile(tmp_path)
+    growing = GrowingFile(file)
     destination = Reference.parse(f"{registry.host}/{name}")
     with caplog.at_level(logging.DEBUG), Pusher(client, [destination]) as pusher:
         pusher.begin_layer(growing)
-        write_slowly(made, path, growing)
+        write_slowly(made, file, growing)
         pusher.add_layer(made.layers[0])
         pusher.finish(made.image)
     assert "is already in" in caplog.text
@@ -62,10 +61,10 @@ def test_a_layer_that_could_not_go_up_early_goes_up_when_it_is_made(
     registry: Registry, client: RegistryClient, made: LocalImage, tmp_path: Path, name: str
 ) -> None:
     destination = Reference.parse(f"{registry.host}/{name}")
-    growing = GrowingFile(tmp_path / "is not there")
+    growing = GrowingFile(NamelessFile(tmp_path))
     with Pusher(client, [destination]) as pusher:
         pusher.begin_layer(growing)
-        growing.end(made.layers[0].layer)
+        growing.end(made.layers[0].layer.descriptor)
         pusher.add_layer(made.layers[0])
         pusher.finish(made.image)
     assert pulled(client, destination) == Path(made.layers[0].path).read_bytes()
@@ -74,10 +73,10 @@ def test_a_layer_that_could_not_go_up_early_goes_up_when_it_is_made(
 def test_a_layer_that_is_given_up_does_not_keep_the_push_waiting(
     registry: Registry, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
-    path = tmp_path / "growing"
-    path.write_bytes(b"begun")
-    growing = GrowingFile(path)
+    file = NamelessFile(tmp_path)
+    file.append(b"begun")
+    growing = GrowingFile(file)
     growing.grow(5)
     with Pusher(client, [Reference.parse(f"{registry.host}/{name}")]) as pusher:
         pusher.begin_layer(growing)
-        threading.Timer(0.05, growing.end, [None]).start()
+        threading.Timer(0.05, growing.give_up).start()

@@ -48,6 +48,9 @@ def root(tmp_path: Path) -> Path:
         (":staff", ExecUser(0, 50, (50,), "/root")),
         ("short", ExecUser(1002, 0, (0,), "/")),
         ("homeless", ExecUser(1003, 1003, (1003,), "/")),
+        ("3000000000:3000000001", ExecUser(3_000_000_000, 3_000_000_001, (3_000_000_001,), "/")),
+        ("4294967294:root", ExecUser(4_294_967_294, 0, (0,), "/")),
+        ("0" * 5000 + "1000", ExecUser(1000, 1001, (1001, 50, 999), "/home/app")),
     ],
 )
 def test_user_is_looked_up_in_the_root(root: Path, spec: str, user: ExecUser) -> None:
@@ -61,9 +64,29 @@ def test_an_unknown_user_or_group_is_an_error(root: Path) -> None:
         find_user("app:gone", root)
 
 
-def test_an_id_out_of_range_is_an_error(root: Path) -> None:
+def test_a_name_that_would_colour_the_log_is_shown_for_what_it_is(root: Path) -> None:
+    with pytest.raises(DockerfileError) as caught:
+        find_user("\x1b[31mred\n" + "d" * 5000, root)
+    assert str(caught.value).startswith(r"Dockerfile: unable to find user \x1b[31mred\nddd")
+    assert len(str(caught.value)) < 250
+
+
+@pytest.mark.parametrize("spec", ["2147483648", "-1", "9" * 5000, "app:3000000000", "3000000000:wheel"])
+def test_an_id_out_of_range_is_an_error(root: Path, spec: str) -> None:
     with pytest.raises(DockerfileError, match="uids and gids must be in range 0-2147483647"):
-        find_user("2147483648", root)
+        find_user(spec, root)
+
+
+@pytest.mark.parametrize(
+    "spec", ["4294967295:0", "0:4294967295", "nobody-at-all", "negative", "huge", "member"]
+)
+def test_an_id_that_would_leave_a_process_what_it_is_is_an_error(root: Path, spec: str) -> None:
+    with open(root / "etc/passwd", "a") as users, open(root / "etc/group", "a") as groups:
+        users.write("nobody-at-all:x:4294967295:5::/:\nnegative:x:-1:5::/:\nmember:x:7:7::/:\n")
+        users.write(f"huge:x:{'9' * 5000}:5::/:\n")
+        groups.write("odd:x:4294967295:member\n")
+    with pytest.raises(DockerfileError, match="no process can have the id"):
+        find_user(spec, root)
 
 
 def test_without_files_only_numbers_and_nothing_are_known(tmp_path: Path) -> None:
@@ -82,6 +105,7 @@ def test_a_link_to_the_machine_s_own_files_stays_in_the_root(root: Path) -> None
         find_user("ours", root)
 
 
+@pytest.mark.timeout(10)
 def test_a_fifo_in_the_place_of_a_file_does_not_hang(root: Path) -> None:
     root.joinpath("etc/passwd").unlink()
     os.mkfifo(root / "etc/passwd")

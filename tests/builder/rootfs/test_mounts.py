@@ -28,9 +28,18 @@ def test_any_name_that_the_kernel_escapes_is_read_back(name: str) -> None:
 def test_own_mounts_leave_out_the_root(tmp_path: Path) -> None:
     mountinfo = tmp_path / "mountinfo"
     mountinfo.write_text(MOUNTINFO + "32 27 0:28 / /sys rw - tmpfs over rw\n")
-    assert own_mounts(mountinfo) == ("/back\\slash\tand\nmore", "/mnt/with space", "/sys")
+    assert own_mounts(Path("/"), mountinfo) == ("/back\\slash\tand\nmore", "/mnt/with space", "/sys")
+
+
+def test_own_mounts_are_those_below_the_root(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    mountinfo = tmp_path / "mountinfo"
+    points = ("/", "/proc", root, f"{root}/proc", f"{root}/a/b", f"{root}beside/c")
+    mountinfo.write_text("".join(f"30 27 0:26 / {point} rw - tmpfs tmpfs rw\n" for point in points))
+    assert own_mounts(root, mountinfo) == ("/a/b", "/proc")
 
 
 def test_own_mounts_are_those_of_this_process() -> None:
-    assert all(os.path.ismount(path) for path in own_mounts() if path == "/proc")
-    assert "/proc" in own_mounts()
+    own = own_mounts(Path("/"))
+    assert all(os.path.ismount(path) for path in own if path == "/proc")
+    assert "/proc" in own

@@ -138,6 +138,7 @@ def reached_by_the_kernel(root: Path, path: str) -> str | None:
         os.close(opened)
 
 
+@pytest.mark.long
 @given(TREES, STEPS)
 @settings(max_examples=300, deadline=None)
 def test_where_the_kernel_gets_to_we_get_to(tree: dict[str, str | None], path: str) -> None:

@@ -117,6 +117,7 @@ NAMES = st.sampled_from(["a", "b", "c"])
 PATHS = st.lists(NAMES, min_size=1, max_size=3).map("/".join)
 
 
+@pytest.mark.long
 @given(
     files=st.dictionaries(PATHS, st.sampled_from([None, "content", "-> a", "-> /c/a"]), max_size=9),
     excluded=st.sets(PATHS.map(lambda path: f"/{path}"), max_size=2),
@@ -182,6 +183,7 @@ OVERLAY = """
 import os, subprocess, sys
 from pathlib import Path
 from yadokari_builder.run.caches import CacheKey, CacheStore
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.mounts import CacheMount, FileMount, mounted
 from yadokari_builder.errors import RunError
 
@@ -193,20 +195,21 @@ for name in ("lower/var/cache/sub", "upper", "work", "root"):
 subprocess.run(["mount", "-t", "overlay", "overlay", "-o",
     f"lowerdir={base}/lower,upperdir={base}/upper,workdir={base}/work", base / "root"], check=True)
 root = base / "root"
+boundary = Boundary(root)
 caches = CacheStore(str(root / "hidden/caches"))
 mount = CacheMount("/var/cache", CacheKey("c"), caches)
 for expected in ([], ["new"]):
-    with mounted([mount], root=root, shelter=str(root / "hidden/shelter")) as untouched:
+    with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")) as untouched:
         assert os.listdir(root / "var/cache") == expected
         (root / "var/cache/new").write_text("new")
     assert os.listdir(root / "var/cache") == ["sub"], os.listdir(root / "var/cache")
     assert (root / "var/cache/sub/file").read_text() == "old"
     print(untouched)
-with mounted([mount], root=root, shelter=str(root / "hidden/shelter")):
+with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")):
     os.unlink(root / "var/cache/new")
     os.rmdir(root / "var/cache")
 try:
-    with mounted([mount], root=root, shelter=str(root / "hidden/shelter")):
+    with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")):
         os.rename(root / "var/cache", root / "moved")
 except RunError as error:
     print(error)

@@ -46,15 +46,17 @@ class Shell:
         network: str = "default",
     ) -> str:
         chunks: list[bytes] = []
-        run_step(
-            argv,
-            root=self.root,
-            env=env,
-            cwd=cwd,
-            user=user,
-            output=output or chunks.append,
-            network=network,
-        )
+        with open(os.devnull, "rb") as nothing:
+            run_step(
+                argv,
+                root=self.root,
+                env=env,
+                cwd=cwd,
+                user=user,
+                stdin=nothing.fileno(),
+                output=output or chunks.append,
+                network=network,
+            )
         return b"".join(chunks).decode("utf-8", "surrogateescape")
 
 
@@ -91,6 +93,13 @@ def test_much_output_arrives_whole(shell: Shell) -> None:
     assert len(shell("seq 1 300000").splitlines()) == 300000
 
 
+def test_what_comes_little_by_little_is_passed_on_in_few_pieces(shell: Shell) -> None:
+    pieces: list[bytes] = []
+    shell("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done", output=pieces.append)
+    assert len(b"".join(pieces).splitlines()) == 20000
+    assert len(pieces) < 2000
+
+
 def test_the_environment_is_the_given_one_alone(shell: Shell) -> None:
     os.environ["DOCKER_AUTH_CONFIG"] = "secret"
     try:
@@ -104,6 +113,11 @@ def test_a_step_runs_as_its_user_with_its_groups(shell: Shell) -> None:
     assert text == "uid=1000(user) gid=1001 groups=1001,2000\n0022\n"
     made = (shell.root / "tmp/mine").stat()
     assert (made.st_uid, made.st_gid) == (1000, 1001)
+
+
+def test_ids_have_32_bits(shell: Shell) -> None:
+    user = ProcessUser(3_000_000_000, 3_000_000_001, (3_000_000_001,))
+    assert shell("id", user=user) == "uid=3000000000 gid=3000000001 groups=3000000001\n"
 
 
 def test_a_step_does_not_keep_the_groups_of_the_executor(shell: Shell) -> None:
@@ -226,6 +240,15 @@ def test_a_daemon_that_is_always_another_process_is_killed_too(shell: Shell) -> 
     assert shell.left() == []
 
 
+def test_what_has_ended_is_reaped_though_no_time_is_left_to_wait() -> None:
+    before = reaper.children()
+    ended = subprocess.Popen(["true"])
+    os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    reaper.reap(before, 0)
+    assert reaper.children() == before
+    ended.wait()
+
+
 def test_processes_that_were_there_before_a_step_outlive_it(shell: Shell) -> None:
     before = subprocess.Popen(["sleep", "100"])
     try:
@@ -255,6 +278,7 @@ def test_an_exception_out_of_a_signal_handler_ends_the_step(shell: Shell) -> Non
     assert shell.left() == []
 
 
+@pytest.mark.timeout(10)
 def test_output_that_cannot_be_passed_on_ends_the_step(shell: Shell) -> None:
     def fail(chunk: bytes) -> None:
         raise OSError("no space")
@@ -290,7 +314,7 @@ PID_1 = """
     reaper.adopt_orphans()
     for script in sys.argv[2:]:
         run_step(["/bin/sh", "-c", script], root=Path(sys.argv[1]), env={"PATH": "/bin"}, cwd="/",
-            user=ProcessUser(), output=lambda b: os.write(1, b))
+            user=ProcessUser(), stdin=0, output=lambda b: os.write(1, b))
     print("left:", [p for p in os.listdir("/proc") if p.isdigit()])
 """
 

@@ -22,11 +22,9 @@ attempt("cwd", lambda: os.listdir(f"/proc/{pid}/cwd"))
 
 EXECUTOR = """
 import os, subprocess, sys
-from yadokari_builder.run.kernel import is_dumpable
 from yadokari_builder.run.protection import make_undumpable
 if sys.argv[1] == "protected":
     make_undumpable()
-assert is_dumpable() == (sys.argv[1] != "protected")
 print(len(open("/proc/self/environ").read()) > 0, len(os.listdir("/proc/self/fd")) > 0)
 sys.stdout.flush()
 subprocess.run([sys.executable, "-c", sys.argv[2], str(os.getpid())], env={}, check=True)
@@ -156,3 +154,39 @@ def test_whatever_the_executor_does_later_needs_no_further_module(tmp_path: Path
         env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PATH": "/bin:/usr/bin"},
     )
     assert shown.stdout.splitlines() == ["nothing more can be imported", "[]"], shown.stderr
+
+
+def test_no_variable_that_the_executor_was_given_is_to_be_read_in_its_memory() -> None:
+    script = """
+import os
+from yadokari_builder.run.protection import wipe_environment
+before = open("/proc/self/environ", "rb").read()
+os.environ["ADDED"] = "x" * 5000  # moves the C library's own list
+wipe_environment()
+after = open("/proc/self/environ", "rb").read()
+print(b"secret" in before, b"secret" in after, len(before) == len(after))
+print(os.environ["DOCKER_AUTH_CONFIG"], b"TZ=UTC" in after)
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+            "DOCKER_AUTH_CONFIG": "secret",
+            "TZ": "UTC",
+        }
+        | {"EMPTY": "", "LAST": "secret"},
+    )
+    assert shown.stdout.splitlines() == ["True False True", "secret True"], shown.stderr
+
+
+def test_what_threads_need_to_end_is_loaded_before_a_step_can_replace_it() -> None:
+    script = """
+from yadokari_builder.run.libraries import fix_name_services, preload_libraries
+preload_libraries()
+fix_name_services()
+print("libgcc_s.so.1" in open("/proc/self/maps").read())
+"""
+    assert python(script) == ["True"]

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from yadokari_builder.errors import RunError, UsageError
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.mounts import mounted
-from yadokari_builder.run.ssh import SshMount, default_target, parse_agents
+from yadokari_builder.run.ssh import SshMount, parse_agents
 
 
 @pytest.fixture
@@ -44,9 +45,11 @@ def agent(tmp_path: Path) -> Iterator[str]:
 def test_a_step_reaches_the_agent_and_no_socket_is_left(tmp_path: Path, agent: str) -> None:
     root = tmp_path / "root"
     root.mkdir()
-    target = default_target(0)
+    target = "/run/buildkit/ssh_agent.0"
     threads = threading.active_count()
-    with mounted([SshMount(target, agent, mode=0o660)], root=root, shelter=str(tmp_path / "shelter")):
+    with mounted(
+        [SshMount(target, agent, mode=0o660)], boundary=Boundary(root), shelter=str(tmp_path / "shelter")
+    ):
         path = str(root) + target
         assert stat.S_ISSOCK(os.stat(path).st_mode)
         assert stat.S_IMODE(os.stat(path).st_mode) == 0o660
@@ -63,7 +66,7 @@ def test_an_agent_that_is_gone_ends_the_connection(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
     mount = SshMount("/agent", str(tmp_path / "nothing"))
-    placed = mounted([mount], root=root, shelter=str(tmp_path / "shelter"))
+    placed = mounted([mount], boundary=Boundary(root), shelter=str(tmp_path / "shelter"))
     with placed, socket.socket(socket.AF_UNIX) as client:
         client.settimeout(5)
         client.connect(str(root / "agent"))

@@ -31,7 +31,7 @@ def listening(path: Path) -> Iterator[None]:
 def serving(folder: Path) -> Iterator[str]:
     """Serve a folder by HTTP; yields the address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder))) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()

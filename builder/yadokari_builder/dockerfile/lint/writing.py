@@ -1,6 +1,7 @@
 """Rules about how a Dockerfile is written, to be judged before it is understood."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from yadokari_builder.dockerfile.lint import rules
 from yadokari_builder.dockerfile.lint.linter import Linter
@@ -13,8 +14,7 @@ from yadokari_builder.dockerfile.tree import Node
 def check_continuation(linter: Linter, node: Node) -> None:
     """Warn of blank lines within an instruction."""
     if node.has_blank_line:
-        location = node.origin.location
-        end = type(location)(location.file, location.end, location.end)
+        end = replace(node.origin.location, start=node.last_line, end=node.last_line)
         linter.warn(rules.NO_EMPTY_CONTINUATION, "Empty continuation line", end)
 
 

@@ -3,7 +3,7 @@
 import re
 
 from yadokari_builder.dockerfile.durations import parse_duration
-from yadokari_builder.dockerfile.flags import Flags, Kind, parse_flags
+from yadokari_builder.dockerfile.flags import KNOWN, Flags, parse_flags
 from yadokari_builder.dockerfile.instructions import (
     Cmd,
     Command,
@@ -25,8 +25,7 @@ _LARGEST_INT = (1 << 31) - 1
 
 def read_run(node: Node) -> Run:
     """Read RUN."""
-    texts = dict.fromkeys(("network", "security"), Kind.TEXT)
-    flags = parse_flags(node.flags, texts | {"mount": Kind.TEXTS, "device": Kind.TEXTS})
+    flags = parse_flags(node.flags, KNOWN["run"])
     devices = tuple(map(parse_device, flags.values("device")))
     mounts = tuple(map(parse_mount_source, flags.values("mount")))
     network = flags.text("network", "default")
@@ -62,9 +61,7 @@ def read_shell(node: Node) -> Shell:
     no_flags(node)
     need_some(node)
     if not node.arguments.json:
-        raise LanguageError(
-            f"SHELL requires the arguments to be in JSON form: {node.origin.text}", node.words[0]
-        )
+        raise LanguageError("SHELL requires the arguments to be in JSON form", node.words[0])
     return Shell(node.words)
 
 
@@ -76,8 +73,7 @@ def read_healthcheck(node: Node) -> Healthcheck:
         if command:
             raise LanguageError("HEALTHCHECK NONE takes no arguments", command[0])
         return Healthcheck(("NONE",))
-    durations = ("interval", "timeout", "start-period", "start-interval")
-    flags = parse_flags(node.flags, dict.fromkeys((*durations, "retries"), Kind.TEXT))
+    flags = parse_flags(node.flags, KNOWN["healthcheck"])
     if kind.upper() != "CMD":
         raise LanguageError(f"Unknown type {quote(kind.upper())} in HEALTHCHECK (try CMD)", kind)
     if not command:

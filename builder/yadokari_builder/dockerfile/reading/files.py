@@ -1,7 +1,7 @@
 """COPY and ADD. Both raise LanguageError."""
 
 from yadokari_builder.dockerfile import heredoc
-from yadokari_builder.dockerfile.flags import Kind, parse_flags
+from yadokari_builder.dockerfile.flags import KNOWN, parse_flags
 from yadokari_builder.dockerfile.instructions import Add, Copy, Heredoc
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.tree import Node
@@ -15,9 +15,7 @@ def read_copy(node: Node) -> Copy:
     """Read COPY."""
     if len(node.words) < 2:
         raise LanguageError(_NO_DESTINATION.format("COPY"))
-    texts = dict.fromkeys(("chown", "from", "chmod"), Kind.TEXT)
-    switches = dict.fromkeys(("link", "parents"), Kind.SWITCH)
-    flags = parse_flags(node.flags, texts | switches | {"exclude": Kind.TEXTS})
+    flags = parse_flags(node.flags, KNOWN["copy"])
     sources, heredocs = _read_sources(node)
     return Copy(
         sources,
@@ -36,9 +34,7 @@ def read_add(node: Node) -> Add:
     """Read ADD."""
     if len(node.words) < 2:
         raise LanguageError(_NO_DESTINATION.format("ADD"))
-    texts = dict.fromkeys(("chown", "chmod", "checksum"), Kind.TEXT)
-    switches = dict.fromkeys(("link", "keep-git-dir", "unpack"), Kind.SWITCH)
-    flags = parse_flags(node.flags, texts | switches | {"exclude": Kind.TEXTS})
+    flags = parse_flags(node.flags, KNOWN["add"])
     sources, heredocs = _read_sources(node)
     return Add(
         sources,

@@ -2,7 +2,7 @@
 
 import re
 
-from yadokari_builder.dockerfile.flags import Kind, parse_flags
+from yadokari_builder.dockerfile.flags import KNOWN, parse_flags
 from yadokari_builder.dockerfile.instructions import Arg, From, Onbuild
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
@@ -27,7 +27,7 @@ def read_from(node: Node) -> From:
             )
     elif len(words) != 1:
         raise LanguageError("FROM requires either one or three arguments")
-    flags = parse_flags(node.flags, {"platform": Kind.TEXT})
+    flags = parse_flags(node.flags, KNOWN["from"])
     return From(words[0], name, flags.text("platform"))
 
 
@@ -52,7 +52,7 @@ def read_onbuild(node: Node) -> Onbuild:
         raise LanguageError("Chaining ONBUILD via `ONBUILD ONBUILD` isn't allowed", node.words[0])
     if trigger in ("MAINTAINER", "FROM"):
         raise LanguageError(f"{trigger} isn't allowed as an ONBUILD trigger", node.words[0])
-    expression = _ONBUILD.sub("", node.origin.text, count=1)
+    expression = _ONBUILD.sub("", node.source, count=1)
     for body in node.heredocs:
         expression += f"\n{body.content}{body.mark.name}"
     return Onbuild(expression)

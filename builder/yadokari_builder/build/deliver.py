@@ -1,0 +1,154 @@
+"""Where an image goes: to registries layer by layer while it is built, into files when it is done."""
+
+import logging
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import BinaryIO, Self
+
+from yadokari_builder.build.blobs import SharedLayer
+from yadokari_builder.build.opened import Opened
+from yadokari_builder.build.progress import Phases, counted, human_size
+from yadokari_builder.errors import UsageError
+from yadokari_builder.layers.growing import GrowingFile
+from yadokari_builder.layers.layer_file import Watch
+from yadokari_builder.layers.pack import PackedLayer
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.outputs.docker_archive import write_docker_archive
+from yadokari_builder.outputs.files import distinct, naming, write_digest
+from yadokari_builder.outputs.oci_layout import write_oci_layout
+from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.push import Pusher
+from yadokari_builder.registry.source import LayerSource, LocalLayer
+from yadokari_contract.spec import BuildSpec
+
+logger = logging.getLogger(__name__)
+
+
+def read_destinations(spec: BuildSpec) -> tuple[Reference, ...]:
+    """Read the destinations, by which outputs are named too; raises `UsageError`."""
+    destinations = tuple(map(Reference.parse, spec.destinations))
+    if not (destinations or spec.no_push):
+        raise UsageError("no --destination says where to push the image to: name one, or give --no-push")
+    return destinations
+
+
+class Delivery:
+    """Takes the layers of an image as they are made, and then the image.
+
+    Entering it finds out whether the destinations can be pushed to, and sends on the layers that the image
+    starts from; leaving it gives up what is still under way.
+    """
+
+    def __init__(self, spec: BuildSpec, destinations: tuple[Reference, ...], opened: Opened) -> None:
+        self._spec = spec
+        self._destinations = destinations
+        self._opened = opened
+        self._layers: dict[Digest, LayerSource] = {}
+        self._pusher = None if spec.no_push else Pusher(opened.registries.pushing, destinations)
+
+    def __enter__(self) -> Self:
+        if self._pusher:
+            try:
+                self._pusher.check()
+            except BaseException:
+                self._pusher.close()
+                raise
+        base = self._opened.plan.chain()[0].base
+        if isinstance(base, PulledImage):
+            self._take_base(base)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pusher:
+            self._pusher.close()
+
+    @property
+    def watch(self) -> Watch | None:
+        """Is told of a large layer that is still being made; None where nothing is pushed."""
+        return self._pusher.begin_layer if self._pusher else None
+
+    def layer_made(self, layer: PackedLayer) -> None:
+        """Take a layer of the image as soon as it is there; may be called in any thread."""
+        source = LocalLayer(layer.layer, layer.file.open)
+        self._layers[layer.layer.descriptor.digest] = source
+        if self._pusher:
+            self._pusher.add_layer(source)
+
+    def finish(self, image: Image, phases: Phases) -> None:
+        """Write the outputs and push what is not pushed yet; raises `BuilderError`."""
+        logger.info(
+            "built %s: %s, %s",
+            image.manifest_digest,
+            counted(len(image.layers), "layer"),
+            human_size(sum(layer.descriptor.size for layer in image.layers)),
+        )
+        if self._spec.tar_path or self._spec.oci_layout_path:
+            with phases.timed("write"):
+                self._write(image)
+        if self._pusher:
+            with phases.timed("push"):
+                self._pusher.finish(image)
+        if self._spec.digest_file:
+            with naming("--digest-file", self._spec.digest_file):
+                write_digest(self._spec.digest_file, image.manifest_digest)
+
+    def _take_base(self, base: PulledImage) -> None:
+        layers = self._opened.blobs.of(base)
+        self._layers.update((layer.layer.descriptor.digest, layer) for layer in layers)
+        for layer in distinct(layers):
+            for output in (self._spec.tar_path, self._spec.oci_layout_path):
+                if output:
+                    layer.expect()
+            if self._pusher:
+                self._send_on(layer, base.repository, self._pusher)
+
+    def _send_on(self, layer: SharedLayer, origin: Repository, pusher: Pusher) -> None:
+        # The registry that has the layer already mounts it from one repository into the other.
+        others = {destination.registry for destination in self._destinations} - {origin.registry}
+        for _ in others:
+            layer.expect()
+        sent = _Sent(layer, origin, len(others))
+        pusher.add_layer(sent).add_done_callback(lambda _: sent.end())
+
+    def _write(self, image: Image) -> None:
+        layers = [self._layers[layer.digest] for layer in image.manifest.layers]
+        if path := self._spec.oci_layout_path:
+            with naming("--oci-layout-path", path):
+                write_oci_layout(path, image, layers, self._destinations)
+        if path := self._spec.tar_path:
+            with naming("--tar-path", path):
+                write_docker_archive(path, image, layers, self._destinations)
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A layer of the base on its way to registries, which may have it already or want it again and again.
+
+    It has been announced as `expected` readers of the layer; the first one that comes brings it for all.
+    """
+
+    shared: SharedLayer
+    origin: Repository
+    expected: int
+    _lock: Lock = field(default_factory=Lock)
+    _download: GrowingFile | None = None
+
+    @property
+    def layer(self) -> Layer:
+        return self.shared.layer
+
+    def open(self) -> BinaryIO:
+        with self._lock:
+            if self._download is None and self.expected:
+                self.expected -= 1
+                self._download = self.shared.join()
+            download = self._download
+        return download.open() if download else self.shared.open_unannounced()
+
+    def end(self) -> None:
+        self._download = None
+        for _ in range(self.expected):
+            self.shared.forgo()

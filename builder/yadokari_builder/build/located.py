@@ -1,0 +1,28 @@
+"""Errors of a step, with the line of the Dockerfile that is to blame."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from yadokari_builder.dockerfile.location import Origin
+from yadokari_builder.errors import BuilderError, described
+
+
+@contextmanager
+def located(origin: Origin) -> Iterator[None]:
+    """Blame an instruction for errors within that blame none yet.
+
+    An `OSError` becomes a `BuilderError`: what the system refuses has to do with what the step wanted.
+    """
+    try:
+        yield
+    except OSError as error:
+        problem = BuilderError(described(error))
+        _locate(problem, origin)
+        raise problem from error
+    except BuilderError as error:
+        _locate(error, origin)
+        raise
+
+
+def _locate(error: BuilderError, origin: Origin) -> None:
+    error.locate(origin.location.file, origin.location.start, origin.text)

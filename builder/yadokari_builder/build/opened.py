@@ -1,0 +1,158 @@
+"""What a build has at hand before its first step: its plan, its root, its registries."""
+
+import logging
+import platform as machine
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from yadokari_builder.build.actions import Workbench, files_of
+from yadokari_builder.build.blobs import Blobs
+from yadokari_builder.build.lodging import KANIKO, Lodging, open_lodging
+from yadokari_builder.build.options import read_epoch, read_packing
+from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.progress import Progress
+from yadokari_builder.build.registries import Registries, open_registries
+from yadokari_builder.build.roots import Roots
+from yadokari_builder.dockerfile.text import DockerfileText
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
+from yadokari_builder.plan.plan import Plan
+from yadokari_builder.plan.planner import FindImage
+from yadokari_builder.plan.steps import ImageSource
+from yadokari_builder.registry.pull import PulledImage, Puller
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.mounts import own_mounts
+from yadokari_builder.run.caches import CacheStore
+from yadokari_builder.run.devices import Devices
+from yadokari_builder.run.requests import Provisions
+from yadokari_builder.run.secrets import load_secrets, parse_secret
+from yadokari_builder.run.ssh import parse_agents
+from yadokari_builder.sources.dockerfile import read_dockerfile
+from yadokari_builder.sources.open import Context, open_context
+from yadokari_contract.spec import BuildSpec
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """All that the stages of a build work with."""
+
+    plan: Plan
+    blobs: Blobs
+    registries: Registries
+    roots: Roots
+    bench: Workbench
+    packing: Packing
+
+
+def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path) -> Draft:
+    """Plan and judge a Dockerfile without touching the root or pulling a layer; raises `BuilderError`."""
+    # Nothing is moved where everything is kept.
+    everything = Boundary(root, frozenset({"/"}))
+    context = open_context(spec.context, cwd=cwd, boundary=everything, refuge=root)
+    text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
+    registries = open_registries(spec, environment)
+    return _draft(spec, environment, text, Puller(registries.pulling, registries.mirrors).resolve)
+
+
+def open_build(
+    spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path, progress: Progress
+) -> Opened:
+    """Find everything that a build needs, and plan it; raises `BuilderError`."""
+    registries = open_registries(spec, environment)
+    lodging = open_lodging(root)
+    packing = read_packing(spec, None, lodging.folder("layers"))
+    boundary = lodging.boundary(own_mounts(root))
+    context = _open_context(spec, lodging, boundary, cwd)
+    text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
+    blobs = Blobs(lodging.folder("blobs"))
+    images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
+    drafted = _draft(spec, environment, text, images.find)
+    for note in drafted.notes():
+        logger.warning("%s", note)
+    # What counts as changed in all of a stage is found by comparing, which needs the content.
+    plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
+    packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
+    images.announce(plan)
+    progress.expect(plan.total_steps)
+    roots = Roots(
+        lodging,
+        boundary,
+        lodging.folder("staging"),
+        context.root,
+        read_ignored(text),
+    )
+    bench = Workbench(
+        boundary=boundary,
+        staging=roots.staging,
+        shelter=lodging.folder("shelter"),
+        source=roots.source,
+        provisions=_provisions(spec, environment, roots),
+        devices=Devices.record(boundary),
+        output=progress.output,
+        http=registries.network.pools(),
+    )
+    return Opened(plan, blobs, registries, roots, bench, packing)
+
+
+@dataclass(slots=True)
+class _Images:
+    """Images as they are found in registries; what is fetched of them is fetched once."""
+
+    puller: Puller
+    blobs: Blobs
+
+    def find(self, reference: Reference, platform: Platform) -> PulledImage:
+        return self.blobs.shared(self.puller.resolve(reference, platform))
+
+    def announce(self, plan: Plan) -> None:
+        """Say whose layers will be read how often."""
+        bases = [stage.base for stage in plan.stages if plan.needs[stage.index]]
+        copied = {
+            source.reference: source.found
+            for stage in plan.stages
+            for source in stage.sources
+            if isinstance(source, ImageSource)
+        }
+        for image in (*bases, *copied.values()):
+            if isinstance(image, PulledImage):
+                self.blobs.expect(image)
+
+
+def _draft(
+    spec: BuildSpec, environment: Mapping[str, str], text: DockerfileText, find_image: FindImage
+) -> Draft:
+    platform = Platform("linux", machine.machine()).normalized()
+    # A build argument without a value is the environment's, as for docker build.
+    args = {
+        name: environment.get(name) if value is None else value for name, value in spec.build_args.items()
+    }
+    present = {name: value for name, value in args.items() if value is not None}
+    return make_draft(text, present, platform, spec.target, find_image)
+
+
+def _open_context(spec: BuildSpec, lodging: Lodging, boundary: Boundary, cwd: Path) -> Context:
+    context = open_context(
+        spec.context,
+        cwd=cwd,
+        boundary=Boundary(lodging.root, boundary.excluded | {KANIKO}),
+        refuge=lodging.free_refuge(),
+    )
+    if context.moved:
+        logger.info("the build context would be deleted: it is now in %s", context.root)
+    return context
+
+
+def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
+    caches = spec.cache_mounts_dir or roots.lodging.host(roots.lodging.work("caches"))
+    secrets = [parse_secret(text, environment) for text in spec.secrets]
+    return Provisions(
+        fill=lambda source, path: files_of(roots.source(source), path),
+        origin=roots.origin,
+        caches=CacheStore(caches),
+        secrets=load_secrets(secrets, environment),
+        agents=parse_agents(spec.ssh, environment),
+    )

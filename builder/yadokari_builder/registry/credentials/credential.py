@@ -1,0 +1,77 @@
+"""What is shown to registries, and the collections that it is found in."""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.credentials.keys import best_key
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What to show a registry: a user name and password, or one of two kinds of token.
+
+    An identity token is exchanged for bearer tokens, a registry token is itself a bearer token.
+    """
+
+    username: str = ""
+    password: str = field(default="", repr=False)
+    identity_token: str = field(default="", repr=False)
+    registry_token: str = field(default="", repr=False)
+
+    def basic(self) -> str:
+        """Return the value of an Authorization header of the Basic scheme (RFC 7617)."""
+        return "Basic " + base64.b64encode(f"{self.username}:{self.password}".encode()).decode()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Return what must not be shown to anybody."""
+        held = (self.password, self.identity_token, self.registry_token)
+        return tuple(filter(None, (*held, self.basic().removeprefix("Basic "))))
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Credentials of one place by key (`host` or `host/path`), and the helpers that it names instead.
+
+    Helpers are programs that the executor has not got: they are mentioned where a registry refuses a request
+    for want of credentials, and are in nobody's way before.
+    """
+
+    by_key: Mapping[str, Credential] = field(default_factory=lambda: MappingProxyType({}))
+    helpers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    default_helper: str = ""
+
+    def merged(self, other: "Credentials") -> "Credentials":
+        """Return these and others; where both have a key, these count."""
+        return Credentials(
+            MappingProxyType({**other.by_key, **self.by_key}),
+            MappingProxyType({**other.helpers, **self.helpers}),
+            self.default_helper or other.default_helper,
+        )
+
+    def find(self, repository: Repository) -> Credential | None:
+        """Return the credential whose key fits a repository best; None if there is none."""
+        key = best_key(self.by_key, repository)
+        return None if key is None else self.by_key[key]
+
+    def helper(self, repository: Repository) -> str:
+        """Return the name of the helper that would know the credential; "" if there is none."""
+        key = best_key(self.helpers, repository)
+        return self.default_helper if key is None else self.helpers[key]
+
+
+@dataclass(frozen=True, slots=True)
+class Keychain:
+    """Credentials of several places: the first place that has one for a repository counts."""
+
+    places: tuple[Credentials, ...] = ()
+
+    def find(self, repository: Repository) -> Credential | None:
+        """Return the credential for a repository; None if there is none."""
+        return next(filter(None, (place.find(repository) for place in self.places)), None)
+
+    def helper(self, repository: Repository) -> str:
+        """Return the name of the helper that would know the credential; "" if there is none."""
+        return next(filter(None, (place.helper(repository) for place in self.places)), "")

@@ -1,0 +1,60 @@
+"""Credentials as the executor's environment holds them or leads to them."""
+
+import logging
+import os
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from yadokari_builder.registry.credentials.config_file import parse_config
+from yadokari_builder.registry.credentials.credential import Credentials, Keychain
+
+logger = logging.getLogger(__name__)
+
+_AUTH = "DOCKER_AUTH_CONFIG"
+_NAME = re.compile(rf"{_AUTH}(_PULL|_PUSH)?(?:_([0-9]{{1,9}}))?")
+_DEFAULT_FOLDER = "/kaniko/.docker"
+
+
+@dataclass(frozen=True, slots=True)
+class Keychains:
+    """What is shown to registries, for pulling and for pushing."""
+
+    pull: Keychain
+    push: Keychain
+
+
+def read_keychains(environment: Mapping[str, str]) -> Keychains:
+    """Read the credentials for each purpose.
+
+    First come those of DOCKER_AUTH_CONFIG_PULL, _PULL_1 and so on, or of DOCKER_AUTH_CONFIG_PUSH and so on,
+    then those for both: of DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1 and so on, and of the config.json of
+    DOCKER_CONFIG. Where several variables hold the same key, the first of them counts. Raises
+    `InvalidCredentialsError`.
+    """
+    for name in environment:
+        if name.startswith(_AUTH) and not _NAME.fullmatch(name):
+            logger.warning("%s is not read: the name goes on with _PULL or _PUSH, or with a number", name)
+    common = _of_variables(environment, None).merged(_of_file(environment))
+    return Keychains(
+        Keychain((_of_variables(environment, "_PULL"), common)),
+        Keychain((_of_variables(environment, "_PUSH"), common)),
+    )
+
+
+def _of_variables(environment: Mapping[str, str], purpose: str | None) -> Credentials:
+    named = [match for match in map(_NAME.fullmatch, environment) if match and match[1] == purpose]
+    merged = Credentials()
+    for match in sorted(named, key=lambda match: int(match[2] or 0)):
+        merged = merged.merged(parse_config(environment[match[0]], match[0]))
+    return merged
+
+
+def _of_file(environment: Mapping[str, str]) -> Credentials:
+    path = posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
+    if not os.path.isfile(path):
+        return Credentials()
+    logger.debug("RUN steps can read %s: DOCKER_AUTH_CONFIG in the environment is out of their reach", path)
+    with open(path, encoding="utf-8", errors="surrogateescape") as file:
+        return parse_config(file.read(), path)

@@ -1,0 +1,159 @@
+"""Connections as urllib3 makes them, to pinned addresses, with trust of our own and not without end."""
+
+import http.client
+import io
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    LocationParseError,
+    NameResolutionError,
+    NewConnectionError,
+)
+
+from yadokari_builder.registry.http.addresses import Addresses
+from yadokari_builder.registry.http.pace import Pace, Patience
+from yadokari_builder.registry.http.tls import Trust
+
+_MAX_HEAD = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """What all of a build's connections have in common."""
+
+    trust: Trust
+    addresses: Addresses = field(default_factory=Addresses)
+    patience: Patience = field(default_factory=Patience)
+
+    def pools(self, **settings: Any) -> urllib3.PoolManager:
+        """Make pools of connections; `settings` are those of urllib3's `PoolManager`."""
+        return _Pools(self, **settings)
+
+
+class _Pools(urllib3.PoolManager):
+    def __init__(self, network: Network, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._kinds: dict[str, Callable[..., Any]] = {
+            "http": partial(_Connection, network),
+            "https": partial(_SecureConnection, network),
+        }
+
+    def _new_pool(
+        self, scheme: str, host: str, port: int, request_context: dict[str, Any] | None = None
+    ) -> HTTPConnectionPool:
+        pool = super()._new_pool(scheme, host, port, request_context)
+        pool.ConnectionCls = self._kinds[scheme]  # type: ignore[assignment]
+        return pool
+
+
+class _Connection(HTTPConnection):
+    _is_verified_later = False
+
+    def __init__(self, network: Network, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._network = network
+        self.response_class = partial(_Response, network.patience)  # type: ignore[assignment]
+        self._pace = Pace(network.patience)
+
+    def request(self, *arguments: Any, **settings: Any) -> None:
+        """Send a request; its body is given up where the other side takes it too slowly."""
+        self._pace = Pace(self._network.patience)
+        super().request(*arguments, **settings)
+
+    def send(self, data: Any) -> None:
+        """Send a part of a request."""
+        if self.sock is None:
+            self.connect()
+        started = self._pace.now()
+        super().send(data)
+        self._pace.note(started, len(data))
+
+    def _new_conn(self) -> socket.socket:
+        """Connect; urllib3's own method of this name looks the host up each time."""
+        try:
+            made = self._network.addresses.connect(
+                self._dns_host, self.port, self.timeout, verified=self._is_verified_later
+            )
+        except UnicodeError as error:
+            raise LocationParseError(f"'{self.host}', which cannot be the name of a host") from error
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, f"Connection to {self.host} timed out") from error
+        except OSError as error:
+            raise NewConnectionError(self, f"Failed to establish a new connection: {error}") from error
+        for option in self.socket_options or ():
+            made.setsockopt(*option)
+        return made
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    _is_verified_later = True
+
+    def connect(self) -> None:
+        self.ssl_context = self._network.trust.context()
+        super().connect()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer that does not take for ever, and whose head is bounded as a whole."""
+
+    def __init__(self, patience: Patience, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._stream = _Stream(self.fp.detach(), patience)
+        self.fp = io.BufferedReader(self._stream)
+
+    def begin(self) -> None:
+        """Read the head; any number of interim answers may come before it."""
+        self._stream.left = _MAX_HEAD
+        super().begin()
+        self._stream.left = None
+
+    def _read_and_discard_trailer(self) -> None:
+        self._stream.left = _MAX_HEAD
+        super()._read_and_discard_trailer()  # type: ignore[misc]
+        self._stream.left = None
+
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:
+            raise ValueError("a chunk of less than nothing")  # which http.client takes for a broken answer
+        return size
+
+
+class _Stream(io.RawIOBase):
+    """What comes from a connection; `left` bounds the bytes."""
+
+    def __init__(self, raw: io.RawIOBase, patience: Patience) -> None:
+        self.left: int | None = None
+        self._raw = raw
+        self._pace = Pace(patience)
+        self._begun = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        started = self._pace.now()
+        size = self._raw.readinto(buffer)
+        # How long the other side may take to begin is bounded by the connection's timeout.
+        if self._begun:
+            self._pace.note(started, size or 0)
+        self._begun = True
+        if self.left is not None:
+            self.left -= size or 0
+            if self.left < 0:
+                raise OSError(f"the answer's headers are longer than {_MAX_HEAD} bytes")
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()

@@ -1,0 +1,198 @@
+"""Stages, built step by step."""
+
+import logging
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from support.handmade import make_image, push
+from support.registry import Registry
+from support.site import Site, members, text_in
+from yadokari_builder.errors import BuilderError, ContextError, RunError
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was said, without times and sizes."""
+    return [re.sub(r"[0-9.]+s\b|[0-9.]+ k?B", "…", message) for message in caplog.messages]
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_heard(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+def test_each_step_that_changes_files_has_a_layer(site: Site) -> None:
+    built = site.build(
+        "FROM busybox\nRUN echo hello > /greeting\nENV A=b\nRUN true\nWORKDIR /w\nCOPY Dockerfile .\n"
+    )
+    assert built.names == [["greeting"], None, None, ["w"], ["w", "w/Dockerfile"]]
+    assert site.progress.done == site.progress.total == 6
+
+
+def test_steps_see_what_those_before_them_did(site: Site) -> None:
+    built = site.build(
+        "FROM busybox\nENV A=b\nRUN echo $A > /a\n"
+        "COPY <<two /two\n2\ntwo\nRUN cat /a /two > /all && rm /two\n"
+    )
+    assert built.names[-1] == [".wh.two", "all"]
+    assert text_in(built.made[-1].file, "all") == "b\n2\n"
+
+
+def test_layers_are_told_of_in_their_order_as_they_are_made(site: Site) -> None:
+    built = site.build("FROM busybox AS a\nRUN echo a > /a\nFROM a\nRUN echo b > /b\nRUN echo c > /c\n")
+    assert [sorted(members(layer.file)) for layer in built.made] == [["a"], ["b"], ["c"]]
+
+
+def test_a_stage_whose_layers_nobody_wants_has_none(site: Site) -> None:
+    built = site.build("FROM busybox AS a\nRUN echo a > /a\nFROM scratch\nCOPY --from=a /a /copied\n")
+    assert [step.layer for step in built.finished[0]] == [None]
+    assert [sorted(members(layer.file)) for layer in built.made] == [["copied"]]
+
+
+def test_a_stages_steps_can_have_one_layer_together(site: Site) -> None:
+    built = site.build(
+        "FROM busybox AS a\nRUN echo a > /a\nRUN echo b > /b\nENV A=b\n"
+        "FROM a\nCOPY Dockerfile /\nRUN rm /a\nENV B=c\n",
+        single_snapshot=True,
+    )
+    assert [bool(step.layer) for step in built.finished[0]] == [False, True, False]
+    assert [sorted(members(layer.file)) for layer in built.made] == [["a", "b"], [".wh.a", "Dockerfile"]]
+    assert built.names == [None, [".wh.a", "Dockerfile"], None]
+
+
+def test_a_stage_of_one_layer_that_copies_into_scratch_has_it(site: Site) -> None:
+    built = site.build("FROM scratch\nCOPY Dockerfile /\n", single_snapshot=True)
+    assert built.names == [["Dockerfile"]]
+
+
+def test_stages_that_start_from_one_do_not_see_each_other(site: Site) -> None:
+    built = site.build(
+        "FROM busybox AS base\nRUN echo base > /file\n"
+        "FROM base AS a\nRUN echo a >> /file\n"
+        "FROM base AS b\nRUN echo b >> /file\n"
+        "FROM scratch\nCOPY --from=base /file /0\nCOPY --from=a /file /1\nCOPY --from=b /file /2\n"
+    )
+    assert [text_in(layer.file, str(n)) for n, layer in enumerate(built.made)] == [
+        "base\n",
+        "base\na\n",
+        "base\nb\n",
+    ]
+
+
+def test_nothing_is_left_of_stages_that_no_later_one_needs(site: Site) -> None:
+    site.build(
+        "FROM busybox AS a\nRUN echo a > /a\nFROM busybox AS b\nCOPY --from=a /a /\n"
+        "FROM b AS c\nRUN echo c > /c\nFROM scratch\nCOPY --from=c /c /\n"
+    )
+    left = [path.name for path in (site.root / "yadokari/work/stages").iterdir()]
+    assert left == ["2"], "those that the last stage reads are left to the container's end"
+    assert sorted(path.name for path in site.root.iterdir()) == ["c", "yadokari"]
+
+
+def test_a_stage_that_the_target_does_not_need_is_not_built(site: Site) -> None:
+    built = site.build("FROM busybox AS a\nRUN exit 1\nFROM scratch\nCOPY Dockerfile /\n")
+    assert list(built.finished) == [1]
+
+
+def test_nothing_of_a_base_is_unpacked_where_no_step_needs_it(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.build("FROM busybox\nENV A=b\n")
+    assert not (site.root / "bin").exists()
+    assert told(caplog)[-4:] == ["STEP 1/2 FROM busybox", "  done in …", "STEP 2/2 ENV A=b", "  done in …"]
+
+
+def test_names_alone_are_unpacked_where_they_are_enough(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    built = site.build("FROM busybox\nCOPY --chown=root Dockerfile /tmp/\n")
+    assert (site.root / "bin/busybox").stat().st_size == 0
+    assert (site.root / "etc/passwd").stat().st_size > 0
+    assert built.names == [["tmp", "tmp/Dockerfile"]]
+    assert "  done in …: the names in 1 layer unpacked" in told(caplog)
+
+
+def test_a_base_whose_accounts_are_behind_a_link_is_unpacked_whole_after_all(
+    site: Site, registry: Registry, name: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    base = f"{registry.host}/{name}"
+    Site(tmp_path / "base", site.registry).session(
+        "FROM busybox\nRUN echo me:x:7:8::/: > /usr/accounts && ln -sf ../usr/accounts /etc/passwd\n",
+        destinations=(base,),
+    ).run()
+    caplog.clear()
+
+    built = site.build(f"FROM {base}\nWORKDIR /w\nCOPY --chown=me Dockerfile .\n")
+
+    assert "a copied link leads to the base's accounts, so all of its content is needed: again" in told(
+        caplog
+    )
+    file = built.layers[-1]["w/Dockerfile"] if built.layers[-1] else pytest.fail("there is no layer")
+    assert (file.uid, file.gid) == (7, 8)
+    assert site.progress.done == site.progress.total == 3
+    assert [sorted(members(step.layer.file)) for step in built.finished[0] if step.layer] == [
+        ["w"],
+        ["w", "w/Dockerfile"],
+    ]
+
+
+def test_a_step_that_fails_is_blamed_and_not_counted(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(RunError, match="exit code: 7") as caught:
+        site.build("FROM busybox\nRUN echo a > /a\n\nRUN printf 'last words'; exit 7\nRUN true\n")
+    assert (caught.value.file, caught.value.line, caught.value.log_tail) == ("Dockerfile", 4, "last words")
+    assert (site.progress.done, site.progress.total) == (2, 4)
+    assert told(caplog)[-2:] == ["STEP 3/4 RUN printf 'last words'; exit 7", "last words"]
+
+
+def test_a_step_that_misses_a_file_is_blamed(site: Site) -> None:
+    with pytest.raises(ContextError, match='"/missing": not found') as caught:
+        site.build("FROM scratch\nCOPY missing /\n")
+    assert caught.value.line == 2
+
+
+def test_a_base_that_is_not_what_it_says_is_blamed_on_its_line(
+    site: Site, registry: Registry, name: str, tmp_path: Path
+) -> None:
+    made = make_image(tmp_path / "made", {"a": b"1"})
+    push(made, f"{registry.host}/{name}")
+    hex_digest = made.layers[0].layer.descriptor.digest.hex
+    (blob,) = registry.storage.glob(f"**/blobs/sha256/*/{hex_digest}/data")
+    blob.write_bytes(bytes(blob.stat().st_size))
+    with pytest.raises(BuilderError, match=f"{hex_digest} is wrong") as caught:
+        site.build(f"# a comment\nFROM {registry.host}/{name}\nRUN true\n")
+    assert caught.value.line == 2
+
+
+def test_a_layer_that_cannot_be_packed_is_blamed_on_its_step(site: Site) -> None:
+    with pytest.raises(BuilderError, match=r"work/layers/.*: No such file or directory") as caught:
+        site.build("FROM busybox\nRUN echo a > /a && rm -r /yadokari/work/layers\nRUN true\n")
+    assert caught.value.line == 2
+
+
+def test_a_large_layer_is_packed_while_the_next_step_runs(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.context.mkdir()
+    (site.context / "large").write_bytes(os.urandom(4_000_000))
+    built = site.build("FROM busybox\nCOPY large /\nRUN rm /large\nENV A=b\n")
+    assert built.names == [["large"], [".wh.large"], None]
+    assert built.layers[0]
+    assert built.layers[0]["large"].size == 4_000_000
+    messages = [re.sub(r"[0-9.]+ MB", "…", message) for message in told(caplog)]
+    assert "  done in …: its layer is packed meanwhile" in messages
+    assert "  STEP 2/4: layer of …" in messages
+
+
+def test_what_goes_wrong_with_a_layer_beside_the_build_is_blamed_on_its_step(site: Site) -> None:
+    site.context.mkdir()
+    (site.context / "large").write_bytes(os.urandom(4_000_000))
+    with pytest.raises(BuilderError, match=r"work/layers/.*: No such file or directory") as caught:
+        site.build("FROM busybox\nRUN rm -r /yadokari/work/layers\nCOPY large /\nRUN true\nRUN true\n")
+    assert caught.value.line == 3
+
+
+def test_the_first_run_of_an_image_from_scratch_sees_what_was_copied(site: Site) -> None:
+    built = site.build(
+        "FROM busybox AS tools\nFROM scratch\nCOPY --from=tools /bin/busybox /bin/sh\nRUN echo a > /a\n"
+    )
+    assert built.names == [["bin", "bin/sh"], ["a"]]

@@ -1,0 +1,38 @@
+"""What several folders of tests build with."""
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.executor import Executor
+from support.registry import Registry, running_registry
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry that lets anybody in; tests keep apart by their repositories' names."""
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture
+def name(request: pytest.FixtureRequest) -> str:
+    """A repository's name that no other test has."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:120]
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Executor:
+    """Runs the executor on a context and a root of the test's own."""
+    if os.geteuid() != 0:
+        pytest.skip("a build is root's")
+    return Executor(tmp_path)

@@ -1,0 +1,86 @@
+import base64
+import json
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.errors import UsageError
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.credentials.environment import read_keychains
+
+
+def config(**users: str) -> str:
+    auths = {
+        host.replace("_", "."): {"auth": base64.b64encode(f"{user}:secret".encode()).decode()}
+        for host, user in users.items()
+    }
+    return json.dumps({"auths": auths})
+
+
+def user_for(environment: dict[str, str], registry: str) -> str | None:
+    found = read_keychains(environment).pull.find(Repository(registry, "team/app"))
+    return found.username if found else None
+
+
+def test_credentials_of_several_variables_are_merged_and_the_first_counts() -> None:
+    environment = {
+        "DOCKER_CONFIG": "/nowhere",
+        "DOCKER_AUTH_CONFIG_10": config(a_example="tenth", c_example="tenth"),
+        "DOCKER_AUTH_CONFIG_2": config(a_example="second", b_example="second"),
+        "DOCKER_AUTH_CONFIG": config(a_example="first"),
+    }
+    assert [user_for(environment, f"{name}.example") for name in "abc"] == ["first", "second", "tenth"]
+
+
+def test_a_config_file_is_read_as_kaniko_reads_it(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(config(a_example="file", b_example="file"))
+    environment = {"DOCKER_CONFIG": str(tmp_path), "DOCKER_AUTH_CONFIG": config(a_example="variable")}
+    assert user_for(environment, "a.example") == "variable"
+    assert user_for(environment, "b.example") == "file"
+
+
+def test_credentials_that_are_no_json_are_named_and_not_shown() -> None:
+    with pytest.raises(UsageError, match="DOCKER_AUTH_CONFIG") as caught:
+        read_keychains({"DOCKER_AUTH_CONFIG": "hunter2", "DOCKER_CONFIG": "/nowhere"})
+    assert "hunter2" not in str(caught.value)
+
+
+def users_for(environment: dict[str, str]) -> tuple[str, str]:
+    """Tell who pulls and who pushes `a.example/team/app`."""
+    keychains = read_keychains({"DOCKER_CONFIG": "/nowhere", **environment})
+    found = [chain.find(Repository("a.example", "team/app")) for chain in (keychains.pull, keychains.push)]
+    pull, push = (credential.username if credential else "nobody" for credential in found)
+    return pull, push
+
+
+def test_credentials_belong_to_a_purpose() -> None:
+    pulling = {"DOCKER_AUTH_CONFIG_PULL_1": config(a_example="reader")}
+    pushing = {"DOCKER_AUTH_CONFIG_PUSH_1": config(a_example="writer")}
+    assert users_for(pulling) == ("reader", "nobody")
+    assert users_for(pushing) == ("nobody", "writer")
+    assert users_for({**pulling, **pushing}) == ("reader", "writer")
+
+
+def test_those_of_a_purpose_come_before_those_for_both_however_well_these_fit() -> None:
+    both = json.loads(config(a_example="both"))
+    both["auths"]["a.example/team/app"] = both["auths"].pop("a.example")
+    environment = {
+        "DOCKER_AUTH_CONFIG": json.dumps(both),
+        "DOCKER_AUTH_CONFIG_PUSH": config(a_example="writer"),
+    }
+    assert users_for(environment) == ("both", "writer")
+
+
+def test_several_of_one_purpose_are_merged() -> None:
+    environment = {
+        "DOCKER_AUTH_CONFIG_PULL_2": config(a_example="second"),
+        "DOCKER_AUTH_CONFIG_PULL_10": config(a_example="tenth"),
+    }
+    assert users_for(environment) == ("second", "nobody")
+
+
+def test_a_variable_that_looks_like_credentials_and_is_not_read_is_named(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert users_for({"DOCKER_AUTH_CONFIG_PUSH_X": config(a_example="writer")}) == ("nobody", "nobody")
+    assert "DOCKER_AUTH_CONFIG_PUSH_X is not read" in caplog.text

@@ -1,0 +1,189 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+# Forks a process at a time that does, over and over, what an exception can get lost in or must not leave half
+# done; asks it to end at a random moment; prints how it ended.
+MOMENTS = """
+import collections, contextlib, json, logging, os, random, signal, socket, sys, threading, time, weakref
+from pathlib import Path
+from yadokari_builder.run import reaper
+from yadokari_builder.run.cancellation import Cancellation
+from yadokari_builder.run.process import ProcessUser, run_step
+
+root, count, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
+random.seed(seed)
+sys.unraisablehook = lambda lost: None
+logging.basicConfig(stream=open(os.devnull, "w"))
+
+class Dying:
+    def __del__(self):
+        for _ in range(100): str(_)
+
+def forget():
+    kept = Dying()
+    weakref.finalize(kept, str)
+    reference = weakref.ref(kept, lambda _: [str(n) for n in range(100)])
+    del kept
+    for _ in range(100): str(_)
+
+def threads():
+    lock, done = threading.Lock(), threading.Event()
+    thread = threading.Thread(target=lambda: (time.sleep(0.002), done.set()))
+    thread.start()
+    done.wait()
+    thread.join()
+
+def log():
+    for number in range(20):
+        logging.warning("line %d", number)
+
+def hang():
+    here, there = socket.socketpair()
+    with here, there:
+        here.recv(1)
+
+def step():
+    run_step(["/bin/sh", "-c", "sleep 100 & sleep 100"], root=root, env={"PATH": "/bin"}, cwd="/",
+             user=ProcessUser(), stdin=0, output=lambda data: None)
+
+def work(kind):
+    while True:
+        {"del": forget, "log": log, "threads": threads, "hang": hang, "step": step}[kind]()
+
+def child(kind, ready, cleaned):
+    cancellation = Cancellation(lambda: os._exit(98))
+    code = 1
+    try:
+        with cancellation:
+            os.write(ready, b"r")
+            try:
+                with contextlib.ExitStack() as stack:
+                    stack.callback(lambda: (time.sleep(0.05), os.write(cleaned, b"a")))
+                    work(kind)
+            finally:
+                time.sleep(0.05)
+                os.write(cleaned, b"b")
+    except KeyboardInterrupt:
+        cancellation.end()
+        os.write(cleaned, b"c")
+        code = 143
+    left = reaper.children()
+    os._exit(code if not left else 99)
+
+def trial(kind):
+    ready, telling = os.pipe()
+    cleaned, cleaning = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        reaper.adopt_orphans()
+        child(kind, telling, cleaning)
+    os.close(telling)
+    os.close(cleaning)
+    os.read(ready, 1)
+    time.sleep(random.random() * 0.04)
+    begin = time.monotonic()
+    os.kill(pid, signal.SIGTERM)
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    took = time.monotonic() - begin
+    text = os.read(cleaned, 99).decode()
+    os.close(ready)
+    os.close(cleaned)
+    # A process that a step starts just then is not told, and has the step's whole grace.
+    return [code, text, took < 8]
+
+kinds = sys.argv[4].split()
+print(json.dumps(collections.Counter(json.dumps(trial(kinds[n % len(kinds)])) for n in range(count))))
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+def test_a_cancellation_at_any_moment_ends_the_build_and_lets_it_clean_up(root: Path) -> None:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", MOMENTS, str(root), "75", str(seed), "del log threads hang step"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT,
+        )
+        for seed in range(4)
+    ]  # fmt: skip
+    for process in processes:
+        shown, problems = process.communicate()
+        assert problems == ""
+        assert json.loads(shown) == {json.dumps([143, "abc", True]): 75}
+
+
+RUNNING = """
+import logging, os, sys
+from pathlib import Path
+from yadokari_builder.run import reaper
+from yadokari_builder.run.cancellation import Cancellation
+from yadokari_builder.run.process import ProcessUser, run_step
+
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+reaper.adopt_orphans()
+cancellation = Cancellation(lambda: os._exit(98))
+try:
+    with cancellation:
+        run_step(["/bin/sh", "-c", sys.argv[2]], root=Path(sys.argv[1]), env={"PATH": "/bin"}, cwd="/",
+                 user=ProcessUser(), stdin=0, output=lambda data: print(data.decode(), end="", flush=True))
+except KeyboardInterrupt:
+    cancellation.end()
+    print("cancelled")
+"""
+
+
+def running(root: Path, script: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", RUNNING, str(root), script], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_of_the_step_itself_is_no_cancellation(root: Path, number: signal.Signals) -> None:
+    # Without its own process namespace, the executor is the parent of the step's shell.
+    text, _ = running(root, f"kill -{number} $PPID; sleep 0.3; echo over").communicate(timeout=20)
+    first, *rest = text.splitlines()
+    assert first.startswith(f"{number.name} sent by process ")
+    assert rest == ["over"]
+
+
+def test_a_signal_of_the_parent_is_one(root: Path) -> None:
+    with running(root, "echo begun; sleep 100; echo over") as executor:
+        assert executor.stdout
+        assert executor.stdout.readline() == "begun\n"
+        executor.send_signal(signal.SIGTERM)
+        assert executor.stdout.read() == "cancelled\n"
+
+
+def test_steps_get_the_signals_that_the_executor_keeps_from_itself(root: Path) -> None:
+    script = 'for n in TERM INT; do sh -c "kill -$n \\$\\$; echo not killed"; echo $?; done 2>/dev/null'
+    assert running(root, script).communicate(timeout=20)[0].split() == ["143", "130"]
+
+
+STUCK = """
+import os, sys, threading
+from yadokari_builder.run.cancellation import Cancellation
+with Cancellation(lambda: os._exit(143), patience=0.3):
+    try:
+        print("begun", flush=True)
+        threading.Event().wait()
+    finally:
+        threading.Event().wait()
+"""
+
+
+def test_a_build_that_does_not_end_by_itself_is_abandoned() -> None:
+    command = [sys.executable, "-c", STUCK]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as stuck:
+        assert stuck.stdout
+        assert stuck.stdout.readline() == "begun\n"
+        stuck.terminate()
+        assert stuck.wait(timeout=10) == 143

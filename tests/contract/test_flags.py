@@ -1,0 +1,25 @@
+from collections import Counter
+from dataclasses import fields
+
+from yadokari_contract.flags import FLAGS, KANIKO_ONLY
+from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
+
+
+def test_every_field_has_one_flag_but_that_of_the_flags_without_one() -> None:
+    filled = [flag.field for flag in FLAGS if flag.field]
+    assert sorted([*filled, "accepted"]) == sorted(field.name for field in fields(BuildSpec))
+
+
+def test_no_name_stands_for_two_flags() -> None:
+    names = [name for flag in FLAGS for name in (flag.name, flag.short, flag.alias) if name]
+    assert [name for name, count in Counter(names).items() if count > 1] == []
+    assert KANIKO_ONLY.isdisjoint(names)
+
+
+def test_every_default_that_is_chosen_from_a_few_is_one_of_them() -> None:
+    chosen = {flag.field: flag.choices for flag in FLAGS if flag.choices and flag.field}
+    assert all(getattr(BuildSpec(), field) in choices for field, choices in chosen.items())
+
+
+def test_the_default_level_is_none_of_the_levels() -> None:
+    assert all(DEFAULT_LEVEL not in levels for levels in COMPRESSION_LEVELS.values())

@@ -1,0 +1,49 @@
+import pytest
+
+from support.pages import read_table, spans
+from yadokari_contract.flags import FLAGS, Flag, Kind
+from yadokari_contract.reasons import SUCCESS, Reason
+from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec
+
+_REPEATED = {Kind.LIST, Kind.PAIRS, Kind.OPTIONAL_PAIRS}
+
+
+def documented() -> dict[str, tuple[list[str], str]]:
+    """By its name, every flag's names and what its values are."""
+    rows = read_table("executor.md", "Flags").rows
+    return {spans(names)[0]: (spans(names), values) for names, values, _ in rows}
+
+
+def ranges(flag: Flag) -> str:
+    """The values of a flag that takes some only."""
+    if flag.field == "compression_level":
+        return ", ".join(
+            f"`{name}` {levels[0]} to {levels[-1]}" for name, levels in COMPRESSION_LEVELS.items()
+        )
+    return ", ".join(f"`{choice}`" for choice in flag.choices)
+
+
+def test_the_flags_are_those_of_the_page() -> None:
+    assert list(documented()) == [f"--{flag.name}" for flag in FLAGS]
+
+
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
+def test_a_flags_names_and_values_are_those_of_the_page(flag: Flag) -> None:
+    names, text = documented()[f"--{flag.name}"]
+    short = [f"-{flag.short}"] if flag.short else []
+    alias = [f"--{flag.alias}"] if flag.alias else []
+    assert names == [f"--{flag.name}", *short, *alias]
+    values, *notes = text.split("; ")
+    assert (values == "") == (flag.kind is Kind.SWITCH)
+    assert ranges(flag) in ("", values)
+    default = getattr(BuildSpec(), flag.field) if flag.field else None
+    shown = [f"default `{default}`"] if default and isinstance(default, str | int) else []
+    assert notes == shown + (["repeatable"] if flag.kind in _REPEATED else [])
+
+
+def test_the_reasons_are_those_of_the_page() -> None:
+    success, *rows = read_table("executor.md", "Exit codes and reasons").rows
+    assert success == (str(SUCCESS), "", "done", "", "")
+    assert [(code, reason, retry, actor) for code, reason, _, retry, actor in rows] == [
+        (str(reason.exit_code), f"`{reason}`", reason.retry.value, reason.actor.value) for reason in Reason
+    ]

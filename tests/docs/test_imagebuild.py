@@ -1,0 +1,139 @@
+import re
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any
+
+import pytest
+import yaml
+
+from support.pages import DOCS, read_table, spans
+from yadokari_api.keys import ANNOTATION_REBUILD
+from yadokari_api.reasons import StateReason
+from yadokari_api.spec import PodRetention
+from yadokari_contract.reasons import Reason
+from yadokari_operator.crd import crd
+from yadokari_operator.reconcile.run import MAX_RETRIES
+from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
+
+Schema = dict[str, Any]
+
+
+def schemas(part: str) -> dict[str, Schema]:
+    """By its path, such as destinations[].image, every field of the spec or the status."""
+    resource = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return dict(_below("", resource["properties"][part]))
+
+
+def _below(path: str, schema: Schema) -> Iterator[tuple[str, Schema]]:
+    for name, field in schema.get("properties", {}).items():
+        yield f"{path}{name}", field
+        yield from _below(f"{path}{name}.", field)
+        yield from _below(f"{path}{name}[].", field.get("items", {}))
+
+
+def rows(heading: str) -> dict[str, tuple[str, ...]]:
+    """By each field that it is about, the other cells of a row."""
+    return {
+        field: tuple(cells)
+        for names, *cells in read_table("imagebuild.md", heading).rows
+        for field in spans(names)
+    }
+
+
+def holder(field: str) -> str:
+    """The field that another one is a part of; none for one at the top."""
+    return field.rpartition(".")[0].removesuffix("[]")
+
+
+def bounds(schema: Schema) -> str:
+    """How many or how much a field may hold; names and references have a form instead."""
+    rules = [rule["rule"] for rule in schema.get("x-kubernetes-validations", [])]
+    for rule in rules:
+        if limits := re.findall(r"duration\('(\w+)'\)", rule):
+            return " to ".join(f"`{limit}`" for limit in limits)
+    if "maximum" in schema:
+        return f"{schema['minimum']} to {schema['maximum']}"
+    for kind, unit in (("Items", ""), ("Properties", ""), ("Length", " characters")):
+        if f"max{kind}" in schema and not any(rule.startswith("self.matches") for rule in rules):
+            least, most = schema.get(f"min{kind}"), schema[f"max{kind}"]
+            return (f"{least} to {most}" if least else f"up to {most}") + unit
+    return ""
+
+
+class Asked(Mapping[str, str]):
+    """An environment without variables that remembers which it was asked for."""
+
+    def __init__(self) -> None:
+        self.names: set[str] = set()
+
+    def __getitem__(self, name: str) -> str:
+        self.names.add(name)
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+SPEC, STATUS = schemas("spec"), schemas("status")
+
+
+@pytest.mark.parametrize(("fields", "heading"), [(SPEC, "Spec"), (STATUS, "Status")], ids=["spec", "status"])
+def test_every_field_has_a_row_or_is_named_in_the_row_of_the_field_that_holds_it(
+    fields: dict[str, Schema], heading: str
+) -> None:
+    documented = rows(heading)
+    assert documented.keys() - fields.keys() == set()
+    for field in fields.keys() - set(map(holder, fields)):
+        meaning = documented.get(holder(field), ("",))[0]
+        assert field in documented or field.rpartition(".")[2] in spans(meaning), field
+
+
+@pytest.mark.parametrize("field", rows("Spec"))
+def test_bounds_and_defaults_are_those_of_the_page(field: str) -> None:
+    _, documented_bounds, default = rows("Spec")[field]
+    assert documented_bounds == bounds(SPEC[field])
+    if "default" in SPEC[field]:
+        assert list(map(yaml.safe_load, spans(default))) == [SPEC[field]["default"]]
+
+
+def test_the_phases_are_those_of_the_page() -> None:
+    assert spans(rows("Status")["phase"][0]) == STATUS["phase"]["enum"]
+
+
+@pytest.mark.parametrize("reasons", [Reason, StateReason])
+def test_every_reason_is_on_the_page(reasons: type[StrEnum]) -> None:
+    assert set(reasons) - rows("Reasons").keys() == set()
+
+
+def test_what_starts_a_build_is_what_the_page_names() -> None:
+    assert ANNOTATION_REBUILD in (DOCS / "imagebuild.md").read_text()
+
+
+def test_how_long_pods_are_kept_is_what_the_page_says() -> None:
+    kept, documented = PodRetention(), rows("Spec")
+    assert spans(documented["podRetention.succeeded"][2]) == [kept.succeeded]
+    assert spans(documented["podRetention.failed"][2]) == [kept.failed]
+
+
+def test_a_build_is_tried_again_as_often_as_the_page_says() -> None:
+    assert rows("Reasons")["PushFailed"][1].startswith(f"{MAX_RETRIES} more attempts")
+
+
+def test_the_settings_are_those_of_the_page() -> None:
+    asked = Asked()
+    settings = Settings.from_environment(asked)
+    documented = rows("Settings of the operator")
+    assert documented.keys() == asked.names
+    for variable, (_, default) in documented.items():
+        value = getattr(settings, variable.removeprefix("YADOKARI_").lower())
+        assert spans(default) == ([value] if value else []), variable
+
+
+@pytest.mark.parametrize(
+    ("variable", "choices"), [("YADOKARI_LOG_LEVEL", LOG_LEVELS), ("YADOKARI_LOG_FORMAT", LOG_FORMATS)]
+)
+def test_the_choices_of_a_setting_are_those_of_the_page(variable: str, choices: tuple[str, ...]) -> None:
+    assert spans(rows("Settings of the operator")[variable][0]) == list(choices)
