@@ -15,7 +15,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 
 from support.folders import remove_tree
-from support.hostile import ARCHIVES, END, extended, header
+from support.hostile_archives import ARCHIVES, END, extended, header
 from support.trees import describe
 from yadokari_builder.errors import ContextError
 
