@@ -111,7 +111,7 @@ def _parse_trigger(expression: str, location: Location) -> Instruction:
         raise _error(error.message, origin) from None
     if len(nodes) != 1:
         raise _error("onbuild trigger should be a single expression", origin)
-    node = replace(nodes[0], origin=replace(nodes[0].origin, location=location))
+    node = replace(nodes[0], origin=replace(nodes[0].origin, location=location, lines=()))
     instruction = read_instruction(node)
     if isinstance(instruction, From | Onbuild | Maintainer):
         raise _error(f"{node.keyword.upper()} isn't allowed as an ONBUILD trigger", origin)
