@@ -173,7 +173,8 @@ def test_a_step_that_misses_a_file_is_blamed(site: Site) -> None:
 def test_a_base_that_is_not_what_it_says_is_blamed_on_its_line(
     site: Site, registry: Registry, name: str, tmp_path: Path
 ) -> None:
-    made = make_image(tmp_path / "made", {"a": b"1"})
+    # A registry keeps a blob once for all: this one is of this test alone.
+    made = make_image(tmp_path / "made", {"a": os.urandom(1000)})
     push(made, f"{registry.host}/{name}")
     hex_digest = made.layers[0].layer.descriptor.digest.hex
     (blob,) = registry.storage.glob(f"**/blobs/sha256/*/{hex_digest}/data")
