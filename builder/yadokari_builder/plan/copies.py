@@ -12,8 +12,7 @@ from yadokari_builder.dockerfile.gitref import GitRef, git_source, with_checksum
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Add, Copy
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.urls import is_url
-from yadokari_builder.dockerfile.weburl import check_url
+from yadokari_builder.dockerfile.urls import check_url, is_url
 from yadokari_builder.plan.steps import (
     Copied,
     CopyAction,
