@@ -1,18 +1,30 @@
 """What holds for every test, and fixtures that several folders of tests use."""
 
 import os
+import re
 from collections.abc import Generator
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["support.cluster"]
 
+_NEEDS_A_MACHINE = re.compile(r"pytest\.mark\.(pod|cluster)\b")
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that need a whole machine in one process, one after the other, beside all the others."""
-    for item in items:
-        if item.get_closest_marker("pod") or item.get_closest_marker("cluster"):
-            item.add_marker(pytest.mark.xdist_group("machine"))
+
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Runs tests side by side, but those of files that need a whole machine in one process, in order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = self.config.rootpath / nodeid.partition("::")[0]
+        return "machine" if _NEEDS_A_MACHINE.search(path.read_text()) else nodeid
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling:
+    """Schedule by what a test needs; names do not tell, and xdist's groups get lost with pytest 9."""
+    return Scheduling(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 
 from kubernetes.config import ConfigException
 
-from yadokari_operator.cluster import Cluster
+from yadokari_operator.cluster.api import Api
+from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.settings import Settings, SettingsError
 
@@ -45,7 +46,7 @@ def main() -> int:
     """Run until stopped; tells the exit status."""
     try:
         settings = Settings.from_environment(os.environ)
-        cluster = Cluster.connect()
+        cluster = Cluster(Api.connect())
     except SettingsError as error:
         print(f"yadokari operator: {error}", file=sys.stderr)  # noqa: T201
         return 2

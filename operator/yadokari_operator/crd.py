@@ -1,4 +1,4 @@
-"""Print the CustomResourceDefinition of ImageBuild, generated from the models.
+"""Print the CustomResourceDefinition of ImageBuild, generated from the API's classes.
 
 python -m yadokari_operator.crd > manifests/crd/imagebuilds.yaml
 """
@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
-from yadokari_operator.models.build import GROUP, KIND, PLURAL, VERSION
-from yadokari_operator.models.spec import ImageBuildSpec
-from yadokari_operator.models.status import Status
+from yadokari_api.keys import GROUP, KIND, PLURAL, VERSION
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_api.status import status_schema
 
 Schema = dict[str, Any]
 
@@ -71,15 +70,14 @@ def _resource() -> Schema:
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": _of(ImageBuildSpec),
+            "spec": _structural(ImageBuildSpec.model_json_schema(by_alias=True)),
             # kstatus takes a resource whose status was never written for current without this.
-            "status": _of(Status) | {"default": {"observedGeneration": -1}},
+            "status": _structural(status_schema()) | {"default": {"observedGeneration": -1}},
         },
     }
 
 
-def _of(model: type[BaseModel]) -> Schema:
-    schema = model.model_json_schema(by_alias=True)
+def _structural(schema: Schema) -> Schema:
     return structural(schema, schema.get("$defs", {}))
 
 
@@ -107,7 +105,16 @@ def structural(schema: Mapping[str, Any], definitions: Mapping[str, Schema]) -> 
 _KEPT = frozenset(
     {
         *("type", "description", "default", "enum", "format", "pattern", "required"),
-        *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
+        *(
+            "minLength",
+            "maxLength",
+            "minItems",
+            "maxItems",
+            "minimum",
+            "maximum",
+            "minProperties",
+            "maxProperties",
+        ),
         *("x-kubernetes-validations", "x-kubernetes-int-or-string"),
         *("x-kubernetes-list-type", "x-kubernetes-list-map-keys"),
     }

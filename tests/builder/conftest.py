@@ -1,10 +1,13 @@
-"""Registries that several folders of tests use."""
+"""What several folders of tests build with."""
 
+import os
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from support.executor import Executor
 from support.registry import Registry, running_registry
 
 
@@ -25,3 +28,11 @@ def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registr
 def name(request: pytest.FixtureRequest) -> str:
     """A repository's name that no other test has."""
     return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:120]
+
+
+@pytest.fixture
+def executor(tmp_path: Path) -> Executor:
+    """Runs the executor on a context and a root of the test's own."""
+    if os.geteuid() != 0:
+        pytest.skip("a build is root's")
+    return Executor(tmp_path)

@@ -1,14 +1,18 @@
 import re
 from collections.abc import Iterator, Mapping
+from enum import StrEnum
 from typing import Any
 
 import pytest
 import yaml
 
-from support.pages import read_table, spans
+from support.pages import DOCS, read_table, spans
+from yadokari_api.keys import ANNOTATION_REBUILD
+from yadokari_api.reasons import StateReason
+from yadokari_api.spec import PodRetention
 from yadokari_contract.reasons import Reason
 from yadokari_operator.crd import crd
-from yadokari_operator.reconcile import MAX_RETRIES
+from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
 
 Schema = dict[str, Any]
@@ -43,11 +47,14 @@ def holder(field: str) -> str:
 
 def bounds(schema: Schema) -> str:
     """How many or how much a field may hold; names and references have a form instead."""
-    for rule in schema.get("x-kubernetes-validations", []):
-        if limits := re.findall(r"duration\('(\w+)'\)", rule["rule"]):
+    rules = [rule["rule"] for rule in schema.get("x-kubernetes-validations", [])]
+    for rule in rules:
+        if limits := re.findall(r"duration\('(\w+)'\)", rule):
             return " to ".join(f"`{limit}`" for limit in limits)
+    if "maximum" in schema:
+        return f"{schema['minimum']} to {schema['maximum']}"
     for kind, unit in (("Items", ""), ("Properties", ""), ("Length", " characters")):
-        if f"max{kind}" in schema and "pattern" not in schema:
+        if f"max{kind}" in schema and not any(rule.startswith("self.matches") for rule in rules):
             least, most = schema.get(f"min{kind}"), schema[f"max{kind}"]
             return (f"{least} to {most}" if least else f"up to {most}") + unit
     return ""
@@ -96,8 +103,19 @@ def test_the_phases_are_those_of_the_page() -> None:
     assert spans(rows("Status")["phase"][0]) == STATUS["phase"]["enum"]
 
 
-def test_every_reason_that_the_executor_gives_is_on_the_page() -> None:
-    assert set(Reason) - rows("Reasons").keys() == set()
+@pytest.mark.parametrize("reasons", [Reason, StateReason])
+def test_every_reason_is_on_the_page(reasons: type[StrEnum]) -> None:
+    assert set(reasons) - rows("Reasons").keys() == set()
+
+
+def test_what_starts_a_build_is_what_the_page_names() -> None:
+    assert ANNOTATION_REBUILD in (DOCS / "imagebuild.md").read_text()
+
+
+def test_how_long_pods_are_kept_is_what_the_page_says() -> None:
+    kept, documented = PodRetention(), rows("Spec")
+    assert spans(documented["podRetention.succeeded"][2]) == [kept.succeeded]
+    assert spans(documented["podRetention.failed"][2]) == [kept.failed]
 
 
 def test_a_build_is_tried_again_as_often_as_the_page_says() -> None:

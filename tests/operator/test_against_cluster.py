@@ -1,90 +1,16 @@
-"""The operator against a real cluster; a shell script stands in for the executor."""
+"""The life of a build on a real cluster; a shell script stands in for the executor."""
 
 import json
-import socket
-import subprocess
 import time
-import uuid
-from collections.abc import Iterator
-from typing import Any
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
-from support.cluster import Cluster, KubectlError
-from support.operator_process import Builds, Kubectl, OperatorProcess, install
+from support.operator_process import BUILT, DIGEST, Builds, OperatorProcess, fails, wait_until
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BuildResult, Failure, format_result
 
 pytestmark = pytest.mark.cluster
-
-DIGEST = "sha256:" + "1" * 64
-MESSAGE = "/dev/termination-log"
-
-
-def says(result: BuildResult) -> str:
-    return f"cat > {MESSAGE} <<'EOF'\n{format_result(result)}\nEOF\n"
-
-
-BUILT = says(BuildResult(digest=DIGEST))
-
-
-def fails(reason: Reason, message: str, line: int) -> str:
-    return says(BuildResult(failure=Failure(reason, message, line))) + f"exit {reason.exit_code}\n"
-
-
-@pytest.fixture(scope="module")
-def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
-    namespace = f"operator-{uuid.uuid4().hex[:8]}"
-    kubectl = Kubectl(cluster, namespace)
-    kubectl("create", "namespace", namespace)
-    kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=baseline")
-    yield kubectl
-    kubectl("delete", "namespace", namespace, "--wait=false")
-
-
-@pytest.fixture(scope="module")
-def stand_in(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image that runs its Dockerfile as a shell script."""
-    layout = f"{tmp_path_factory.mktemp('stand-in')}/oci:1"
-    script = "exec sh /yadokari/input/dockerfile/Dockerfile"
-    image = f"{cluster.registry}/test/stand-in:1"
-    for command in (
-        [
-            "skopeo",
-            "copy",
-            "--src-tls-verify=false",
-            f"docker://{cluster.registry}/library/busybox",
-            f"oci:{layout}",
-        ],
-        [
-            "umoci",
-            "config",
-            "--image",
-            layout,
-            *(f"--config.entrypoint={word}" for word in ("sh", "-c", script)),
-        ],
-        ["skopeo", "copy", "--dest-tls-verify=false", f"oci:{layout}", f"docker://{image}"],
-    ):
-        subprocess.run(command, check=True, capture_output=True)
-    return image
-
-
-@pytest.fixture(scope="module")
-def operator(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
-    folder = tmp_path_factory.mktemp("operator")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    settings = {"YADOKARI_NAMESPACE": kubectl.namespace, "YADOKARI_HEALTH_ADDRESS": f"127.0.0.1:{port}"}
-    operator = OperatorProcess(install(kubectl, folder), settings, folder / "log")
-    operator.start()
-    yield operator
-    operator.stop()
-    print(operator.log)
-
-
-@pytest.fixture
-def builds(kubectl: Kubectl, stand_in: str, operator: OperatorProcess) -> Builds:
-    return Builds(kubectl, stand_in)
 
 
 def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
@@ -127,7 +53,7 @@ def test_an_operator_killed_during_a_build_loses_nothing(builds: Builds, operato
     operator.start()
     status = builds.wait_for_phase("survivor", "Succeeded")
     assert (status["podName"], builds.pods("survivor")) == (pod, [pod])
-    assert builds.events("survivor") == [("Normal", "Building"), ("Normal", "Succeeded")]
+    assert builds.events("survivor").count(("Normal", "Succeeded")) == 1
 
 
 def test_an_operator_that_is_told_to_stop_does_so_at_once(builds: Builds, operator: OperatorProcess) -> None:
@@ -139,19 +65,64 @@ def test_an_operator_that_is_told_to_stop_does_so_at_once(builds: Builds, operat
     operator.start()
 
 
+def test_who_asks_for_it_gets_a_new_build(builds: Builds) -> None:
+    builds.apply("asked", BUILT)
+    first = builds.wait_for_phase("asked", "Succeeded")
+    builds.kubectl("annotate", "ib/asked", "yadokari.dev/rebuild-requested-at=now")
+    second = builds.wait("asked", lambda s: s["phase"] == "Succeeded" and s["podName"] != first["podName"])
+    assert second["rebuildRequestedAt"] == "now"
+
+
+def test_any_change_of_the_spec_mends_a_failure_and_the_last_success_is_kept(builds: Builds) -> None:
+    builds.apply("mended", BUILT)
+    builds.wait_for_phase("mended", "Succeeded")
+    builds.apply("mended", "trap 'exit 143' TERM; sleep 60 & wait", timeout="2s")
+    failed = builds.wait_for_phase("mended", "Failed")
+    assert failed["lastSucceeded"]["digest"] == DIGEST
+    builds.apply("mended", f"sleep 3\n{BUILT}", timeout="1m")
+    builds.wait_for_phase("mended", "Succeeded")
+
+
+def test_a_pod_is_kept_for_as_long_as_the_spec_says(builds: Builds) -> None:
+    builds.apply("brief", BUILT, podRetention={"succeeded": "3s"})
+    builds.wait_for_phase("brief", "Succeeded")
+    assert len(builds.pods("brief")) == 1
+    wait_until(lambda: builds.pods("brief") == [], seconds=6)
+    assert builds.status("brief")["phase"] == "Succeeded"
+
+
+def test_a_dockerfile_in_binary_data_reaches_the_executor(builds: Builds, tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_bytes(f"{BUILT}# \xff\xfe\n".encode("latin-1"))
+    builds.kubectl("create", "configmap", "binary", f"--from-file={tmp_path / 'Dockerfile'}")
+    assert "binaryData" in builds.kubectl.get("configmap", "binary")
+    builds.apply("binary", None, dockerfileFrom={"configMapKeyRef": {"name": "binary"}})
+    builds.wait_for_phase("binary", "Succeeded")
+
+
+def test_an_event_that_may_not_be_made_keeps_no_build_from_its_end(builds: Builds) -> None:
+    rules = builds.kubectl.get("role", "yadokari")["rules"]
+    without = [rule for rule in rules if rule["resources"] != ["events"]]
+    try:
+        builds.kubectl("patch", "role", "yadokari", "--type=merge", "-p", json.dumps({"rules": without}))
+        builds.apply("eventless", BUILT)
+        builds.wait_for_phase("eventless", "Succeeded")
+        assert builds.events("eventless") == []
+    finally:
+        builds.kubectl("patch", "role", "yadokari", "--type=merge", "-p", json.dumps({"rules": rules}))
+
+
 def test_a_changed_spec_is_built_anew_and_the_same_one_is_not(builds: Builds) -> None:
     builds.apply("changed", BUILT)
     first = builds.wait_for_phase("changed", "Succeeded")
     builds.kubectl("annotate", "ib/changed", "touched=yes")
-    builds.apply("changed", BUILT, timeout="1h", buildArgs={})
+    builds.apply("changed", BUILT, timeout="2h", buildArgs={}, podRetention={"failed": "1h"})
     builds.wait_for_phase("changed", "Succeeded")
     assert builds.pods("changed") == [first["podName"]]
 
     builds.apply("changed", BUILT, target="final")
     second = builds.wait("changed", lambda s: s["phase"] == "Succeeded" and s["podName"] != first["podName"])
-    assert builds.pods("changed") == [second["podName"]]
-    maps = [item["metadata"]["name"] for item in builds.kubectl.get("configmaps")["items"]]
-    assert [name for name in maps if name.startswith("changed-")] == [second["podName"].removesuffix("-1")]
+    wait_until(lambda: builds.pods("changed") == [second["podName"]])
+    wait_until(lambda: builds.config_maps("changed") == [])
 
 
 def test_a_spec_that_changes_during_a_build_ends_it_first(builds: Builds) -> None:
@@ -196,7 +167,7 @@ def test_a_context_reaches_the_executor(builds: Builds) -> None:
 def test_a_missing_secret_is_told_and_waited_for(builds: Builds) -> None:
     builds.apply(
         "secret",
-        f'[ "$DOCKER_AUTH_CONFIG" = \'{{"auths":{{}}}}\' ] || exit 13\n{BUILT}',
+        f'[ "$DOCKER_AUTH_CONFIG_PULL_1" = \'{{"auths":{{}}}}\' ] || exit 13\n{BUILT}',
         pullSecretRefs=[{"name": "pull"}],
     )
     assert '"pull" not found' in builds.wait_for_reason("secret", "PodPending")["message"]
@@ -227,17 +198,71 @@ def test_too_little_memory_is_told_with_the_limit(builds: Builds) -> None:
     assert "16Mi" in status["message"]
 
 
+def test_a_pod_that_no_node_takes_is_given_up_to_the_second(builds: Builds) -> None:
+    executor = {"image": builds.image, "nodeSelector": {"no": "such-node"}}
+    builds.apply("unwanted", BUILT, executor=executor, timeout="4s")
+    begin = time.monotonic()
+    message = builds.wait_for_phase("unwanted", "Failed")["message"]
+    assert 2 < time.monotonic() - begin < 7
+    assert "no node took the pod within the timeout of 4s" in message
+    wait_until(lambda: builds.pods("unwanted") == [])
+
+
+def test_a_running_pod_on_a_dead_node_is_given_up(builds: Builds) -> None:
+    node = f"dead-{builds.kubectl.namespace}"
+    builds.kubectl(
+        "create",
+        "-f",
+        "-",
+        stdin={"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "labels": {"dead": node}}},
+    )
+    try:
+        size = {"cpu": "1", "memory": "1Gi", "pods": "9", "ephemeral-storage": "9Gi"}
+        status = {"capacity": size, "allocatable": size}
+        builds.kubectl("patch", "node", node, "--subresource=status", "-p", json.dumps({"status": status}))
+        executor = {
+            "image": builds.image,
+            "nodeSelector": {"dead": node},
+            "tolerations": [{"operator": "Exists"}],
+        }
+        builds.apply("dead", BUILT, executor=executor, timeout="2s")
+        pod = builds.wait("dead", lambda s: "podName" in s)["podName"]
+        builds.kubectl("wait", f"pod/{pod}", "--for=jsonpath={.spec.nodeName}=" + node, "--timeout=20s")
+        started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        running = {
+            "phase": "Running",
+            "startTime": started,
+            "containerStatuses": [
+                {
+                    "name": "executor", "state": {"running": {"startedAt": started}},
+                    "ready": True, "restartCount": 0, "image": "x", "imageID": "x",
+                }
+            ],
+        }  # fmt: skip
+        builds.kubectl("patch", "pod", pod, "--subresource=status", "-p", json.dumps({"status": running}))
+        builds.wait_for_phase("dead", "Building")
+        begin = time.monotonic()
+        message = builds.wait_for_phase("dead", "Failed")["message"]
+        assert 25 < time.monotonic() - begin < 34
+        assert "its node does not answer" in message
+    finally:
+        builds.kubectl("delete", "node", node)
+
+
 def test_too_long_a_build_is_a_timeout(builds: Builds) -> None:
     builds.apply("slow", "trap 'exit 143' TERM; sleep 60 & wait", timeout="3s")
     builds.wait_for_phase("slow", "Failed")
     assert builds.reason("slow") == "Timeout"
 
 
-def test_a_spec_that_the_schema_lets_through_is_refused_by_the_operator(builds: Builds) -> None:
-    builds.apply("invalid", BUILT, buildArgs={"A B": "1"})
-    builds.wait_for_phase("invalid", "Failed")
-    assert builds.reason("invalid") == "InvalidSpec"
-    assert builds.pods("invalid") == []
+def test_a_pod_that_can_never_be_made_is_stalled(builds: Builds) -> None:
+    executor = {"image": builds.image, "resources": {"limits": {"example.com/gpu": "500m"}}}
+    builds.apply("impossible", BUILT, executor=executor)
+    status = builds.wait_for_phase("impossible", "Failed")
+    assert builds.reason("impossible") == "InvalidSpec"
+    assert "example.com/gpu" in status["message"]
+    builds.apply("impossible", BUILT)
+    builds.wait_for_phase("impossible", "Succeeded")
 
 
 def test_a_pod_that_breaks_a_policy_is_told_of(builds: Builds) -> None:
@@ -259,8 +284,8 @@ def test_a_pod_that_breaks_a_policy_is_told_of(builds: Builds) -> None:
 
 
 def test_what_a_build_owns_goes_with_it(builds: Builds) -> None:
-    builds.apply("gone", BUILT)
-    pod = builds.wait_for_phase("gone", "Succeeded")["podName"]
+    builds.apply("gone", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
+    pod = builds.wait_for_phase("gone", "Building")["podName"]
     builds.kubectl("delete", "ib", "gone")
     builds.kubectl("wait", "--for=delete", f"pod/{pod}", "--timeout=30s")
     builds.kubectl("wait", "--for=delete", f"configmap/{pod.removesuffix('-1')}", "--timeout=30s")
@@ -274,35 +299,7 @@ def test_an_image_build_holds_nothing_but_what_was_applied_and_its_status(builds
     assert set(metadata["annotations"]) == {"kubectl.kubernetes.io/last-applied-configuration"}
 
 
-@pytest.mark.parametrize(
-    ("change", "why"),
-    [
-        ({"dockerfile": None}, "exactly one of dockerfile and dockerfileFrom"),
-        (
-            {"dockerfileFrom": {"configMapKeyRef": {"name": "x"}}},
-            "exactly one of dockerfile and dockerfileFrom",
-        ),
-        ({"timeout": "25h"}, "between 1s and 24h"),
-        ({"timeout": "soon"}, "should match"),
-        ({"destinations": []}, "at least 1 items"),
-        ({"destinations": [{"image": "A"}]}, "should match"),
-        ({"destinations": [{"image": "a"}, {"image": "a"}]}, "Duplicate value"),
-        ({"executor": {"resources": {"limits": {"memory": "lots"}}}}, "should match"),
-        ({"colour": "red"}, "unknown field"),
-    ],
-)
-def test_the_api_server_refuses_a_wrong_spec(builds: Builds, change: dict[str, Any], why: str) -> None:
-    spec = {"dockerfile": "FROM busybox\n", "destinations": [{"image": "a"}]} | change
-    resource = {
-        "apiVersion": "yadokari.dev/v1alpha1",
-        "kind": "ImageBuild",
-        "metadata": {"name": "wrong"},
-        "spec": {key: value for key, value in spec.items() if value is not None},
-    }
-    with pytest.raises(KubectlError, match=why):
-        builds.kubectl("apply", "--dry-run=server", "-f", "-", stdin=resource)
-
-
 def test_the_operators_own_rights_were_enough(builds: Builds, operator: OperatorProcess) -> None:
-    assert "cannot" not in operator.log
+    complaints = [line for line in operator.log.splitlines() if "cannot" in line and "eventless" not in line]
+    assert complaints == []
     assert "error of the operator itself" not in operator.log

@@ -1,4 +1,4 @@
-from yadokari_operator.conditions import Condition, Truth, carried_over
+from yadokari_api.conditions import Condition, Truth, carried_over
 
 
 def condition(status: Truth, time: str, reason: str = "Reason") -> Condition:

@@ -4,8 +4,8 @@ from typing import Any
 
 import yaml
 
+from yadokari_api.status import FINISHED
 from yadokari_operator import crd
-from yadokari_operator.models.status import FINISHED
 
 MANIFEST = Path(__file__).parents[2] / "manifests/crd/imagebuilds.yaml"
 FORBIDDEN = {

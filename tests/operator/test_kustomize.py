@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from yadokari_operator.models.spec import ImageBuildSpec
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.settings import Settings
 
 # Where kubectl is not installed, it is the cluster's.

@@ -2,10 +2,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from yadokari_operator.cluster import ClusterError
+from yadokari_api.keys import Key
+from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.workers import Workers
-from yadokari_operator.models.build import Key
 
 KEY, OTHER = Key("team", "app"), Key("team", "other")
 

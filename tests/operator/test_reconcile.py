@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,33 +9,29 @@ from hypothesis import strategies as st
 
 from support import resources
 from support.resources import (
+    DIGEST,
     NOW,
     RUNNING,
     SPEC,
     ended,
     failed,
     image_build,
+    owned_config_map,
     pod_resource,
     taken_away,
     time,
     waiting,
     with_status,
 )
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.status import LastSucceeded, Status
 from yadokari_contract.reasons import Reason
-from yadokari_operator.models.build import ImageBuild
-from yadokari_operator.models.status import Status
-from yadokari_operator.pods.observed import Pod, parse_pod
-from yadokari_operator.pods.render import ConfigMapData
-from yadokari_operator.reconcile import (
-    MAX_RETRIES,
-    Create,
-    Decision,
-    DeleteConfigMap,
-    DeletePod,
-    Observed,
-    reconcile,
-    rejected,
-)
+from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
+from yadokari_operator.reconcile.cleaning import GRACE
+from yadokari_operator.reconcile.decide import reconcile, refused
+from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
+from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import Settings
 
 SETTINGS = Settings()
@@ -43,10 +41,18 @@ FROM_CONFIG_MAP = {
 }
 SOURCE = {"source": ConfigMapData({"Dockerfile": "FROM busybox\n"})}
 PUSH_FAILED = failed(Reason.PUSH_FAILED)
+RUN_FAILED = failed(Reason.RUN_FAILED, line=3)
 
 
-def decide(build: ImageBuild, *pods: Pod, maps: dict[str, ConfigMapData] | None = None) -> Decision:
-    return reconcile(Observed(build, pods, maps or {}), SETTINGS, NOW)
+def decide(
+    build: ImageBuild,
+    *pods: Pod,
+    sources: dict[str, ConfigMapData] | None = None,
+    owned: tuple[OwnedConfigMap, ...] = (),
+    later: float = 0,
+) -> Decision:
+    observed = Observed(build=build, pods=pods, config_maps=owned, sources=sources or {})
+    return reconcile(observed, SETTINGS, NOW + timedelta(seconds=later))
 
 
 def created(decision: Decision, kind: str = "Pod") -> list[dict[str, Any]]:
@@ -58,27 +64,34 @@ def created(decision: Decision, kind: str = "Pod") -> list[dict[str, Any]]:
 
 
 def deleted(decision: Decision) -> set[str]:
-    return {action.name for action in decision.actions if isinstance(action, DeletePod | DeleteConfigMap)}
+    return {action.name for action in decision.actions if isinstance(action, Delete)}
 
 
-def begun(build: ImageBuild | None = None) -> tuple[ImageBuild, dict[str, Any]]:
+def begun(build: ImageBuild | None = None, **how: Any) -> tuple[ImageBuild, dict[str, Any]]:
     """An ImageBuild whose first attempt was just made, and the pod's manifest."""
     build = build or image_build()
-    decision = decide(build)
+    decision = decide(build, **how)
     (manifest,) = created(decision)
     return with_status(build, decision.status), manifest
 
 
 def attempt(
-    manifest: dict[str, Any], status: dict[str, Any], *, number: int = 1, retries: int = 0, **kwargs: Any
+    manifest: dict[str, Any],
+    status: dict[str, Any],
+    *,
+    number: int = 1,
+    retries: int = 0,
+    build: ImageBuild | None = None,
+    **kwargs: Any,
 ) -> Pod:
     """A pod made from the first attempt's manifest, as another attempt."""
     resource = pod_resource(manifest, status, **kwargs)
     metadata = resource["metadata"]
-    metadata["name"] = metadata["name"].removesuffix("-1") + f"-{number}"
-    metadata["labels"]["yadokari.dev/attempt"] = str(number)
+    metadata["name"] = metadata["name"].rpartition("-")[0] + f"-{number}"
     metadata["annotations"]["yadokari.dev/retries"] = str(retries)
-    return parse_pod(resource)
+    found = parse_pod(resource, build or image_build())
+    assert found is not None
+    return found
 
 
 def finished() -> tuple[ImageBuild, Pod]:
@@ -87,8 +100,20 @@ def finished() -> tuple[ImageBuild, Pod]:
     return with_status(build, decide(build, pod).status), pod
 
 
+def broken(status: dict[str, Any] = RUN_FAILED) -> tuple[ImageBuild, Pod]:
+    build, manifest = begun()
+    pod = attempt(manifest, status)
+    build = with_status(build, decide(build, pod).status)
+    assert build.status.phase == "Failed"
+    return build, pod
+
+
 def changed(build: ImageBuild, **spec: Any) -> ImageBuild:
     return image_build(dict(build.spec) | spec, build.status, generation=build.generation + 1)
+
+
+def reason(decision: Decision) -> str:
+    return decision.status.conditions[0].reason
 
 
 def test_a_new_build_gets_its_dockerfile_and_a_pod_in_this_order() -> None:
@@ -98,42 +123,30 @@ def test_a_new_build_gets_its_dockerfile_and_a_pod_in_this_order() -> None:
     assert created(decision, "ConfigMap")[0]["data"]["Dockerfile"] == SPEC["dockerfile"]
     assert (decision.status.phase, decision.status.attempt) == ("Pending", 1)
     assert decision.status.pod_name == created(decision)[0]["metadata"]["name"]
-    assert decision.look_again is not None
 
 
 def test_the_dockerfile_of_a_config_map_is_copied() -> None:
-    decision = decide(image_build(FROM_CONFIG_MAP), maps=SOURCE)
+    decision = decide(image_build(FROM_CONFIG_MAP), sources=SOURCE)
     assert created(decision, "ConfigMap")[0]["data"]["Dockerfile"] == "FROM busybox\n"
 
 
 def test_a_context_is_copied_beside_it() -> None:
     build = image_build(SPEC | {"context": {"configMap": {"name": "files"}}})
-    decision = decide(build, maps={"files": ConfigMapData({"a": "1"})})
+    decision = decide(build, sources={"files": ConfigMapData({"a": "1"})})
     assert [made["data"] for made in created(decision, "ConfigMap")][1] == {"a": "1"}
 
 
-@pytest.mark.parametrize(
-    ("spec", "maps", "reason", "word"),
-    [
-        (FROM_CONFIG_MAP, {}, "DockerfileNotFound", "source"),
-        (FROM_CONFIG_MAP, {"source": ConfigMapData({"dockerfile": ""})}, "DockerfileNotFound", "dockerfile"),
-        (SPEC | {"context": {"configMap": {"name": "files"}}}, {}, "ContextNotFound", "files"),
-    ],
-)
-def test_a_missing_source_is_waited_for(
-    spec: dict[str, Any], maps: dict[str, ConfigMapData], reason: str, word: str
-) -> None:
-    decision = decide(image_build(spec), maps=maps)
+def test_a_missing_source_is_waited_for_without_looking_again() -> None:
+    decision = decide(image_build(FROM_CONFIG_MAP))
     assert decision.actions == ()
-    assert (decision.status.phase, decision.status.conditions[0].reason) == ("Pending", reason)
-    assert word in decision.status.message
-    assert decision.look_again is not None
+    assert (decision.status.phase, reason(decision)) == ("Pending", "DockerfileNotFound")
+    assert decision.look_again is None
 
 
 def test_an_invalid_spec_is_stalled_says_where_and_does_nothing() -> None:
     decision = decide(image_build({"dockerfile": "FROM a\n", "destinations": [{"image": "A"}]}))
     assert decision.actions == ()
-    assert (decision.status.phase, decision.status.conditions[0].reason) == ("Failed", "InvalidSpec")
+    assert (decision.status.phase, reason(decision)) == ("Failed", "InvalidSpec")
     assert "spec.destinations.0.image" in decision.status.message
     assert decision.look_again is None
 
@@ -158,6 +171,23 @@ def test_a_running_pod_is_building() -> None:
     assert (decision.status.phase, decision.status.start_time) == ("Building", time(60))
 
 
+def test_a_running_build_is_looked_at_again_when_its_time_is_up_and_not_before() -> None:
+    build, manifest = begun(image_build(SPEC | {"timeout": "90s"}))
+    assert decide(build, attempt(manifest, RUNNING)).look_again == 30 + GRACE.total_seconds()
+
+
+def test_a_running_pod_whose_node_is_dead_is_given_up_to_the_second() -> None:
+    build, manifest = begun(image_build(SPEC | {"timeout": "90s"}))
+    pod = attempt(manifest, RUNNING)
+    just_before = decide(build, pod, later=59.5)
+    assert (just_before.status.phase, just_before.look_again) == ("Building", 0.5)
+    then = decide(build, pod, later=60)
+    assert (then.status.phase, reason(then)) == ("Failed", "Timeout")
+    assert "90s" in then.status.message
+    after = decide(with_status(build, then.status), pod, later=60)
+    assert deleted(after) == {pod.name}
+
+
 def test_a_success_is_reported_with_digest_and_duration() -> None:
     build, _ = finished()
     assert (build.status.phase, build.status.digest) == ("Succeeded", resources.DIGEST)
@@ -166,9 +196,9 @@ def test_a_success_is_reported_with_digest_and_duration() -> None:
 
 def test_a_failure_of_the_build_itself_is_not_tried_again() -> None:
     build, manifest = begun()
-    decision = decide(build, attempt(manifest, failed(Reason.RUN_FAILED, line=3)))
+    decision = decide(build, attempt(manifest, RUN_FAILED))
     assert decision.actions == ()
-    assert (decision.status.phase, decision.look_again) == ("Failed", None)
+    assert decision.status.phase == "Failed"
     assert decision.status.failure is not None
     assert decision.status.failure.line == 3
 
@@ -179,65 +209,198 @@ def test_a_finished_build_stays_so_without_its_pod() -> None:
     assert (decision.actions, decision.status, decision.event) == ((), build.status, None)
 
 
-def test_a_change_that_is_none_builds_nothing() -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"timeout": "1h", "buildArgs": {}},
+        {"timeout": "2h"},
+        {"executor": {"resources": {"limits": {"memory": "2Gi"}}}},
+        {"podRetention": {"succeeded": "1h"}},
+    ],
+)
+def test_a_change_that_does_not_make_the_image_builds_nothing(change: dict[str, Any]) -> None:
     build, pod = finished()
-    same = changed(build, timeout="1h", buildArgs={})
+    same = changed(build, **change)
     decision = decide(same, pod)
     assert decision.actions == ()
     assert decision.status.digest == build.status.digest
     assert decision.status.observed_generation == same.generation
 
 
+def test_another_order_of_destinations_shows_and_builds_nothing() -> None:
+    build = image_build(SPEC | {"destinations": [{"image": "a"}, {"image": "b"}]})
+    build, manifest = begun(build)
+    pod = attempt(manifest, resources.built())
+    build = with_status(build, decide(build, pod).status)
+    turned = decide(changed(build, destinations=[{"image": "b"}, {"image": "a"}]), pod)
+    assert (turned.actions, turned.status.image) == ((), "b")
+
+
+@pytest.mark.parametrize(
+    "change", [{"timeout": "2h"}, {"executor": {"resources": {"limits": {"memory": "2Gi"}}}}]
+)
+def test_any_change_of_the_spec_after_a_failure_builds_anew(change: dict[str, Any]) -> None:
+    build, pod = broken()
+    assert decide(build, pod).actions == ()
+    mended = changed(build, **change)
+    decision = decide(mended, pod)
+    (made,) = created(decision)
+    assert made["metadata"]["name"] != pod.name
+    assert (decision.status.phase, decision.status.attempt) == ("Pending", 1)
+    again = decide(with_status(mended, decision.status), attempt(made, RUNNING), pod)
+    assert (again.actions, again.status.phase) == ((), "Building")
+
+
+def test_a_spec_that_changes_while_an_attempt_fails_gets_another_attempt() -> None:
+    build, manifest = begun(image_build(SPEC | {"timeout": "90s"}))
+    pod = attempt(manifest, RUN_FAILED)
+    raised = changed(build, timeout="2h")
+    decision = decide(raised, pod)
+    (made,) = created(decision)
+    assert made["spec"]["activeDeadlineSeconds"] == 7200
+    assert decision.status.attempt == 2
+    again = decide(with_status(raised, decision.status), pod, attempt(made, RUN_FAILED, number=2))
+    assert (created(again), again.status.phase) == ([], "Failed")
+
+
+def test_who_asks_for_it_gets_a_new_build_once() -> None:
+    build, pod = finished()
+    asked = image_build(status=build.status, rebuild="2026-01-02")
+    decision = decide(asked, pod)
+    (made,) = created(decision)
+    assert made["metadata"]["name"] != pod.name
+    assert decision.status.rebuild_requested_at == "2026-01-02"
+    again = attempt(made, resources.built())
+    done = with_status(asked, decide(with_status(asked, decision.status), again, pod).status)
+    assert done.status.phase == "Succeeded"
+    assert created(decide(done, again)) == []
+    assert created(decide(image_build(status=done.status), again)) == []
+    assert created(decide(image_build(status=done.status, rebuild="2026-01-03"), again))
+
+
+def test_a_request_whose_fulfilment_an_old_crd_does_not_store_is_followed_once() -> None:
+    asked = image_build(rebuild="now")
+    build, manifest = begun(asked)
+    pod = attempt(manifest, resources.built())
+    done = replace(decide(build, pod).status, rebuild_requested_at="")
+    assert decide(with_status(asked, done), pod).actions == ()
+
+
+def test_who_asks_for_it_after_a_failure_gets_a_new_build() -> None:
+    build, pod = broken(failed(Reason.UNAUTHORIZED))
+    assert created(decide(image_build(status=build.status, rebuild="now"), pod))
+
+
+def test_who_asks_for_it_during_a_build_ends_that_first() -> None:
+    build, manifest = begun()
+    pod = attempt(manifest, RUNNING)
+    decision = decide(image_build(status=build.status, rebuild="now"), pod)
+    assert (deleted(decision), created(decision)) == ({pod.name}, [])
+
+
+def test_the_last_success_is_told_until_the_next() -> None:
+    build, pod = finished()
+    last = LastSucceeded(digest=DIGEST, time=time(5), inputs_hash=build.status.inputs_hash)
+    assert build.status.last_succeeded == last
+    edited = changed(build, target="missing")
+    decision = decide(edited, pod)
+    assert (decision.status.digest, decision.status.last_succeeded) == (None, last)
+    (made,) = created(decision)
+    after = decide(with_status(edited, decision.status), attempt(made, RUN_FAILED))
+    assert (after.status.phase, after.status.last_succeeded) == ("Failed", last)
+    invalid = decide(image_build({"destinations": []}, after.status, generation=9))
+    assert invalid.status.last_succeeded == last
+    missing = decide(image_build(FROM_CONFIG_MAP, after.status, generation=9))
+    assert missing.status.last_succeeded == last
+
+
+# As the first version wrote it: the hash is over more, and names the run.
+FORMER = Status(
+    observed_generation=1,
+    phase="Succeeded",
+    digest=DIGEST,
+    completion_time=time(5),
+    start_time=time(60),
+    attempt=1,
+    pod_name="app-dc6334dfb4-1",
+    inputs_hash="dc6334dfb4abfc499c51c0429f87724776d58fb89bf7dedac048a3b10b701f68",
+)
+
+
+def test_an_upgrade_builds_nothing_anew() -> None:
+    build = with_status(image_build(), FORMER)
+    decision = decide(build)
+    assert (decision.actions, decision.event) == ((), None)
+    assert (decision.status.phase, decision.status.digest) == ("Succeeded", DIGEST)
+    assert decision.status.inputs_hash != FORMER.inputs_hash
+    assert decision.status.last_succeeded is not None
+    assert decide(with_status(build, decision.status)).status == decision.status
+    assert created(decide(changed(with_status(build, decision.status), target="final")))
+
+
+def test_an_upgrade_goes_on_with_the_pod_that_runs() -> None:
+    manifest = begun()[1]
+    run = FORMER.inputs_hash[:10]
+    manifest["metadata"]["name"] = f"app-{run}-1"
+    build = with_status(image_build(), replace(FORMER, phase="Building", digest=None))
+    decision = decide(build, attempt(manifest, RUNNING))
+    assert (decision.actions, decision.status.phase, decision.status.attempt) == ((), "Building", 1)
+
+
 def test_a_dockerfile_that_moves_into_a_config_map_builds_nothing() -> None:
     build, pod = finished()
     moved = image_build(FROM_CONFIG_MAP, build.status, generation=2)
-    assert decide(moved, pod, maps=SOURCE).actions == ()
+    assert decide(moved, pod, sources=SOURCE).actions == ()
 
 
 def test_another_executor_image_of_the_operator_builds_nothing() -> None:
     build, pod = finished()
-    decision = reconcile(Observed(build, (pod,), {}), Settings(executor_image="newer:2"), NOW)
+    observed = Observed(build=build, pods=(pod,), sources={})
+    decision = reconcile(observed, Settings(executor_image="newer:2"), NOW)
     assert (decision.actions, decision.status) == ((), build.status)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"dockerfile": "FROM busybox:2\n"},
-        {"buildArgs": {"A": "1"}},
-        {"target": "final"},
-        {"timeout": "2h"},
-        {"destinations": [{"image": "other"}]},
-        {"executor": {"image": "custom"}},
-        {"executor": {"resources": {"limits": {"memory": "2Gi"}}}},
-    ],
-)
-def test_a_change_of_the_spec_builds_anew_and_cleans_up(change: dict[str, Any]) -> None:
+def test_a_change_of_what_makes_the_image_builds_anew_and_keeps_the_last_log() -> None:
     build, pod = finished()
-    decision = decide(changed(build, **change), pod)
+    decision = decide(changed(build, target="final"), pod)
     assert created(decision)[0]["metadata"]["name"] != pod.name
-    assert deleted(decision) >= {pod.name, pod.name.removesuffix("-1")}
+    assert deleted(decision) == set()
     assert (decision.status.phase, decision.status.attempt, decision.status.digest) == ("Pending", 1, None)
+
+
+def test_what_a_build_needed_goes_when_its_end_is_written() -> None:
+    build = image_build()
+    first = decide(build)
+    owned = tuple(map(owned_config_map, created(first, "ConfigMap")))
+    building = with_status(build, first.status)
+    pod = attempt(created(first)[0], resources.built())
+    ended = decide(building, pod, owned=owned)
+    assert ended.actions == ()
+    after = decide(with_status(building, ended.status), pod, owned=owned)
+    assert deleted(after) == {owned[0].name}
+    assert after.look_again == 595
+    last = decide(with_status(building, ended.status), pod, later=595)
+    assert (deleted(last), last.look_again, last.status) == ({pod.name}, None, ended.status)
 
 
 def test_a_change_of_a_config_maps_contents_builds_anew() -> None:
     build, manifest = begun_from_config_map()
     pod = attempt(manifest, resources.built())
-    done = with_status(build, decide(build, pod, maps=SOURCE).status)
-    assert decide(done, pod, maps=SOURCE).actions == ()
-    assert created(decide(done, pod, maps={"source": ConfigMapData({"Dockerfile": "FROM debian\n"})}))
+    done = with_status(build, decide(build, pod, sources=SOURCE).status)
+    assert decide(done, pod, sources=SOURCE).actions == ()
+    assert created(decide(done, pod, sources={"source": ConfigMapData({"Dockerfile": "FROM debian\n"})}))
 
 
 def begun_from_config_map() -> tuple[ImageBuild, dict[str, Any]]:
     build = image_build(FROM_CONFIG_MAP)
-    decision = decide(build, maps=SOURCE)
+    decision = decide(build, sources=SOURCE)
     return with_status(build, decision.status), created(decision)[0]
 
 
 def test_a_source_that_goes_after_the_end_changes_nothing() -> None:
     build, manifest = begun_from_config_map()
     pod = attempt(manifest, resources.built())
-    done = with_status(build, decide(build, pod, maps=SOURCE).status)
+    done = with_status(build, decide(build, pod, sources=SOURCE).status)
     decision = decide(done, pod)
     assert (decision.actions, decision.status) == ((), done.status)
 
@@ -246,8 +409,8 @@ def test_a_source_that_goes_during_the_build_ends_it() -> None:
     build, manifest = begun_from_config_map()
     pod = attempt(manifest, RUNNING)
     decision = decide(build, pod)
-    assert pod.name in deleted(decision)
-    assert decision.status.conditions[0].reason == "DockerfileNotFound"
+    assert deleted(decision) == {pod.name}
+    assert reason(decision) == "DockerfileNotFound"
 
 
 def test_a_build_waits_until_the_pod_of_the_one_before_has_ended() -> None:
@@ -259,8 +422,30 @@ def test_a_build_waits_until_the_pod_of_the_one_before_has_ended() -> None:
     assert not created(decision)
     waiting_for_it = with_status(new, decision.status)
     going = attempt(manifest, RUNNING, deleted=time(-10))
-    assert decide(waiting_for_it, going).actions == ()
+    held_up = decide(waiting_for_it, going)
+    assert (held_up.actions, held_up.look_again) == ((), 10 + GRACE.total_seconds())
     assert created(decide(waiting_for_it))
+
+
+@pytest.mark.parametrize("standing", [Standing.EARLIER, Standing.LEFT])
+def test_a_recreated_image_build_waits_for_the_pod_of_the_earlier_one(standing: Standing) -> None:
+    pod = replace(attempt(begun()[1], RUNNING), standing=standing)
+    recreated = image_build(uid="u2")
+    decision = decide(recreated, pod)
+    assert created(decision) == []
+    assert deleted(decision) == ({pod.name} if standing is Standing.LEFT else set())
+    (made,) = created(decide(recreated))
+    assert made["metadata"]["name"] != pod.name
+
+
+def test_a_recreated_image_build_is_not_hindered_by_what_has_ended() -> None:
+    pods = [
+        replace(attempt(begun()[1], resources.built()), standing=standing)
+        for standing in (Standing.EARLIER, Standing.LEFT)
+    ]
+    decision = decide(image_build(uid="u2"), *pods)
+    assert created(decision)
+    assert deleted(decision) == {pods[1].name}
 
 
 def test_a_build_does_not_wait_for_a_pod_that_never_goes() -> None:
@@ -272,7 +457,7 @@ def test_a_build_does_not_wait_for_a_pod_that_never_goes() -> None:
 def test_a_push_that_fails_is_tried_again_after_a_while() -> None:
     build, manifest = begun()
     soon = decide(build, attempt(manifest, failed(Reason.PUSH_FAILED, before=4)))
-    assert (soon.status.phase, soon.actions, soon.look_again) == ("Retrying", (), 6)
+    assert (soon.status.phase, soon.actions, soon.look_again) == ("Retrying", (), 6.0)
     due = decide(build, attempt(manifest, failed(Reason.PUSH_FAILED, before=10)))
     (made,) = created(due)
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
@@ -299,7 +484,7 @@ def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
         attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=number, retries=number - 1)
         for number in (1, 2)
     ]
-    assert deleted(decide(build, *pods)) == {pods[0].name}
+    assert deleted(decide(with_status(build, replace(build.status, attempt=2)), *pods)) == {pods[0].name}
 
 
 def test_a_pod_that_vanished_is_followed_by_another() -> None:
@@ -311,7 +496,7 @@ def test_a_pod_that_vanished_is_followed_by_another() -> None:
 
 def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
     build, manifest = begun()
-    second = build.status.model_copy(update={"attempt": 2, "retries": 1})
+    second = replace(build.status, attempt=2, retries=1)
     before = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600))
     (made,) = created(decide(with_status(build, second), before))
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "3"
@@ -320,7 +505,8 @@ def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
 
 def test_a_pod_on_a_lost_node_is_followed_by_another() -> None:
     build, manifest = begun()
-    assert decide(build, attempt(manifest, RUNNING, deleted=time(-10))).actions == ()
+    going = decide(build, attempt(manifest, RUNNING, deleted=time(-10)))
+    assert (going.actions, going.look_again) == ((), 10 + GRACE.total_seconds())
     assert created(decide(build, attempt(manifest, RUNNING, deleted=time(31))))
 
 
@@ -328,27 +514,72 @@ def test_a_pod_that_cannot_start_is_reported_and_waited_for() -> None:
     build, manifest = begun()
     decision = decide(build, attempt(manifest, waiting("CreateContainerConfigError", "secret not found")))
     assert decision.actions == ()
-    assert (decision.status.phase, decision.status.conditions[0].reason) == ("Pending", "PodPending")
+    assert (decision.status.phase, reason(decision)) == ("Pending", "PodPending")
     assert "secret not found" in decision.status.message
     assert decision.event is not None
 
 
-def test_a_pod_that_does_not_start_in_time_is_given_up() -> None:
+def test_a_pod_that_no_node_takes_in_time_is_given_up_to_the_second() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
     build, manifest = begun()
-    late = attempt(manifest, waiting("CreateContainerConfigError", "secret not found"), age=3601)
-    decision = decide(build, late)
-    assert deleted(decision) == {late.name}
-    assert (decision.status.phase, decision.status.conditions[0].reason) == ("Failed", "Timeout")
-    assert "secret not found" in decision.status.message
+    pod = attempt(manifest, {"phase": "Pending", "conditions": [condition]}, age=3599)
+    before = decide(build, pod)
+    assert (reason(before), before.look_again) == ("PodPending", 1)
+    decision = decide(build, pod, later=1)
+    assert (decision.status.phase, reason(decision)) == ("Failed", "Timeout")
+    assert "0/1 nodes" in decision.status.message
+    assert deleted(decide(with_status(build, decision.status), pod, later=1)) == {pod.name}
 
 
-def test_a_pod_that_the_server_refuses_is_reported_and_made_again_as_the_same_attempt() -> None:
+def test_a_pod_that_a_node_took_may_wait_to_be_scheduled_as_long_again() -> None:
+    build, manifest = begun()
+    status = waiting("CreateContainerConfigError", "secret not found") | {"startTime": time(60)}
+    pod = attempt(manifest, status, age=3600)
+    decision = decide(build, pod)
+    assert (reason(decision), decision.look_again) == ("PodPending", 3540 + GRACE.total_seconds())
+    late = decide(build, pod, later=3540 + GRACE.total_seconds())
+    assert reason(late) == "Timeout"
+    assert "secret not found" in late.status.message
+
+
+def test_what_the_server_refuses_for_now_is_told_and_asked_for_again_as_the_same_attempt() -> None:
     build = image_build()
     wanted = decide(build)
-    refused = rejected(build, wanted, "exceeded quota", NOW)
-    assert (refused.status.conditions[0].reason, refused.status.message) == ("PodRejected", "exceeded quota")
-    again = decide(with_status(build, refused.status))
+    told = refused(build, wanted, "exceeded quota", for_good=False, now=NOW)
+    assert (reason(told), told.status.message, told.look_again) == ("PodRejected", "exceeded quota", 10)
+    again = decide(with_status(build, told.status))
     assert created(again) == created(wanted)
+
+
+def test_what_the_server_refuses_for_long_is_asked_for_less_often() -> None:
+    build = image_build()
+    told = refused(build, decide(build), "exceeded quota", for_good=False, now=NOW)
+    build = with_status(build, told.status)
+    waits = [
+        refused(
+            build, decide(build), "exceeded quota", for_good=False, now=NOW + timedelta(seconds=s)
+        ).look_again
+        for s in (10, 100, 10**6)
+    ]
+    assert waits == [10, 25, 300]
+
+
+def test_what_the_server_refuses_for_good_is_stalled_until_the_spec_changes() -> None:
+    build = image_build()
+    message = "requests must be less than or equal to cpu limit"
+    told = refused(build, decide(build), message, for_good=True, now=NOW)
+    assert (told.status.phase, reason(told), told.look_again) == ("Failed", "InvalidSpec", None)
+    assert told.status.message == message
+    stalled = with_status(build, told.status)
+    assert decide(stalled).actions == ()
+    assert created(decide(changed(stalled, timeout="2h")))
+
+
+def test_a_retry_that_the_server_refuses_does_not_forget_the_attempt_before() -> None:
+    build, manifest = begun()
+    pod = attempt(manifest, failed(Reason.PUSH_FAILED, before=10))
+    told = refused(build, decide(build, pod), "exceeded quota", for_good=False, now=NOW)
+    assert (told.status.attempt, told.status.pod_name) == (1, pod.name)
 
 
 def test_a_restarted_operator_goes_on_with_the_pod_that_is_there() -> None:
@@ -381,9 +612,7 @@ starts: dict[str, Callable[[], ImageBuild]] = {
     "first attempt made": lambda: begun()[0],
     "finished": lambda: finished()[0],
     "spec changed": lambda: changed(finished()[0], target="final"),
-    "second attempt made": lambda: with_status(
-        image_build(), Status(attempt=2, inputs_hash=begun()[0].status.inputs_hash)
-    ),
+    "second attempt made": lambda: with_status(image_build(), replace(begun()[0].status, attempt=2)),
 }
 
 
@@ -400,12 +629,19 @@ def test_what_was_decided_once_is_not_decided_or_told_again(
     first = decide(build, *pods)
     assert len(created(first)) <= 1
     assert {name["metadata"]["name"] for name in created(first)}.isdisjoint(pod.name for pod in pods)
-    assert (first.look_again is None) == first.status.finished
     if not created(first):
         left = [pod for pod in pods if pod.name not in deleted(first)]
         second = decide(with_status(build, first.status), *left)
         if not created(second):
             assert (second.status, second.event) == (first.status, None)
+            assert (second.actions, second.look_again) == third(build, second, left)
+
+
+def third(build: ImageBuild, second: Decision, pods: list[Pod]) -> tuple[Any, float | None]:
+    """What is decided once more, when all of the second decision is done."""
+    left = [pod for pod in pods if pod.name not in deleted(second)]
+    decision = decide(with_status(build, second.status), *left)
+    return (second.actions if left != pods else decision.actions), decision.look_again
 
 
 @given(st.sampled_from(sorted(starts)), attempts)

@@ -1,23 +1,30 @@
 from typing import Any
 
 from support.resources import SPEC, image_build
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import parse_arguments
-from yadokari_operator.models.spec import ImageBuildSpec
-from yadokari_operator.pods.render import ConfigMapData, Inputs, config_maps, pod
+from yadokari_operator.pods.inputs import ConfigMapData, Inputs, gather
+from yadokari_operator.pods.render import Attempt, config_maps, pod
 from yadokari_operator.settings import Settings
 
-HASH = "0123456789abcdef" * 4
+RUN = "0123456789"
 FILES = ConfigMapData({"a.txt": "text"}, {"b.bin": "AAE="})
 
 
 def inputs(context: ConfigMapData | None = None, **changes: Any) -> Inputs:
-    return Inputs(ImageBuildSpec.model_validate(SPEC | changes), "FROM busybox\n", context, HASH)
+    refers = {} if context is None else {"context": {"configMap": {"name": "files"}}}
+    found = gather(
+        ImageBuildSpec.model_validate(SPEC | refers | changes), {} if context is None else {"files": context}
+    )
+    assert isinstance(found, Inputs)
+    return found
 
 
 def made(
     context: ConfigMapData | None = None, settings: Settings | None = None, **changes: Any
 ) -> dict[str, Any]:
-    return pod(image_build(), inputs(context, **changes), settings or Settings(), attempt=2, retries=1)
+    attempt = Attempt(run=RUN, number=2, retries=1)
+    return pod(image_build(generation=3), inputs(context, **changes), settings or Settings(), attempt)
 
 
 def container(**changes: Any) -> dict[str, Any]:
@@ -25,13 +32,13 @@ def container(**changes: Any) -> dict[str, Any]:
     return executor
 
 
-def test_the_pod_is_named_and_labelled_by_build_inputs_and_attempt_and_owned() -> None:
+def test_the_pod_is_named_and_labelled_by_build_run_and_attempt_and_owned() -> None:
     metadata = made()["metadata"]
     assert metadata["name"] == "app-0123456789-2"
     assert metadata["labels"]["yadokari.dev/imagebuild"] == "app"
-    assert metadata["labels"]["yadokari.dev/inputs"] == "0123456789"
+    assert metadata["labels"]["yadokari.dev/run"] == RUN
     assert metadata["labels"]["yadokari.dev/attempt"] == "2"
-    assert metadata["annotations"]["yadokari.dev/retries"] == "1"
+    assert metadata["annotations"] == {"yadokari.dev/retries": "1", "yadokari.dev/generation": "3"}
     assert [owner["uid"] for owner in metadata["ownerReferences"]] == ["u1"]
 
 
@@ -42,10 +49,14 @@ def test_the_pod_has_no_way_to_the_api_server() -> None:
     assert "serviceAccountName" not in spec
 
 
+def test_steps_cannot_forge_packets() -> None:
+    assert container()["securityContext"]["capabilities"] == {"drop": ["NET_RAW"]}
+
+
 def test_the_pod_is_within_the_baseline_standard() -> None:
     spec = made()["spec"]
     assert spec["securityContext"] == {"seccompProfile": {"type": "RuntimeDefault"}}
-    assert spec["containers"][0]["securityContext"] == {"runAsUser": 0, "runAsGroup": 0}
+    assert "add" not in spec["containers"][0]["securityContext"]["capabilities"]
     assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
     assert all("hostPath" not in volume for volume in spec["volumes"])
 
@@ -81,16 +92,27 @@ def test_all_mounts_lie_in_the_runtimes_own_directory() -> None:
     assert spec.context == "dir:///yadokari/input/context"
 
 
-def test_secrets_go_into_the_environment_by_reference() -> None:
-    env = container(
-        pullSecretRefs=[{"name": "pull"}],
-        destinations=[{"image": "a", "pushSecretRef": {"name": "push"}}],
-    )["env"]
-    key = ".dockerconfigjson"
-    assert env == [
-        {"name": "DOCKER_AUTH_CONFIG", "valueFrom": {"secretKeyRef": {"name": "pull", "key": key}}},
-        {"name": "DOCKER_AUTH_CONFIG_1", "valueFrom": {"secretKeyRef": {"name": "push", "key": key}}},
-    ]
+def secrets(**spec: Any) -> dict[str, str]:
+    env = container(**spec)["env"]
+    assert {entry["valueFrom"]["secretKeyRef"]["key"] for entry in env} <= {".dockerconfigjson"}
+    return {entry["name"]: entry["valueFrom"]["secretKeyRef"]["name"] for entry in env}
+
+
+def test_secrets_go_into_the_environment_by_reference_each_for_its_purpose() -> None:
+    assert secrets(
+        pullSecretRefs=[{"name": "reader"}, {"name": "mirror"}],
+        destinations=[{"image": "a"}, {"image": "b", "pushSecretRef": {"name": "writer"}}],
+    ) == {
+        "DOCKER_AUTH_CONFIG_PULL_1": "reader",
+        "DOCKER_AUTH_CONFIG_PULL_2": "mirror",
+        "DOCKER_AUTH_CONFIG_PUSH_2": "writer",
+    }
+
+
+def test_a_secret_to_pull_with_that_may_push_too_is_handed_over_twice() -> None:
+    assert secrets(
+        pullSecretRefs=[{"name": "both"}], destinations=[{"image": "a", "pushSecretRef": {"name": "both"}}]
+    ) == {"DOCKER_AUTH_CONFIG_PULL_1": "both", "DOCKER_AUTH_CONFIG_PUSH_1": "both"}
 
 
 def test_the_executor_image_is_the_operators_unless_the_spec_names_one() -> None:
@@ -104,16 +126,20 @@ def test_resources_and_placement_are_handed_on() -> None:
         executor={
             "resources": {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}},
             "nodeSelector": {"disk": "fast"},
-            "tolerations": [{"key": "builds", "operator": "Exists", "tolerationSeconds": 5}],
+            "tolerations": [
+                {"key": "builds", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}
+            ],
         }
     )["spec"]
     assert spec["containers"][0]["resources"] == {"requests": {"cpu": "500m"}, "limits": {"memory": "1Gi"}}
     assert spec["nodeSelector"] == {"disk": "fast"}
-    assert spec["tolerations"] == [{"key": "builds", "operator": "Exists", "tolerationSeconds": 5}]
+    assert spec["tolerations"] == [
+        {"key": "builds", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 5}
+    ]
 
 
 def test_the_dockerfile_is_in_an_immutable_config_map_that_the_pod_mounts() -> None:
-    (made_map,) = config_maps(image_build(), inputs())
+    (made_map,) = config_maps(image_build(), inputs(), RUN)
     assert made_map["immutable"] is True
     assert made_map["data"] == {"Dockerfile": "FROM busybox\n"}
     assert made()["spec"]["volumes"] == [
@@ -122,8 +148,17 @@ def test_the_dockerfile_is_in_an_immutable_config_map_that_the_pod_mounts() -> N
     ]
 
 
+def test_a_dockerfile_that_is_no_text_reaches_the_executor_byte_for_byte() -> None:
+    source = {"dockerfile": None, "dockerfileFrom": {"configMapKeyRef": {"name": "source"}}}
+    spec = ImageBuildSpec.model_validate(SPEC | source)
+    found = gather(spec, {"source": ConfigMapData(binary={"Dockerfile": "RlJPTSD/Cg=="})})
+    assert isinstance(found, Inputs)
+    (made_map,) = config_maps(image_build(), found, RUN)
+    assert (made_map["data"], made_map["binaryData"]) == ({}, {"Dockerfile": "RlJPTSD/Cg=="})
+
+
 def test_a_context_is_copied_text_and_binary() -> None:
-    _, made_map = config_maps(image_build(), inputs(FILES))
+    _, made_map = config_maps(image_build(), inputs(FILES), RUN)
     assert made_map["immutable"] is True
     assert (made_map["data"], made_map["binaryData"]) == ({"a.txt": "text"}, {"b.bin": "AAE="})
     volumes = made(FILES)["spec"]["volumes"]

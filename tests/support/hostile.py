@@ -24,7 +24,7 @@ def hostile_server(answer: Answer, certificate: Certificate | None = None) -> It
                     connection, _ = listener.accept()
                     threads.append(
                         threading.Thread(
-                            target=_serve_one, args=(_shaken(connection, certificate), answer), daemon=True
+                            target=_serve_one, args=(connection, answer, certificate), daemon=True
                         )
                     )
                     threads[-1].start()
@@ -54,13 +54,14 @@ def _shaken(connection: socket.socket, certificate: Certificate | None) -> socke
     return context.wrap_socket(connection, server_side=True)
 
 
-def _serve_one(connection: socket.socket, answer: Answer) -> None:
+def _serve_one(connection: socket.socket, answer: Answer, certificate: Certificate | None) -> None:
     with connection, contextlib.suppress(OSError):
         connection.settimeout(20)
-        head = b""
-        while b"\r\n\r\n" not in head:
-            received = connection.recv(4096)
-            if not received:
-                return
-            head += received
-        answer(connection)
+        with _shaken(connection, certificate) as shaken:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                received = shaken.recv(4096)
+                if not received:
+                    return
+                head += received
+            answer(shaken)

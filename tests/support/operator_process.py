@@ -6,15 +6,41 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from support.cluster import Cluster
+from yadokari_contract.reasons import Reason
+from yadokari_contract.result import BuildResult, Failure, format_result
 
 ROOT = Path(__file__).parents[2]
+DIGEST = "sha256:" + "1" * 64
+_MESSAGE = "/dev/termination-log"
+
+
+def says(result: BuildResult) -> str:
+    """A script that leaves a result, as the executor does."""
+    return f"cat > {_MESSAGE} <<'EOF'\n{format_result(result)}\nEOF\n"
+
+
+BUILT = says(BuildResult(digest=DIGEST))
+
+
+def fails(reason: Reason, message: str, line: int) -> str:
+    """A script that fails as the executor does."""
+    return says(BuildResult(failure=Failure(reason, message, line))) + f"exit {reason.exit_code}\n"
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something to hold."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, f"it did not hold within {seconds} s"
+        time.sleep(0.2)
 
 
 class Kubectl:
@@ -66,10 +92,12 @@ def install(kubectl: Kubectl, folder: Path) -> Path:
 class OperatorProcess:
     """An operator that can be stopped, killed and started again."""
 
-    def __init__(self, kubeconfig: Path, settings: Mapping[str, str], log: Path) -> None:
+    def __init__(self, kubeconfig: Path, namespace: str, port: int, log: Path) -> None:
+        self._health = f"http://127.0.0.1:{port}/healthz"
         self._environment = {
             **os.environ,
-            **settings,
+            "YADOKARI_NAMESPACE": namespace,
+            "YADOKARI_HEALTH_ADDRESS": f"127.0.0.1:{port}",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",
         }
@@ -92,9 +120,26 @@ class OperatorProcess:
         return self._end(signal.SIGTERM)
 
     @property
+    def health(self) -> dict[str, str]:
+        """What it says of its health; nothing while it does not answer."""
+        try:
+            with urllib.request.urlopen(self._health, timeout=5) as answer:
+                told: dict[str, str] = json.load(answer)
+                return told
+        except OSError:
+            return {}
+
+    @property
+    def peak_memory(self) -> int:
+        """How much memory it held at most, in bytes."""
+        assert self._process is not None
+        lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+    @property
     def log(self) -> str:
         """What it logged so far."""
-        return self._log.read_text()
+        return self._log.read_text() if self._log.exists() else ""
 
     def _end(self, how: signal.Signals) -> int:
         if self._process is None:
@@ -165,12 +210,18 @@ class Builds:
 
     def pods(self, name: str) -> list[str]:
         """Name its pods that are not going away."""
-        items = self.kubectl.get("pods")["items"]
+        return self._made("pods", name)
+
+    def config_maps(self, name: str) -> list[str]:
+        """Name the ConfigMaps with its inputs."""
+        return self._made("configmaps", name)
+
+    def _made(self, plural: str, name: str) -> list[str]:
         return [
-            pod["metadata"]["name"]
-            for pod in items
-            if pod["metadata"]["labels"].get("yadokari.dev/imagebuild") == name
-            and "deletionTimestamp" not in pod["metadata"]
+            item["metadata"]["name"]
+            for item in self.kubectl.get(plural)["items"]
+            if item["metadata"].get("labels", {}).get("yadokari.dev/imagebuild") == name
+            and "deletionTimestamp" not in item["metadata"]
         ]
 
     def events(self, name: str) -> list[tuple[str, str]]:

@@ -4,19 +4,18 @@ import copy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.status import Status, format_status
 from yadokari_contract.reasons import Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
-from yadokari_operator.models.build import ImageBuild
-from yadokari_operator.models.status import Status, format_status
-from yadokari_operator.pods.observed import Pod, parse_pod
+from yadokari_operator.pods.observed import OwnedConfigMap, Pod, parse_owned_config_map, parse_pod
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 IMAGE = "registry.example.com/team/app:1"
 DIGEST = "sha256:" + "1" * 64
 SPEC: dict[str, Any] = {
     "dockerfile": "FROM busybox\n",
-    "destinations": [{"image": IMAGE, "insecure": False}],
-    "timeout": "1h",
+    "destinations": [{"image": IMAGE}],
 }
 
 
@@ -31,11 +30,16 @@ def image_build(
     *,
     generation: int = 1,
     name: str = "app",
+    uid: str = "u1",
+    rebuild: str = "",
 ) -> ImageBuild:
     """An ImageBuild named app in the namespace team."""
+    metadata: dict[str, Any] = {"namespace": "team", "name": name, "uid": uid, "generation": generation}
+    if rebuild:
+        metadata["annotations"] = {"yadokari.dev/rebuild-requested-at": rebuild}
     return ImageBuild.parse(
         {
-            "metadata": {"namespace": "team", "name": name, "uid": "u1", "generation": generation},
+            "metadata": metadata,
             "spec": SPEC if spec is None else spec,
             "status": format_status(status or Status()),
         }
@@ -43,24 +47,29 @@ def image_build(
 
 
 def with_status(build: ImageBuild, status: Status) -> ImageBuild:
-    """The same ImageBuild after its status was written."""
-    return ImageBuild.parse(
-        {
-            "metadata": {
-                "namespace": build.key.namespace,
-                "name": build.key.name,
-                "uid": build.uid,
-                "generation": build.generation,
-            },
-            "spec": build.spec,
-            "status": format_status(status),
-        }
+    """The same ImageBuild after its status was written, and read again."""
+    return image_build(
+        dict(build.spec),
+        status,
+        generation=build.generation,
+        name=build.key.name,
+        uid=build.uid,
+        rebuild=build.rebuild,
     )
 
 
-def pod(manifest: dict[str, Any], status: dict[str, Any], *, age: float = 60, deleted: str = "") -> Pod:
+def pod(
+    manifest: dict[str, Any],
+    status: dict[str, Any],
+    *,
+    build: ImageBuild | None = None,
+    age: float = 60,
+    deleted: str = "",
+) -> Pod:
     """A pod as it was made from `manifest`, with what the kubelet says of it."""
-    return parse_pod(pod_resource(manifest, status, age=age, deleted=deleted))
+    found = parse_pod(pod_resource(manifest, status, age=age, deleted=deleted), build or image_build())
+    assert found is not None
+    return found
 
 
 def pod_resource(
@@ -68,15 +77,25 @@ def pod_resource(
 ) -> dict[str, Any]:
     """The same as the API server gives it."""
     resource = copy.deepcopy(manifest)
-    resource["metadata"]["creationTimestamp"] = time(age)
+    resource["metadata"] |= {"uid": f"uid of {manifest['metadata']['name']}", "creationTimestamp": time(age)}
     if deleted:
         resource["metadata"]["deletionTimestamp"] = deleted
     resource["status"] = status
     return resource
 
 
+def owned_config_map(manifest: dict[str, Any]) -> OwnedConfigMap:
+    """A ConfigMap as it was made from `manifest`."""
+    name = manifest["metadata"]["name"]
+    resource = {"metadata": manifest["metadata"] | {"uid": f"uid of {name}"}}
+    found = parse_owned_config_map(resource, image_build())
+    assert found is not None
+    return found
+
+
 RUNNING: dict[str, Any] = {
     "phase": "Running",
+    "startTime": time(60),
     "containerStatuses": [{"name": "executor", "state": {"running": {}}}],
 }
 

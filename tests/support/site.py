@@ -88,7 +88,6 @@ class Site:
             opened.plan,
             opened.roots,
             opened.bench,
-            opened.images,
             opened.packing,
             spec.single_snapshot,
             self.progress,

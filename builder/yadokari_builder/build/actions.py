@@ -88,7 +88,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     root = bench.boundary.root
     bench.volumes.require_free(action.working_dir)
     user = find_user(action.user, root)
-    environment = step_environment(action.environment, user.home)
+    environment = step_environment(action.environment.variables(), user.home)
     kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []

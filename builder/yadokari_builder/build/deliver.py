@@ -19,7 +19,6 @@ from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.outputs.docker_archive import write_docker_archive
 from yadokari_builder.outputs.files import distinct, naming, write_digest
 from yadokari_builder.outputs.oci_layout import write_oci_layout
-from yadokari_builder.plan.plan import ImageBase
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import LayerSource, LocalLayer
@@ -58,8 +57,8 @@ class Delivery:
                 self._pusher.close()
                 raise
         base = self._opened.plan.chain()[0].base
-        if isinstance(base, ImageBase):
-            self._take_base(self._opened.images[base.image.manifest_digest])
+        if isinstance(base, PulledImage):
+            self._take_base(base)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -3,7 +3,7 @@
 import logging
 import platform as machine
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -17,12 +17,11 @@ from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.dockerfile.text import DockerfileText
-from yadokari_builder.oci.digest import Digest
-from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
-from yadokari_builder.plan.plan import ImageBase, Plan
+from yadokari_builder.plan.plan import Plan
+from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.steps import ImageSource, RunAction
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.rootfs.boundary import Boundary
@@ -42,13 +41,9 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """All that the stages of a build work with.
-
-    `images` are those that stages start from, by their manifests' digests.
-    """
+    """All that the stages of a build work with."""
 
     plan: Plan
-    images: Mapping[Digest, PulledImage]
     blobs: Blobs
     registries: Registries
     roots: Roots
@@ -63,30 +58,29 @@ def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path
     context = open_context(spec.context, cwd=cwd, boundary=everything, refuge=root)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     registries = open_registries(spec, environment)
-    return _draft(spec, environment, text, _Images(Puller(registries.pulling, registries.mirrors)))
+    return _draft(spec, environment, text, Puller(registries.pulling, registries.mirrors).resolve)
 
 
 def open_build(
     spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path, progress: Progress
 ) -> Opened:
     """Find everything that a build needs, and plan it; raises `BuilderError`."""
-    epoch = read_epoch(spec, environment)
     registries = open_registries(spec, environment)
     lodging = open_lodging(root)
-    packing = read_packing(spec, epoch, lodging.folder("layers"))
+    packing = read_packing(spec, None, lodging.folder("layers"))
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
     context = _open_context(spec, lodging, boundary, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.folder("blobs"))
     images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
-    drafted = _draft(spec, environment, text, images)
+    drafted = _draft(spec, environment, text, images.find)
     for note in drafted.notes():
         logger.warning("%s", note)
     # What counts as changed in all of a stage is found by comparing, which needs the content.
     plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
-    platform = plan.target.state.image.platform
-    images.announce(plan, platform)
+    packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
+    images.announce(plan)
     progress.expect(plan.total_steps)
     roots = Roots(
         lodging,
@@ -94,55 +88,46 @@ def open_build(
         lodging.folder("staging"),
         context.root,
         read_ignored(text),
-        lambda reference: images.resolve(reference, platform),
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
-    return Opened(plan, images.by_digest, blobs, registries, roots, bench, packing)
+    return Opened(plan, blobs, registries, roots, bench, packing)
 
 
 @dataclass(slots=True)
 class _Images:
-    """Images as they are found in registries, once each."""
+    """Images as they are found in registries; what is fetched of them is fetched once."""
 
     puller: Puller
-    blobs: Blobs | None = None
-    by_digest: dict[Digest, PulledImage] = field(default_factory=dict)
+    blobs: Blobs
 
-    def resolve(self, reference: Reference, platform: Platform) -> PulledImage:
-        pulled = self.puller.resolve(reference, platform)
-        return self.blobs.shared(pulled) if self.blobs else pulled
+    def find(self, reference: Reference, platform: Platform) -> PulledImage:
+        return self.blobs.shared(self.puller.resolve(reference, platform))
 
-    def base(self, reference: Reference, platform: Platform) -> Image:
-        pulled = self.resolve(reference, platform)
-        self.by_digest[pulled.image.manifest_digest] = pulled
-        return pulled.image
-
-    def announce(self, plan: Plan, platform: Platform) -> None:
-        """Find the images that files are copied from, and say whose layers will be read how often."""
-        assert self.blobs is not None
-        read: list[PulledImage] = []
-        copied: dict[Reference, PulledImage] = {}
-        for stage in plan.stages:
-            if isinstance(stage.base, ImageBase) and plan.needs[stage.index]:
-                read.append(self.by_digest[stage.base.image.manifest_digest])
-            for step in stage.steps:
-                for source in step.sources:
-                    if isinstance(source, ImageSource):
-                        with located(step.instruction.origin):
-                            copied[source.reference] = self.resolve(source.reference, platform)
-        for image in (*read, *copied.values()):
-            self.blobs.expect(image)
+    def announce(self, plan: Plan) -> None:
+        """Say whose layers will be read how often."""
+        bases = [stage.base for stage in plan.stages if plan.needs[stage.index]]
+        copied = {
+            source.reference: source.found
+            for stage in plan.stages
+            for source in stage.sources
+            if isinstance(source, ImageSource)
+        }
+        for image in (*bases, *copied.values()):
+            if isinstance(image, PulledImage):
+                self.blobs.expect(image)
 
 
-def _draft(spec: BuildSpec, environment: Mapping[str, str], text: DockerfileText, images: _Images) -> Draft:
+def _draft(
+    spec: BuildSpec, environment: Mapping[str, str], text: DockerfileText, find_image: FindImage
+) -> Draft:
     platform = Platform("linux", machine.machine()).normalized()
     # A build argument without a value is the environment's, as for docker build.
     args = {
         name: environment.get(name) if value is None else value for name, value in spec.build_args.items()
     }
     present = {name: value for name, value in args.items() if value is not None}
-    return make_draft(text, present, platform, spec.target, images.base)
+    return make_draft(text, present, platform, spec.target, find_image)
 
 
 def _open_context(spec: BuildSpec, lodging: Lodging, boundary: Boundary, cwd: Path) -> Context:

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from yadokari_builder.build.packing import Packing
+from yadokari_builder.dockerfile.epoch import parse_epoch
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_builder.rootfs.paths import normalise
@@ -17,7 +20,6 @@ from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
 logger = logging.getLogger(__name__)
 
-SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 _VAR_RUN = "/var/run"
 
 
@@ -33,20 +35,20 @@ def read_packing(spec: BuildSpec, epoch: int | None, folder: Path) -> Packing:
     return Packing(folder, _compression(spec), epoch, ignored)
 
 
-def read_epoch(spec: BuildSpec, environment: Mapping[str, str]) -> int | None:
+def read_epoch(spec: BuildSpec, environment: Mapping[str, str], of_dockerfile: int | None) -> int | None:
     """Return the latest time that anything in the image may have, in seconds since the epoch; None for now.
 
-    SOURCE_DATE_EPOCH (https://reproducible-builds.org/specs/source-date-epoch/) is a build argument or in the
-    environment; --reproducible alone means 0. Raises `UsageError` where it is no number.
+    SOURCE_DATE_EPOCH is a build argument, in the environment or, if in neither, in the Dockerfile;
+    --reproducible alone means 0. Raises `UsageError` where it is no number.
     """
     given = spec.build_args.get(SOURCE_DATE_EPOCH)
     text = environment.get(SOURCE_DATE_EPOCH, "") if given is None else given
-    if not text:
-        return 0 if spec.reproducible else None
-    # Beyond these digits is the year 9999, which no date of an image's config can have.
-    if not (text.isascii() and text.isdecimal() and len(text) <= 11):
-        raise UsageError(f"{SOURCE_DATE_EPOCH} is {text!r}: it is seconds since 1970")
-    return int(text)
+    if text:
+        try:
+            return parse_epoch(text)
+        except LanguageError as error:
+            raise UsageError(error.message) from None
+    return 0 if of_dockerfile is None and spec.reproducible else of_dockerfile
 
 
 def _compression(spec: BuildSpec) -> Compression:

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.config import History
 from yadokari_builder.oci.image import Image, manifest_type_on
-from yadokari_builder.plan.plan import ImageBase, Plan
+from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import Step
+from yadokari_builder.registry.pull import PulledImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +51,4 @@ def assemble(
 
 def _base_image(plan: Plan) -> Image | None:
     lowest = plan.chain()[0].base
-    return lowest.image if isinstance(lowest, ImageBase) else None
+    return lowest.image if isinstance(lowest, PulledImage) else None

@@ -2,7 +2,6 @@
 
 import logging
 import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,13 +13,12 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
-from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.plan.needs import Files
-from yadokari_builder.plan.plan import Base, ImageBase
+from yadokari_builder.plan.plan import Base
 from yadokari_builder.plan.steps import (
     ContextSource,
     EmptySource,
+    Files,
     ImageSource,
     Source,
     StageSource,
@@ -35,22 +33,13 @@ from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 
 logger = logging.getLogger(__name__)
 
-Pull = Callable[[Reference], PulledImage]
-
-
-@dataclass(frozen=True, slots=True)
-class _UnpackedImage:
-    folder: str
-    digest: Digest
-
 
 @dataclass(slots=True)
 class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
-    of the build context, `pull` finds an image whose files a step wants. `fingerprints` are those of the
-    files in the root.
+    of the build context. `fingerprints` are those of the files in the root.
     """
 
     lodging: Lodging
@@ -58,13 +47,12 @@ class Roots:
     staging: Path
     context: Path
     ignored: IgnorePatterns
-    pull: Pull
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
-    _images: dict[Reference, _UnpackedImage] = field(default_factory=dict)
+    _images: dict[Reference, str] = field(default_factory=dict)
     _strangers: dict[str, int] = field(default_factory=dict)
 
-    def fill(self, base: Base, pulled: PulledImage | None, needs: Files, *, last_use: bool) -> None:
+    def fill(self, base: Base, needs: Files, *, last_use: bool) -> None:
         """Clean the root and put there what is needed of a stage's base.
 
         `last_use` tells that no other stage needs the files of the stage that this one starts from.
@@ -78,8 +66,8 @@ class Roots:
         if isinstance(base, StageSource):
             self.fingerprints = Fingerprints(self._of_stages[base.index])
             self._take_up(self._stage(base.index), last_use=last_use)
-        elif isinstance(base, ImageBase) and pulled:
-            self._unpack(pulled, self.boundary, self.fingerprints, names_only=needs is Files.NAMES)
+        elif isinstance(base, PulledImage):
+            self._unpack(base, self.boundary, self.fingerprints, names_only=needs is Files.NAMES)
 
     def lacks_accounts(self) -> bool:
         """Tell whether a link leads from where accounts are looked up to a file without its content."""
@@ -120,8 +108,8 @@ class Roots:
                 return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER)
             case StageSource(index):
                 return SourceTree(Path(self.lodging.host(self._stage(index))))
-            case ImageSource(reference):
-                return SourceTree(Path(self._image(reference)))
+            case ImageSource():
+                return SourceTree(Path(self._image(source)))
             case EmptySource():
                 empty = self.lodging.host(self.lodging.work("empty"))
                 os.makedirs(empty, exist_ok=True)
@@ -130,9 +118,8 @@ class Roots:
     def origin(self, source: Source) -> str:
         """Name a source's content: the same name in another build means the same files."""
         match source:
-            case ImageSource(reference):
-                self._image(reference)
-                return str(self._images[reference].digest)
+            case ImageSource(found=found):
+                return str(found.image.manifest_digest)
             case StageSource(index):
                 return f"stage {index}"
             case ContextSource():
@@ -166,15 +153,14 @@ class Roots:
         relocate.restore_contents(self.boundary, self.lodging.host(folder))
         os.rmdir(self.lodging.host(folder))
 
-    def _image(self, reference: Reference) -> str:
+    def _image(self, source: ImageSource) -> str:
         """Unpack an image that files are copied from beside the root, once."""
-        if reference not in self._images:
+        if source.reference not in self._images:
             folder = self.lodging.host(self.lodging.work(f"images/{len(self._images)}"))
             os.makedirs(folder)
-            pulled = self.pull(reference)
-            self._unpack(pulled, Boundary(Path(folder)))
-            self._images[reference] = _UnpackedImage(folder, pulled.image.manifest_digest)
-        return self._images[reference].folder
+            self._unpack(source.found, Boundary(Path(folder)))
+            self._images[source.reference] = folder
+        return self._images[source.reference]
 
     def _unpack(
         self,
@@ -184,10 +170,8 @@ class Roots:
         *,
         names_only: bool = False,
     ) -> None:
-        folder = Path(self.lodging.host(self.lodging.work("blobs")))
-        folder.mkdir(exist_ok=True)
         whole = UnpackReport()
-        with downloading(pulled.layers, folder) as blobs:
+        with downloading(pulled.layers, self.lodging.folder("blobs")) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
                     report = apply(

@@ -58,7 +58,6 @@ class Session:
                     opened.plan,
                     opened.roots,
                     opened.bench,
-                    opened.images,
                     packing,
                     self.spec.single_snapshot,
                     self.progress,

@@ -18,10 +18,9 @@ from yadokari_builder.build.roots import Roots
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
-from yadokari_builder.oci.digest import Digest
-from yadokari_builder.plan.needs import Files, looks_up
-from yadokari_builder.plan.plan import ImageBase, Plan, PlannedStage
-from yadokari_builder.plan.steps import CopyAction, RunAction, StageSource, Step, WorkdirAction
+from yadokari_builder.plan.needs import looks_up
+from yadokari_builder.plan.plan import Plan, PlannedStage
+from yadokari_builder.plan.steps import CopyAction, Files, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.registry.pull import PulledImage
 
 logger = logging.getLogger(__name__)
@@ -33,14 +32,13 @@ _DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTEN
 class Build:
     """Builds the stages of a plan, in the root that `roots` and `bench` work in.
 
-    `pulled` are the images that stages start from, by their manifests' digests; with `single_layer` a stage's
-    steps have one layer together; `made` is told of each layer of the target as soon as it is there.
+    With `single_layer` a stage's steps have one layer together; `made` is told of each layer of the target as
+    soon as it is there.
     """
 
     plan: Plan
     roots: Roots
     bench: Workbench
-    pulled: Mapping[Digest, PulledImage]
     packing: Packing
     single_layer: bool
     progress: Progress
@@ -88,29 +86,25 @@ class Build:
         self.progress.begin(stage.stage.base.original)
         base = stage.base
         with located(stage.stage.base.origin):
-            pulled = self.pulled[base.image.manifest_digest] if isinstance(base, ImageBase) else None
             needs = self.plan.needs[stage.index]
             if needs or any(step.action for step in stage.steps):
-                self.roots.fill(base, pulled, needs, last_use=self._is_last_reader(stage))
-        layers = counted(len(pulled.layers), "layer") if pulled else ""
+                self.roots.fill(base, needs, last_use=self._is_last_reader(stage))
+        layers = counted(len(base.layers), "layer") if isinstance(base, PulledImage) else ""
         self.progress.end(layers and _DEPTHS[needs].format(layers))
 
     def _is_last_reader(self, stage: PlannedStage) -> bool:
         """Tell whether nobody, this stage itself included, needs the base's files after it has started."""
         if not isinstance(stage.base, StageSource) or stage.base in stage.sources:
             return False
-        readers = self.plan.readers(stage.base.index)
-        return bool(readers) and readers[-1] is stage
+        return stage.base.index in self.plan.last_read_by(stage)
 
     def _end(self, stage: PlannedStage) -> None:
         if stage is self.plan.target:
             return  # the container ends soon, and with it what is left
-        if self.plan.readers(stage.index):
+        if self.plan.read_by[stage.index]:
             self.roots.put_aside(stage.index)
-        for earlier in self.plan.stages:
-            readers = self.plan.readers(earlier.index)
-            if readers and readers[-1] is stage:
-                self.roots.forget(earlier.index)
+        for index in self.plan.last_read_by(stage):
+            self.roots.forget(index)
 
     def _step(self, step: Step, recorder: Recorder, *, followed: bool) -> "_DoneStep":
         self._raise_failed()
@@ -169,19 +163,12 @@ class Build:
             return NoLayers()
         boundary = snapshotted(self.bench.boundary, self.packing)
         kind = LayerPerStage if self.single_layer else LayerPerStep
-        return kind(boundary, self.packing, self._is_bare(stage), self._checksums)
+        return kind(boundary, self.packing, stage.is_bare, self._checksums)
 
     def _checksums(self, paths: Collection[str]) -> Mapping[str, int]:
         """Tell what files of the root hold by the layers so far."""
         self._packer.wait()
         return self.roots.fingerprints.find(paths)
-
-    def _is_bare(self, stage: PlannedStage) -> bool:
-        """Tell whether nothing but COPY has put files into what a stage starts from."""
-        if not isinstance(stage.base, StageSource):
-            return stage.base is None
-        below = next(earlier for earlier in self.plan.stages if StageSource(earlier.index) == stage.base)
-        return self._is_bare(below) and not any(isinstance(step.action, RunAction) for step in below.steps)
 
 
 class _ContentNeeded(Exception):  # noqa: N818 as StopIteration is called

@@ -1,7 +1,7 @@
 """Where variables are replaced: which words of which instructions, and which are left to the shell.
 
 RUN's command, CMD, ENTRYPOINT, SHELL, HEALTHCHECK, ONBUILD, MAINTAINER and --exclude are never touched; ARG
-has its values from `arg_values`.
+has its values from `arg_values`, FROM from `bases`.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,6 @@ from yadokari_builder.dockerfile.instructions import (
     Copy,
     Env,
     Expose,
-    From,
     Heredoc,
     Instruction,
     Label,
@@ -31,12 +30,7 @@ from yadokari_builder.dockerfile.instructions import (
 )
 from yadokari_builder.dockerfile.location import LanguageError, blaming
 from yadokari_builder.dockerfile.mounts import parse_mount
-from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.dockerfile.words import Expansion, process
-from yadokari_builder.oci.platform import InvalidPlatformError, Platform
-
-_ANY_PLATFORM = Platform("linux", "amd64")
-"""Completes a platform of which one half is given; whether it can be read does not depend on it."""
 
 AnyInstruction = TypeVar("AnyInstruction", bound=Instruction)
 
@@ -69,26 +63,11 @@ class Variables:
         return expansion
 
 
-def expand(
-    instruction: AnyInstruction, env: Mapping[str, str], escape: str = DEFAULT_ESCAPE
-) -> AnyInstruction:
+def expand(instruction: AnyInstruction, variables: Variables) -> AnyInstruction:
     """Return the instruction with its variables replaced; raises DockerfileError.
 
-    `env` is the environment before the instruction, for ENV too.
+    `variables` are those before the instruction, for ENV too; afterwards they tell which names are undefined.
     """
-    return expand_with(instruction, Variables(env, escape))
-
-
-def expand_from(base: From, meta_env: Mapping[str, str], escape: str = DEFAULT_ESCAPE) -> From:
-    """Return a FROM with the variables of its image and its platform replaced; raises DockerfileError.
-
-    `meta_env` are the ARGs before the first FROM and the platform arguments.
-    """
-    return expand(base, meta_env, escape)
-
-
-def expand_with(instruction: AnyInstruction, variables: Variables) -> AnyInstruction:
-    """Like `expand`; afterwards `variables` tells which names are undefined."""
     with blaming(instruction.location, instruction.original):
         expanded = _expand(instruction, variables)
     assert isinstance(expanded, type(instruction))
@@ -98,32 +77,6 @@ def expand_with(instruction: AnyInstruction, variables: Variables) -> AnyInstruc
 @singledispatch
 def _expand(instruction: Instruction, _variables: Variables) -> Instruction:
     return instruction
-
-
-@_expand.register
-def _(instruction: From, variables: Variables) -> From:
-    image = variables.word(instruction.image)
-    if not image:
-        raise LanguageError(f"base name ({instruction.image}) should not be blank", instruction.image)
-    if not instruction.platform:
-        return replace(instruction, image=image)
-    return replace(instruction, image=image, platform=_platform(instruction.platform, variables))
-
-
-def _platform(written: str, variables: Variables) -> str:
-    own = Variables(variables.env, variables.escape)
-    platform = own.word(written)
-    variables.undefined += own.undefined
-    if not platform:
-        message = f"empty platform value from expression {written}"
-    else:
-        try:
-            Platform.parse(platform, default=_ANY_PLATFORM)
-            return platform
-        except InvalidPlatformError as error:
-            message = f"failed to parse platform {written}: {error}"
-    meant = next(filter(None, (suggest(name, own.env) for name in own.undefined)), "")
-    raise LanguageError(f"{message} (did you mean {meant}?)" if meant else message, written)
 
 
 @_expand.register(Env)

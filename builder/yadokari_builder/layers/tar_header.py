@@ -14,8 +14,11 @@ from yadokari_builder.layers.tar_member import Kind, Member
 _USTAR_MAGIC = b"ustar\x0000"
 _KINDS = {kind.value: kind for kind in Kind} | {b"\0": Kind.FILE, b"7": Kind.FILE, b"S": Kind.FILE}
 _XATTR = "SCHILY.xattr."
+_MAX_XATTR_NAME = 255  # bytes (xattr(7))
 _MAX_ID = (1 << 32) - 2
-_MAX_NANOSECONDS = (1 << 63) - 1
+_MAX_DEVICE = (1 << 31) - 1
+_MAX_SIZE = _MAX_NANOSECONDS = (1 << 63) - 1
+_MAX_DIGITS = 20
 _SECOND = 1_000_000_000
 _ADLER = 65521
 _SPACES = b" " * 8
@@ -46,7 +49,7 @@ def parse_header(block: bytes) -> Member:
         _checked_size(number(block[124:136]), name) if kind is Kind.FILE else 0,
         _bounded_time(number(block[136:148]) * _SECOND),
         _text(block[157:257]) if kind is Kind.LINK or kind is Kind.HARD_LINK else "",
-        (number(block[329:337]), number(block[337:345])) if is_device else (0, 0),
+        _checked_device(number(block[329:337]), number(block[337:345]), name) if is_device else (0, 0),
     )
 
 
@@ -70,7 +73,7 @@ def extended(member: Member, records: Mapping[str, bytes]) -> Member:
     xattrs: dict[str, bytes] = {}
     for key, value in records.items():
         if key.startswith(_XATTR):
-            xattrs[key[len(_XATTR) :]] = value
+            xattrs[_checked_xattr(key[len(_XATTR) :], member.name)] = value
         elif value and key in _FIELDS:
             field, parse = _FIELDS[key]
             changes[field] = parse(value, member.name)
@@ -91,14 +94,27 @@ def parse_records(data: bytes) -> Records:
     records = []
     position = 0
     while position < len(data) and data[position] != 0:
-        digits, space, _ = data[position : position + 20].partition(b" ")
-        end = position + (int(digits) if digits.isdigit() else 0)
+        digits, space, _ = data[position : position + _MAX_DIGITS].partition(b" ")
+        end = position + (decimal(digits) or 0)
         key, equals, value = data[position + len(digits) + 1 : end].partition(b"=")
-        if not (space and key and equals and value.endswith(b"\n") and end <= len(data)):
+        is_named = key and b"\0" not in key
+        if not (space and is_named and equals and value.endswith(b"\n") and end <= len(data)):
             raise ImageInvalidError("the archive holds a malformed extended header")
         records.append((os.fsdecode(key), value[:-1]))
         position = end
     return records
+
+
+def decimal(text: bytes) -> int | None:
+    """Read a number of a pax header, None for what is none, or longer than any that can be meant."""
+    return int(text) if text.isdigit() and len(text) <= _MAX_DIGITS else None
+
+
+def parse_path(value: bytes, name: str) -> str:
+    """Read a path of a pax header; raises ImageInvalidError that names a member."""
+    if b"\0" in value:
+        raise ImageInvalidError(f"the archive's member {name!r} has a path with a zero byte")
+    return os.fsdecode(value)
 
 
 def number(field: bytes) -> int:
@@ -147,25 +163,38 @@ def _checked_id(value: int, name: str) -> int:
 
 
 def _checked_size(value: int, name: str) -> int:
-    if value < 0:
-        raise ImageInvalidError(f"the archive's member {name!r} has a negative size")
+    if not 0 <= value <= _MAX_SIZE:
+        raise ImageInvalidError(f"the archive's member {name!r} has the impossible size {value}")
     return value
+
+
+def _checked_device(major: int, minor: int, name: str) -> tuple[int, int]:
+    if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
+        raise ImageInvalidError(
+            f"the archive's member {name!r} has the impossible device number {major}:{minor}"
+        )
+    return major, minor
+
+
+def _checked_xattr(attribute: str, name: str) -> str:
+    if not 0 < len(os.fsencode(attribute)) <= _MAX_XATTR_NAME:
+        raise ImageInvalidError(
+            f"the archive's member {name!r} has an attribute whose name has"
+            f" {len(attribute)} bytes: 1 to {_MAX_XATTR_NAME} can be"
+        )
+    return attribute
 
 
 def _bounded_time(nanoseconds: int) -> int:
     return max(-_MAX_NANOSECONDS, min(nanoseconds, _MAX_NANOSECONDS))
 
 
-def _parse_path(value: bytes, name: str) -> str:
-    if b"\0" in value:
-        raise ImageInvalidError(f"the archive's member {name!r} has a path with a zero byte")
-    return os.fsdecode(value)
-
-
 def _parse_decimal(value: bytes, name: str) -> int:
-    if not value.isdigit():
-        raise ImageInvalidError(f"the archive's member {name!r} has {value!r} where a number belongs")
-    return int(value)
+    parsed = decimal(value)
+    if parsed is None:
+        shown = value[:_MAX_DIGITS] + b"..." if len(value) > _MAX_DIGITS else value
+        raise ImageInvalidError(f"the archive's member {name!r} has {shown!r} where a number belongs")
+    return parsed
 
 
 def _parse_time(value: bytes, name: str) -> int:
@@ -178,10 +207,10 @@ def _parse_time(value: bytes, name: str) -> int:
 
 
 _FIELDS: dict[str, tuple[str, Callable[[bytes, str], object]]] = {
-    "path": ("name", _parse_path),
-    "linkpath": ("link", _parse_path),
+    "path": ("name", parse_path),
+    "linkpath": ("link", parse_path),
     "uid": ("uid", lambda value, name: _checked_id(_parse_decimal(value, name), name)),
     "gid": ("gid", lambda value, name: _checked_id(_parse_decimal(value, name), name)),
-    "size": ("size", _parse_decimal),
+    "size": ("size", lambda value, name: _checked_size(_parse_decimal(value, name), name)),
     "mtime": ("mtime_ns", _parse_time),
 }

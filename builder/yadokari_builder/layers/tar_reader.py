@@ -1,7 +1,7 @@
 """A reader of tar archives as streams: fast, bounded in memory, without trust in what it reads."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers import tar_sparse
@@ -40,7 +40,6 @@ class TarReader:
         self._position = 0
         self._content = 0
         self._padding = 0
-        self._globals: dict[str, bytes] = {}
         self.checksum = 0
 
     def __iter__(self) -> Iterator[Member]:
@@ -55,8 +54,6 @@ class TarReader:
                 member = parse_header(block)
                 if flag == _OLD_SPARSE:
                     member = tar_sparse.old_gnu(member, block, self._block)
-                if self._globals:
-                    member = extended(member, self._globals)
             if is_old_directory(block, member.name):
                 member = member._replace(kind=Kind.DIRECTORY, size=0)
             self._content = member.size
@@ -87,15 +84,20 @@ class TarReader:
         return None if block == _ZEROS else block
 
     def _extended_member(self, block: bytes) -> tuple[bytes, Member] | None:
-        """Read extended headers and the member's own; nothing if the archive ends after global ones."""
+        """Read extended headers and the member's own; nothing if the archive ends after global ones.
+
+        Those that are meant for all that follows count for nothing, as for Go and so for BuildKit.
+        """
         records: list[tuple[str, bytes]] = []
+        size = 0
         while (flag := block[156:157]) in _PAX or flag in _GNU_LONG or flag == _PAX_GLOBAL:
-            data = self._extended_data(block)
+            size += extended_size(block)
+            if size > _MAX_EXTENDED:
+                raise ImageInvalidError(f"the archive has extended headers of {size} bytes for one member")
+            data = self._extended_data(extended_size(block))
             if flag in _GNU_LONG:
                 records.append((_GNU_LONG[flag], data.partition(b"\0")[0]))
-            elif flag == _PAX_GLOBAL:
-                self._add_globals(parse_records(data))
-            else:
+            elif flag in _PAX:
                 records += parse_records(data)
             following = self._next_header()
             if following is None:
@@ -103,20 +105,12 @@ class TarReader:
                     raise ImageInvalidError("the archive ends after an extended header")
                 return None
             block = following
-        member = extended(parse_header(block), self._globals | dict(records))
+        member = extended(parse_header(block), dict(records))
         if flag == _OLD_SPARSE:
             return block, tar_sparse.old_gnu(member, block, self._block)
         return block, tar_sparse.pax(member, records, self._block)
 
-    def _add_globals(self, records: Sequence[tuple[str, bytes]]) -> None:
-        self._globals.update(records)
-        if sum(len(key) + len(value) for key, value in self._globals.items()) > _MAX_EXTENDED:
-            raise ImageInvalidError("the archive has global extended headers of more than a mebibyte")
-
-    def _extended_data(self, block: bytes) -> bytes:
-        size = extended_size(block)
-        if size > _MAX_EXTENDED:
-            raise ImageInvalidError(f"the archive has an extended header of {size} bytes")
+    def _extended_data(self, size: int) -> bytes:
         data = self._exactly(size)
         self._padding = -size % BLOCK
         return data

@@ -4,15 +4,15 @@ A map lists the pieces of a file's content as (offset, length); the archive hold
 other, and what lies between them is a hole.
 """
 
-import os
 from collections.abc import Callable, Mapping
 
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers.tar_header import Records, number
+from yadokari_builder.layers.tar_header import Records, decimal, number, parse_path
 from yadokari_builder.layers.tar_member import BLOCK, Member
 
 # A mebibyte of map, as for other extended headers.
 _MAX_MAP_BLOCKS = 2048
+_MAX_SIZE = (1 << 63) - 1
 
 ReadBlock = Callable[[], bytes]
 
@@ -51,7 +51,7 @@ def pax(member: Member, records: Records, read_block: ReadBlock) -> Member:
 
 def _renamed(member: Member, fields: Mapping[str, bytes]) -> Member:
     name = fields.get("GNU.sparse.name")
-    return member._replace(name=os.fsdecode(name)) if name else member
+    return member._replace(name=parse_path(name, member.name)) if name else member
 
 
 def _numbers_of_block(block: bytes) -> list[int]:
@@ -86,15 +86,16 @@ def _sparse(member: Member, numbers: list[int], real_size: int) -> Member:
         if offset < end or length < 0:
             raise _invalid()
         end = offset + length
-    if end > real_size or sum(length for _, length in pieces) != member.size:
+    if not end <= real_size <= _MAX_SIZE or sum(length for _, length in pieces) != member.size:
         raise _invalid()
     return member._replace(sparse=pieces, real_size=real_size)
 
 
 def _decimal(text: bytes) -> int:
-    if not text.isdigit() or len(text) > 20:
+    parsed = decimal(text)
+    if parsed is None:
         raise _invalid()
-    return int(text)
+    return parsed
 
 
 def _invalid() -> ImageInvalidError:

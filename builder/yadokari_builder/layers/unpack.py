@@ -22,7 +22,8 @@ _OPAQUE = ".wh..wh..opq"
 _WHITEOUT_METADATA = ".wh..wh."
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_DIRECTORY_MODE = 0o755
-_MOST_PATHS = 100
+_MOST_NAMES = 100
+_OTHERS = "(others)"
 _RELATIVE = ("", ".", "..")
 _NODE_TYPES = {
     Kind.CHARACTER_DEVICE: stat.S_IFCHR,
@@ -36,7 +37,11 @@ _ACCOUNTS = frozenset({"passwd", "group"})
 # What only an archive can cause, not the machine.
 _IMPOSSIBLE = frozenset(
     {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.EPERM}
+    | {errno.EFBIG, errno.EMLINK, errno.EOVERFLOW}
 )
+# Bytes of memory for the names of directories that members have landed in.
+_MOST_REMEMBERED = 8 << 20
+_PARENT = 300  # beside its names
 
 
 @dataclass(slots=True)
@@ -44,8 +49,8 @@ class UnpackReport:
     """What an archive held that could not be written as it stands, for the log to say once.
 
     `excluded` are in-root paths that were left out because the boundary excludes them or something below,
-    `unsafe_links` hard links to outside of the root: the first hundred of each. `xattrs` (by name) and
-    `devices` count what the kernel refused.
+    `unsafe_links` hard links to outside of the root: the first hundred of each. `xattrs` (by name, after a
+    hundred of them together) and `devices` count what the kernel refused.
     """
 
     excluded: list[str] = field(default_factory=list)
@@ -63,18 +68,24 @@ class UnpackReport:
         for path in other.unsafe_links:
             self.refuse_link(path)
         for name, count in other.xattrs.items():
-            self.xattrs[name] = self.xattrs.get(name, 0) + count
+            self.refuse_xattr(name, count)
         self.devices += other.devices
 
     def leave_out(self, path: str) -> None:
         """Note that something excluded was in the way."""
-        if len(self.excluded) < _MOST_PATHS:
+        if len(self.excluded) < _MOST_NAMES:
             self.excluded.append(path)
 
     def refuse_link(self, path: str) -> None:
         """Note that a hard link leads out of the root."""
-        if len(self.unsafe_links) < _MOST_PATHS:
+        if len(self.unsafe_links) < _MOST_NAMES:
             self.unsafe_links.append(path)
+
+    def refuse_xattr(self, name: str, count: int = 1) -> None:
+        """Note that the kernel refuses an attribute."""
+        if name not in self.xattrs and len(self.xattrs) >= _MOST_NAMES:
+            name = _OTHERS
+        self.xattrs[name] = self.xattrs.get(name, 0) + count
 
 
 def unpack(
@@ -125,6 +136,7 @@ class _Unpacking:
         self._report = UnpackReport()
         # By the name in the archive; None for what is excluded.
         self._parents: dict[str, _Parent | None] = {}
+        self._remembered = 0
         # Directories get their owner, mode and time last: until then members are still written into them.
         self._directories: dict[str, tuple[int, int, int, int]] = {}
         # Hashes of the in-root paths that this layer has added, for whiteouts that follow them. The hashes of
@@ -185,8 +197,15 @@ class _Unpacking:
             path = resolve(self._boundary.root, normalise(name))
             if not self._boundary.is_excluded(path):
                 parent = self._parent("" if path == "/" else path)
+        self._remembered += len(name) + (len(parent.path) if parent else 0) + _PARENT
+        if self._remembered > _MOST_REMEMBERED:
+            self._forget_parents()
         self._parents[name] = parent
         return parent
+
+    def _forget_parents(self) -> None:
+        self._parents.clear()
+        self._remembered = 0
 
     def _step_down(self, name: str) -> _Parent | None:
         """Find a directory that lies, as most do, right below one that is known, with no link between."""
@@ -228,15 +247,15 @@ class _Unpacking:
         if self._boundary.has_excluded_below(path):
             self._report.leave_out(path)
             return False
-        remove(self._boundary, path)
+        remove(self._boundary, path, self._forget_directory)
         # What led through it may lead elsewhere now.
-        self._parents.clear()
-        if stat.S_ISDIR(status.st_mode):
-            below = f"{path}/"
-            gone = [name for name in self._directories if name == path or name.startswith(below)]
-            for name in gone:
-                del self._directories[name]
+        self._forget_parents()
         return True
+
+    def _forget_directory(self, path: str) -> bool:
+        """Set no metadata of a directory that goes; it is not kept."""
+        self._directories.pop(path, None)
+        return False
 
     def _make_file(self, path: str, member: Member, parent: _Parent) -> None:
         host = self._prefix + path
@@ -288,7 +307,7 @@ class _Unpacking:
             os.removexattr(host, name)
         self._set_xattrs(host, member)
         if _DEFAULT_ACL in member.xattrs:
-            self._parents.clear()  # what lands in it from now on inherits
+            self._forget_parents()  # what lands in it from now on inherits
         self._directories[path] = (member.uid, member.gid, member.mode, member.mtime_ns)
         self._added.add(hash(path))
 
@@ -360,7 +379,7 @@ class _Unpacking:
     def _set_xattrs(self, file: str | int, member: Member) -> None:
         for name, value in member.xattrs.items():
             if xattrs.is_foreign(name) or not xattrs.set_xattr(file, name, value):
-                self._report.xattrs[name] = self._report.xattrs.get(name, 0) + 1
+                self._report.refuse_xattr(name)
 
     def _white_out(self, parent: str, name: str) -> None:
         """Remove what a whiteout hides of lower layers; what this layer itself has added stays."""
@@ -375,7 +394,7 @@ class _Unpacking:
             path = f"{parent}/{hidden}"
             if os.path.lexists(self._prefix + path):
                 remove(self._boundary, path, self._is_added)
-        self._parents.clear()
+        self._forget_parents()
 
     def _is_added(self, path: str) -> bool:
         return hash(path) in self._added

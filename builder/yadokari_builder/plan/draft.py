@@ -1,25 +1,22 @@
 """A Dockerfile planned and judged: what would be built, what to warn of, and what is wrong with it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from yadokari_builder.dockerfile.arg_values import unused
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Instruction
-from yadokari_builder.dockerfile.lint.report import Inputs, lint
+from yadokari_builder.dockerfile.lint.judge import Judge
+from yadokari_builder.dockerfile.lint.linter import Linter, checks_for
 from yadokari_builder.dockerfile.lint.rules import LintWarning
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import Dockerfile, decode, parse
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import ContextError, DockerfileError
-from yadokari_builder.oci.config import ImageConfig
-from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference
-from yadokari_builder.plan.plan import Plan, make_plan
-from yadokari_builder.plan.scope import Scope, open_scope
-
-Images = dict[tuple[Reference, Platform], ImageConfig]
+from yadokari_builder.plan.plan import Plan
+from yadokari_builder.plan.planner import FindImage, make_plan
+from yadokari_builder.plan.scope import default_args, open_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +50,31 @@ def make_draft(
     build_args: Mapping[str, str],
     platform: Platform,
     target: str,
-    base_image: Callable[[Reference, Platform], Image],
+    find_image: FindImage,
 ) -> Draft:
-    """Plan and judge a Dockerfile; an error of its own is in the draft, others of `base_image` are raised."""
-    images: Images = {}
+    """Plan and judge a Dockerfile; an error of its own is in the draft, others of `find_image` are raised.
 
-    def noted(reference: Reference, platform: Platform) -> Image:
-        image = base_image(reference, platform)
-        images[(reference, platform)] = image.config
-        return image
-
+    Raises `ContextError` for patterns of the ignore file that are none.
+    """
+    ignored = read_ignored(text)
+    content = decode(text.content)
     try:
-        dockerfile = parse(text.content, file=text.name)
-        scope = open_scope(dockerfile, build_args, platform, target)
+        linter = Linter(checks_for(content, build_args))
     except DockerfileError as error:
         return Draft(None, error=error)
-    plan, wrong = None, None
+    judge = Judge(linter, ignored)
+    dockerfile, plan = None, None
     try:
-        plan = make_plan(dockerfile, scope, target, noted)
+        dockerfile = parse(content, file=text.name, reading=judge.reading)
+        judge.look_at(dockerfile, _default_args(dockerfile, platform, target))
+        scope = open_scope(dockerfile, build_args, platform, target)
+        plan = make_plan(dockerfile, scope, target, find_image, judge)
+        linter.raise_if_asked()
+        wrong = None
     except DockerfileError as error:
         wrong = error
-    report = lint(decode(text.content), _inputs(text, scope, target, images), file=text.name)
-    declared = _instructions(dockerfile, plan)
-    return Draft(plan, report.warnings, unused(build_args, declared), wrong or report.error)
+    unused_args = unused(build_args, _instructions(dockerfile, plan)) if dockerfile else ()
+    return Draft(plan, tuple(linter.warnings), unused_args, wrong)
 
 
 def read_ignored(text: DockerfileText) -> IgnorePatterns:
@@ -86,9 +85,11 @@ def read_ignored(text: DockerfileText) -> IgnorePatterns:
         raise ContextError(f"{text.ignore_name}: {error.message}") from None
 
 
-def _inputs(text: DockerfileText, scope: Scope, target: str, images: Images) -> Inputs:
-    ignored = read_ignored(text)
-    return Inputs(scope.build_args, scope.predefined, ignored, target, images=images)
+def _default_args(dockerfile: Dockerfile, platform: Platform, target: str) -> Mapping[str, str] | None:
+    try:
+        return default_args(dockerfile, platform, target)
+    except DockerfileError:
+        return None  # a build argument may mend it, and if none does the build fails with this very error
 
 
 def _instructions(dockerfile: Dockerfile, plan: Plan | None) -> Iterator[Instruction]:

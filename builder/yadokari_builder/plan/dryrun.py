@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from yadokari_builder.plan.draft import Draft
-from yadokari_builder.plan.plan import ImageBase, PlannedStage
+from yadokari_builder.plan.plan import PlannedStage
+from yadokari_builder.plan.shown import as_lines, as_value
 from yadokari_builder.plan.steps import StageSource, Step
+from yadokari_builder.registry.pull import PulledImage
 
 
 def as_text(draft: Draft) -> str:
@@ -46,6 +48,7 @@ def _lines(draft: Draft) -> Iterator[str]:
             for step in stage.steps:
                 number += 1
                 yield f"  {number:>3}  {_first_line(step.instruction.original)}"
+                yield from (f"         {line}" for line in as_lines(step))
     for note in draft.notes():
         yield f"warning: {note}"
     if draft.error:
@@ -67,7 +70,7 @@ def _base(stage: PlannedStage) -> dict[str, Any] | None:
     match stage.base:
         case StageSource(index):
             return {"stage": index}
-        case ImageBase(reference, image):
+        case PulledImage(reference=reference, image=image):
             platform = str(image.config.platform)
             return {"image": str(reference), "digest": str(image.manifest_digest), "platform": platform}
         case None:
@@ -80,6 +83,7 @@ def _step(step: Step) -> dict[str, Any]:
         "line": step.instruction.location.start,
         "instruction": step.instruction.original,
         "changes_files": step.action is not None,
+        "action": as_value(step),
     }
 
 
@@ -87,7 +91,7 @@ def _describe_base(stage: PlannedStage) -> str:
     match stage.base:
         case StageSource(index):
             return f"stage {index}"
-        case ImageBase(reference, image):
+        case PulledImage(reference=reference, image=image):
             return f"{reference.familiar} {image.manifest_digest} {image.config.platform}"
         case None:
             return "nothing"

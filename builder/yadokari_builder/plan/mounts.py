@@ -33,6 +33,8 @@ def read_mounts(
     agents = 0
     requests: list[MountRequest] = []
     for mount in mounts:
+        # A stage that is named has to come before, even where no file is taken from it.
+        found = source(mount)
         match mount.type:
             case "secret":
                 requests.append(_secret(mount))
@@ -40,13 +42,12 @@ def read_mounts(
                 requests.append(_ssh(mount, agents))
                 agents += 1
             case "cache":
-                requests.append(_cache(mount, working_dir, source(mount) if mount.from_ else None))
+                requests.append(_cache(mount, working_dir, found if mount.from_ else None))
             case "tmpfs":
                 requests.append(TmpfsRequest(_target(mount, working_dir), mount.size))
             case _:
-                requests.append(
-                    BindRequest(_target(mount, working_dir), source(mount), _path(mount), mount.readonly)
-                )
+                target = _target(mount, working_dir)
+                requests.append(BindRequest(target, found, _path(mount), mount.readonly))
     return tuple(requests)
 
 

@@ -1,7 +1,7 @@
 """What a stage does, instruction by instruction: every variable expanded, every argument understood."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
 
 from yadokari_builder.dockerfile.checksum import Checksum
 from yadokari_builder.dockerfile.chmod import ModeChange
@@ -10,6 +10,8 @@ from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Instruction
 from yadokari_builder.oci.config import History
 from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.environment import Environment
+from yadokari_builder.registry.pull import PulledImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,10 @@ class StageSource:
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """The files of an image."""
+    """The files of an image, by the name that it has and as it was found."""
 
     reference: Reference
+    found: PulledImage = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,15 @@ class EmptySource:
 
 
 Source = ContextSource | StageSource | ImageSource | EmptySource
+
+
+class Files(IntEnum):
+    """What a step or a stage needs of the files that it starts from; each needs what those before it do."""
+
+    NONE = 0
+    NAMES = 1
+    """Names, folders and links, which tell where a copy goes, and what --chown and USER look up."""
+    CONTENT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +201,7 @@ class RunAction:
     """Run a process in the root."""
 
     argv: tuple[str, ...]
-    environment: Mapping[str, str]
+    environment: Environment
     user: str
     working_dir: str
     mounts: tuple[MountRequest, ...]

@@ -1,27 +1,22 @@
 """Reconcile one ImageBuild: observe it, decide, act, report."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
-from yadokari_operator.cluster import Cluster, RejectedError
-from yadokari_operator.models.build import ImageBuild, Key, belongs_to
-from yadokari_operator.models.spec import referenced_config_maps
-from yadokari_operator.pods.names import LABEL_BUILD, label_value
-from yadokari_operator.pods.observed import parse_pod
-from yadokari_operator.pods.render import ConfigMapData
-from yadokari_operator.reconcile import (
-    Action,
-    Create,
-    Decision,
-    DeleteConfigMap,
-    DeletePod,
-    Observed,
-    reconcile,
-    rejected,
-)
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import LABEL_BUILD, Key
+from yadokari_api.spec import referenced_config_maps
+from yadokari_operator.cluster.api import ClusterError
+from yadokari_operator.cluster.resources import Cluster, RejectedError
+from yadokari_operator.events import Event, event_manifest
+from yadokari_operator.handlers.references import References
+from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.names import label_value
+from yadokari_operator.pods.observed import OwnedConfigMap, parse_owned_config_map, parse_pod
+from yadokari_operator.reconcile.decide import reconcile, refused
+from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed
 from yadokari_operator.settings import Settings
-from yadokari_operator.status import event_manifest
 
 logger = logging.getLogger(__name__)
 
@@ -29,8 +24,11 @@ logger = logging.getLogger(__name__)
 class Controller:
     """Brings the cluster to what ImageBuilds ask for."""
 
-    def __init__(self, cluster: Cluster, settings: Settings, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self, cluster: Cluster, references: References, settings: Settings, clock: Callable[[], datetime]
+    ) -> None:
         self._cluster = cluster
+        self._references = references
         self._settings = settings
         self._clock = clock
 
@@ -40,46 +38,61 @@ class Controller:
         Raises `ClusterError`; all of it can then be done again.
         """
         resource = self._cluster.image_build(key)
-        if resource is None:
+        build = None if resource is None else ImageBuild.parse(resource)
+        if resource is None or build is None or build.deleted:
+            self._references.replace(key, ())
             return None
-        build = ImageBuild.parse(resource)
-        if build.deleted:
-            return None
+        # Before they are read: what changes after that is an event for this ImageBuild.
+        self._references.replace(key, referenced_config_maps(build.spec))
         now = self._clock()
         decision = self._act(build, reconcile(self._observe(build), self._settings, now), now)
-        # The event goes first: after a crash in between, it is not made again and the status still is.
-        if decision.event is not None:
-            logger.info("%s: %s: %s", key, decision.event.reason, decision.event.message)
-            self._cluster.record(event_manifest(build, decision.event, now))
         if decision.status != build.status:
             self._cluster.write_status(resource, decision.status)
+        if decision.event is not None:
+            self._tell(build, decision.event, now)
         return decision.look_again
 
     def _observe(self, build: ImageBuild) -> Observed:
         namespace = build.key.namespace
         selector = f"{LABEL_BUILD}={label_value(build.key.name)}"
-        pods = [pod for pod in self._cluster.pods(namespace, selector) if belongs_to(pod, build)]
+        pods = [parse_pod(pod, build) for pod in self._cluster.pods(namespace, selector)]
         names = referenced_config_maps(build.spec)
-        maps = {name: self._cluster.config_map(namespace, name) for name in names}
+        sources = {name: self._cluster.config_map(namespace, name) for name in names}
         return Observed(
-            build,
-            tuple(parse_pod(pod) for pod in pods),
-            {name: ConfigMapData.parse(found) for name, found in maps.items() if found is not None},
+            build=build,
+            pods=tuple(pod for pod in pods if pod is not None),
+            config_maps=tuple(self._owned_config_maps(build, selector)),
+            sources={
+                name: ConfigMapData.parse(found) for name, found in sources.items() if found is not None
+            },
         )
+
+    def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
+        for page in self._cluster.config_maps(build.key.namespace, selector).pages():
+            for metadata in page.items:
+                owned = parse_owned_config_map({"metadata": metadata}, build)
+                if owned is not None:
+                    yield owned
 
     def _act(self, build: ImageBuild, decision: Decision, now: datetime) -> Decision:
         try:
             for action in decision.actions:
                 self._do(build, action)
         except RejectedError as error:
-            return rejected(build, decision, str(error), now)
+            return refused(build, decision, str(error), for_good=error.for_good, now=now)
         return decision
 
     def _do(self, build: ImageBuild, action: Action) -> None:
         match action:
             case Create(manifest):
                 self._cluster.create(build, manifest)
-            case DeletePod(name):
-                self._cluster.delete("Pod", build.key.namespace, name)
-            case DeleteConfigMap(name):
-                self._cluster.delete("ConfigMap", build.key.namespace, name)
+            case Delete(kind, name, uid):
+                self._cluster.delete(kind, build.key.namespace, name, uid)
+
+    def _tell(self, build: ImageBuild, event: Event, now: datetime) -> None:
+        """Make an Event. That is a courtesy: the status, which says the same, was written before."""
+        logger.info("%s: %s: %s", build.key, event.reason, event.message)
+        try:
+            self._cluster.record(event_manifest(build, event, now))
+        except ClusterError as error:
+            logger.warning("%s: no Event for %s: %s", build.key, event.reason, error)

@@ -3,38 +3,48 @@
 import asyncio
 import contextlib
 import logging
+import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import kopf
 
-from yadokari_operator.cluster import Cluster, ClusterError
+from yadokari_api.keys import Key
+from yadokari_operator.cluster.api import ClusterError
+from yadokari_operator.cluster.metadata import Metadata
+from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
-from yadokari_operator.handlers.watches import watch_settings, watches
+from yadokari_operator.handlers.registry import handlers, watch_settings
+from yadokari_operator.handlers.watch import Watch, list_all, version_now
 from yadokari_operator.handlers.workers import Workers
-from yadokari_operator.models.build import Key
 from yadokari_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 _WORKERS = 4
-_RESYNC = 600.0
-_WAIT_FOR_CRD = 5.0
+_RESYNC = 1800.0
 
 
 async def run(cluster: Cluster, settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; raises whatever makes it impossible to go on."""
-    await _crd_served(cluster, settings)
     queue: WorkQueue[Key] = WorkQueue()
-    controller = Controller(cluster, settings, lambda: datetime.now(UTC))
+    references = References()
+    controller = Controller(cluster, references, settings, lambda: datetime.now(UTC))
+    changed = _from_threads(queue)
+    builds = _build_watch(cluster.image_builds(settings.namespace), references, changed)
+    config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, changed)
+    for watch in (builds, config_maps):
+        # A daemon: it waits for the server at any time, and has nothing to end.
+        threading.Thread(target=watch.run, daemon=True).start()
     tasks = [
         asyncio.create_task(Workers(queue, controller.reconcile).run(_WORKERS)),
-        asyncio.create_task(_resync(queue, cluster, settings)),
+        asyncio.create_task(_resync(queue, cluster.image_builds(settings.namespace))),
     ]
     try:
         await kopf.operator(
-            registry=watches(queue, References()),
+            registry=handlers(queue.add, builds),
             settings=watch_settings(),
             standalone=True,
             clusterwide=not settings.namespace,
@@ -49,26 +59,52 @@ async def run(cluster: Cluster, settings: Settings) -> None:
                 await task
 
 
-async def _crd_served(cluster: Cluster, settings: Settings) -> None:
-    """Wait until the API server knows ImageBuilds: kopf looks for them once, when it starts."""
-    while True:
-        try:
-            await asyncio.to_thread(cluster.image_build_keys, settings.namespace)
-        except ClusterError as error:
-            logger.warning("waiting for the API server to serve ImageBuilds: %s", error)
-            await asyncio.sleep(_WAIT_FOR_CRD)
-        else:
-            return
+def _build_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
+    def begin() -> str:
+        # Those that are known and not listed any more are gone.
+        for key in references.users():
+            changed(key)
+        return list_all(metadata, changed)
+
+    return Watch("ImageBuilds", metadata, begin, changed)
 
 
-async def _resync(queue: WorkQueue[Key], cluster: Cluster, settings: Settings) -> None:
-    """Look at every ImageBuild from time to time, in case a watch missed something."""
+def _config_map_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
+    """Follow ConfigMaps; what nobody refers to is of no interest, so they are not even listed."""
+
+    def begin() -> str:
+        version = version_now(metadata)
+        for key in references.users():
+            changed(key)
+        return version
+
+    def config_map_changed(config_map: Key) -> None:
+        for key in references.users_of(config_map):
+            changed(key)
+
+    return Watch("ConfigMaps", metadata, begin, config_map_changed)
+
+
+def _from_threads(queue: WorkQueue[Key]) -> Callable[[Key], None]:
+    loop = asyncio.get_running_loop()
+
+    def add(key: Key) -> None:
+        # Where the loop is closed, the operator is about to end.
+        with contextlib.suppress(RuntimeError):
+            loop.call_soon_threadsafe(queue.add, key)
+
+    return add
+
+
+async def _resync(queue: WorkQueue[Key], builds: Metadata) -> None:
+    """Look at every ImageBuild from time to time, one after the other, in case a watch missed something."""
     while True:
         await asyncio.sleep(_RESYNC)
+        keys: list[Key] = []
         try:
-            keys = await asyncio.to_thread(cluster.image_build_keys, settings.namespace)
+            await asyncio.to_thread(list_all, builds, keys.append)
         except ClusterError as error:
             logger.warning("resync failed: %s", error)
             continue
-        for key in keys:
-            queue.add(key)
+        for number, key in enumerate(keys):
+            queue.add(key, _RESYNC * number / len(keys))

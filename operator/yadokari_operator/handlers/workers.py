@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from yadokari_operator.cluster import ClusterError
+from yadokari_api.keys import Key
+from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.handlers.queue import WorkQueue
-from yadokari_operator.models.build import Key
 
 logger = logging.getLogger(__name__)
 

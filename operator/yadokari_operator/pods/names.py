@@ -1,26 +1,19 @@
-"""Names and labels of what a build owns: derived from its inputs, so that making it twice is harmless."""
+"""Names of what a build owns: derived from its run, so that making it twice is harmless.
+
+A *run* is one build of one set of inputs.
+"""
 
 import hashlib
+import re
 
-from yadokari_operator.models.build import GROUP
-
-CONTAINER = "executor"
-"""The executor's container; a cluster may put others beside it."""
-
-LABEL_BUILD = f"{GROUP}/imagebuild"
-LABEL_INPUTS = f"{GROUP}/inputs"
-LABEL_ATTEMPT = f"{GROUP}/attempt"
-ANNOTATION_RETRIES = f"{GROUP}/retries"
+from yadokari_api.keys import RUN_DIGITS
 
 LONGEST = 63
 """What Kubernetes allows a label's value and a host name."""
 
 _HASH = 10
-
-
-def short_hash(inputs_hash: str) -> str:
-    """Shorten the hash of a build's inputs to what stands in names and labels."""
-    return inputs_hash[:_HASH]
+_RUN = rf"[0-9a-f]{{{RUN_DIGITS}}}"
+_CONTEXT = "context"
 
 
 def label_value(build: str) -> str:
@@ -28,19 +21,41 @@ def label_value(build: str) -> str:
     return _shortened(build, LONGEST)
 
 
-def dockerfile_name(build: str, inputs_hash: str) -> str:
+def dockerfile_name(build: str, run: str) -> str:
     """Name the ConfigMap that holds the Dockerfile."""
-    return _joined(build, short_hash(inputs_hash))
+    return _joined(build, run)
 
 
-def context_name(build: str, inputs_hash: str) -> str:
+def context_name(build: str, run: str) -> str:
     """Name the ConfigMap that holds the build context."""
-    return _joined(build, f"{short_hash(inputs_hash)}-context")
+    return _joined(build, f"{run}-{_CONTEXT}")
 
 
-def pod_name(build: str, inputs_hash: str, attempt: int) -> str:
-    """Name the pod of an attempt."""
-    return _joined(build, f"{short_hash(inputs_hash)}-{attempt}")
+def pod_name(build: str, run: str, attempt: int) -> str:
+    """Name the pod of an attempt, which is counted from 1."""
+    return _joined(build, f"{run}-{attempt}")
+
+
+def parse_pod_name(build: str, name: str) -> tuple[str, int] | None:
+    """Tell run and attempt from a pod's name; `None` if no pod of this build is called so."""
+    found = re.fullmatch(rf".+-({_RUN})-([1-9][0-9]{{0,8}})", name)
+    if found is None or pod_name(build, found[1], int(found[2])) != name:
+        return None
+    return found[1], int(found[2])
+
+
+def run_in(build: str, pod: str | None) -> str:
+    """Tell the run that a pod is named by; empty if there is none."""
+    named = parse_pod_name(build, pod or "")
+    return named[0] if named else ""
+
+
+def parse_config_map_name(build: str, name: str) -> str | None:
+    """Tell the run from a ConfigMap's name; `None` if no ConfigMap of this build is called so."""
+    found = re.fullmatch(rf".+-({_RUN})(-{_CONTEXT})?", name)
+    if found is None or name not in (dockerfile_name(build, found[1]), context_name(build, found[1])):
+        return None
+    return found[1]
 
 
 def _joined(build: str, suffix: str) -> str:

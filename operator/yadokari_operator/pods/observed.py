@@ -1,186 +1,130 @@
-"""Read a pod: how far its attempt has come and, if it is over, what came of it."""
+"""Read what a build owns: whose it is, which attempt a pod is, and how far that has come."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
-from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
-from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
-from yadokari_operator.pods.names import ANNOTATION_RETRIES, CONTAINER, LABEL_ATTEMPT, LABEL_INPUTS
+from yadokari_api.imagebuild import ImageBuild, is_controlled_by
+from yadokari_api.keys import (
+    ANNOTATION_GENERATION,
+    ANNOTATION_RETRIES,
+    KIND,
+    LABEL_BUILD,
+    LABEL_MANAGER,
+    MANAGER,
+)
+from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
+from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
+
+_DIGITS = 9
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """The pod has not started; `problem` tells what keeps it, if anything but time does."""
+class Standing(Enum):
+    """Whose a resource is that bears a build's label."""
 
-    problem: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Running:
-    """The executor runs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Built:
-    """The executor has done all that it was asked to do."""
-
-    result: BuildResult
-    finished: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """The attempt failed."""
-
-    failure: Failure
-    retry: Retry
-    finished: datetime
-
-
-Outcome = Waiting | Running | Built | Failed
+    OURS = "ours"
+    EARLIER = "of an earlier ImageBuild of this name: the garbage collector deletes it"
+    LEFT = "made for an earlier ImageBuild of this name and left without an owner when that was deleted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """An attempt's pod; `deleted` is when it is to be gone, if somebody deleted it."""
+    """An attempt's pod.
 
+    `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
+    does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
+    `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
+    """
+
+    uid: str
     name: str
-    inputs: str
+    standing: Standing
+    run: str
     attempt: int
     retries: int
+    generation: int
     created: datetime
+    accepted: datetime | None
+    limit: int | None
     deleted: datetime | None
+    over: bool
     outcome: Outcome
 
     @property
-    def finished(self) -> bool:
-        """Whether nothing of it runs any more."""
-        return isinstance(self.outcome, Built | Failed)
+    def finished(self) -> datetime | None:
+        """When the executor ended, if it has."""
+        return self.outcome.finished if isinstance(self.outcome, Built | Failed) else None
 
 
-def parse_pod(resource: Mapping[str, Any]) -> Pod:
-    """Read an executor's pod as the API server gives it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnedConfigMap:
+    """A ConfigMap with inputs of the build that `run` names."""
+
+    uid: str
+    name: str
+    run: str
+
+
+def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
+    """Read a pod as the API server gives it; `None` if it is not one that was made for this ImageBuild.
+
+    Names cannot be changed, so they tell the run and the attempt; labels and annotations can.
+    """
     metadata = resource["metadata"]
+    standing = _standing(resource, build)
+    named = parse_pod_name(build.key.name, metadata["name"])
+    if standing is None or named is None:
+        return None
+    run, attempt = named
+    annotations = metadata.get("annotations") or {}
+    accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
     return Pod(
+        uid=metadata["uid"],
         name=metadata["name"],
-        inputs=metadata["labels"][LABEL_INPUTS],
-        attempt=int(metadata["labels"][LABEL_ATTEMPT]),
-        retries=int(metadata["annotations"][ANNOTATION_RETRIES]),
+        standing=standing,
+        run=run,
+        attempt=attempt,
+        retries=_number(annotations.get(ANNOTATION_RETRIES)),
+        generation=_number(annotations.get(ANNOTATION_GENERATION)),
         created=parse_time(metadata["creationTimestamp"]),
+        accepted=parse_time(accepted) if accepted else None,
+        limit=(resource.get("spec") or {}).get("activeDeadlineSeconds"),
         deleted=parse_time(deleted) if deleted else None,
-        outcome=_outcome(resource),
+        over=is_over(resource),
+        outcome=outcome_of(resource),
     )
 
 
-def parse_time(text: str) -> datetime:
-    """Read a time of the Kubernetes API."""
-    return datetime.fromisoformat(text)
+def parse_owned_config_map(resource: Mapping[str, Any], build: ImageBuild) -> OwnedConfigMap | None:
+    """Read a ConfigMap's metadata; `None` if it is not ours, to use or to delete."""
+    metadata = resource["metadata"]
+    run = parse_config_map_name(build.key.name, metadata["name"])
+    if run is None or _standing(resource, build) not in (Standing.OURS, Standing.LEFT):
+        return None
+    return OwnedConfigMap(uid=metadata["uid"], name=metadata["name"], run=run)
 
 
-def _outcome(resource: Mapping[str, Any]) -> Outcome:
-    status = resource.get("status", {})
-    if status.get("phase") in ("Succeeded", "Failed"):
-        return _end(resource, status)
-    if status.get("phase") == "Running":
-        return Running()
-    return Waiting(_problem(status))
+def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:
+    if is_controlled_by(resource, build):
+        return Standing.OURS
+    metadata = resource["metadata"]
+    owners = metadata.get("ownerReferences") or []
+    if any(owner["kind"] == KIND and owner["name"] == build.key.name for owner in owners):
+        return Standing.EARLIER
+    labels = metadata.get("labels") or {}
+    made_by_us = labels.get(LABEL_MANAGER) == MANAGER and labels.get(LABEL_BUILD) == label_value(
+        build.key.name
+    )
+    return Standing.LEFT if made_by_us and not owners else None
 
 
-# Reasons for which a container waits that pass by themselves; the others are shown to people.
-_ORDINARY_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
-
-
-def _problem(status: Mapping[str, Any]) -> str:
-    waiting = _container(status).get("state", {}).get("waiting", {})
-    reason = waiting.get("reason", "")
-    if reason and reason not in _ORDINARY_WAITING:
-        return _sentence(reason, waiting.get("message", ""))
-    for condition in status.get("conditions", []):
-        if condition["type"] == "PodScheduled" and condition["status"] == "False":
-            return _sentence(condition.get("reason", ""), condition.get("message", ""))
-    return ""
-
-
-def _end(resource: Mapping[str, Any], status: Mapping[str, Any]) -> Built | Failed:
-    ended = _container(status).get("state", {}).get("terminated", {})
-    finished = parse_time(ended.get("finishedAt") or _last_change(resource))
-    result, log = _result(ended.get("message", ""))
-    # The result is trusted before the reason: where the kernel killed a step's child for want of memory and
-    # the step went on, the container's reason is OOMKilled all the same.
-    if ended.get("exitCode") == SUCCESS and result is not None and result.succeeded:
-        return Built(result, finished)
-    failure, retry = _by_pod(resource, status, ended) or _by_executor(result, log, ended)
-    return Failed(failure, retry, finished)
-
-
-def _by_pod(
-    resource: Mapping[str, Any], status: Mapping[str, Any], ended: Mapping[str, Any]
-) -> tuple[Failure, Retry] | None:
-    """Tell what the cluster did to the pod, if that is why it failed."""
-    reason, message = status.get("reason", ""), status.get("message", "")
-    if reason == "DeadlineExceeded":
-        limit = resource["spec"].get("activeDeadlineSeconds")
-        return Failure("Timeout", f"the build took longer than its timeout of {limit} s"), Retry.NEVER
-    if ended.get("reason") == "OOMKilled":
-        return Failure("OOMKilled", _out_of_memory(resource)), Retry.NEVER
-    if _disrupted(status) or not ended:
-        return Failure(reason or "PodLost", message or "the pod was stopped by the cluster"), Retry.UNCOUNTED
-    if reason == "Evicted":
-        return Failure("Evicted", message), Retry.NEVER
-    return None
-
-
-def _disrupted(status: Mapping[str, Any]) -> bool:
-    """Whether the pod had to go for reasons that are not its own: preemption, drain, a node short of memory.
-
-    A pod evicted for exceeding a limit of its own does not have this condition.
-    """
-    conditions = status.get("conditions", [])
-    return any(c["type"] == "DisruptionTarget" and c["status"] == "True" for c in conditions)
-
-
-def _out_of_memory(resource: Mapping[str, Any]) -> str:
-    executor = next(c for c in resource["spec"]["containers"] if c["name"] == CONTAINER)
-    limits = executor.get("resources", {}).get("limits", {})
-    if "memory" in limits:
-        return (
-            f"the build needed more memory than its limit of {limits['memory']}:"
-            " raise spec.executor.resources.limits.memory"
-        )
-    return "the build needed more memory than the node has: set spec.executor.resources.requests.memory"
-
-
-def _by_executor(result: BuildResult | None, log: str, ended: Mapping[str, Any]) -> tuple[Failure, Retry]:
-    """Tell what the executor says of its end: by its result or, without one, by the exit code."""
-    status = ended.get("exitCode", -1)
-    if result is not None and result.failure is not None:
-        return result.failure, retry_after(status)
-    kind = Reason.CANCELLED if status == Reason.CANCELLED.exit_code else "ExecutorFailed"
-    message = f"the executor ended with exit code {status} and without a result"
-    if ended.get("reason") not in (None, "Error", "Completed"):
-        message = _sentence(ended["reason"], log or message)
-    return Failure(kind, message, log_tail=log), retry_after(status)
-
-
-def _result(message: str) -> tuple[BuildResult | None, str]:
-    """Split a termination message into the result that it is, or the log's end that stands in for one."""
-    try:
-        return parse_result(message), ""
-    except ResultError:
-        return None, message
-
-
-def _container(status: Mapping[str, Any]) -> Mapping[str, Any]:
-    return next((c for c in status.get("containerStatuses", []) if c["name"] == CONTAINER), {})
-
-
-def _last_change(resource: Mapping[str, Any]) -> str:
-    times: list[str] = [c.get("lastTransitionTime") or "" for c in resource["status"].get("conditions", [])]
-    return max(times, default="") or str(resource["metadata"]["creationTimestamp"])
-
-
-def _sentence(reason: str, message: str) -> str:
-    return f"{reason}: {message}" if message else reason
+def _number(text: Any) -> int:
+    """Read a number that an annotation holds, or should: anybody who may change the pod may change it."""
+    return (
+        int(text)
+        if isinstance(text, str) and text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+        else 0
+    )

@@ -1,27 +1,27 @@
 """Write the resources of a build: immutable ConfigMaps with its inputs, and the pod of an attempt."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import Any
 
-from yadokari_contract.arguments import format_arguments
-from yadokari_contract.spec import BuildSpec
-from yadokari_operator.models.build import API_VERSION, KIND, ImageBuild
-from yadokari_operator.models.fields import registry_host, seconds
-from yadokari_operator.models.spec import Executor, ImageBuildSpec, Resources
-from yadokari_operator.pods.names import (
+from yadokari_api.fields import registry_host, seconds
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import (
+    ANNOTATION_GENERATION,
     ANNOTATION_RETRIES,
+    API_VERSION,
     CONTAINER,
+    KIND,
     LABEL_ATTEMPT,
     LABEL_BUILD,
-    LABEL_INPUTS,
-    context_name,
-    dockerfile_name,
-    label_value,
-    pod_name,
-    short_hash,
+    LABEL_MANAGER,
+    LABEL_RUN,
+    MANAGER,
 )
+from yadokari_api.spec import Executor, ImageBuildSpec, Resources
+from yadokari_contract.arguments import format_arguments
+from yadokari_contract.spec import BuildSpec
+from yadokari_operator.pods.inputs import ConfigMapData, Inputs
+from yadokari_operator.pods.names import context_name, dockerfile_name, label_value, pod_name
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
@@ -36,45 +36,35 @@ _RESULT_FILE = "/dev/termination-log"
 _GRACE_SECONDS = 10
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigMapData:
-    """Files of a ConfigMap: `text` by key, and `binary` in base64 by key."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One pod of a run; `retries` of the attempts before it failed by network or registry."""
 
-    text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    binary: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    @classmethod
-    def parse(cls, resource: Mapping[str, Any]) -> "ConfigMapData":
-        """Read a ConfigMap as the API server gives it."""
-        return cls(resource.get("data") or {}, resource.get("binaryData") or {})
+    run: str
+    number: int
+    retries: int
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """All that defines the image: the valid spec, the contents that it refers to, and a hash over both."""
-
-    spec: ImageBuildSpec
-    dockerfile: str
-    context: ConfigMapData | None
-    hash: str
-
-
-def config_maps(build: ImageBuild, inputs: Inputs) -> list[Manifest]:
-    """Write the ConfigMaps that hold a build's inputs; the names tell the contents, so they never change."""
+def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
+    """Write the ConfigMaps that hold the inputs of a run, which never change."""
     name = build.key.name
-    contents = {dockerfile_name(name, inputs.hash): ConfigMapData({"Dockerfile": inputs.dockerfile})}
+    contents = {dockerfile_name(name, run): ConfigMapData.of("Dockerfile", inputs.dockerfile)}
     if inputs.context is not None:
-        contents[context_name(name, inputs.hash)] = inputs.context
-    return [_config_map(_metadata(build, inputs, name), data) for name, data in contents.items()]
+        contents[context_name(name, run)] = inputs.context
+    return [_config_map(_metadata(build, run, name), data) for name, data in contents.items()]
 
 
-def pod(build: ImageBuild, inputs: Inputs, settings: Settings, *, attempt: int, retries: int) -> Manifest:
-    """Write the pod of an attempt; `retries` of the attempts before it failed by network or registry."""
+def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt) -> Manifest:
+    """Write the pod of an attempt."""
     spec = inputs.spec
     executor = spec.executor or Executor()
-    metadata = _metadata(build, inputs, pod_name(build.key.name, inputs.hash, attempt))
-    metadata["labels"][LABEL_ATTEMPT] = str(attempt)
-    metadata["annotations"] = {ANNOTATION_RETRIES: str(retries)}
+    name = build.key.name
+    metadata = _metadata(build, attempt.run, pod_name(name, attempt.run, attempt.number))
+    metadata["labels"][LABEL_ATTEMPT] = str(attempt.number)
+    metadata["annotations"] = {
+        ANNOTATION_RETRIES: str(attempt.retries),
+        ANNOTATION_GENERATION: str(build.generation),
+    }
     placement: Manifest = {}
     if executor.node_selector:
         placement["nodeSelector"] = dict(executor.node_selector)
@@ -95,7 +85,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, *, attempt: int, 
             "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
             **placement,
             "containers": [_container(inputs, executor, settings)],
-            "volumes": _volumes(build, inputs),
+            "volumes": _volumes(name, inputs, attempt.run),
         },
     }
 
@@ -106,11 +96,11 @@ def _container(inputs: Inputs, executor: Executor, settings: Settings) -> Manife
         "name": CONTAINER,
         "image": executor.image or settings.executor_image,
         "args": format_arguments(build_spec(inputs.spec, settings)),
-        "env": _credentials(inputs.spec.secrets),
+        "env": _credentials(inputs.spec),
         "resources": resources.model_dump(by_alias=True, exclude_defaults=True),
         # Root and the default capabilities: what the baseline Pod Security Standard allows, and what a
-        # RUN step needs to install packages (chown, setuid programs).
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0},
+        # RUN step needs to install packages (chown, setuid programs). None needs to forge packets.
+        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "capabilities": {"drop": ["NET_RAW"]}},
         # A result is JSON; anything else is the log's end, of an executor that could not write one.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -136,24 +126,29 @@ def build_spec(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
     )
 
 
-def _credentials(secrets: tuple[str, ...]) -> list[Manifest]:
-    """Hand over Secrets as DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1, ...: the executor merges them."""
+def _credentials(spec: ImageBuildSpec) -> list[Manifest]:
+    """Hand over Secrets by purpose: _PULL_1, _PULL_2, ... for bases, _PUSH_N for the N-th destination."""
+    pull = {f"PULL_{n}": secret.name for n, secret in enumerate(spec.pull_secret_refs, 1)}
+    push = {
+        f"PUSH_{n}": to.push_secret_ref.name
+        for n, to in enumerate(spec.destinations, 1)
+        if to.push_secret_ref
+    }
     return [
         {
-            "name": f"DOCKER_AUTH_CONFIG_{number}" if number else "DOCKER_AUTH_CONFIG",
+            "name": f"DOCKER_AUTH_CONFIG_{purpose}",
             "valueFrom": {"secretKeyRef": {"name": secret, "key": ".dockerconfigjson"}},
         }
-        for number, secret in enumerate(secrets)
+        for purpose, secret in (pull | push).items()
     ]
 
 
-def _volumes(build: ImageBuild, inputs: Inputs) -> list[Manifest]:
-    name = build.key.name
+def _volumes(name: str, inputs: Inputs, run: str) -> list[Manifest]:
     context: Manifest = {"emptyDir": {}}
     if inputs.context is not None:
-        context = {"configMap": {"name": context_name(name, inputs.hash)}}
+        context = {"configMap": {"name": context_name(name, run)}}
     return [
-        {"name": "dockerfile", "configMap": {"name": dockerfile_name(name, inputs.hash)}},
+        {"name": "dockerfile", "configMap": {"name": dockerfile_name(name, run)}},
         {"name": "context", **context},
     ]
 
@@ -169,14 +164,14 @@ def _config_map(metadata: Manifest, data: ConfigMapData) -> Manifest:
     }
 
 
-def _metadata(build: ImageBuild, inputs: Inputs, name: str) -> Manifest:
+def _metadata(build: ImageBuild, run: str, name: str) -> Manifest:
     return {
         "name": name,
         "namespace": build.key.namespace,
         "labels": {
-            "app.kubernetes.io/managed-by": "yadokari",
+            LABEL_MANAGER: MANAGER,
             LABEL_BUILD: label_value(build.key.name),
-            LABEL_INPUTS: short_hash(inputs.hash),
+            LABEL_RUN: run,
         },
         "ownerReferences": [
             {

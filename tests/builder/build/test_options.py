@@ -28,13 +28,28 @@ FOLDER = Path("/layers")
 def test_the_latest_time_is_the_build_arguments_else_the_environments_else_none(
     spec: BuildSpec, environment: Mapping[str, str], epoch: int | None
 ) -> None:
-    assert read_epoch(spec, environment) == epoch
+    assert read_epoch(spec, environment, None) == epoch
+
+
+@pytest.mark.parametrize(
+    ("spec", "environment", "epoch"),
+    [
+        (BuildSpec(), {}, 9),
+        (BuildSpec(reproducible=True), {}, 9),
+        (BuildSpec(), {"SOURCE_DATE_EPOCH": "5"}, 5),
+        (BuildSpec(build_args={"SOURCE_DATE_EPOCH": "7"}), {}, 7),
+    ],
+)
+def test_the_latest_time_is_the_dockerfiles_where_nobody_gives_another(
+    spec: BuildSpec, environment: Mapping[str, str], epoch: int
+) -> None:
+    assert read_epoch(spec, environment, 9) == epoch
 
 
 @pytest.mark.parametrize("text", ["yesterday", "-1", "1.5", "٣", "9" * 12])
 def test_a_latest_time_that_is_no_number_of_seconds_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
-        read_epoch(BuildSpec(), {"SOURCE_DATE_EPOCH": text})
+        read_epoch(BuildSpec(), {"SOURCE_DATE_EPOCH": text}, None)
 
 
 def test_times_are_written_as_configs_have_them() -> None:

@@ -17,14 +17,8 @@ from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
-from yadokari_builder.plan.needs import Files
-from yadokari_builder.plan.plan import ImageBase
-from yadokari_builder.plan.steps import StageSource
+from yadokari_builder.plan.steps import Files, StageSource
 from yadokari_builder.registry.pull import PulledImage
-
-
-def no_image(_: Reference) -> PulledImage:
-    raise AssertionError("no image is asked for")
 
 
 @pytest.fixture
@@ -37,14 +31,14 @@ def roots(tmp_path: Path) -> Roots:
     boundary = lodging.boundary(["/mnt/deep/volume", "/etc/hosts", "/sys", "/sys/fs/cgroup"])
     staging = Path(lodging.host(lodging.work("staging")))
     staging.mkdir()
-    return Roots(lodging, boundary, staging, tmp_path / "context", IgnorePatterns(), no_image)
+    return Roots(lodging, boundary, staging, tmp_path / "context", IgnorePatterns())
 
 
 def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def pulled(folder: Path, *members: Member) -> tuple[ImageBase, PulledImage]:
+def pulled(folder: Path, *members: Member) -> PulledImage:
     content = archive(*members).getvalue()
     (folder / "layer.tar").write_bytes(content)
     digest = Digest.of(content)
@@ -53,9 +47,7 @@ def pulled(folder: Path, *members: Member) -> tuple[ImageBase, PulledImage]:
     image = Image.assemble(config, [layer], OCI_MANIFEST)
     reference = Reference.parse("example.com/base")
     source = FileLayer(layer, str(folder / "layer.tar"))
-    return ImageBase(reference, image), PulledImage(
-        reference, Repository("example.com", "base"), image, (source,)
-    )
+    return PulledImage(reference, Repository("example.com", "base"), image, (source,))
 
 
 def test_what_tells_accounts_is_there_even_where_names_are_enough(
@@ -63,7 +55,7 @@ def test_what_tells_accounts_is_there_even_where_names_are_enough(
 ) -> None:
     folder = tmp_path_factory.mktemp("image")
     roots.fill(
-        *pulled(folder, file("etc/passwd", b"root"), file("bin/sh", b"shell")), Files.NAMES, last_use=False
+        pulled(folder, file("etc/passwd", b"root"), file("bin/sh", b"shell")), Files.NAMES, last_use=False
     )
     assert (tmp_path / "etc" / "passwd").read_text() == "root"
     assert (tmp_path / "bin" / "sh").read_bytes() == b""
@@ -76,9 +68,9 @@ def test_a_link_that_hides_what_tells_accounts_is_found(
     folder = tmp_path_factory.mktemp("image")
     target = "../usr/accounts" if way is link else "usr/accounts"
     base = pulled(folder, file("usr/accounts", b"root"), way("etc/passwd", target))
-    roots.fill(*base, Files.NAMES, last_use=False)
+    roots.fill(base, Files.NAMES, last_use=False)
     assert roots.lacks_accounts()
-    roots.fill(*base, Files.CONTENT, last_use=False)
+    roots.fill(base, Files.CONTENT, last_use=False)
     assert not roots.lacks_accounts()
 
 
@@ -86,14 +78,14 @@ def test_a_stage_that_needs_nothing_of_its_base_starts_empty(
     roots: Roots, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     folder = tmp_path_factory.mktemp("image")
-    roots.fill(*pulled(folder, file("bin/sh", b"shell")), Files.NONE, last_use=False)
+    roots.fill(pulled(folder, file("bin/sh", b"shell")), Files.NONE, last_use=False)
     assert not (tmp_path / "bin").exists()
 
 
 def test_a_stages_files_are_there_for_others_and_the_root_is_clean_again(
     roots: Roots, tmp_path: Path
 ) -> None:
-    roots.fill(None, None, Files.CONTENT, last_use=False)
+    roots.fill(None, Files.CONTENT, last_use=False)
     (tmp_path / "etc" / "passwd").write_text("root")
     (tmp_path / "usr").mkdir()
     roots.put_aside(0)
@@ -105,11 +97,11 @@ def test_a_stages_files_are_there_for_others_and_the_root_is_clean_again(
 def test_directories_that_are_there_for_a_mount_alone_are_not_a_stages_own(
     roots: Roots, tmp_path: Path
 ) -> None:
-    roots.fill(None, None, Files.CONTENT, last_use=False)
+    roots.fill(None, Files.CONTENT, last_use=False)
     roots.put_aside(0)
     assert names(roots.source(StageSource(0)).root) == []
 
-    roots.fill(None, None, Files.CONTENT, last_use=False)
+    roots.fill(None, Files.CONTENT, last_use=False)
     os.chmod(tmp_path / "mnt", 0o700)
     roots.put_aside(1)
     assert names(roots.source(StageSource(1)).root) == ["mnt"]
@@ -118,22 +110,22 @@ def test_directories_that_are_there_for_a_mount_alone_are_not_a_stages_own(
 def test_a_stage_starts_from_an_earlier_one_that_stays_if_others_need_it(
     roots: Roots, tmp_path: Path
 ) -> None:
-    roots.fill(None, None, Files.CONTENT, last_use=False)
+    roots.fill(None, Files.CONTENT, last_use=False)
     (tmp_path / "etc" / "passwd").write_text("root")
     roots.put_aside(0)
 
-    roots.fill(StageSource(0), None, Files.CONTENT, last_use=False)
+    roots.fill(StageSource(0), Files.CONTENT, last_use=False)
     (tmp_path / "etc" / "passwd").write_text("changed")
     kept = roots.source(StageSource(0)).root
     assert (kept / "etc" / "passwd").read_text() == "root"
 
-    roots.fill(StageSource(0), None, Files.CONTENT, last_use=True)
+    roots.fill(StageSource(0), Files.CONTENT, last_use=True)
     assert (tmp_path / "etc" / "passwd").read_text() == "root"
     assert not kept.exists()
 
 
 def test_what_a_stage_has_where_the_runtime_is_belongs_to_its_files(roots: Roots) -> None:
-    roots.fill(None, None, Files.CONTENT, last_use=False)
+    roots.fill(None, Files.CONTENT, last_use=False)
     (roots.staging / "yadokari").mkdir()
     (roots.staging / "yadokari" / "tool").write_text("tool")
     roots.put_aside(0)
@@ -141,7 +133,7 @@ def test_what_a_stage_has_where_the_runtime_is_belongs_to_its_files(roots: Roots
 
 
 def test_files_that_nobody_needs_any_more_are_deleted(roots: Roots, tmp_path: Path) -> None:
-    roots.fill(None, None, Files.CONTENT, last_use=False)
+    roots.fill(None, Files.CONTENT, last_use=False)
     (tmp_path / "large").write_text("x")
     roots.put_aside(0)
     folder = roots.source(StageSource(0)).root
@@ -158,7 +150,7 @@ def test_what_of_an_image_is_left_out_is_said_once(
         *(file(name, b"", pax_headers=attributes) for name in ("a", "b")),
         hard_link("c", "../../etc/shadow"),
     )
-    roots.fill(*base, Files.CONTENT, last_use=False)
+    roots.fill(base, Files.CONTENT, last_use=False)
     assert caplog.messages == [
         "example.com/base:latest: the attribute trusted.note of 2 files is left out:"
         " it is of a host, not of an image",

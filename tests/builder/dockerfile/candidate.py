@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from builder.plan.planning import drafted
 from yadokari_builder.dockerfile import (
     arguments,
     gitref,
@@ -21,23 +22,13 @@ from yadokari_builder.dockerfile import (
 )
 from yadokari_builder.dockerfile.directives import DEFAULT_ESCAPE
 from yadokari_builder.dockerfile.instructions import Copy, Run
-from yadokari_builder.dockerfile.lint.report import Inputs
-from yadokari_builder.dockerfile.lint.report import lint as judge
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import parse, read_instructions
-from yadokari_builder.dockerfile.predefined import PLATFORM_ARGS
 from yadokari_builder.dockerfile.quoting import quote, quote_all
 from yadokari_builder.dockerfile.tree import Node, read_tree
 from yadokari_builder.errors import DockerfileError
 
 Row = dict[str, Any]
-PLATFORM = dict.fromkeys(PLATFORM_ARGS, "") | {
-    "BUILDPLATFORM": "linux/amd64",
-    "TARGETPLATFORM": "linux/amd64",
-    "TARGETOS": "linux",
-    "TARGETARCH": "amd64",
-    "TARGETSTAGE": "default",
-}
 
 
 def answer(row: Row) -> Any:
@@ -215,8 +206,7 @@ def lint(row: Row) -> Row:
         for name, value in row.get("attrs", {}).items()
         if name.startswith("build-arg:")
     }
-    patterns = ignore.IgnorePatterns.parse(row.get("dockerignore") or "")
-    report = judge(row["input"], Inputs(build_args, PLATFORM, patterns))
+    report = drafted(row["input"], ignore=row.get("dockerignore") or "", args=build_args)
     warnings = [
         {
             "RuleName": warning.rule.name,

@@ -1,6 +1,6 @@
 import pytest
 
-from yadokari_builder.dockerfile.expand import Variables, expand, expand_from, expand_with
+from yadokari_builder.dockerfile.expand import Variables, expand
 from yadokari_builder.dockerfile.instructions import (
     Add,
     Cmd,
@@ -9,7 +9,6 @@ from yadokari_builder.dockerfile.instructions import (
     Entrypoint,
     Env,
     Expose,
-    From,
     Healthcheck,
     Heredoc,
     Instruction,
@@ -56,7 +55,7 @@ ENV = {"x": "v w", "y": "80 90"}
     ],
 )
 def test_variables_are_replaced_where_buildkit_does(instruction: Instruction, expected: Instruction) -> None:
-    assert expand(instruction, ENV) == expected
+    assert expand(instruction, Variables(ENV)) == expected
 
 
 @pytest.mark.parametrize(
@@ -72,84 +71,47 @@ def test_variables_are_replaced_where_buildkit_does(instruction: Instruction, ex
     ],
 )
 def test_the_rest_is_left_to_the_shell(instruction: Instruction) -> None:
-    assert expand(instruction, ENV) == instruction
+    assert expand(instruction, Variables(ENV)) == instruction
 
 
 def test_a_file_in_the_dockerfile_keeps_its_quotes_and_escapes_with_backslashes() -> None:
     heredocs = (Heredoc("a", 'it\'s "$x" \\$x `$x'), Heredoc("b", "$x", expand=False))
-    copied = expand(Copy((), "/", heredocs), {"x": "v"}, "`")
+    copied = expand(Copy((), "/", heredocs), Variables({"x": "v"}, "`"))
     assert [heredoc.content for heredoc in copied.heredocs] == ['it\'s "v" $x `v', "$x"]
 
 
 def test_names_that_are_undefined_are_told_once_for_each_word() -> None:
     variables = Variables(ENV)
-    expand_with(Copy(("$x$b$a$b", "$a"), "/"), variables)
+    expand(Copy(("$x$b$a$b", "$a"), "/"), variables)
     assert variables.undefined == ["a", "b", "a"]
 
 
 def test_an_error_points_at_the_word() -> None:
     (user,) = parse("FROM a\nUSER ${no:?is needed}").stages[0].instructions
     with pytest.raises(DockerfileError) as refused:
-        expand(user, {})
+        expand(user, Variables({}))
     assert refused.value.message == 'failed to process "${no:?is needed}": no: is needed'
     assert (refused.value.line, refused.value.column) == (2, 5)
 
 
 def test_a_volume_that_becomes_empty_is_refused() -> None:
     with pytest.raises(DockerfileError, match="VOLUME specified can not be an empty string"):
-        expand(Volume(("$no",)), {})
-
-
-@pytest.mark.parametrize("platform", ["linux", "arm64", "amd64", "Linux", "windows(10.0)"])
-def test_half_a_platform_will_do(platform: str) -> None:
-    assert expand_from(From("a", None, platform), {}).platform == platform
-
-
-def test_a_platform_that_is_none_is_refused_with_its_line() -> None:
-    base = parse("# x\nFROM --platform=what a").stages[0].base
-    with pytest.raises(DockerfileError) as refused:
-        expand_from(base, {})
-    assert str(refused.value).splitlines()[0] == (
-        'Dockerfile:2: failed to parse platform what: "what": unknown operating system or architecture: '
-        "invalid argument"
-    )
+        expand(Volume(("$no",)), Variables({}))
 
 
 def test_a_run_of_nothing_is_refused() -> None:
     (run,) = parse("FROM a\nRUN []").stages[0].instructions
     with pytest.raises(DockerfileError, match="Dockerfile:2: arguments are required"):
-        expand(run, {})
+        expand(run, Variables({}))
 
 
 @pytest.mark.parametrize("text", ["RUN a \udce9", "RUN <<E\n\udce9\nE", "RUN a <<E\n#!\udce9\nE"])
 def test_a_command_with_bytes_that_are_no_utf8_is_refused_as_in_buildkit(text: str) -> None:
     (run,) = parse(f"FROM a\n{text}").stages[0].instructions
     with pytest.raises(DockerfileError, match="Dockerfile:2: the command holds bytes that are no UTF-8"):
-        expand(run, {})
+        expand(run, Variables({}))
 
 
 def test_a_script_may_hold_any_bytes() -> None:
     (run,) = parse("FROM a\nRUN <<E\n#!/bin/sh\n\udce9\nE").stages[0].instructions
-    assert expand(run, {}) == run
-
-
-def test_from_is_expanded_with_quotes_taken_off() -> None:
-    base = From('"a:$x"', "name", "linux/${y}")
-    assert expand_from(base, {"x": "1", "y": "arm64"}) == From("a:1", "name", "linux/arm64")
-
-
-@pytest.mark.parametrize(
-    ("base", "message"),
-    [
-        (From("$no"), "base name ($no) should not be blank"),
-        (From("a", None, "$x"), "empty platform value from expression $x"),
-        (From("a", None, "$BULIDPLATFORM"), "empty platform value from expression $BULIDPLATFORM "
-         "(did you mean BUILDPLATFORM?)"),
-        (From("a", None, "linux/$x"), 'failed to parse platform linux/$x: "" is an invalid component of '
-         '"linux/": platform specifier component must match "^[A-Za-z0-9_.-]+$": invalid argument'),
-    ],
-)  # fmt: skip
-def test_a_from_that_names_nothing_is_refused(base: From, message: str) -> None:
-    with pytest.raises(DockerfileError) as refused:
-        expand_from(base, {"BUILDPLATFORM": "linux/amd64"})
-    assert refused.value.message == message
+    assert expand(run, Variables({})) == run

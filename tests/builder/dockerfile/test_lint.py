@@ -1,24 +1,18 @@
 import pytest
 
-from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from builder.plan.planning import any_image, drafted, images
 from yadokari_builder.dockerfile.lint import rules
 from yadokari_builder.dockerfile.lint.linter import Checks, checks_for
-from yadokari_builder.dockerfile.lint.report import Inputs, Report, lint
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.errors import DockerfileError
-from yadokari_builder.oci.config import ContainerConfig, ImageConfig
+from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-
-PREDEFINED = {"BUILDPLATFORM": "linux/amd64", "TARGETPLATFORM": "linux/amd64", "TARGETARCH": "amd64"}
-
-
-def report(text: str, *, all_stages: bool = False) -> Report:
-    return lint(text, Inputs({}, PREDEFINED, all_stages=all_stages))
+from yadokari_builder.registry.pull import PulledImage
 
 
 def broken(text: str, *, ignore: str = "", **build_args: str) -> list[tuple[str, int]]:
-    judged = lint(text, Inputs(build_args, PREDEFINED, IgnorePatterns.parse(ignore)))
+    judged = drafted(text, ignore=ignore, args=build_args)
     assert judged.error is None
     return [(warning.rule.name, warning.location.start) for warning in judged.warnings]
 
@@ -48,7 +42,7 @@ def test_a_name_declared_before_in_the_same_arg_is_not_undefined() -> None:
         ("FROM a\nWORKDIR b", "WorkdirRelativePath", 2),
         ("FROM a\nUSER $b", "UndefinedVar", 2),
         ("FROM a\nARG b=$c", "UndefinedVar", 2),
-        ("FROM a\nRUN --mount=type=cache,target=/$b c", "UndefinedVar", 2),
+        ("FROM a\nRUN --mount=type=cache,target=/a$b c", "UndefinedVar", 2),
         ('FROM a\nCMD ["b"]\nCMD ["c"]', "MultipleInstructionsDisallowed", 2),
         ("FROM a\nENV b c", "LegacyKeyValueFormat", 2),
         ("FROM a\nLABEL b c", "LegacyKeyValueFormat", 2),
@@ -86,10 +80,6 @@ def test_what_is_right_is_left_alone(text: str) -> None:
     assert broken(text) == []
 
 
-def test_every_stage_is_judged_if_asked_for() -> None:
-    assert len(report("FROM a AS unused\nUSER $b\nFROM a", all_stages=True).warnings) == 1
-
-
 @pytest.mark.parametrize(
     ("ignore", "source", "expected"),
     [
@@ -103,7 +93,7 @@ def test_every_stage_is_judged_if_asked_for() -> None:
     ],
 )
 def test_ignored_sources_are_noticed(ignore: str, source: str, expected: bool) -> None:
-    text = f"FROM a\nADD {source} /b\nCOPY --from=x {source} /b"
+    text = f"FROM a\nADD {source} /b\nCOPY --from=x a /b"
     assert (broken(text, ignore=ignore) == [("CopyIgnoredFile", 2)]) is expected
 
 
@@ -112,30 +102,27 @@ def test_a_default_base_that_is_no_image_is_noticed_although_a_build_argument_me
 
 
 def test_a_base_for_another_platform_is_noticed() -> None:
-    wanted = Platform.parse("linux/amd64")
-    others = [Platform("linux", "arm64"), wanted]
-    images = [{(Reference.parse("a"), wanted): ImageConfig(platform=other)} for other in others]
-    different, same = (lint("FROM a", Inputs({}, PREDEFINED, images=image)) for image in images)
+    def of_arm(reference: Reference, _platform: Platform) -> PulledImage:
+        return any_image(reference, Platform("linux", "arm64"))
+
+    different = drafted("FROM a", find_image=of_arm)
     assert [str(warning) for warning in different.warnings] == [
         'InvalidBaseImagePlatform: Base image a was pulled with platform "linux/arm64", '
         'expected "linux/amd64" for current build (line 1)'
     ]
-    assert same.warnings == ()
+    assert drafted("FROM a").warnings == ()
 
 
 def test_what_is_known_of_a_base_image_counts() -> None:
     config = ContainerConfig(env=("b=1",), shell=("/x",), on_build=("USER $other",))
-    platform = Platform("linux", "amd64")
-    images = {(Reference.parse("a"), platform): ImageConfig(platform=platform, config=config)}
-    inputs = Inputs({}, PREDEFINED, images=images)
-    warnings = lint("FROM a\nUSER $b\nCMD d", inputs).warnings
+    warnings = drafted("FROM a\nUSER $b\nCMD d", find_image=images({"a:latest": config})).warnings
     assert [(warning.message, warning.location.start) for warning in warnings] == [
         ("Usage of undefined variable '$other'", 1)
     ]
 
 
 def test_suggestions_name_variables_that_exist() -> None:
-    (warning,) = report("FROM a\nENV PATH=/x:$PAHT").warnings
+    (warning,) = drafted("FROM a\nENV PATH=/x:$PAHT").warnings
     assert warning.message == "Usage of undefined variable '$PAHT' (did you mean $PATH?)"
 
 
@@ -156,17 +143,17 @@ def test_a_build_argument_stands_in_for_the_directive() -> None:
 
 
 def test_warnings_become_an_error_if_asked_for() -> None:
-    judged = report("# check=error=true\nFROM a as B\nUSER $c")
+    judged = drafted("# check=error=true\nFROM a as B\nUSER $c")
     assert judged.error is not None
     assert judged.error.message == (
         "lint violation found for rules: StageNameCasing, FromAsCasing, UndefinedVar"
     )
     assert judged.error.line == 2
-    assert report("# check=error=true\nFROM a").error is None
+    assert drafted("# check=error=true\nFROM a").error is None
 
 
 def test_warnings_come_before_the_error_that_ends_the_judgement() -> None:
-    judged = report("FROM a AS B\nNOTHING c")
+    judged = drafted("FROM a AS B\nNOTHING c")
     assert [warning.rule for warning in judged.warnings] == [rules.STAGE_NAME_CASING]
     assert judged.error is not None
     assert judged.error.message == "unknown instruction: NOTHING"

@@ -1,35 +1,19 @@
 import json
-from collections.abc import Mapping
-from types import MappingProxyType
+from typing import Any
 
 import pytest
 
-from yadokari_builder.dockerfile.text import DockerfileText
+from builder.plan import planning
 from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError
-from yadokari_builder.oci.config import ContainerConfig, ImageConfig
-from yadokari_builder.oci.image import Image
-from yadokari_builder.oci.media_types import OCI_MANIFEST
-from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference
-from yadokari_builder.plan.draft import Draft, make_draft
+from yadokari_builder.oci.config import ContainerConfig
+from yadokari_builder.plan.draft import Draft
 from yadokari_builder.plan.dryrun import as_json, as_text
 
-AMD64 = Platform("linux", "amd64")
+DEBIAN = ContainerConfig(env=("LANG=C",), on_build=("ARG FROM_BASE",))
 
 
-def base_image(reference: Reference, platform: Platform) -> Image:
-    if reference.repository.name != "library/debian":
-        raise ImageNotFoundError(f"{reference.familiar}: not found")
-    config = ContainerConfig(env=("LANG=C",), on_build=("ARG FROM_BASE",))
-    return Image.assemble(ImageConfig(platform=AMD64, config=config), (), OCI_MANIFEST)
-
-
-def drafted(
-    text: str, *, ignore: str = "", target: str = "", args: Mapping[str, str] = MappingProxyType({})
-) -> Draft:
-    return make_draft(
-        DockerfileText(text.encode(), "Dockerfile", ignore, ""), args, AMD64, target, base_image
-    )
+def drafted(text: str, **options: Any) -> Draft:
+    return planning.drafted(text, find_image=planning.images({"debian:latest": DEBIAN}), **options)
 
 
 def test_what_is_right_is_planned_and_not_warned_of() -> None:
@@ -98,8 +82,13 @@ def test_the_report_for_machines_holds_stages_warnings_and_no_error() -> None:
     (stage,) = report["stages"]
     assert (stage["name"], stage["target"], stage["base"]) == ("a", True, None)
     assert stage["steps"] == [
-        {"line": 2, "instruction": "COPY x /", "changes_files": True},
-        {"line": 3, "instruction": "CMD y", "changes_files": False},
+        {
+            "line": 2,
+            "instruction": "COPY x /",
+            "changes_files": True,
+            "action": {"copy": [{"files": "/x"}], "source": "the context", "to": "/"},
+        },
+        {"line": 3, "instruction": "CMD y", "changes_files": False, "action": None},
     ]
     assert [(one["rule"], one["line"]) for one in report["warnings"]] == [
         ("StageNameCasing", 1),
@@ -121,6 +110,131 @@ def test_the_report_of_a_wrong_dockerfile_says_what_is_wrong_and_where() -> None
     ("ignore", "why"), [("[a-", r"syntax error in pattern: \[a-"), ("a\n!", "illegal excl")]
 )
 def test_a_wrong_pattern_of_the_ignore_file_is_the_contexts_fault(ignore: str, why: str) -> None:
-    text = DockerfileText(b"FROM scratch\n", "Dockerfile", ignore, ".dockerignore")
     with pytest.raises(ContextError, match=f"^.dockerignore: {why}"):
-        make_draft(text, {}, AMD64, "", base_image)
+        drafted("FROM scratch\n", ignore=ignore)
+
+
+def test_the_report_for_people_says_what_is_copied_where_and_what_is_mounted() -> None:
+    draft = drafted(
+        "FROM debian AS a\nFROM scratch\nWORKDIR /w\nCOPY --from=a x* y/\n"
+        "ADD https://u:secret@h/p.git#v1 https://u:secret@h/f?token=secret /\nCOPY <<f g\n1\nf\n"
+        "RUN --mount=type=secret,id=s --mount=target=in x\n"
+    )
+    understood = [line.strip() for line in as_text(draft).splitlines() if line.startswith(" " * 9)]
+    assert understood == [
+        "files=/x* of stage 0 -> /w/y/",
+        "git=https://h/p.git ref=v1 -> /",
+        "url=https://h/f -> /",
+        "heredoc=f -> /w/g",
+        "mount type=secret target=/run/secrets/s id=s owner=0:0 mode=0400",
+        "mount type=bind target=/w/in source=the context path=/",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "action"),
+    [
+        (
+            "COPY --parents --chown=a:b --chmod=u+x --exclude=!x --exclude=*.o a/./b* c",
+            {
+                "copy": [{"paths": "b*", "below": "/a"}],
+                "source": "the context",
+                "to": "/c",
+                "owner": "a:b",
+                "mode": "u+x",
+                "exclude": ["!x", "*.o"],
+            },
+        ),
+        (
+            "COPY --link --from=scratch a /",
+            {"copy": [{"files": "/a"}], "source": "nothing", "to": "/", "link": True},
+        ),
+        ("ADD a.tar /", {"copy": [{"files": "/a.tar", "unpack": True}], "source": "the context", "to": "/"}),
+        (
+            f"ADD --checksum=sha256:{'0' * 64} https://h/f /",
+            {
+                "copy": [{"url": "https://h/f", "checksum": f"sha256:{'0' * 64}"}],
+                "source": "the context",
+                "to": "/",
+            },
+        ),
+        (
+            "ADD --keep-git-dir https://h/p.git#v1:sub /",
+            {
+                "copy": [
+                    {"git": "https://h/p.git", "ref": "v1", "subdirectory": "sub", "keep_git_dir": True}
+                ],
+                "source": "the context",
+                "to": "/",
+            },
+        ),
+        (
+            'RUN --network=none --mount=type=cache,target=/c,uid=7 --mount=type=ssh,required ["x", "y"]',
+            {
+                "run": ["x", "y"],
+                "working_dir": "/",
+                "network": "none",
+                "mounts": [
+                    {
+                        "type": "cache",
+                        "target": "/c",
+                        "id": "/c",
+                        "sharing": "shared",
+                        "owner": "7:0",
+                        "mode": "0755",
+                    },
+                    {
+                        "type": "ssh",
+                        "target": "/run/buildkit/ssh_agent.0",
+                        "id": "default",
+                        "required": True,
+                        "owner": "0:0",
+                        "mode": "0600",
+                    },
+                ],
+            },
+        ),
+        (
+            "RUN --mount=type=tmpfs,target=/t,size=1k <<EOF\n#!/x\nEOF",
+            {
+                "run": ["/bin/sh", "-c", "/dev/pipes/EOF"],
+                "working_dir": "/",
+                "network": "default",
+                "mounts": [{"type": "tmpfs", "target": "/t", "size": 1024}],
+                "script": "/dev/pipes/EOF",
+            },
+        ),
+        ("WORKDIR /w", {"make_directory": "/w"}),
+        ("CMD x", None),
+    ],
+)
+def test_the_report_for_machines_says_what_was_understood(line: str, action: dict[str, Any] | None) -> None:
+    report = json.loads(as_json(drafted(f"FROM scratch\n{line}\n")))
+    assert report["error"] is None
+    assert report["stages"][0]["steps"][0]["action"] == action
+
+
+def test_files_of_an_image_are_told_with_its_digest() -> None:
+    report = json.loads(as_json(drafted("FROM scratch\nCOPY --from=debian a /\n")))
+    assert report["stages"][0]["steps"][0]["action"]["source"].startswith("debian:latest sha256:")
+
+
+def test_warnings_stand_before_what_is_wrong_with_a_base() -> None:
+    draft = drafted("FROM debian as A\nFROM a/UPPER\n")
+    assert draft.error is not None
+    assert draft.error.message.startswith('failed to parse stage name "a/UPPER"')
+    assert [warning.rule.name for warning in draft.warnings][:2] == ["StageNameCasing", "FromAsCasing"]
+
+
+def test_a_default_that_a_build_argument_mends_is_no_error() -> None:
+    text = "ARG A\nARG B=${A:?}\nFROM debian\n"
+    assert drafted(text, args={"A": "1"}).error is None
+    failed = drafted(text).error
+    assert failed is not None
+    assert failed.line == 2
+
+
+def test_wrong_options_of_the_checks_are_an_error() -> None:
+    error = drafted("# check=wrong\nFROM debian\n").error
+    assert error is not None
+    assert "failed to parse check options" in error.message

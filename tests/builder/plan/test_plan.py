@@ -1,59 +1,23 @@
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+import time
 
 import pytest
 
-from yadokari_builder.dockerfile.parser import parse
+from builder.plan.planning import AMD64, BASE, drafted, image, images, planned
 from yadokari_builder.errors import DockerfileError, ImageNotFoundError
-from yadokari_builder.oci.config import ContainerConfig, ImageConfig
-from yadokari_builder.oci.image import Image
-from yadokari_builder.oci.media_types import OCI_MANIFEST
+from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.plan.needs import Files
-from yadokari_builder.plan.plan import ImageBase, Plan, make_plan
-from yadokari_builder.plan.scope import open_scope
 from yadokari_builder.plan.steps import (
     ContextSource,
     CopyAction,
     EmptySource,
+    Files,
     ImageSource,
     RunAction,
     Script,
     StageSource,
     WorkdirAction,
 )
-
-AMD64 = Platform("linux", "amd64")
-BASE = ContainerConfig(
-    env=("PATH=/bin", "LANG=C"), cmd=("sh",), entrypoint=("/init",), working_dir="/", user="app"
-)
-
-BaseImage = Callable[[Reference, Platform], Image]
-
-
-def base_images(configs: Mapping[str, ContainerConfig], asked: list[tuple[str, Platform]]) -> BaseImage:
-    def base_image(reference: Reference, platform: Platform) -> Image:
-        asked.append((reference.familiar, platform))
-        if reference.familiar not in configs:
-            raise ImageNotFoundError(f"{reference.familiar}: not found")
-        config = ImageConfig(platform=platform, config=configs[reference.familiar])
-        return Image.assemble(config, (), OCI_MANIFEST)
-
-    return base_image
-
-
-def planned(
-    text: str,
-    *,
-    target: str = "",
-    args: Mapping[str, str] = MappingProxyType({}),
-    bases: Mapping[str, ContainerConfig] = MappingProxyType({"debian:latest": BASE}),
-    asked: list[tuple[str, Platform]] | None = None,
-) -> Plan:
-    dockerfile = parse(text)
-    scope = open_scope(dockerfile, args, AMD64, target)
-    return make_plan(dockerfile, scope, target, base_images(bases, [] if asked is None else asked))
 
 
 def config_of(text: str, **options: str) -> ContainerConfig:
@@ -83,7 +47,8 @@ def test_a_stage_on_a_stage_goes_on_where_that_ended() -> None:
     plan = planned("ARG V=1\nFROM debian AS a\nARG X=2\nENV Y=3\nFROM a\nRUN $X\n")
     run = plan.target.steps[0].action
     assert isinstance(run, RunAction)
-    assert (run.environment["X"], run.environment["Y"], run.environment["LANG"]) == ("2", "3", "C")
+    variables = run.environment.variables()
+    assert (variables["X"], variables["Y"], variables["LANG"]) == ("2", "3", "C")
     assert [stage.index for stage in plan.chain()] == [0, 1]
     assert plan.target.base == StageSource(0)
 
@@ -91,10 +56,12 @@ def test_a_stage_on_a_stage_goes_on_where_that_ended() -> None:
 def test_files_come_from_the_context_stages_images_or_nowhere() -> None:
     plan = planned(
         "FROM debian AS a\nFROM debian\nCOPY x /\nCOPY --from=A x /\nCOPY --from=0 x /\n"
-        "COPY --from=busybox x /\nCOPY --from=scratch x /\n"
+        "COPY --from=busybox x /\nCOPY --from=scratch x /\n",
+        bases={"debian:latest": BASE, "busybox:latest": BASE},
     )
     sources = [step.action.source for step in plan.target.steps if isinstance(step.action, CopyAction)]
-    busybox = ImageSource(Reference.parse("busybox"))
+    reference = Reference.parse("busybox")
+    busybox = ImageSource(reference, image(reference, AMD64, BASE))
     assert sources == [ContextSource(), StageSource(0), StageSource(0), busybox, EmptySource()]
 
 
@@ -103,15 +70,34 @@ def test_the_readers_of_a_stage_are_those_that_start_from_it_or_copy_from_it() -
         "FROM debian AS a\nFROM a AS b\nFROM debian AS c\nRUN --mount=from=a,target=/a true\nFROM b\n"
         "COPY --from=c /x /x\n"
     )
-    assert [stage.index for stage in plan.readers(0)] == [1, 2]
-    assert [stage.index for stage in plan.readers(1)] == [3]
+    assert (plan.read_by[0], plan.read_by[1], plan.read_by[3]) == ((1, 2), (3,), ())
+    assert [plan.last_read_by(stage) for stage in plan.stages] == [(), (), (0,), (1, 2)]
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("FROM debian AS a\nCOPY --from=a x /\n", "circular dependency detected on stage: a"),
-        ("FROM debian AS a\nCOPY --from=b x /\nFROM debian AS b\nFROM a\n", "needs to be defined before"),
+        (
+            "FROM debian AS a\nCOPY --from=b x /\nFROM debian AS b\nFROM a\n",
+            'cannot copy from stage "b", it needs to be defined before current stage "a"',
+        ),
+        (
+            "FROM debian AS a\nRUN --mount=from=b,target=/c d\nFROM debian AS b\nFROM a\n",
+            'cannot mount from stage "b" to "/c", stage needs to be defined before current command',
+        ),
+        (
+            "FROM debian AS a\nRUN --mount=type=tmpfs,from=b,target=/c d\nFROM debian AS b\nFROM a\n",
+            'cannot mount from stage "b" to "/c", stage needs to be defined before current command',
+        ),
+        ("FROM debian AS a\nONBUILD COPY --from=b x /\nFROM a AS b\n", 'cannot copy from stage "b"'),
+        ("FROM UPPER/Case AS unneeded\nFROM debian\n", 'failed to parse stage name "UPPER/Case"'),
+        ("FROM debian AS unneeded\nCOPY --from=UPPER/Case x /\nFROM debian\n", "failed to parse stage name"),
+        ("FROM debian\nRUN --mount=from=UPPER/Case,target=/x y\n", "failed to parse stage name"),
+        ("FROM --platform=linux/what/is/this debian AS unneeded\nFROM debian\n", "failed to parse platform"),
+        ('ARG SOURCE_DATE_EPOCH="a b"\nFROM debian\n', "invalid SOURCE_DATE_EPOCH: a b"),
+        ("FROM debian\nCOPY --chmod=999 a b\n", "invalid chmod parameter: '999'"),
+        ("FROM debian\nRUN <<a/b\n#!/bin/x\na/b\n", "cannot have a name with a slash"),
         ("FROM debian\nCOPY --from=7 x /\n", "invalid stage index 7"),
         ("FROM debian\nCOPY --from=$X x /\n", "variable expansion is not supported for --from"),
         ("FROM ${NOTHING}\n", "should not be blank"),
@@ -132,10 +118,52 @@ def test_what_cannot_be_planned_is_blamed_on_its_line(text: str, message: str) -
     assert caught.value.line > 0
 
 
+def test_a_wrong_argument_is_shown_in_its_line_with_a_caret() -> None:
+    with pytest.raises(DockerfileError) as caught:
+        planned("FROM debian\n# why\nRUN --mount=type=cache x\n")
+    assert str(caught.value) == (
+        'Dockerfile:3: invalid mount target "/"\n  3 | RUN --mount=type=cache x\n          ^'
+    )
+
+
 def test_a_base_that_is_not_there_is_blamed_on_its_from() -> None:
     with pytest.raises(ImageNotFoundError) as caught:
         planned("# comment\nFROM nowhere\n")
     assert str(caught.value).startswith("Dockerfile:2: nowhere:latest: not found")
+
+
+def test_an_image_that_is_not_there_is_blamed_on_the_copy_that_names_it() -> None:
+    with pytest.raises(ImageNotFoundError) as caught:
+        planned("FROM debian\nCOPY --from=nowhere a b\n")
+    assert str(caught.value).startswith("Dockerfile:2: nowhere:latest: not found")
+
+
+@pytest.mark.parametrize("line", ["COPY --from=biuld a b", "RUN --mount=from=biuld,target=/a b"])
+def test_a_name_that_is_no_image_s_is_told_with_the_stage_that_may_be_meant(line: str) -> None:
+    with pytest.raises(ImageNotFoundError, match=r"not found \(did you mean the stage build\?\)"):
+        planned(f"FROM debian AS build\nFROM debian\n{line}\n")
+    with pytest.raises(ImageNotFoundError, match="did you mean the stage build"):
+        planned("FROM debian AS build\nFROM biuld\n")
+    with pytest.raises(ImageNotFoundError, match=r"\(did you mean debian\?\)"):
+        planned("FROM debain\n")
+    with pytest.raises(ImageNotFoundError, match=r"not found\n"):
+        planned("FROM alpine\n")
+
+
+def test_images_that_files_are_copied_from_are_found_once_and_for_the_build_s_platform() -> None:
+    asked: list[tuple[str, Platform]] = []
+    planned(
+        "FROM debian AS unneeded\nCOPY --from=other x /\nFROM --platform=linux/arm64 debian\n"
+        "COPY --from=tools x /\nRUN --mount=from=tools:latest,target=/x y\n",
+        bases={"debian:latest": BASE, "tools:latest": BASE},
+        asked=asked,
+    )
+    assert asked == [("debian:latest", Platform("linux", "arm64")), ("tools:latest", AMD64)]
+
+
+def test_everything_is_found_before_any_instruction_is_evaluated() -> None:
+    with pytest.raises(ImageNotFoundError):
+        planned("FROM debian AS a\nEXPOSE wrong\nFROM debian\nCOPY --from=a x /\nCOPY --from=nowhere x /\n")
 
 
 def test_the_platform_of_a_from_is_that_of_the_build_or_what_it_says() -> None:
@@ -202,7 +230,7 @@ def test_an_argument_after_an_env_of_the_same_name_wins_in_the_build_alone() -> 
     plan = planned("FROM debian\nENV A=env\nARG A=arg\nRUN x\n")
     run = plan.target.steps[-1].action
     assert isinstance(run, RunAction)
-    assert run.environment["A"] == "arg"
+    assert run.environment.variables()["A"] == "arg"
     assert "A=env" in plan.target.state.config.env
 
 
@@ -217,7 +245,7 @@ def test_proxies_reach_run_and_nothing_else() -> None:
     plan = planned("FROM debian\nRUN x\n", args={"HTTP_PROXY": "http://proxy:1"})
     step = plan.target.steps[0]
     assert isinstance(step.action, RunAction)
-    assert step.action.environment["http_proxy"] == "http://proxy:1"
+    assert step.action.environment.variables()["http_proxy"] == "http://proxy:1"
     assert step.history is not None
     assert "proxy" not in step.history.created_by
     assert not [entry for entry in plan.target.state.config.env if "proxy" in entry.lower()]
@@ -231,6 +259,9 @@ def test_workdir_is_relative_to_the_one_before() -> None:
 
 def test_an_absolute_workdir_stays_as_it_was_written() -> None:
     assert config_of("FROM debian\nWORKDIR /tmp/\n").working_dir == "/tmp/"
+    assert config_of("FROM debian\nWORKDIR /tmp/\nWORKDIR $NOTHING\n").working_dir == "/tmp/"
+    assert config_of("FROM debian\nWORKDIR /tmp/\nWORKDIR a/\n").working_dir == "/tmp/a"
+    assert config_of("FROM scratch\nWORKDIR $NOTHING\n").working_dir == "/"
 
 
 def test_the_root_as_workdir_makes_no_layer() -> None:
@@ -259,6 +290,16 @@ def test_a_plain_heredoc_is_a_script_for_the_shell() -> None:
     assert run.argv == ("/bin/sh", "-c", "echo 1\n")
 
 
+def test_a_script_is_started_by_the_shell_in_force() -> None:
+    plan = planned('FROM debian\nSHELL ["bash", "-c"]\nRUN <<-EOF\n\t#!/usr/bin/python\n\tEOF\n')
+    step = plan.target.steps[1]
+    assert isinstance(step.action, RunAction)
+    assert step.action.argv == ("bash", "-c", "/dev/pipes/EOF")
+    assert step.action.script == Script("/dev/pipes/EOF", "#!/usr/bin/python\n")
+    assert step.history is not None
+    assert step.history.created_by == "RUN bash -c /dev/pipes/EOF # buildkit"
+
+
 def test_the_history_is_written_as_buildkit_writes_it() -> None:
     plan = planned("FROM debian\nARG A=1\nRUN echo $A\nENV X=y\nCOPY a b /c/\nWORKDIR /w\nUSER u\n")
     texts = [step.history.created_by for step in plan.target.steps if step.history]
@@ -274,8 +315,7 @@ def test_the_history_is_written_as_buildkit_writes_it() -> None:
 
 def test_a_base_image_keeps_what_is_known_of_it() -> None:
     base = planned("FROM debian\n").target.base
-    assert isinstance(base, ImageBase)
-    assert base.reference.familiar == "debian:latest"
+    assert base == image(Reference.parse("debian"), AMD64, BASE)
 
 
 @pytest.mark.parametrize(
@@ -311,5 +351,40 @@ def test_a_stage_needs_what_its_steps_and_other_stages_do_with_its_files(
 
 def test_only_stages_that_need_files_read_the_stage_that_they_start_from() -> None:
     plan = planned("FROM debian AS a\nRUN true\nFROM a AS b\nCMD run\nFROM a\nCOPY --from=b /c /d\n")
-    assert [stage.index for stage in plan.readers(0)] == [1, 2]
-    assert planned("FROM debian AS a\nRUN true\nFROM a\nCMD run\n").readers(0) == ()
+    assert plan.read_by[0] == (1, 2)
+    assert planned("FROM debian AS a\nRUN true\nFROM a\nCMD run\n").read_by[0] == ()
+
+
+def test_a_stage_is_bare_if_nothing_but_copies_is_below_it() -> None:
+    plan = planned(
+        "FROM scratch AS a\nCOPY x /\nFROM a AS b\nRUN y\nFROM b AS c\nFROM debian AS d\nFROM d\n"
+        "COPY --from=c x /\n"
+    )
+    assert [stage.is_bare for stage in plan.stages] == [True, True, False, False, False]
+
+
+def test_the_dockerfile_may_say_the_latest_time() -> None:
+    text = "ARG SOURCE_DATE_EPOCH=5\nFROM debian\n"
+    assert planned(text).epoch == 5
+    assert planned(text, args={"SOURCE_DATE_EPOCH": "7"}).epoch == 7
+    assert planned(text, args={"SOURCE_DATE_EPOCH": ""}).epoch is None
+    assert planned("FROM debian\nARG SOURCE_DATE_EPOCH=5\n").epoch is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join(f"FROM debian AS s{index}\nCOPY --from=s{max(index - 1, 0)} a b" for index in range(2000)),
+        "\n".join(f"FROM s{index - 1} AS s{index}\nRUN x" for index in range(2000)),
+        "FROM debian\n" + "\n".join(f"LABEL l{index}=x" for index in range(10_000)),
+        "FROM debian\n" + "\n".join(f"ENV e{index}=x\nRUN x" for index in range(5_000)),
+        "FROM debian\n" + "\n".join(f"USER $u{index}" for index in range(3_000)),
+    ],
+    ids=["copies", "chain", "labels", "environments", "undefined"],
+)
+def test_what_is_long_takes_time_in_proportion(text: str) -> None:
+    text = text.replace("FROM s-1", "FROM debian").replace("AS s0\nCOPY --from=s0", "AS s0\nCOPY")
+    started = time.process_time()
+    plan = drafted(text, find_image=images({"debian:latest": BASE})).approved()
+    assert len(plan.chain()) in (1, 2000)
+    assert time.process_time() - started < 5

@@ -104,6 +104,7 @@ print(json.dumps(collections.Counter(json.dumps(trial(kinds[n % len(kinds)])) fo
 """
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)
 def test_a_cancellation_at_any_moment_ends_the_build_and_lets_it_clean_up(root: Path) -> None:
     processes = [

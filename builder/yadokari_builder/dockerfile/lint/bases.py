@@ -33,28 +33,18 @@ def check_default_bases(linter: Linter, dockerfile: Dockerfile, default_env: Map
             linter.warn(rules.INVALID_DEFAULT_ARG_IN_FROM, message, stage.location)
 
 
-def check_base(linter: Linter, dockerfile: Dockerfile, stage: Stage, meta_env: Mapping[str, str]) -> None:
-    """Judge the variables of a FROM; raises nothing that evaluating it does not raise."""
-    declared = {name for arg in dockerfile.meta_args for name, _ in arg.pairs} | set(meta_env)
-    try:
-        _check_arguments(linter, process(stage.base.image, meta_env, dockerfile.escape), stage, declared)
-        if stage.base.platform:
-            platform = process(stage.base.platform, meta_env, dockerfile.escape)
-            _check_arguments(linter, platform, stage, declared)
-            _check_platform(linter, platform, stage, meta_env)
-    except LanguageError:
-        return
-
-
-def _check_arguments(linter: Linter, used: Expansion, stage: Stage, declared: Collection[str]) -> None:
+def check_arguments(linter: Linter, stage: Stage, used: Expansion, declared: Collection[str]) -> None:
+    """Warn of variables of a FROM that no ARG before the first FROM declares."""
     for name in sorted(used.unmatched.difference(declared)):
         meant = suggest(name, sorted(declared))
         message = f"FROM argument '{name}' is not declared" + (f" (did you mean {meant}?)" if meant else "")
         _warn(linter, rules.UNDEFINED_ARG_IN_FROM, message, stage)
 
 
-def _check_platform(linter: Linter, platform: Expansion, stage: Stage, env: Mapping[str, str]) -> None:
-    if platform.matched == {_TARGET} and not platform.unmatched and platform.text == env[_TARGET]:
+def check_platform(linter: Linter, stage: Stage, platform: Expansion, meta_env: Mapping[str, str]) -> None:
+    """Warn of a platform that is the build's own anyway, and of one that no variable is in."""
+    text = platform.text
+    if platform.matched == {_TARGET} and not platform.unmatched and text == meta_env[_TARGET]:
         message = (
             f"Setting platform to predefined {stage.base.platform} in FROM is redundant "
             "as this is the default behavior"
@@ -62,10 +52,10 @@ def _check_platform(linter: Linter, platform: Expansion, stage: Stage, env: Mapp
         _warn(linter, rules.REDUNDANT_TARGET_PLATFORM, message, stage)
     if platform.matched or platform.unmatched:
         return
-    os, _, rest = platform.text.partition("/")
+    os, _, rest = text.partition("/")
     # A stage that is named for its platform means it.
     if not any(part in (stage.name or "") for part in (os, rest.partition("/")[0]) if part):
-        message = f"FROM --platform flag should not use constant value {quote(platform.text)}"
+        message = f"FROM --platform flag should not use constant value {quote(text)}"
         _warn(linter, rules.FROM_PLATFORM_FLAG_CONST_DISALLOWED, message, stage)
 
 

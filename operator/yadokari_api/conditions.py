@@ -5,27 +5,32 @@ of the spec) are the exception when True. All four are always there.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 ConditionType = Literal["Ready", "Reconciling", "Stalled", "Succeeded"]
 Truth = Literal["True", "False", "Unknown"]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
+REPORTED = ConfigDict(alias_generator=to_camel, extra="ignore")
+"""How what the operator reports is read and written: what a newer operator added is left out."""
 
-class Condition(BaseModel):
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
     """One aspect of a resource's state."""
 
-    model_config = ConfigDict(alias_generator=to_camel, extra="ignore", frozen=True, validate_by_name=True)
+    __pydantic_config__ = REPORTED
 
-    type: str = Field(description="Ready, Reconciling, Stalled or Succeeded.")
-    status: Truth = Field(description="True, False or Unknown.")
-    reason: str = Field(description="Why, for machines.")
-    message: str = Field(description="Why, for people.")
-    observed_generation: int = Field(description="Generation of the spec that this was seen with.")
-    last_transition_time: Time = Field(description="When status last changed.")
+    type: Annotated[str, Field(description="Ready, Reconciling, Stalled or Succeeded.")]
+    status: Annotated[Truth, Field(description="True, False or Unknown.")]
+    reason: Annotated[str, Field(description="Why, for machines.")]
+    message: Annotated[str, Field(description="Why, for people.")]
+    observed_generation: Annotated[int, Field(description="Generation of the spec that this was seen with.")]
+    last_transition_time: Annotated[Time, Field(description="When status last changed.")]
 
 
 def carried_over(new: Sequence[Condition], old: Sequence[Condition]) -> tuple[Condition, ...]:
@@ -37,4 +42,4 @@ def carried_over(new: Sequence[Condition], old: Sequence[Condition]) -> tuple[Co
 def _with_time_of(old: Condition | None, new: Condition) -> Condition:
     if old is None or old.status != new.status:
         return new
-    return new.model_copy(update={"last_transition_time": old.last_transition_time})
+    return replace(new, last_transition_time=old.last_transition_time)

@@ -1,0 +1,37 @@
+"""What things are called: the API's group and kind, the key of an ImageBuild, labels and annotations."""
+
+from dataclasses import dataclass
+
+GROUP = "yadokari.dev"
+VERSION = "v1alpha1"
+API_VERSION = f"{GROUP}/{VERSION}"
+KIND = "ImageBuild"
+PLURAL = "imagebuilds"
+
+ANNOTATION_REBUILD = f"{GROUP}/rebuild-requested-at"
+"""On an ImageBuild: any change of its value, to anything but nothing, starts a new build."""
+
+RUN_DIGITS = 10
+"""A run, which is one build of one set of inputs, is named by so many hexadecimal digits."""
+
+CONTAINER = "executor"
+"""The executor's container; a cluster may put others beside it."""
+
+LABEL_MANAGER = "app.kubernetes.io/managed-by"
+MANAGER = "yadokari"
+LABEL_BUILD = f"{GROUP}/imagebuild"
+LABEL_RUN = f"{GROUP}/run"
+LABEL_ATTEMPT = f"{GROUP}/attempt"
+ANNOTATION_RETRIES = f"{GROUP}/retries"
+ANNOTATION_GENERATION = f"{GROUP}/generation"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """What tells one ImageBuild from all others."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"

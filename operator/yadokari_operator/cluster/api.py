@@ -1,0 +1,127 @@
+"""Requests to the API server, and the ways in which they fail."""
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import urllib3
+from kubernetes import client, config
+
+_CONNECT = 5
+_READ = 30
+"""Seconds to connect and to wait for data."""
+
+_CHUNK = 1 << 16
+
+
+class ClusterError(Exception):
+    """The API server refused or failed a request; `status` is the HTTP status, 0 if there was no answer."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Api:
+    """The API server of the cluster that this operator works in."""
+
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+
+    @classmethod
+    def connect(cls) -> "Api":
+        """Use the pod's service account or, outside a cluster, the kubeconfig."""
+        settings = client.Configuration()
+        try:
+            config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        except config.ConfigException:
+            config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        return cls(client.ApiClient(settings))
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        accept: str = "application/json",
+    ) -> Any:
+        """Make a request; gives what the answer's JSON holds. Raises `ClusterError`."""
+        with _failures_of(f"{method} {path}"):
+            response = self._call(method, path, query, body, accept, _READ)
+            data: bytes = response.data
+        _check(response.status, data)
+        return json.loads(data)
+
+    def find(self, path: str) -> Any:
+        """Read a resource; `None` if there is none. Raises `ClusterError`."""
+        try:
+            return self.request("GET", path)
+        except ClusterError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    @contextlib.contextmanager
+    def stream(
+        self, path: str, *, query: Mapping[str, str], accept: str, silence: float
+    ) -> Iterator[Iterator[Any]]:
+        """Open a stream of JSON values, one a line, which lasts until the server ends it.
+
+        Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
+        """
+        with _failures_of(f"GET {path}"):
+            response = self._call("GET", path, query, None, accept, silence)
+            try:
+                if response.status >= 400:
+                    _check(response.status, response.data)
+                yield map(json.loads, _split(response.stream(_CHUNK)))
+            finally:
+                response.close()
+
+    def _call(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, accept: str, read: float
+    ) -> urllib3.BaseHTTPResponse:
+        request = self._api.param_serialize(
+            method,
+            path,
+            query_params=list((query or {}).items()),
+            header_params={"Accept": accept, "Content-Type": "application/json"},
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        response: urllib3.BaseHTTPResponse
+        response = self._api.call_api(*request, _request_timeout=(_CONNECT, read)).response
+        return response
+
+
+@contextlib.contextmanager
+def _failures_of(what: str) -> Iterator[None]:
+    """Turn the ways in which the client fails into `ClusterError`."""
+    try:
+        yield
+    except (urllib3.exceptions.HTTPError, client.ApiException) as error:
+        raise ClusterError(f"{what}: {error}", status=0) from error
+
+
+def _check(status: int, data: bytes) -> None:
+    """Raise `ClusterError` for an answer that is one: a Status resource, or whatever stood in between."""
+    if status < 400:
+        return
+    try:
+        message = str(json.loads(data)["message"])
+    except (ValueError, KeyError, TypeError):
+        message = f"HTTP status {status}: {data[:200].decode(errors='replace')}"
+    raise ClusterError(message, status=status)
+
+
+def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest: list[bytes] = []
+    for chunk in chunks:
+        *ended, last = chunk.split(b"\n")
+        for line in ended:
+            yield b"".join([*rest, line])
+            rest = []
+        rest.append(last)

@@ -1,0 +1,104 @@
+"""Metadata of resources, without what they hold: all that is needed to know that something has changed.
+
+Lists come in pages and watches as streams, so that memory is bounded by one page and one event, whatever else
+lives in the cluster (https://kubernetes.io/docs/reference/using-api/api-concepts/).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yadokari_api.keys import Key
+from yadokari_operator.cluster.api import Api, ClusterError
+
+_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+_ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+_GONE = 410
+_PAGE = 50
+"""Annotations may hold 256 KiB, such as all that `kubectl apply` was given."""
+
+_WATCH_SECONDS = 300
+_SILENCE = _WATCH_SECONDS + 30
+"""A watch ends by itself before that, so one that is silent for so long is dead."""
+
+
+class ExpiredError(ClusterError):
+    """The server has forgotten the version that a list or a watch was to go on from: begin anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a list: metadata, the version at which the whole list was read, and where the rest begins."""
+
+    items: tuple[Mapping[str, Any], ...]
+    version: str
+    more: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A step of a watch, up to `version`: of one resource, or of none that matters."""
+
+    key: Key | None
+    version: str
+
+
+class Metadata:
+    """The metadata of all resources of one kind, in one namespace or in all of them."""
+
+    def __init__(self, api: Api, path: str, selector: str = "") -> None:
+        self._api = api
+        self._path = path
+        self._selection = {"labelSelector": selector} if selector else {}
+
+    def pages(self, limit: int = _PAGE) -> Iterator[Page]:
+        """List in pages of at most `limit`. Raises `ClusterError`."""
+        more = ""
+        while True:
+            query = self._selection | {"limit": str(limit)} | ({"continue": more} if more else {})
+            try:
+                found = self._api.request("GET", self._path, query=query, accept=_LIST)
+            except ClusterError as error:
+                raise _expired(error) from None
+            head = found["metadata"]
+            more = head.get("continue") or ""
+            # An empty list of metadata has null for its items.
+            items = tuple(item["metadata"] for item in found["items"] or ())
+            yield Page(items, head["resourceVersion"], more)
+            if not more:
+                return
+
+    def changes(self, version: str) -> Iterator[Change]:
+        """Follow all changes since a version, until the server ends the watch. Raises `ClusterError`.
+
+        The first step is none: it tells that the server follows.
+        """
+        query = self._selection | {
+            "watch": "true",
+            "allowWatchBookmarks": "true",
+            "resourceVersion": version,
+            "timeoutSeconds": str(_WATCH_SECONDS),
+        }
+        try:
+            with self._api.stream(self._path, query=query, accept=_ONE, silence=_SILENCE) as steps:
+                yield Change(None, version)
+                yield from map(_change, steps)
+        except ClusterError as error:
+            raise _expired(error) from None
+
+
+def key_of(metadata: Mapping[str, Any]) -> Key:
+    """Tell whose metadata it is."""
+    return Key(metadata["namespace"], metadata["name"])
+
+
+def _change(step: Mapping[str, Any]) -> Change:
+    value = step["object"]
+    if step["type"] == "ERROR":
+        raise ClusterError(str(value.get("message", value)), status=value.get("code", 0))
+    metadata = value["metadata"]
+    return Change(None if step["type"] == "BOOKMARK" else key_of(metadata), metadata["resourceVersion"])
+
+
+def _expired(error: ClusterError) -> ClusterError:
+    return ExpiredError(str(error), status=error.status) if error.status == _GONE else error

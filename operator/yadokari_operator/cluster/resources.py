@@ -1,0 +1,132 @@
+"""What ImageBuilds are made of is read, what builds own is made and deleted.
+
+Resources are plain dictionaries, as the server gives them.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from yadokari_api.imagebuild import ImageBuild, is_controlled_by
+from yadokari_api.keys import API_VERSION, PLURAL, Key
+from yadokari_api.status import Status, format_status
+from yadokari_operator.cluster.api import Api, ClusterError
+from yadokari_operator.cluster.metadata import Metadata
+
+Resource = Mapping[str, Any]
+
+_PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_CONFLICT = 409
+_WRONG = (400, 422)
+
+
+class RejectedError(ClusterError):
+    """The API server does not let a resource be made: a quota, a policy, or a name that is taken.
+
+    `for_good` is whether it would refuse the same again, whatever else changes.
+    """
+
+    @property
+    def for_good(self) -> bool:
+        """Whether the resource itself is wrong."""
+        return self.status in _WRONG
+
+
+class Cluster:
+    """The cluster that this operator works in."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    def image_builds(self, namespace: str) -> Metadata:
+        """Give the metadata of the ImageBuilds of a namespace, or of all of them when it is empty."""
+        return Metadata(self._api, f"/apis/{API_VERSION}{_within(namespace)}/{PLURAL}")
+
+    def config_maps(self, namespace: str, selector: str = "") -> Metadata:
+        """Give the metadata of the ConfigMaps of a namespace, or of all of them when it is empty."""
+        return Metadata(self._api, f"/api/v1{_within(namespace)}/configmaps", selector)
+
+    def image_build(self, key: Key) -> Resource | None:
+        """Read an ImageBuild, if there is one."""
+        found: Resource | None = self._api.find(_build_path(key))
+        return found
+
+    def pods(self, namespace: str, selector: str) -> list[Resource]:
+        """List the pods of a namespace that a label selector chooses."""
+        query = {"labelSelector": selector}
+        found: list[Resource] = self._api.request("GET", f"/api/v1{_within(namespace)}/pods", query=query)[
+            "items"
+        ]
+        return found
+
+    def config_map(self, namespace: str, name: str) -> Resource | None:
+        """Read a ConfigMap, if there is one."""
+        found: Resource | None = self._api.find(f"/api/v1{_within(namespace)}/configmaps/{name}")
+        return found
+
+    def create(self, build: ImageBuild, manifest: Resource) -> None:
+        """Make a resource of a build. Raises `RejectedError`.
+
+        That it is there already is fine. One of this build's name that holds something else than was made of
+        it, since it may be anybody who made it, is replaced; one that is not of this build is left alone.
+        """
+        path = f"/api/v1{_within(build.key.namespace)}/{_PATHS[manifest['kind']]}"
+        try:
+            self._api.request("POST", path, body=manifest)
+        except ClusterError as error:
+            if error.status == _CONFLICT:
+                self._take_over(build, manifest, path)
+            elif error.status in (403, *_WRONG):
+                raise RejectedError(str(error), status=error.status) from None
+            else:
+                raise
+
+    def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
+        """Delete the resource of this UID; that it is gone already, or another one by now, is fine."""
+        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        try:
+            self._api.request("DELETE", f"/api/v1{_within(namespace)}/{_PATHS[kind]}/{name}", body=options)
+        except ClusterError as error:
+            if error.status not in (404, _CONFLICT):
+                raise
+
+    def write_status(self, resource: Resource, status: Status) -> None:
+        """Replace the status of an ImageBuild as it was read; it must not have changed since."""
+        key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
+        changed = {**resource, "status": format_status(status)}
+        self._api.request("PUT", f"{_build_path(key)}/status", body=changed)
+
+    def record(self, event: Resource) -> None:
+        """Make an Event; that one of this name is there already is fine."""
+        try:
+            self._api.request("POST", f"/api/v1{_within(event['metadata']['namespace'])}/events", body=event)
+        except ClusterError as error:
+            if error.status != _CONFLICT:
+                raise
+
+    def _take_over(self, build: ImageBuild, manifest: Resource, path: str) -> None:
+        name = manifest["metadata"]["name"]
+        found = self._api.find(f"{path}/{name}")
+        if found is None or "deletionTimestamp" in found["metadata"]:
+            raise ClusterError(f"{name} is about to go", status=_CONFLICT)
+        if not is_controlled_by(found, build):
+            raise RejectedError(f"{name} exists and belongs to something else", status=_CONFLICT)
+        if not _holds_the_same(found, manifest):
+            self.delete(manifest["kind"], build.key.namespace, name, found["metadata"]["uid"])
+            self._api.request("POST", path, body=manifest)
+
+
+def _holds_the_same(found: Resource, manifest: Resource) -> bool:
+    """Whether a resource is what we make: for a pod, whose spec cannot be changed, its name says so."""
+    if manifest["kind"] == "Pod":
+        return True
+    return bool(found.get("immutable")) and all(
+        (found.get(part) or {}) == manifest[part] for part in ("data", "binaryData")
+    )
+
+
+def _within(namespace: str) -> str:
+    return f"/namespaces/{namespace}" if namespace else ""
+
+
+def _build_path(key: Key) -> str:
+    return f"/apis/{API_VERSION}{_within(key.namespace)}/{PLURAL}/{key.name}"

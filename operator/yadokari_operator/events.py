@@ -1,0 +1,68 @@
+"""Events: what people read under `kubectl describe`, once for each happening in the life of an ImageBuild."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import API_VERSION, GROUP, KIND
+from yadokari_api.reasons import StateReason
+from yadokari_api.status import Status
+from yadokari_operator.reports import format_time
+
+_LONGEST = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened; `token` is the same for the same happening only."""
+
+    warning: bool
+    reason: str
+    message: str
+    token: str
+
+
+def event(old: Status, new: Status) -> Event | None:
+    """Tell people what happened between two statuses, if anything did."""
+    if _happening(new) == _happening(old) or _reason(new) == StateReason.PENDING:
+        return None
+    warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
+    return Event(warning, _reason(new), new.message[:_LONGEST], "/".join(_happening(new)))
+
+
+def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, Any]:
+    """Write an Event; its name tells what happened, so that it can be made once only."""
+    token = hashlib.sha256(f"{build.uid}/{event.token}".encode()).hexdigest()[:16]
+    time = format_time(now)
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{build.key.name[:200]}.{token}", "namespace": build.key.namespace},
+        "involvedObject": {
+            "apiVersion": API_VERSION,
+            "kind": KIND,
+            "namespace": build.key.namespace,
+            "name": build.key.name,
+            "uid": build.uid,
+        },
+        "type": "Warning" if event.warning else "Normal",
+        "reason": event.reason,
+        "message": event.message,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
+        "count": 1,
+        "source": {"component": "yadokari"},
+        "reportingComponent": f"{GROUP}/operator",
+    }
+
+
+def _reason(status: Status) -> str:
+    return status.conditions[0].reason if status.conditions else ""
+
+
+def _happening(status: Status) -> tuple[str, ...]:
+    """All that tells one happening in the life of an ImageBuild from the others."""
+    where = status.pod_name or str(status.observed_generation)
+    return (status.phase, _reason(status), status.start_time or "", str(status.attempt), where)

@@ -1,0 +1,89 @@
+"""Follow the resources of one kind by their metadata, for as long as the operator runs."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from yadokari_api.keys import Key
+from yadokari_operator.cluster.api import ClusterError
+from yadokari_operator.cluster.metadata import ExpiredError, Metadata, key_of
+
+logger = logging.getLogger(__name__)
+
+_FIRST_PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
+
+
+class Watch:
+    """Tells `changed` each resource that changes, and begins anew where the server has lost the thread.
+
+    `begin` gives the version from which on changes are followed; it is called first, and then each time when
+    some may have been missed. `error` is what the server says while it cannot be followed.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        metadata: Metadata,
+        begin: Callable[[], str],
+        changed: Callable[[Key], None],
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.error: ClusterError | None = None
+        self._what = what
+        self._metadata = metadata
+        self._begin = begin
+        self._changed = changed
+        self._pause = pause
+        self._version = ""
+        self._failures = 0
+
+    def run(self) -> None:
+        """Follow without end."""
+        while True:
+            try:
+                self.follow()
+            except ExpiredError:
+                self._version = ""
+            except ClusterError as error:
+                self._failed(error)
+            except Exception:
+                # Whatever it is that the server sent: no bug here may make the operator deaf.
+                logger.exception("watching %s anew after an error of the operator itself", self._what)
+                self._version = ""
+            self._pause(min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE))
+
+    def follow(self) -> None:
+        """Follow until the server ends the watch. Raises `ClusterError`."""
+        self._version = self._version or self._begin()
+        for change in self._metadata.changes(self._version):
+            self._recovered()
+            self._version = change.version
+            if change.key is not None:
+                self._changed(change.key)
+
+    def _recovered(self) -> None:
+        if self.error is not None:
+            logger.info("watching %s again", self._what)
+        self.error, self._failures = None, 0
+
+    def _failed(self, error: ClusterError) -> None:
+        level = logging.DEBUG if self.error is not None and str(error) == str(self.error) else logging.WARNING
+        logger.log(level, "cannot watch %s, trying on: %s", self._what, error)
+        self.error = error
+        self._failures = min(self._failures + 1, 10)
+
+
+def list_all(metadata: Metadata, seen: Callable[[Key], None]) -> str:
+    """Tell all resources that there are; gives the version of the list."""
+    version = ""
+    for page in metadata.pages():
+        version = page.version
+        for item in page.items:
+            seen(key_of(item))
+    return version
+
+
+def version_now(metadata: Metadata) -> str:
+    """Give the version of now, without asking for more than one resource."""
+    return next(metadata.pages(1)).version

@@ -1,0 +1,239 @@
+"""What came of a pod's attempt.
+
+The container `executor` decides, not the pod: a cluster may put containers beside it that run on, and that
+fail or are killed when all is done. What the executor says may have been written by a step of the build, so
+it is text to show and nothing to trust.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from yadokari_api.keys import CONTAINER
+from yadokari_api.reasons import StateReason
+from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
+from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The executor has not started; `problem` tells what keeps it, if anything but time does."""
+
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """The executor runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The executor has done all that it was asked to do."""
+
+    result: BuildResult
+    finished: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The attempt failed."""
+
+    failure: Failure
+    retry: Retry
+    finished: datetime
+
+
+Outcome = Waiting | Running | Built | Failed
+
+_KILLED = 137
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+# Reasons for which a container waits that pass by themselves; the others are shown to people.
+_ORDINARY_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
+
+
+def outcome_of(resource: Mapping[str, Any]) -> Outcome:
+    """Tell how far the attempt of an executor's pod has come."""
+    state = _executor(resource).get("state") or {}
+    if "terminated" in state or is_over(resource):
+        return _end(resource, state.get("terminated") or {})
+    if "running" in state:
+        return Running()
+    return Waiting(_problem(resource))
+
+
+def is_over(resource: Mapping[str, Any]) -> bool:
+    """Whether no container of a pod runs any more."""
+    return _status(resource).get("phase") in ("Succeeded", "Failed")
+
+
+def parse_time(text: str) -> datetime:
+    """Read a time of the Kubernetes API."""
+    return datetime.fromisoformat(text)
+
+
+def _end(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Built | Failed:
+    finished = parse_time(ended.get("finishedAt") or _last_change(resource))
+    result, log = _result(ended.get("message") or "")
+    # The result is trusted before the reason: where the kernel killed a step's child for want of memory and
+    # the step went on, the container's reason is OOMKilled all the same.
+    if ended.get("exitCode") == SUCCESS and result is not None and _is_success(result):
+        return Built(result, finished)
+    failure, retry = (
+        _by_memory(resource, ended)
+        or _by_result(result, ended)
+        or _by_pod(resource, ended)
+        or _by_exit_code(ended, log)
+    )
+    return Failed(failure, retry, finished)
+
+
+def _is_success(result: BuildResult) -> bool:
+    return result.succeeded and _DIGEST.fullmatch(result.digest) is not None
+
+
+_Verdict = tuple[Failure, Retry]
+
+
+def _because(reason: StateReason | Reason, message: str) -> _Verdict:
+    return Failure(reason, message), reason.retry
+
+
+def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
+    if ended.get("reason") != "OOMKilled":
+        return None
+    limit = _limits(resource).get("memory")
+    if limit is None:
+        text = "the build needed more memory than the node has: set spec.executor.resources.requests.memory"
+    else:
+        text = (
+            f"the build needed more memory than its limit of {limit}:"
+            " raise spec.executor.resources.limits.memory"
+        )
+    return _because(StateReason.OUT_OF_MEMORY, text)
+
+
+def _by_result(result: BuildResult | None, ended: Mapping[str, Any]) -> _Verdict | None:
+    """Take the executor's word for why it failed, unless it was made to stop: then others know why."""
+    code = _exit_code(ended)
+    if result is None or result.failure is None or code == Reason.CANCELLED.exit_code:
+        return None
+    said = result.failure
+    reason = said.reason if said.reason in set(Reason) else StateReason.EXECUTOR_FAILED
+    return Failure(reason, shown(said.message), said.line, shown(said.log_tail)), retry_after(code)
+
+
+def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
+    """Tell what the cluster or its users did to the pod, if that is why it ended."""
+    status = _status(resource)
+    reason, message = status.get("reason") or "", status.get("message") or ""
+    if reason == "DeadlineExceeded":
+        return _because(StateReason.TIMEOUT, _too_long(resource, ended))
+    if _disrupted(status) or not ended:
+        lost = StateReason.POD_LOST
+        return Failure(reason or lost, message or "the pod was stopped by the cluster"), lost.retry
+    if reason == "Evicted":
+        return _because(StateReason.EVICTED, message)
+    stopped = _exit_code(ended) in (Reason.CANCELLED.exit_code, _KILLED)
+    if stopped and "deletionTimestamp" in resource["metadata"]:
+        return _because(Reason.CANCELLED, "the pod was deleted")
+    return None
+
+
+def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> str:
+    limit = (resource.get("spec") or {}).get("activeDeadlineSeconds")
+    if ended:
+        return f"the build took longer than its timeout of {limit} s"
+    problem = _problem(resource) or "no reason is known"
+    return f"the executor did not start within the timeout of {limit} s: {problem}"
+
+
+def _disrupted(status: Mapping[str, Any]) -> bool:
+    """Whether the pod had to go for reasons that are not its own: preemption, drain, a node short of memory.
+
+    A pod evicted for exceeding a limit of its own does not have this condition.
+    """
+    conditions = status.get("conditions") or []
+    return any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
+
+
+def _by_exit_code(ended: Mapping[str, Any], log: str) -> _Verdict:
+    """Tell what can be known of an executor that left no word of why it failed."""
+    code = _exit_code(ended)
+    if code == SUCCESS:
+        message = "the executor ended with exit code 0, but without a result that names the image's digest"
+    elif code == Reason.CANCELLED.exit_code:
+        message = "the executor was stopped from inside its pod, such as by a step that runs kill"
+    else:
+        message = f"the executor ended with exit code {code} and without a result"
+    if ended.get("reason") not in (None, "Error", "Completed"):
+        message = _sentence(ended["reason"], log or message)
+    retry = Retry.NEVER if code == Reason.CANCELLED.exit_code else retry_after(code)
+    return Failure(StateReason.EXECUTOR_FAILED, message, log_tail=log), retry
+
+
+def _exit_code(ended: Mapping[str, Any]) -> int:
+    code = ended.get("exitCode")
+    return code if isinstance(code, int) else -1
+
+
+def _result(message: str) -> tuple[BuildResult | None, str]:
+    """Split a termination message into the result that it is, or the log's end that stands in for one."""
+    try:
+        return parse_result(message), ""
+    except ResultError:
+        return None, shown(message)
+
+
+def shown(text: str) -> str:
+    """Make text fit to be shown and stored: what is no character, or moves the cursor, is replaced."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _problem(resource: Mapping[str, Any]) -> str:
+    """Tell what keeps the executor from starting, if it is not ordinary: it may be another container."""
+    status = _status(resource)
+    others = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
+    for container in [_executor(resource), *others]:
+        waiting = (container.get("state") or {}).get("waiting") or {}
+        reason = waiting.get("reason") or ""
+        if reason and reason not in _ORDINARY_WAITING:
+            problem = _sentence(reason, waiting.get("message") or "")
+            return (
+                problem if container.get("name") == CONTAINER else f"container {container['name']}: {problem}"
+            )
+    for condition in status.get("conditions") or []:
+        if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
+            return _sentence(condition.get("reason") or "", condition.get("message") or "")
+    return ""
+
+
+def _status(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    status: Mapping[str, Any] = resource.get("status") or {}
+    return status
+
+
+def _executor(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _named_executor(_status(resource).get("containerStatuses"))
+
+
+def _limits(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    executor = _named_executor((resource.get("spec") or {}).get("containers"))
+    limits: Mapping[str, Any] = (executor.get("resources") or {}).get("limits") or {}
+    return limits
+
+
+def _named_executor(containers: Any) -> Mapping[str, Any]:
+    return next((c for c in containers or [] if c.get("name") == CONTAINER), {})
+
+
+def _last_change(resource: Mapping[str, Any]) -> str:
+    conditions = _status(resource).get("conditions") or []
+    times: list[str] = [c.get("lastTransitionTime") or "" for c in conditions]
+    return max(times, default="") or str(resource["metadata"]["creationTimestamp"])
+
+
+def _sentence(reason: str, message: str) -> str:
+    return f"{reason}: {message}" if message else reason

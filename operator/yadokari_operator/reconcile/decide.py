@@ -1,0 +1,72 @@
+"""Decide what is to be done for an ImageBuild, and what to report where that is refused."""
+
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.reasons import StateReason
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_contract.result import Failure
+from yadokari_operator import reports
+from yadokari_operator.pods.inputs import Missing, gather
+from yadokari_operator.pods.names import run_in
+from yadokari_operator.reconcile.cleaning import Keeping, clean
+from yadokari_operator.reconcile.decision import Decision, Observed, decided
+from yadokari_operator.reconcile.run import Run
+from yadokari_operator.settings import Settings
+
+_SHORTEST_WAIT = timedelta(seconds=10)
+_LONGEST_WAIT = timedelta(seconds=300)
+
+
+def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision:
+    """Decide what is to be done for an ImageBuild."""
+    build = observed.build
+    try:
+        spec = ImageBuildSpec.model_validate(build.spec)
+    except ValidationError as error:
+        failure = Failure(StateReason.INVALID_SPEC, _explain(error))
+        report = reports.failed(build, reports.begun(build), now, failure, None)
+        cleaning = clean(observed, "", None, Keeping(), now)
+        return decided(build, report, now, *cleaning.actions, due=cleaning.due)
+    inputs = gather(spec, observed.sources)
+    if isinstance(inputs, Missing):
+        return _without_inputs(observed, spec, inputs, now)
+    return Run(observed, inputs, settings, now).decide()
+
+
+def refused(
+    build: ImageBuild, decision: Decision, message: str, *, for_good: bool, now: datetime
+) -> Decision:
+    """Decide what to report where the API server refuses an action of a decision.
+
+    What is refused `for_good` would be refused again; anything else, such as a quota, is asked for again, the
+    less often the longer that lasts.
+    """
+    if for_good:
+        failure = Failure(StateReason.INVALID_SPEC, message)
+        return decided(build, reports.failed(build, decision.unacted, now, failure, None), now)
+    report = reports.blocked(build, decision.unacted, now, StateReason.POD_REJECTED, message)
+    since = datetime.fromisoformat(report.conditions[0].last_transition_time)
+    return decided(build, report, now, due=now + min(max(_SHORTEST_WAIT, (now - since) / 4), _LONGEST_WAIT))
+
+
+def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, now: datetime) -> Decision:
+    """Decide while a source is missing: what is finished stays so, anything else ends and waits for it."""
+    build, before = observed.build, observed.build.status
+    asked = build.rebuild not in ("", before.rebuild_requested_at)
+    stays = before.finished and before.observed_generation == build.generation and not asked
+    if stays:
+        report = before
+    else:
+        report = reports.blocked(build, reports.begun(build), now, missing.reason, missing.message)
+    run = run_in(build.key.name, before.pod_name) if stays else ""
+    cleaning = clean(observed, run, before if stays else None, Keeping.of(spec), now)
+    return decided(build, report, now, *cleaning.actions, due=cleaning.due)
+
+
+def _explain(error: ValidationError) -> str:
+    """Say what is wrong with a spec, without the values, which may be long."""
+    problems = ((".".join(["spec", *map(str, problem["loc"])]), problem["msg"]) for problem in error.errors())
+    return "; ".join(f"{place}: {message}" for place, message in problems)[:1024]

@@ -1,0 +1,80 @@
+"""What is observed of an ImageBuild, and what is decided."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.status import Status
+from yadokari_operator.events import Event, event
+from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.observed import OwnedConfigMap, Pod
+from yadokari_operator.pods.render import Manifest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources."""
+
+    build: ImageBuild
+    pods: tuple[Pod, ...] = ()
+    config_maps: tuple[OwnedConfigMap, ...] = ()
+    sources: Mapping[str, ConfigMapData]
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a resource; that it is there already is fine."""
+
+    manifest: Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete the very resource that was observed; that it is gone already is fine."""
+
+    kind: Literal["Pod", "ConfigMap"]
+    name: str
+    uid: str
+
+
+Action = Create | Delete
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What to do, in this order: the actions, then the status, then the event; and when to look again.
+
+    `unacted` is how far the run has come without the actions: what is reported of it where the API server
+    refuses one. `look_again` is in seconds, `None` if nothing but an event can change the decision.
+    """
+
+    actions: tuple[Action, ...]
+    status: Status
+    unacted: Status
+    event: Event | None
+    look_again: float | None
+
+
+def decided(
+    build: ImageBuild,
+    report: Status,
+    now: datetime,
+    *actions: Action,
+    unacted: Status | None = None,
+    due: datetime | None = None,
+) -> Decision:
+    """Decide; `due` is when something changes by time alone."""
+    return Decision(
+        actions=actions,
+        status=report,
+        unacted=unacted or report,
+        event=event(build.status, report),
+        look_again=None if due is None else max(0.0, (due - now).total_seconds()),
+    )
+
+
+def earliest(*times: datetime | None) -> datetime | None:
+    """Give the first of some times, of which any may be none."""
+    return min((time for time in times if time is not None), default=None)

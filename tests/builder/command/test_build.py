@@ -1,0 +1,131 @@
+"""The executor's command, in a process and a root of its own."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.executor import Executor
+from yadokari_contract.reasons import Reason
+
+
+def result(folder: Path) -> dict[str, Any]:
+    written: dict[str, Any] = json.loads((folder / "result").read_text())
+    return written
+
+
+def test_a_build_ends_with_zero_a_result_and_a_log(executor: Executor) -> None:
+    done = executor(
+        "FROM scratch\nCOPY Dockerfile /\n", "--no-push", "--result-file=result", "--digest-file=digest"
+    )
+    assert done.code == 0, done.log
+    assert "STEP 2/2 COPY Dockerfile /\n" in done.log
+    assert done.out == ""
+    written = result(executor.folder)
+    assert written["digest"] == (executor.folder / "digest").read_text()
+    assert (written["steps"], written["total_steps"], written["failure"]) == (2, 2, None)
+    assert (executor.root / "Dockerfile").exists()
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "arguments", "reason", "message"),
+    [
+        (
+            "FORM scratch\n",
+            ["--no-push"],
+            Reason.DOCKERFILE_INVALID,
+            "Dockerfile:1: unknown instruction: FORM",
+        ),
+        ("FROM scratch\nCOPY missing /\n", ["--no-push"], Reason.CONTEXT_INVALID, '"/missing": not found'),
+        ("FROM scratch\nCMD x\n", [], Reason.INVALID_ARGUMENTS, "name one, or give --no-push"),
+        ("FROM scratch\nRUN x\n", ["--no-push"], Reason.RUN_FAILED, "Dockerfile:2:"),
+        (
+            "FROM scratch\nCOPY Dockerfile /\n",
+            ["--no-push", "--tar-path=context"],
+            Reason.INTERNAL_ERROR,
+            "--tar-path ",
+        ),
+    ],
+)
+def test_what_fails_has_its_exit_code_and_is_told_in_the_log_and_in_the_result(
+    executor: Executor, dockerfile: str, arguments: list[str], reason: Reason, message: str
+) -> None:
+    done = executor(dockerfile, "--result-file=result", *arguments)
+    assert done.code == reason.exit_code, done.log
+    assert "error: " in done.log
+    assert message in done.log
+    failure = result(executor.folder)["failure"]
+    assert failure["reason"] == reason
+    assert message in failure["message"]
+
+
+def test_a_push_that_fails_is_told_with_all_steps_done(executor: Executor) -> None:
+    executor("FROM scratch\nCMD x\n", "--no-push", "--tar-path=context", "--result-file=result")
+    written = result(executor.folder)
+    assert (written["steps"], written["total_steps"]) == (2, 2)
+    assert [phase["name"] for phase in written["phases"]] == ["plan", "build", "write"]
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [("--nothing", "--nothing is not a flag"), ("--compression=lzma", "--compression")],
+)
+def test_arguments_that_cannot_be_are_told_and_nothing_is_touched(
+    executor: Executor, argument: str, message: str
+) -> None:
+    executor.root.mkdir()
+    (executor.root / "old").touch()
+    done = executor("FROM scratch\nCMD x\n", argument)
+    assert done.code == 2
+    assert message in done.log
+    assert [path.name for path in executor.root.iterdir()] == ["old"]
+
+
+def test_help_is_asked_for_by_either_flag(executor: Executor) -> None:
+    for flag in ("--help", "-h"):
+        done = executor("FROM scratch\nCMD x\n", flag, "--nothing")
+        assert done.code == 0
+        assert "--destination" in done.out
+        assert done.log == ""
+
+
+def test_a_root_that_is_no_containers_is_refused(executor: Executor) -> None:
+    executor.root.mkdir()
+    (executor.root / "old").touch()
+    done = executor("FROM scratch\nCMD x\n", "--no-push", force=False)
+    assert done.code == 2
+    assert "--force" in done.log
+    assert (executor.root / "old").exists()
+
+
+def test_a_dry_run_shows_the_plan_and_touches_nothing(executor: Executor) -> None:
+    executor.root.mkdir()
+    done = executor("FROM scratch\nCOPY a b\n", "--dryrun", force=False)
+    assert done.code == 0
+    assert "2  COPY a b" in done.out
+    assert not list(executor.root.iterdir())
+    done = executor("FROM scratch\nFORM\n", "--dryrun", force=False)
+    assert done.code == Reason.DOCKERFILE_INVALID.exit_code
+
+
+def test_the_log_can_be_json(executor: Executor) -> None:
+    done = executor("FROM scratch\nCOPY missing /\n", "--no-push", "--log-format=json")
+    records = [json.loads(line) for line in done.log.splitlines()]
+    assert records[-1]["level"] == "error"
+    assert '"/missing": not found' in records[-1]["msg"]
+
+
+def test_a_result_that_cannot_be_written_is_told_and_changes_nothing_else(executor: Executor) -> None:
+    done = executor("FROM scratch\nCMD x\n", "--no-push", "--result-file=context/no/where")
+    assert done.code == 0
+    assert "error: the result cannot be written to " in done.log
+
+
+def test_outputs_are_meant_from_where_the_executor_was_started(executor: Executor) -> None:
+    done = executor(
+        "FROM scratch\nCMD x\n", "--no-push", "--oci-layout-path=out/layout", "--tar-path=out/tar"
+    )
+    assert done.code == 0
+    assert (executor.folder / "out/layout/index.json").exists()
+    assert (executor.folder / "out/tar").exists()

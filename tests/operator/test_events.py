@@ -1,0 +1,61 @@
+import dataclasses
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from support.resources import IMAGE, NOW, image_build, time
+from yadokari_api.reasons import StateReason
+from yadokari_api.status import Status
+from yadokari_contract.result import BuildResult, Failure
+from yadokari_operator import reports
+from yadokari_operator.events import event, event_manifest
+
+RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
+FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+
+
+def test_the_same_happening_makes_an_event_of_the_same_name() -> None:
+    def manifest(at: datetime) -> dict[str, Any]:
+        told = event(Status(), reports.building(image_build(), RUN, at))
+        assert told is not None
+        return event_manifest(image_build(), told, at)
+
+    first, again = manifest(NOW), manifest(NOW + timedelta(seconds=9))
+    assert first["metadata"] == again["metadata"]
+    assert first["involvedObject"]["uid"] == "u1"
+    assert (first["type"], first["reason"], first["firstTimestamp"]) == ("Normal", "Building", time(0))
+
+
+def test_people_are_told_what_happened_once() -> None:
+    build = image_build()
+    building = reports.building(build, RUN, NOW)
+    told = event(Status(), building)
+    assert told is not None
+    assert (told.warning, told.reason) == (False, "Building")
+    assert event(building, reports.building(build, RUN, NOW + timedelta(9))) is None
+
+
+@pytest.mark.parametrize(
+    ("made", "warning"),
+    [
+        (reports.succeeded(image_build(), RUN, NOW, IMAGE, BuildResult(), NOW), False),
+        (reports.failed(image_build(), RUN, NOW, FAILURE, NOW), True),
+        (reports.retrying(image_build(), RUN, NOW, FAILURE), True),
+        (reports.blocked(image_build(), RUN, NOW, StateReason.POD_PENDING, "no secret"), True),
+    ],
+)
+def test_troubles_are_warnings(made: Status, warning: bool) -> None:
+    told = event(Status(), made)
+    assert told is not None
+    assert told.warning is warning
+
+
+def test_ordinary_waiting_is_no_event() -> None:
+    assert event(Status(), reports.waiting(image_build(), RUN, NOW, "soon")) is None
+
+
+def test_events_of_two_attempts_have_different_tokens() -> None:
+    second = dataclasses.replace(RUN, attempt=2)
+    events = [event(Status(), reports.building(image_build(), run, NOW)) for run in (RUN, second)]
+    assert len({told.token for told in events if told}) == 2

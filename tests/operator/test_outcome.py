@@ -1,0 +1,264 @@
+import json
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from support import resources
+from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_contract.reasons import Reason, Retry
+from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_operator.pods import render
+from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.outcome import Built, Failed, Outcome, Running, Waiting, outcome_of
+from yadokari_operator.settings import Settings
+
+
+def resource(status: dict[str, Any], *, deleted: str = "", **changes: Any) -> dict[str, Any]:
+    inputs = gather(ImageBuildSpec.model_validate(SPEC | changes), {})
+    assert isinstance(inputs, Inputs)
+    attempt = render.Attempt(run="0" * 10, number=2, retries=1)
+    return pod_resource(render.pod(image_build(), inputs, Settings(), attempt), status, deleted=deleted)
+
+
+def outcome(status: dict[str, Any], **changes: Any) -> Outcome:
+    return outcome_of(resource(status, **changes))
+
+
+def failure(status: dict[str, Any], **changes: Any) -> tuple[Failure, Retry]:
+    found = outcome(status, **changes)
+    assert isinstance(found, Failed)
+    return found.failure, found.retry
+
+
+SIDECAR: dict[str, Any] = {"name": "proxy", "state": {"running": {}}}
+
+
+def beside(status: dict[str, Any], sidecar: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """The status of a pod in which another container comes first."""
+    return status | {"containerStatuses": [sidecar, *status["containerStatuses"]]} | changes
+
+
+def test_an_executor_that_runs_is_running() -> None:
+    assert outcome(resources.RUNNING) == Running()
+
+
+def test_a_pod_that_starts_waits_without_a_problem() -> None:
+    assert outcome({}) == Waiting()
+    assert outcome(waiting("ContainerCreating")) == Waiting()
+
+
+def test_a_missing_secret_is_a_problem() -> None:
+    status = waiting("CreateContainerConfigError", 'secret "push" not found')
+    assert outcome(status) == Waiting('CreateContainerConfigError: secret "push" not found')
+
+
+def test_no_room_on_any_node_is_a_problem() -> None:
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+    assert outcome({"phase": "Pending", "conditions": [condition]}) == Waiting("Unschedulable: 0/1 nodes")
+
+
+def test_a_container_that_keeps_the_executor_from_starting_is_a_problem_by_its_name() -> None:
+    trouble = {
+        "name": "proxy-init",
+        "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}},
+    }
+    status = waiting("PodInitializing") | {"initContainerStatuses": [trouble]}
+    assert outcome(status) == Waiting("container proxy-init: ImagePullBackOff: no image")
+
+
+def test_an_executor_that_cannot_start_waits_though_another_container_runs() -> None:
+    status = beside(waiting("CreateContainerConfigError", "no secret"), SIDECAR, phase="Running")
+    assert outcome(status) == Waiting("CreateContainerConfigError: no secret")
+
+
+def test_a_build_is_done_when_the_executor_is_though_another_container_runs_on() -> None:
+    assert isinstance(outcome(beside(resources.built(), SIDECAR, phase="Running")), Built)
+
+
+def test_a_build_has_failed_when_the_executor_has_though_another_container_runs_on() -> None:
+    status = beside(resources.failed(Reason.RUN_FAILED), SIDECAR, phase="Running")
+    assert failure(status)[0].reason == "RunFailed"
+
+
+def test_a_failed_step_is_no_timeout_though_another_container_ran_until_then() -> None:
+    status = resources.failed(Reason.RUN_FAILED) | {"reason": "DeadlineExceeded"}
+    assert failure(beside(status, SIDECAR))[0].reason == "RunFailed"
+
+
+def test_a_result_without_failure_is_success() -> None:
+    found = outcome(resources.built())
+    assert isinstance(found, Built)
+    assert found.result.digest == resources.DIGEST
+    assert found.finished.isoformat() == time(5).replace("Z", "+00:00")
+
+
+def test_a_result_is_trusted_before_the_reason_that_a_step_ran_out_of_memory() -> None:
+    status = ended(0, format_result(BuildResult(digest=resources.DIGEST)), reason="OOMKilled")
+    assert isinstance(outcome(status), Built)
+
+
+def test_success_without_a_result_is_none() -> None:
+    found, retry = failure(ended(0, ""))
+    assert (found.reason, retry) == ("ExecutorFailed", Retry.NEVER)
+
+
+@pytest.mark.parametrize(
+    "digest", ["", "sha256:abc", "sha256:" + "A" * 64, "md5:" + "0" * 32, resources.DIGEST + "\n", "<b>"]
+)
+def test_success_with_a_result_that_names_no_digest_is_none(digest: str) -> None:
+    found, retry = failure(ended(0, format_result(BuildResult(digest=digest))))
+    assert (found.reason, retry) == ("ExecutorFailed", Retry.NEVER)
+    assert "digest" in found.message
+
+
+def test_the_executors_failure_is_passed_on() -> None:
+    found, retry = failure(resources.failed(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
+    assert found == Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+    assert retry is Retry.NEVER
+
+
+@pytest.mark.parametrize("reason", [reason for reason in Reason if reason is not Reason.CANCELLED])
+def test_a_failure_that_the_executor_tells_of_is_retried_as_the_table_says(reason: Reason) -> None:
+    found, retry = failure(resources.failed(reason))
+    assert (found.reason, retry) == (reason, reason.retry)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        resources.failed(Reason.CANCELLED),
+        ended(Reason.CANCELLED.exit_code, ""),
+        ended(137, "", reason="Error"),
+    ],
+)
+def test_an_executor_whose_pod_was_deleted_is_followed_by_another_uncounted(status: dict[str, Any]) -> None:
+    found, retry = failure(status, deleted=time(0))
+    assert (found.reason, retry) == ("Cancelled", Retry.UNCOUNTED)
+
+
+def test_an_executor_stopped_on_a_drained_node_is_followed_by_another_uncounted() -> None:
+    status = resources.failed(Reason.CANCELLED) | {"conditions": taken_away()["conditions"]}
+    assert failure(status)[1] is Retry.UNCOUNTED
+
+
+def test_a_step_that_stops_the_executor_does_not_get_another_one() -> None:
+    found, retry = failure(resources.failed(Reason.CANCELLED))
+    assert (found.reason, retry) == ("ExecutorFailed", Retry.NEVER)
+    assert "kill" in found.message
+
+
+def test_without_a_result_the_exit_code_decides() -> None:
+    found, retry = failure(ended(Reason.REGISTRY_ERROR.exit_code, "the log's end"))
+    assert (retry, found.log_tail) == (Retry.COUNTED, "the log's end")
+    assert "exit code 20" in found.message
+
+
+@given(st.text(max_size=4096))
+@example("[" * 4096)
+@example('{"failure":{"reason":"A","message":"B","line":Infinity}}')
+@example('{"failure":1}')
+@example('{"phases":[{"name":"a","seconds":{}}]}')
+def test_whatever_a_step_wrote_in_place_of_the_result_is_a_failure(message: str) -> None:
+    found, retry = failure(ended(137, message))
+    assert retry is Retry.NEVER
+    assert found.reason
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [("a\ud800b", "a\ufffdb"), ("a\x1b[2Jb", "a\ufffd[2Jb"), ("a\u202eb", "a\ufffdb"), ("a\n\tb", "a\n\tb")],
+)
+def test_what_is_no_text_to_show_is_replaced(said: str, shown: str) -> None:
+    message = '{"failure": {"reason": "RunFailed", "message": MESSAGE, "log_tail": MESSAGE}}'
+    found, _ = failure(ended(11, message.replace("MESSAGE", json.dumps(said))))
+    assert (found.message, found.log_tail) == (shown, shown)
+
+
+@pytest.mark.parametrize("reason", ["", "Succeeded", "A" * 200, "RunFailed\n", "runFailed"])
+def test_a_reason_that_is_none_of_the_executors_is_replaced(reason: str) -> None:
+    status = ended(11, format_result(BuildResult(failure=Failure(reason, "it failed"))))
+    assert failure(status)[0].reason == "ExecutorFailed"
+
+
+@pytest.mark.parametrize("code", [None, -1, 10**9, 255])
+def test_an_exit_code_that_is_not_the_executors_is_a_failure(code: int | None) -> None:
+    assert failure(ended(1, "") | executor_ended({"exitCode": code}))[1] is Retry.NEVER
+
+
+def executor_ended(terminated: dict[str, Any]) -> dict[str, Any]:
+    return {"containerStatuses": [{"name": "executor", "state": {"terminated": terminated}}]}
+
+
+def test_an_end_of_which_nothing_is_known_is_a_loss() -> None:
+    found, retry = failure({"phase": "Failed", "conditions": [{}]} | executor_ended({}))
+    assert (found.reason, retry) == ("PodLost", Retry.UNCOUNTED)
+
+
+def test_a_program_that_cannot_be_started_is_told_of() -> None:
+    found, retry = failure(ended(128, "exec: no such file", reason="StartError"))
+    assert (found.message, retry) == ("StartError: exec: no such file", Retry.NEVER)
+
+
+def test_too_little_memory_is_not_tried_again_and_names_the_limit() -> None:
+    limited = {"resources": {"limits": {"memory": "64Mi"}}}
+    found, retry = failure(ended(137, "", reason="OOMKilled"), executor=limited)
+    assert (found.reason, retry) == ("OOMKilled", Retry.NEVER)
+    assert "64Mi" in found.message
+    assert "requests.memory" in failure(ended(137, "", reason="OOMKilled"))[0].message
+
+
+def test_too_long_a_build_is_a_timeout() -> None:
+    status = ended(143, "", reason="Error") | {"phase": "Failed", "reason": "DeadlineExceeded"}
+    found, retry = failure(status, timeout="90s")
+    assert (found.reason, retry) == ("Timeout", Retry.NEVER)
+    assert "90 s" in found.message
+
+
+def test_an_executor_that_did_not_start_in_time_says_what_kept_it() -> None:
+    status = waiting("CreateContainerConfigError", 'secret "push" not found')
+    found, _ = failure(status | {"phase": "Failed", "reason": "DeadlineExceeded"}, timeout="90s")
+    assert found.reason == "Timeout"
+    assert "did not start" in found.message
+    assert 'secret "push" not found' in found.message
+
+
+def test_too_little_memory_is_told_of_a_pod_whose_containers_are_not_known() -> None:
+    bare = resource(ended(137, "", reason="OOMKilled"))
+    del bare["spec"]
+    found = outcome_of(bare)
+    assert isinstance(found, Failed)
+    assert found.failure.reason == "OOMKilled"
+
+
+@pytest.mark.parametrize("reason", ["Evicted", "Preempting", "Terminated", ""])
+def test_a_pod_that_the_cluster_took_away_is_followed_by_another_uncounted(reason: str) -> None:
+    found, retry = failure(taken_away(reason))
+    assert (found.reason, retry) == (reason or "PodLost", Retry.UNCOUNTED)
+
+
+def test_a_pod_that_no_node_admitted_is_followed_by_another_uncounted() -> None:
+    assert (
+        failure({"phase": "Failed", "reason": "OutOfcpu", "message": "Node didn't have enough"})[1]
+        is Retry.UNCOUNTED
+    )
+
+
+def test_a_pod_evicted_for_its_own_use_of_disk_is_not_tried_again() -> None:
+    message = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi."
+    status = ended(137, "", reason="Error") | {"phase": "Failed", "reason": "Evicted", "message": message}
+    assert failure(status) == (Failure("Evicted", message), Retry.NEVER)
+
+
+def test_containers_that_the_cluster_puts_beside_the_executor_do_not_matter() -> None:
+    status = resources.built()
+    status["containerStatuses"].insert(0, {"name": "proxy", "state": {"terminated": {"exitCode": 1}}})
+    assert isinstance(outcome(status), Built)
+
+
+def test_the_time_of_the_end_is_known_without_a_container() -> None:
+    found = outcome(taken_away("Evicted", before=7))
+    assert isinstance(found, Failed)
+    assert (NOW - found.finished).total_seconds() == 7

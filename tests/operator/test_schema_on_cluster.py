@@ -1,0 +1,77 @@
+"""What the API server says of an ImageBuild that is applied."""
+
+import json
+from typing import Any
+
+import pytest
+
+from support.cluster import KubectlError
+from support.operator_process import Kubectl, OperatorProcess
+from support.specs import RIGHT, WRONG, spec
+
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped_operator")]
+
+
+def resource(content: dict[str, Any], name: str = "app") -> dict[str, Any]:
+    return {
+        "apiVersion": "yadokari.dev/v1alpha1",
+        "kind": "ImageBuild",
+        "metadata": {"name": name},
+        "spec": content,
+    }
+
+
+def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorProcess) -> None:
+    items = [resource(content, f"right-{number}") for number, content in enumerate(RIGHT)]
+    kubectl(
+        "create", "--dry-run=server", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": items}
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        *WRONG,
+        (spec(destinations=[]), "at least 1 items"),
+        (spec(destinations=[{"image": "a"}, {"image": "a"}]), "Duplicate value"),
+        (spec(historyLimit=21), "less than or equal to 20"),
+        (spec(colour="red"), "unknown field"),
+    ],
+)
+def test_a_wrong_spec_is_refused_with_what_is_right(
+    kubectl: Kubectl, content: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(KubectlError) as raised:
+        kubectl("create", "--dry-run=server", "-f", "-", stdin=resource(content))
+    assert why in raised.value.complaint
+
+
+FULL = spec(
+    buildArgs={"A": "1"},
+    destinations=[
+        {"image": "a", "pushSecretRef": {"name": "s"}},
+        {"image": "registry.test/b:1", "insecure": True},
+        {"image": "c", "insecure": False},
+    ],
+    pullSecretRefs=[{"name": "p"}],
+    executor={
+        "resources": {"requests": {"cpu": 1, "memory": "1Gi"}},
+        "tolerations": [{"key": "k", "operator": "Exists"}],
+    },
+    podRetention={"failed": "1h"},
+)
+
+
+@pytest.mark.parametrize("content", [spec(), FULL])
+def test_applying_the_same_file_twice_changes_nothing(kubectl: Kubectl, content: dict[str, Any]) -> None:
+    for how in ([], ["--server-side"]):
+        name = f"twice{len(how)}{len(content)}"
+        kubectl("apply", *how, "-f", "-", stdin=resource(content, name))
+        # As the operator does; only then does the API server store the defaults of the status.
+        status = json.dumps({"status": {"phase": "Pending"}})
+        kubectl("patch", "ib", name, "--subresource=status", "--type=merge", "-p", status)
+        version = kubectl.get("imagebuild", name)["metadata"]["resourceVersion"]
+        assert kubectl("diff", *how, "-f", "-", stdin=resource(content, name)) == ""
+        said = kubectl("apply", *how, "-f", "-", stdin=resource(content, name))
+        assert ("unchanged" if not how else "serverside-applied") in said
+        assert kubectl.get("imagebuild", name)["metadata"]["resourceVersion"] == version
