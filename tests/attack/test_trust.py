@@ -20,11 +20,23 @@ pytestmark = [
 ]
 
 LOUD = "/lib/x86_64-linux-gnu/libmemusage.so"
-CONFIGURATION = r"\n".join(
-    ["openssl_conf = a", "[a]", "providers = b", "ssl_conf = c", "[b]", "default = d", "loud = e"]
-    + ["[d]", "activate = 1", "[e]", f"module = {LOUD}", "activate = 1"]
-    + ["[c]", "system_default = f", "[f]", "VerifyMode = None", ""]
-)
+SETTINGS = f"""\
+openssl_conf = a
+[a]
+providers = b
+ssl_conf = c
+[b]
+default = d
+loud = e
+[d]
+activate = 1
+[e]
+module = {LOUD}
+activate = 1
+[c]
+system_default = f
+[f]
+VerifyMode = None"""
 
 
 def test_a_step_cannot_have_an_authority_of_its_own_trusted(tmp_path: Path) -> None:
@@ -32,6 +44,7 @@ def test_a_step_cannot_have_an_authority_of_its_own_trusted(tmp_path: Path) -> N
     context = tmp_path / "context"
     context.mkdir()
     shutil.copy(certificate.authority, context / "ca.pem")
+    (context / "settings").write_text(SETTINGS)
     answer = saying(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok")
     with hostile_server(answer, certificate) as host:
         add = f"ADD https://{host}/file /file\n"
@@ -42,10 +55,10 @@ def test_a_step_cannot_have_an_authority_of_its_own_trusted(tmp_path: Path) -> N
         assert trusted.exit_code == 0, trusted.output
         result = attack(
             context,
-            "FROM debian:bookworm\nCOPY ca.pem /ca.pem\n"
+            "FROM debian:bookworm\nCOPY ca.pem settings /\n"
             "RUN cat /ca.pem >> /yadokari/e/cert.pem; mkdir -p /yadokari/e/certs;"
             " for n in $(seq 0 9); do cp /ca.pem /yadokari/e/certs/$n; done;"
-            f" printf '{CONFIGURATION}' > /yadokari/e/openssl.cnf\n{add}",
+            f" cp /settings /yadokari/e/openssl.cnf\n{add}",
         )
     assert "certificate verify failed" in result.output.lower(), result.output
     assert "heap peak: " not in result.output
