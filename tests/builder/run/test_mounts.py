@@ -337,6 +337,13 @@ def test_a_target_where_the_executor_or_a_mount_is_is_refused_whatever_leads_the
     assert listing(tree) == before
 
 
+def test_a_tmpfs_where_shared_memory_is_needs_no_place(tree: Path, shelter: str) -> None:
+    (tree / "dev/shm").mkdir(parents=True)
+    (tree / "dev/shm/kept").touch()
+    with mounted([TmpfsMount("/dev/shm")], boundary=Boundary(tree, FOREIGN), shelter=shelter):
+        assert (tree / "dev/shm/kept").exists()
+
+
 def test_a_target_among_the_devices_is_taken(tree: Path, shelter: str) -> None:
     (tree / "dev").mkdir()
     mount = FileMount("/dev/pipes/EOF", b"x")
