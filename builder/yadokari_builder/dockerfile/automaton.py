@@ -12,6 +12,9 @@ from yadokari_builder.dockerfile.regexp import Characters, Choice, Expression, P
 
 _MOST_NODES = 500_000
 _MOST_STATES = 10_000
+_MOST_KEPT = 1_000_000
+"""How many nodes the states that are kept have altogether."""
+
 _WORD = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz")
 
 
@@ -111,9 +114,9 @@ class Automaton:
     def __init__(self, expressions: Iterable[Expression]) -> None:
         self._nodes: list[_Node] = []
         self._owners: list[int] = []
-        self._closures: dict[int, frozenset[int]] = {}
         self._states: dict[_Situation, State] = {}
-        starts = self._closure(self._grow(_tree(expressions)))
+        self._kept = 0
+        starts = frozenset(self._without_forks([self._grow(_tree(expressions))], set()))
         # A search may begin at each character, but for what wants to be at the text's start.
         self._anew = frozenset(node for node in starts if not self._wants_start(node))
         self._asks_words = any(
@@ -130,19 +133,21 @@ class Automaton:
 
     def go_on(self, state: State, situation: _Situation, character: str) -> State:
         """Make the state behind the next character, and keep it if there is room."""
-        nodes = set(self._anew)
+        targets = []
         for index in self._reach(situation, character):
             node = self._nodes[index]
             if isinstance(node, _Found):
-                nodes.add(index)
+                targets.append(index)
             elif isinstance(node, _Consume) and character in node.characters:
-                nodes |= self._closure(node.then)
-        behind = _Situation(frozenset(nodes), after_word=self._asks_words and character in _WORD)
+                targets.append(node.then)
+        nodes = self._anew.union(self._without_forks(targets, set()))
+        behind = _Situation(nodes, after_word=self._asks_words and character in _WORD)
         known = self._states.get(behind)
         if known is None:
             known = State(self, behind)
-            if len(self._states) >= _MOST_STATES:
+            if len(self._states) == _MOST_STATES or self._kept + len(nodes) > _MOST_KEPT:
                 return known
+            self._kept += len(nodes)
             self._states[behind] = known
         state[character] = known
         return known
@@ -162,29 +167,30 @@ class Automaton:
     def _reach(self, situation: _Situation, following: str) -> Iterable[int]:
         """Return the nodes of a situation, and those behind the places that they ask for."""
         reached = set(situation.nodes)
-        waiting = [node for node in situation.nodes if isinstance(self._nodes[node], _Ask)]
+        waiting = [index for index in situation.nodes if isinstance(self._nodes[index], _Ask)]
+        seen: set[int] = set()
         while waiting:
             node = self._nodes[waiting.pop()]
             if isinstance(node, _Ask) and situation.is_at(node.place, following):
-                new = self._closure(node.then) - reached
+                new = self._without_forks([node.then], seen) - reached
                 reached |= new
                 waiting += new
         return reached
 
-    def _closure(self, start: int) -> frozenset[int]:
-        """Return the nodes that are reached through forks, which are not among them."""
-        closure = self._closures.get(start)
-        if closure is None:
-            seen = {start}
-            waiting = [start]
-            while waiting:
-                node = self._nodes[waiting.pop()]
-                if isinstance(node, _Fork):
-                    waiting += (target for target in node.targets if target not in seen)
-                    seen.update(node.targets)
-            closure = frozenset(node for node in seen if not isinstance(self._nodes[node], _Fork))
-            self._closures[start] = closure
-        return closure
+    def _without_forks(self, targets: list[int], seen: set[int]) -> set[int]:
+        """Return the nodes that are no forks, and those that the forks lead to; `seen` are left out."""
+        reached = set()
+        while targets:
+            index = targets.pop()
+            if index in seen:
+                continue
+            seen.add(index)
+            node = self._nodes[index]
+            if isinstance(node, _Fork):
+                targets += node.targets
+            else:
+                reached.add(index)
+        return reached
 
     def _wants_start(self, index: int) -> bool:
         node = self._nodes[index]

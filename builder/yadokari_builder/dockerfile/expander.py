@@ -32,8 +32,8 @@ class Quotes(Enum):
 class _Words:
     """Collects words: literal text joins the word at hand, white space in split text ends it."""
 
-    current: list[str]
     done: list[str] = field(default_factory=list)
+    current: list[str] = field(default_factory=list)
 
     def add(self, text: str) -> None:
         self.current.append(text)
@@ -70,7 +70,6 @@ class Expander:
         self.keep_escapes = False
         self.plain = re.compile(rf"[^$'\"<}}/{re.escape(escape)}]+")
         self.position = 0
-        self.current_word: list[str] = []
         self.grown = 0
         """How many characters variables have become so far."""
         self.matched: set[str] = set()
@@ -91,9 +90,7 @@ class Expander:
         """Read up to `stop` (None: to the end) and return the text and its words."""
         outer, self.keep_escapes = self.keep_escapes, keep_escapes
         result: list[str] = []
-        # As in BuildKit: the word that a substitution is read in loses what comes before it.
-        self.current_word.clear()
-        words = _Words(self.current_word)
+        words = _Words()
         while (character := self.ahead) and character != stop:
             if character == "$":
                 piece = self._variable()

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.suggestion import with_suggestion
 
-_SPACE = "\t\n\v\f\r \x85\xa0"
+_SPACE = "\t\n\v\f\r "
 
 
 class Kind(Enum):
@@ -92,23 +92,18 @@ def _parse_switch(written: str, equals: str, value: str) -> bool:
 def split_flags(text: str, escape: str) -> tuple[tuple[str, ...], str]:
     """Split the flags off the arguments: return the flags, without quotes and escapes, and what follows.
 
-    `--` ends the flags. BuildKit reads here byte by byte, as if each were a character: `é` becomes `Ã©`, and
-    the byte 0x85 or 0xA0 of a longer character is white space.
+    `--` ends the flags. White space here is ASCII's alone: a U+2028 beside a flag belongs to it.
     """
-    if "--" not in text:
-        return (), text
-    as_bytes = text.encode(errors="surrogateescape").decode("latin-1")
     flags: list[str] = []
-    start = _skip_spaces(as_bytes, 0)
-    while as_bytes.startswith("--", start):
-        word, is_quoted, position = _read_flag(as_bytes, start, escape)
+    start = _skip_spaces(text, 0)
+    while text.startswith("--", start):
+        word, is_quoted, position = _read_flag(text, start, escape)
         if word == "--":
-            start = position
-            break
+            return tuple(flags), text[position:]
         if word or is_quoted:
             flags.append(word)
-        start = _skip_spaces(as_bytes, position)
-    return tuple(flags), as_bytes[start:].encode("latin-1").decode(errors="surrogateescape")
+        start = _skip_spaces(text, position)
+    return tuple(flags), text[start:]
 
 
 def _skip_spaces(text: str, position: int) -> int:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import DockerfileError
 
+_MOST_SHOWN = 1_000
+"""How many characters of a Dockerfile an error shows in one place."""
+
 
 @dataclass(frozen=True, slots=True)
 class Location:
@@ -46,16 +49,20 @@ class LanguageError(ValueError):
 def error_at(error: LanguageError, location: Location, text: str) -> DockerfileError:
     """Return the error for something wrong with the source `text` at `location`.
 
-    What the Dockerfile holds is hostile to terminals perhaps: it is shown printable.
+    What the Dockerfile holds is hostile to terminals perhaps: it is shown printable, and not at any length.
     """
-    column = text.find(error.culprit) if error.culprit else -1
+    column = text.find(error.culprit, 0, _MOST_SHOWN) if error.culprit else -1
     return DockerfileError(
-        printable(error.message),
+        _shown(error.message),
         file=location.file,
         line=location.start,
-        source=printable(text),
+        source=_shown(text),
         column=None if column < 0 else len(printable(text[:column])),
     )
+
+
+def _shown(text: str) -> str:
+    return printable(text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}…")
 
 
 @contextmanager

@@ -15,7 +15,6 @@ LONGEST = 1 << 20
 """How many characters variables may become in one word; real ones have a few hundred."""
 
 _PIECE = re.compile(r"\\.|.", re.DOTALL)
-_REFERENCE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)\})")
 
 
 def remove_prefix(value: str, glob: str) -> str:
@@ -37,18 +36,15 @@ def replace_first(value: str, glob: str, replacement: str) -> str:
 
 
 def replace_all(value: str, glob: str, replacement: str) -> str:
-    """Replace every match of `glob` in `value`, the longest at its place (Go: `ReplaceAllString`).
-
-    In the replacement `$0` stands for what is replaced, and `$$` for a dollar; other names are empty.
-    """
+    """Replace every match of `glob` in `value`, the longest at its place."""
     search = _Search(glob)
     pieces = []
     position = end = length = 0
     while position <= len(value) and (match := search.find(value, position)):
         pieces.append(value[end : match.start()])
         if match.end() > end or not match.start():  # an empty match right behind another is none
-            pieces.append(_filled_in(replacement, match[0]))
-            if (length := length + len(pieces[-1])) > LONGEST:
+            pieces.append(replacement)
+            if (length := length + len(replacement)) > LONGEST:
                 raise too_long()
         end = match.end()
         position = max(position + 1, end)
@@ -122,10 +118,3 @@ def _compile(parts: list[str], *, longest: bool) -> re.Pattern[str]:
         star = ".*" if longest else ".*?"
         first += "".join(f"(?>.*?{part})" for part in middle if part) + star + last
     return re.compile(first)
-
-
-def _filled_in(replacement: str, found: str) -> str:
-    def referred(reference: re.Match[str]) -> str:
-        return "$" if reference[1] else found if "0" in (reference[2], reference[3]) else ""
-
-    return _REFERENCE.sub(referred, replacement) if "$" in replacement else replacement

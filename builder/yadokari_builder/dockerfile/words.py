@@ -14,9 +14,6 @@ from yadokari_builder.dockerfile.expander import Expander, Quotes
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
 
-_MOST_SHOWN = 1_000
-"""How many characters of a word an error shows."""
-
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
@@ -53,5 +50,5 @@ def process(
         result, words = expander.read(None, keep_escapes)
     except (LanguageError, RecursionError) as error:
         reason = "substitutions are nested too deep" if isinstance(error, RecursionError) else error.message
-        raise LanguageError(f"failed to process {quote(text[:_MOST_SHOWN])}: {reason}", text) from None
+        raise LanguageError(f"failed to process {quote(text)}: {reason}", text) from None
     return Expansion(result, tuple(words), frozenset(expander.matched), frozenset(expander.unmatched))

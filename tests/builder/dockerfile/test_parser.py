@@ -96,6 +96,15 @@ def test_the_caret_stands_below_the_word_behind_escapes() -> None:
     assert source[caret.index("^") :].startswith("from=$x")
 
 
+def test_an_error_shows_no_more_than_the_beginning_of_a_long_line() -> None:
+    with pytest.raises(DockerfileError) as refused:
+        parse(f"FROM a\nRUN --network={'b' * 60_000} c\n")
+    message, source, caret = str(refused.value).splitlines()
+    assert message == f'Dockerfile:2: invalid network mode "{"b" * 978}…'
+    assert source == f"  2 | RUN --network={'b' * 986}…"
+    assert source[caret.index("^") :].startswith("--network")
+
+
 def test_triggers_stand_where_the_from_is_that_runs_them() -> None:
     here = Location("Dockerfile", 7, 7)
     copy, cmd = parse_onbuild(["COPY <<A /x\nhi\nA", 'CMD ["b"]'], here)

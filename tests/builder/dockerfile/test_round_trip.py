@@ -34,9 +34,12 @@ from yadokari_builder.dockerfile.tree import read_tree
 
 NAMES = st.text(string.ascii_letters + string.digits + "_", min_size=1)
 PLAIN = st.text(string.ascii_letters + "$/.:-é{}#", min_size=1)
+WHOLE = PLAIN.filter(lambda text: "${" not in text)
+"""For heredocs, which are not seen where a variable is unfinished."""
+
 ANY = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"))
 """For JSON, which can say every text; a NUL is in few instructions."""
-FLAG = st.text(string.ascii_letters + " '\"\\$=,\t")
+FLAG = st.text(string.ascii_letters + " '\"\\$=,é\t")
 LINE = st.text(string.ascii_letters + " '\"$[]&|;-", min_size=1).map(str.strip).filter(bool)
 DURATIONS = st.just(0) | st.integers(1_000_000, 1 << 62)
 SOURCES = st.lists(ANY.filter(lambda word: "<<" not in word), min_size=1).map(tuple)
@@ -87,7 +90,7 @@ INSTRUCTIONS: st.SearchStrategy[Instruction] = st.one_of(
         Copy, SOURCES, ANY, st.just(()), FLAG, FLAG, FLAG, BOOLEANS, BOOLEANS,
         st.lists(FLAG.filter(bool)).map(tuple),
     ),
-    st.builds(Copy, st.lists(PLAIN).map(tuple), PLAIN, heredocs(chomp=False)),
+    st.builds(Copy, st.lists(WHOLE).map(tuple), WHOLE, heredocs(chomp=False)),
     st.builds(
         Add, SOURCES, ANY, st.just(()), FLAG, FLAG, BOOLEANS, st.lists(FLAG.filter(bool)).map(tuple), FLAG,
         st.none() | BOOLEANS, st.none() | BOOLEANS,
