@@ -98,7 +98,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
         run_step(
             action.argv,
             root=root,
-            env={**environment, **answered.environment},
+            env=answered.environment(environment),
             cwd=action.working_dir,
             user=ProcessUser(user.uid, user.gid, user.groups),
             stdin=bench.devices.null,

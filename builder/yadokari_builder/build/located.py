@@ -1,9 +1,10 @@
-"""Errors of a step, with the line of the Dockerfile that is to blame."""
+"""Errors of a step, with the lines of the Dockerfile that are to blame."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from yadokari_builder.dockerfile.location import Origin
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, described
 
 
@@ -25,4 +26,5 @@ def located(origin: Origin) -> Iterator[None]:
 
 
 def _locate(error: BuilderError, origin: Origin) -> None:
-    error.locate(origin.location.file, origin.location.start, origin.text)
+    lines = (printable(line.rstrip("\r")) for line in origin.lines or (origin.text,))
+    error.locate(origin.location.file, origin.location.start, "\n".join(lines))

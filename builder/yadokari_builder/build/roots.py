@@ -167,10 +167,8 @@ class Roots:
         *,
         names_only: bool = False,
     ) -> None:
-        folder = Path(self.lodging.host(self.lodging.work("blobs")))
-        folder.mkdir(exist_ok=True)
         whole = UnpackReport()
-        with downloading(pulled.layers, folder) as blobs:
+        with downloading(pulled.layers, self.lodging.folder("blobs")) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
                     report = apply(

@@ -65,14 +65,14 @@ class _Unpacking:
     destination: Destination
     target: str
     owner: Owner | None
-    _folders: dict[str, Member] = field(default_factory=dict)
+    _folders: dict[str, int] = field(default_factory=dict)
 
     def run(self) -> None:
         for member in self.archive:
-            if posixpath.normpath(member.name) != ".":
+            if normalise(member.name) != "/":
                 self._unpack(member)
-        for path, member in self._folders.items():
-            _set_times(self.destination.host(path), member)
+        for path, mtime_ns in self._folders.items():
+            _set_times(self.destination.host(path), mtime_ns)
 
     def _unpack(self, member: Member) -> None:
         path = self._place(member.name)
@@ -93,7 +93,7 @@ class _Unpacking:
         self._make(member, host)
         self._describe(member, host)
         if is_folder:
-            self._folders[path] = member
+            self._folders[path] = member.mtime_ns
 
     def _place(self, name: str) -> str:
         """Return where a member goes: its parents' links are followed with `target` as the root."""
@@ -130,8 +130,8 @@ class _Unpacking:
             os.chmod(host, member.mode)
         for name, value in member.xattrs.items():
             if not set_xattr(host, name, value):
-                self.destination.refused.add(name)
-        _set_times(host, member)
+                self.destination.refuse(name)
+        _set_times(host, member.mtime_ns)
 
 
 def _write(archive: TarReader, member: Member, file: int) -> None:
@@ -144,6 +144,6 @@ def _write(archive: TarReader, member: Member, file: int) -> None:
     os.ftruncate(file, member.real_size)
 
 
-def _set_times(host: str, member: Member) -> None:
-    time = max(0, member.mtime_ns)
+def _set_times(host: str, mtime_ns: int) -> None:
+    time = max(0, mtime_ns)
     os.utime(host, ns=(time, time), follow_symlinks=False)

@@ -10,9 +10,11 @@ from pathlib import Path
 from yadokari_builder.errors import ContextError, described
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import follow, link_target, normalise, parents
-from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.rootfs.tree import remove
 from yadokari_builder.rootfs.xattrs import list_xattrs
 from yadokari_builder.sources.tree import ROOT_OWNER, Owner
+
+_MOST_REFUSED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Destination:
     written below the folder `staging`, at the same path: there the image's view of it is kept, so one staging
     folder goes with a stage from its first step to its last.
 
-    `refused` names extended attributes that its file system did not take.
+    `refused` names extended attributes that its file system did not take, the first hundred of them.
 
     A `detached` destination is empty to begin with, as for --link: links that stand in the root are not
     followed but replaced, and so is the metadata of folders.
@@ -41,7 +43,7 @@ class Destination:
         self._staging = str(staging)
         self._detached = detached
         self._touched: dict[str, None] = {}
-        self.refused: set[str] = set()
+        self.refused: dict[str, None] = {}
 
     def host(self, path: str) -> str:
         """Return where an in-root path is for the operating system."""
@@ -125,13 +127,13 @@ class Destination:
         """Remove a file, or a folder with everything in it."""
         if not self.is_uniform(path):
             raise ContextError(f"{path} cannot be replaced: something mounted below it would be lost")
-        host = self.host(path)
-        is_directory = stat.S_ISDIR(os.lstat(host).st_mode)
-        discard(host)
-        self._touched.pop(path, None)
-        if is_directory:
-            for gone in [each for each in self._touched if each.startswith(path + "/")]:
-                del self._touched[gone]
+        is_staged = self._boundary.is_excluded(path)
+        remove(Boundary(Path(self._staging)) if is_staged else self._boundary, path, self._forget)
+
+    def refuse(self, attribute: str) -> None:
+        """Record that the file system did not take an attribute."""
+        if len(self.refused) < _MOST_REFUSED:
+            self.refused[attribute] = None
 
     def touch(self, path: str) -> None:
         """Record that a path was written."""
@@ -145,6 +147,11 @@ class Destination:
         """Return what was written outside of the root, sorted by path."""
         paths = sorted(path for path in self._touched if self._boundary.is_excluded(path))
         return tuple(Staged(path, Path(self._staging + path)) for path in paths)
+
+    def _forget(self, path: str) -> bool:
+        """Let go of a path that is removed, which is not kept."""
+        self._touched.pop(path, None)
+        return False
 
     def _is_seen(self, path: str) -> bool:
         return not self._detached or path == "/" or path in self._touched

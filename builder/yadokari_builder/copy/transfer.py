@@ -229,7 +229,8 @@ class Transfer:
         os.utime(target, ns=_times(status))
 
     def _copy_xattrs(self, source: str | int, target: str | int) -> None:
-        self.destination.refused.update(copy_xattrs(source, target))
+        for name in copy_xattrs(source, target):
+            self.destination.refuse(name)
 
     def _own(self, target: str, status: os.stat_result) -> None:
         os.chown(target, *self._owner(status), follow_symlinks=False)

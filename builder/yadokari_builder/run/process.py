@@ -77,7 +77,7 @@ def run_step(
                 process.wait()
         drain(source, passed_on)
     if process.returncode:
-        raise failures.step_failure(argv, process.returncode, tail.text())
+        raise failures.step_failure(process.returncode, tail.text())
 
 
 def _start(

@@ -4,13 +4,19 @@ import io
 import lzma
 import os
 import tarfile
+import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
 
+from support.folders import remove_tree
+from support.hostile_archives import ARCHIVES, END, extended, header
+from support.trees import describe
 from yadokari_builder.errors import ContextError
 
 
@@ -142,3 +148,57 @@ def test_a_sparse_member_keeps_its_holes(workshop: Any, tmp_path: Path) -> None:
     status = os.stat(workshop.root / "x/s")
     assert status.st_size == (16 << 20) + 3
     assert status.st_blocks * 512 < 1 << 20
+
+
+@pytest.mark.parametrize("name", ["/", "..", "a/../..", "/.", "./"])
+@pytest.mark.parametrize("kind", [tarfile.DIRTYPE, tarfile.REGTYPE, tarfile.SYMTYPE])
+def test_a_member_never_takes_the_place_of_the_destination(workshop: Any, name: str, kind: bytes) -> None:
+    workshop.context.joinpath("a.tar").write_bytes(_archive(("b", "B"), _member(name, kind, "t", 0o700)))
+    workshop.fill_root({"kept": "K"})
+    mode = workshop.mode(".")
+    workshop.do("ADD a.tar /")
+    assert workshop.tree() == {"b": "B", "kept": "K"}
+    assert workshop.mode(".") == mode
+
+
+def test_what_a_replaced_folder_held_was_not_written(workshop: Any) -> None:
+    content = _archive(("d/e/f", "F"), ("d", "D"))
+    workshop.context.joinpath("a.tar").write_bytes(content)
+    assert workshop.do("ADD a.tar /x/").touched == ("/x", "/x/d")
+
+
+def test_heads_of_members_are_not_kept(workshop: Any) -> None:
+    with open(workshop.context / "a.tar", "wb") as file:
+        for number in range(30):
+            file.write(extended((b"SCHILY.xattr.refused.%d" % number, b"x" * 900_000)))
+            file.write(header(b"d%d" % number, flag=b"5"))
+        file.write(END)
+    tracemalloc.start()
+    try:
+        workshop.do("ADD a.tar /x/")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20 << 20
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+@given(archive=ARCHIVES)
+def test_no_archive_does_worse_than_an_error(workshop: Any, archive: bytes) -> None:
+    shop = workshop.with_(excluded=frozenset({"/x/kept"}))
+    outside = workshop.context.parent / "outside"
+    outside.mkdir(exist_ok=True)
+    outside.joinpath("file").write_text("outside")
+    shop.fill_root({"x/kept/file": "kept"})
+    shop.context.joinpath("a.tar").write_bytes(archive)
+    before = describe(outside), describe(shop.root / "x/kept")
+    with suppress(ContextError):
+        shop.do("ADD a.tar /x/")
+    assert (describe(outside), describe(shop.root / "x/kept")) == before
+    assert sorted(os.listdir(shop.root)) == ["x"]
+    for folder in (shop.root / "x", shop.staging / "x"):
+        remove_tree(folder)
