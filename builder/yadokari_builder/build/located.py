@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from yadokari_builder.dockerfile.location import Origin
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, described
 
 
@@ -25,4 +26,6 @@ def located(origin: Origin) -> Iterator[None]:
 
 
 def _locate(error: BuilderError, origin: Origin) -> None:
+    # Names are an image's or a context's, and hostile to terminals perhaps.
+    error.message = printable(error.message)
     error.locate(origin.location.file, origin.location.start, origin.text)

@@ -29,6 +29,12 @@ def test_what_the_system_refuses_is_an_error_of_the_step() -> None:
     assert str(caught.value) == "Dockerfile:3: /a/file: No space left on device\n  3 | COPY a b"
 
 
+def test_names_in_an_error_cannot_do_anything_to_a_terminal() -> None:
+    with pytest.raises(BuilderError) as caught, located(ORIGIN):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a\n\x1b[31m\udcff")
+    assert caught.value.message == "/a\\n\\x1b[31m\\xff: No space left on device"
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a mistake of ours")])
 def test_what_nobody_else_is_to_blame_for_passes_as_it_is(error: BaseException) -> None:
     with pytest.raises(type(error)) as caught, located(ORIGIN):
