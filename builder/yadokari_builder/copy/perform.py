@@ -14,6 +14,7 @@ import urllib3
 from yadokari_builder.copy.archives import is_archive, unpack_archive
 from yadokari_builder.copy.destination import Destination, Staged
 from yadokari_builder.copy.transfer import Options, Transfer
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError
 from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalFiles, LocalPaths, WebFile
 from yadokari_builder.rootfs.accounts import find_owner
@@ -95,14 +96,15 @@ class _Copying:
                         self._copy_inline(copied)
         if refused := self.destination.refused:
             logger.warning(
-                "the node refuses attributes of files, which are left out: %s", ", ".join(sorted(refused))
+                "the node refuses attributes of files, which are left out: %s",
+                printable(", ".join(sorted(refused))),
             )
         outcome = CopyOutcome(self.destination.written(), self.destination.staged())
         if outcome.staged:
             logger.warning(
                 "%s and what is below go into the image, but later steps do not see them:"
                 " in this container the path is a mount or the executor's own",
-                outcome.staged[0].path,
+                printable(outcome.staged[0].path),
             )
         return outcome
 

@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
-from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.layers.tar_member import Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.rootfs import xattrs
 from yadokari_builder.rootfs.boundary import Boundary
@@ -160,7 +160,9 @@ class _Unpacking:
                 self._apply(member)
             except OSError as error:
                 if error.errno in _IMPOSSIBLE:
-                    raise ImageInvalidError(f"cannot unpack {member.name!r}: {error.strerror}") from error
+                    raise ImageInvalidError(
+                        f"cannot unpack {shown(member.name)}: {error.strerror}"
+                    ) from error
                 raise
         for path, metadata in self._directories.items():
             self._finish_directory(path, *metadata)
@@ -389,7 +391,7 @@ class _Unpacking:
             hidden = name.removeprefix(_WHITEOUT)
             if hidden in ("", ".", ".."):
                 raise ImageInvalidError(
-                    f"the whiteout {name!r} in {parent or '/'!r} hides nothing that can be"
+                    f"the whiteout {shown(name)} in {shown(parent or '/')} hides nothing that can be"
                 )
             path = f"{parent}/{hidden}"
             if os.path.lexists(self._prefix + path):
