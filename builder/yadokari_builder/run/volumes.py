@@ -47,9 +47,7 @@ class Volumes:
         written: Iterable[str] = (),
     ) -> "Volumes":
         """Pick from mount points those that are no part of every pod and not in a folder of `executors`."""
-        elsewhere = {*_OF_EVERY_POD, *executors}
-        paths = (path for path in mounts if elsewhere.isdisjoint((path, *parents(path))))
-        return cls(boundary, frozenset(paths), frozenset(written))
+        return cls(boundary, frozenset(in_volumes(mounts, executors)), frozenset(written))
 
     def require_free(self, working_dir: str) -> None:
         """Refuse a step whose working directory is in a volume or the executor's; raises `RunError`."""
@@ -163,6 +161,12 @@ class Volumes:
                 yield path, status
                 if stat.S_ISDIR(status.st_mode):
                     ahead.append(path)
+
+
+def in_volumes(excluded: Iterable[str], executors: Collection[str]) -> list[str]:
+    """Leave out of paths that are not the image's what is part of every pod or in a folder of `executors`."""
+    elsewhere = {*_OF_EVERY_POD, *executors}
+    return [path for path in excluded if elsewhere.isdisjoint((path, *parents(path)))]
 
 
 def _entries(host: str) -> list[tuple[str, os.stat_result]]:
