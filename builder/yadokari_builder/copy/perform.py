@@ -6,7 +6,7 @@ import posixpath
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
@@ -111,16 +111,15 @@ class _Copying:
     def _copy_local(self, files: LocalFiles) -> None:
         for path in find(self.source, files.path):
             if not (files.unpack and self._unpack(self.source, path)):
-                self._transfer(self.source, self.options).copy(path, self.action.destination)
+                self._transfer(self.source).copy(path, self.action.destination)
 
     def _copy_with_parents(self, files: LocalPaths) -> None:
-        options = replace(self.options, include=files.pattern)
-        found = False
-        for path in find(self.source, files.top):
-            transfer = self._transfer(self.source, options)
-            transfer.copy(path, self.action.destination)
-            found = found or transfer.found
-        if files.required and not found:
+        transfer = self._transfer(self.source)
+        found = [
+            transfer.copy(path, self.action.destination, files.pattern)
+            for path in find(self.source, files.top)
+        ]
+        if files.required and not any(found):
             raise not_found(self.source, files.required)
 
     def _add_web_file(self, web: WebFile) -> None:
@@ -129,7 +128,7 @@ class _Copying:
             tree = SourceTree(folder, owner=ROOT_OWNER)
             path = f"/{file.name}"
             if not (web.unpack and self._unpack(tree, path)):
-                self._transfer(tree, self.options).copy(path, self.action.destination)
+                self._transfer(tree).copy(path, self.action.destination)
 
     def _add_git_files(self, git: GitFiles) -> None:
         # Only builds that need it pay for loading a git client.
@@ -139,7 +138,7 @@ class _Copying:
             GitSource(self.http, fetched).check_out(git.ref, folder, keep_git_dir=git.keeps_git_dir)
             folder.chmod(_FOLDER_MODE)
             tree = SourceTree(folder, owner=ROOT_OWNER)
-            self._transfer(tree, self.options).copy("/", self.action.destination)
+            self._transfer(tree).copy("/", self.action.destination)
 
     def _copy_inline(self, inline: InlineFile) -> None:
         with self._scratch() as folder:
@@ -148,10 +147,10 @@ class _Copying:
             file.write_bytes(inline.content.encode("utf-8", "surrogateescape"))
             file.chmod(_HEREDOC_MODE)
             tree = SourceTree(folder, owner=ROOT_OWNER)
-            self._transfer(tree, self.options).copy(f"/{name}", self.action.destination)
+            self._transfer(tree).copy(f"/{name}", self.action.destination)
 
-    def _transfer(self, tree: SourceTree, options: Options) -> Transfer:
-        return Transfer(tree, self.destination, options)
+    def _transfer(self, tree: SourceTree) -> Transfer:
+        return Transfer(tree, self.destination, self.options)
 
     def _unpack(self, tree: SourceTree, path: str) -> bool:
         """Unpack a source if it is an archive; tell whether it was one."""
