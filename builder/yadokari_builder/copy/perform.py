@@ -20,6 +20,7 @@ from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalF
 from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree, not_found
 from yadokari_builder.sources.web import download
 from yadokari_builder.sources.wildcards import find
@@ -81,7 +82,8 @@ class _Copying:
     options: Options
 
     def run(self) -> CopyOutcome:
-        with _described(self.target.boundary):
+        target = self.target
+        with _described(self.source.host("/"), str(target.staging), target.boundary.prefix):
             for copied in self.action.copied:
                 match copied:
                     case LocalFiles():
@@ -169,15 +171,19 @@ class _Copying:
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(dir=self.target.scratch) as folder:
+        folder = tempfile.mkdtemp(dir=self.target.scratch)
+        try:
             yield Path(folder)
+        finally:
+            discard(folder)
 
 
 @contextmanager
-def _described(boundary: Boundary) -> Iterator[None]:
+def _described(*roots: str) -> Iterator[None]:
     """Turn errors of the file system into errors that name the path as the Dockerfile sees it."""
     try:
         yield
     except OSError as error:
-        path = os.fsdecode(error.filename or "").removeprefix(boundary.prefix)
+        path = os.fsdecode(error.filename or "")
+        path = next((path.removeprefix(root) for root in roots if path.startswith(f"{root}/")), path)
         raise ContextError(f"{path}: {error.strerror}" if path else f"copying: {error.strerror}") from error

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
-from yadokari_builder.errors import ContextError, described
+from yadokari_builder.errors import ContextError
 from yadokari_builder.rootfs.paths import follow, link_target, normalise, parents
 
 Owner = tuple[int, int]
@@ -39,7 +39,7 @@ class SourceTree:
         try:
             return follow(normalise(path), self._read_link)
         except OSError as error:
-            raise ContextError(described(error)) from error
+            raise ContextError(f"{path}: {error.strerror}") from error
 
     def lstat(self, path: str) -> os.stat_result:
         """Return a file's status; raises FileNotFoundError for what is ignored, too."""

@@ -218,3 +218,12 @@ def test_a_source_may_be_deep(workshop: Any) -> None:
         workshop.do("COPY . /x/")
         assert (workshop.root / "x/deep" / ("d/" * 1100) / "file").is_file()
         remove_tree(workshop.root / "x")
+
+
+def test_what_the_system_refuses_is_named_as_the_dockerfile_sees_it(workshop: Any) -> None:
+    name = "n" * 300
+    workshop.fill({"a": "A", "yadokari": None})
+    shop = workshop.with_(excluded=frozenset({"/yadokari"}))
+    for line in (f"COPY {name} /x", f"COPY a /{name}", f"COPY a /yadokari/{name}"):
+        with pytest.raises(ContextError, match=f"^(/yadokari)?/{name}: File name too long$"):
+            shop.do(line)
