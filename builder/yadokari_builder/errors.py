@@ -4,16 +4,21 @@ Every error's text is meant for the person who applied the build: it says what i
 possible what to do.
 """
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from yadokari_contract.reasons import Reason
+
+_LINES_SHOWN = 20
+_LONGEST_LINE = 200
 
 
 class BuilderError(Exception):
     """A build cannot go on; the base of all errors that a user is shown.
 
     Where a line of the Dockerfile is to blame, `file` and `line` (1-based; 0: none) name it, `source` is its
-    text and `column` the 0-based place of the caret below it, if one is known.
+    text, perhaps with the lines that follow it, and `column` the 0-based place of the caret below it, if one
+    is known.
     """
 
     reason: ClassVar[Reason] = Reason.INTERNAL_ERROR
@@ -34,13 +39,18 @@ class BuilderError(Exception):
     def __str__(self) -> str:
         if not self.line:
             return f"{self.file}: {self.message}" if self.file else self.message
-        text = f"{self.file}:{self.line}: {self.message}"
-        if self.source:
-            margin = f"  {self.line} | "
-            text += f"\n{margin}{self.source}"
-            if self.column is not None:
-                text += "\n" + " " * (len(margin) + self.column) + "^"
-        return text
+        return "\n".join([f"{self.file}:{self.line}: {self.message}", *self._shown_source()])
+
+    def _shown_source(self) -> Iterator[str]:
+        lines = self.source.split("\n") if self.source else []
+        width = len(str(self.line + min(len(lines), _LINES_SHOWN) - 1))
+        for number, line in enumerate(lines[:_LINES_SHOWN], self.line):
+            is_cut = len(line) > _LONGEST_LINE and self.column is None
+            yield f"  {number:{width}} | {line[:_LONGEST_LINE] + '…' if is_cut else line}".rstrip()
+        if len(lines) > _LINES_SHOWN:
+            yield f"  {'':{width}} | … {len(lines) - _LINES_SHOWN} more lines"
+        if self.column is not None:
+            yield " " * (width + len("   | ") + self.column) + "^"
 
 
 def described(error: OSError) -> str:

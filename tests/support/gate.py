@@ -78,7 +78,11 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         request = Passed(self.command, self.path, dict(self.headers.items()))
         self.gate.passed.append(request)
-        body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        length = int(self.headers.get("Content-Length", "0"))
+        body = self.rfile.read(length)
+        if len(body) < length:
+            self.close_connection = True  # the client has given up
+            return
         spoiled = self.gate.spoil(request)
         if spoiled and spoiled.status:
             self._answer(spoiled.status, spoiled.headers, spoiled.body)

@@ -1,7 +1,7 @@
 """Steps that change files, performed: RUN, COPY and ADD, WORKDIR."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
 from yadokari_builder.run.mounts import FileMount, mounted
 from yadokari_builder.run.process import ProcessUser, run_step
 from yadokari_builder.run.requests import Provisions, answer
+from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.tree import SourceTree
 
 
@@ -37,7 +38,8 @@ class Written:
 class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
-    `staging` and `shelter` are host paths of folders that no snapshot sees.
+    `staging` and `shelter` are host paths of folders that no snapshot sees; `strangers` tells which
+    directories are there for the sake of a mount alone.
     """
 
     boundary: Boundary
@@ -46,6 +48,8 @@ class Workbench:
     source: Callable[[Source], SourceTree]
     provisions: Provisions
     devices: Devices
+    volumes: Volumes
+    strangers: Callable[[], Collection[str]]
     output: Callable[[bytes], None]
     http: urllib3.PoolManager
 
@@ -82,6 +86,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     Raises `RunError`.
     """
     root = bench.boundary.root
+    bench.volumes.require_free(action.working_dir)
     user = find_user(action.user, root)
     environment = step_environment(action.environment.variables(), user.home)
     kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
@@ -95,10 +100,12 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
         disturbed = stack.enter_context(
             mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
         )
+        text = " ".join([*action.argv, script.content if script else ""])
+        stack.enter_context(bench.volumes.watched(text, bench.strangers))
         run_step(
             action.argv,
             root=root,
-            env={**environment, **answered.environment},
+            env=answered.environment(environment),
             cwd=action.working_dir,
             user=ProcessUser(user.uid, user.gid, user.groups),
             stdin=bench.devices.null,

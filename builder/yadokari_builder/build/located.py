@@ -1,4 +1,4 @@
-"""Errors of a step, with the line of the Dockerfile that is to blame."""
+"""Errors of a step, with the lines of the Dockerfile that are to blame."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,4 +28,5 @@ def located(origin: Origin) -> Iterator[None]:
 def _locate(error: BuilderError, origin: Origin) -> None:
     # Names are an image's or a context's, and hostile to terminals perhaps.
     error.message = printable(error.message)
-    error.locate(origin.location.file, origin.location.start, origin.text)
+    lines = (printable(line.rstrip("\r")) for line in origin.lines or (origin.text,))
+    error.locate(origin.location.file, origin.location.start, "\n".join(lines))

@@ -2,12 +2,14 @@
 
 import logging
 import platform as machine
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from yadokari_builder.build.actions import Workbench, files_of
 from yadokari_builder.build.blobs import Blobs
+from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import KANIKO, Lodging, open_lodging
 from yadokari_builder.build.options import read_epoch, read_packing
 from yadokari_builder.build.packing import Packing
@@ -20,7 +22,7 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
-from yadokari_builder.plan.steps import ImageSource
+from yadokari_builder.plan.steps import ImageSource, RunAction
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
@@ -29,6 +31,7 @@ from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.requests import Provisions
 from yadokari_builder.run.secrets import load_secrets, parse_secret
 from yadokari_builder.run.ssh import parse_agents
+from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.dockerfile import read_dockerfile
 from yadokari_builder.sources.open import Context, open_context
 from yadokari_contract.spec import BuildSpec
@@ -65,7 +68,8 @@ def open_build(
     registries = open_registries(spec, environment)
     lodging = open_lodging(root)
     packing = read_packing(spec, None, lodging.folder("layers"))
-    boundary = lodging.boundary(own_mounts(root))
+    mounts = own_mounts(root)
+    boundary = lodging.boundary(mounts)
     context = _open_context(spec, lodging, boundary, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.folder("blobs"))
@@ -85,16 +89,8 @@ def open_build(
         context.root,
         read_ignored(text),
     )
-    bench = Workbench(
-        boundary=boundary,
-        staging=roots.staging,
-        shelter=lodging.folder("shelter"),
-        source=roots.source,
-        provisions=_provisions(spec, environment, roots),
-        devices=Devices.record(boundary),
-        output=progress.output,
-        http=registries.network.pools(),
-    )
+    bench = _bench(spec, environment, roots, mounts, registries, progress)
+    _require_free(plan, bench.volumes)
     return Opened(plan, blobs, registries, roots, bench, packing)
 
 
@@ -144,6 +140,43 @@ def _open_context(spec: BuildSpec, lodging: Lodging, boundary: Boundary, cwd: Pa
     if context.moved:
         logger.info("the build context would be deleted: it is now in %s", context.root)
     return context
+
+
+def _require_free(plan: Plan, volumes: Volumes) -> None:
+    """Refuse a step that would work in a volume before anything is done."""
+    for step in chain.from_iterable(stage.steps for stage in plan.stages):
+        if isinstance(step.action, RunAction):
+            with located(step.instruction.origin):
+                volumes.require_free(step.action.working_dir)
+
+
+def _outputs(spec: BuildSpec) -> Iterator[str]:
+    """Yield the places that the executor itself, or another one beside it, writes while steps run."""
+    places = (spec.cache_mounts_dir, spec.tar_path, spec.oci_layout_path, spec.digest_file, spec.result_file)
+    return filter(None, places)
+
+
+def _bench(
+    spec: BuildSpec,
+    environment: Mapping[str, str],
+    roots: Roots,
+    mounts: Iterable[str],
+    registries: Registries,
+    progress: Progress,
+) -> Workbench:
+    lodging, boundary = roots.lodging, roots.boundary
+    return Workbench(
+        boundary=boundary,
+        staging=roots.staging,
+        shelter=lodging.folder("shelter"),
+        source=roots.source,
+        provisions=_provisions(spec, environment, roots),
+        devices=Devices.record(boundary),
+        volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), _outputs(spec)),
+        strangers=roots.strangers,
+        output=progress.output,
+        http=registries.network.pools(),
+    )
 
 
 def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:

@@ -73,13 +73,16 @@ class Roots:
         """Tell whether a link leads from where accounts are looked up to a file without its content."""
         return any(map(self._is_placeholder, ACCOUNT_FILES))
 
+    def strangers(self) -> tuple[str, ...]:
+        """Return the directories that are there for the sake of a mount alone: nobody has touched them."""
+        return tuple(path for path, stamp in self._strangers.items() if self._stamp(path) == stamp)
+
     def put_aside(self, index: int) -> None:
         """Move a finished stage's files out of the root, for the stages that need them."""
         folder = self._stage(index)
         os.makedirs(self.lodging.host(folder))
         self._of_stages[index] = self.fingerprints
-        # Directories that are there for the sake of a mount alone, since nobody has touched them.
-        strangers = [path for path, stamp in self._strangers.items() if self._stamp(path) == stamp]
+        strangers = self.strangers()
         relocate.move_contents(self.boundary, self.lodging.host(folder))
         for path in sorted(strangers, reverse=True):
             tree.remove_if_empty(self.lodging.host(folder + path))
@@ -167,10 +170,8 @@ class Roots:
         *,
         names_only: bool = False,
     ) -> None:
-        folder = Path(self.lodging.host(self.lodging.work("blobs")))
-        folder.mkdir(exist_ok=True)
         whole = UnpackReport()
-        with downloading(pulled.layers, folder) as blobs:
+        with downloading(pulled.layers, self.lodging.folder("blobs")) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
                     report = apply(

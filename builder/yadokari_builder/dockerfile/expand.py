@@ -63,18 +63,11 @@ class Variables:
         return expansion
 
 
-def expand(
-    instruction: AnyInstruction, env: Mapping[str, str], escape: str = DEFAULT_ESCAPE
-) -> AnyInstruction:
+def expand(instruction: AnyInstruction, variables: Variables) -> AnyInstruction:
     """Return the instruction with its variables replaced; raises DockerfileError.
 
-    `env` is the environment before the instruction, for ENV too.
+    `variables` are those before the instruction, for ENV too; afterwards they tell which names are undefined.
     """
-    return expand_with(instruction, Variables(env, escape))
-
-
-def expand_with(instruction: AnyInstruction, variables: Variables) -> AnyInstruction:
-    """Like `expand`; afterwards `variables` tells which names are undefined."""
     with blaming(instruction.location, instruction.original):
         expanded = _expand(instruction, variables)
     assert isinstance(expanded, type(instruction))

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit, urlunsplit
 from yadokari_builder.dockerfile.literals import parse_bool
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
-from yadokari_builder.dockerfile.weburl import malformation
+from yadokari_builder.dockerfile.urls import malformation
 
 _SCHEMES = ("http", "https", "ssh", "git")
 _SCHEME = re.compile(r"([a-zA-Z0-9]+)://")

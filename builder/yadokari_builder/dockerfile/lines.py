@@ -16,11 +16,13 @@ MAX_LINE = 65535
 class LogicalLine:
     """An instruction's text with its continuation lines.
 
-    `comments` are the comment lines above it; `has_blank` tells of a blank line within.
+    `lines` are those of the file; `comments` are the comment lines above it; `has_blank` tells of a blank
+    line within.
     """
 
     text: str
     location: Location
+    lines: tuple[str, ...]
     comments: tuple[str, ...]
     has_blank: bool
 
@@ -37,7 +39,7 @@ class LineReader:
         self.number = 0
         """How many lines of the file have been read."""
         self.directives = DirectiveReader()
-        self._lines = iter(text.removeprefix("\ufeff").split("\n"))
+        self._lines = text.removeprefix("\ufeff").split("\n")
         self._rest = text.count("\n") + (not text.endswith("\n") and bool(text))
         self._set_escape(DEFAULT_ESCAPE)
 
@@ -66,12 +68,16 @@ class LineReader:
             content.append(line + "\n")
         return None
 
+    def lines(self, location: Location) -> tuple[str, ...]:
+        """Return the lines of the file as they are."""
+        return tuple(self._lines[location.start - 1 : location.end])
+
     def _next(self) -> str | None:
         if not self._rest:
             return None
         self._rest -= 1
         self.number += 1
-        line = next(self._lines)
+        line = self._lines[self.number - 1]
         if len(line) > MAX_LINE or len(line.encode(errors="surrogateescape")) > MAX_LINE:
             message = f"dockerfile line greater than max allowed size of {MAX_LINE}"
             raise error_at(LanguageError(message), self._location(self.number), line[:80])
@@ -117,7 +123,8 @@ class LineReader:
                 continue
             text, goes_on = self._trim(following)
             parts.append(text)
-        return LogicalLine("".join(parts), self._location(start), comments, has_blank)
+        location = self._location(start)
+        return LogicalLine("".join(parts), location, self.lines(location), comments, has_blank)
 
     def _trim(self, line: str) -> tuple[str, bool]:
         """Take line end and continuation character off; tell whether the next line belongs to it."""

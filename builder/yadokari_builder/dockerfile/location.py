@@ -25,13 +25,15 @@ class Origin:
     """How an instruction was written.
 
     `text` is its source without heredoc bodies, continuation lines joined; `keyword` its first word in the
-    case it was written in; `comments` are the comment lines right above it.
+    case it was written in; `comments` are the comment lines right above it; `lines` are the file's lines that
+    it stands on, none for a trigger of a base image.
     """
 
     location: Location = Location()
     text: str = ""
     keyword: str = ""
     comments: tuple[str, ...] = ()
+    lines: tuple[str, ...] = ()
 
 
 class LanguageError(ValueError):

@@ -1,6 +1,6 @@
 """A Dockerfile as a whole: from its text to stages of instructions."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from yadokari_builder.dockerfile.directives import Directive
@@ -46,27 +46,33 @@ def decode(source: str | bytes) -> str:
     return source if isinstance(source, str) else source.decode(errors="surrogateescape")
 
 
-def parse(source: str | bytes, *, file: str = "Dockerfile") -> Dockerfile:
+def read_instructions(tree: Tree) -> Iterator[Instruction]:
+    """Yield the instructions of a tree; the first wrong one raises DockerfileError when it is reached."""
+    return map(read_instruction, tree.nodes)
+
+
+def parse(
+    source: str | bytes,
+    *,
+    file: str = "Dockerfile",
+    reading: Callable[[Tree], Iterator[Instruction]] = read_instructions,
+) -> Dockerfile:
     """Read a Dockerfile; raises DockerfileError.
 
     A `syntax` directive is taken for granted: whatever frontend it names, the language is this one. Where
-    the text is wrong and no UTF-8 either, the error says so.
+    the text is wrong and no UTF-8 either, the error says so. `reading` yields the instructions of the tree,
+    one by one, to whoever wants to look at them meanwhile.
     """
     text = decode(source)
     try:
-        return _parse(text, file)
+        tree = read_tree(text, file)
+        return _assembled(tree, reading(tree), file)
     except DockerfileError as error:
         error.message = blaming_encoding(error.message, text)
         raise
 
 
-def _parse(text: str, file: str) -> Dockerfile:
-    tree = read_tree(text, file)
-    return assemble(tree, read_instructions(tree), file)
-
-
-def assemble(tree: Tree, instructions: Iterable[Instruction], file: str) -> Dockerfile:
-    """Divide the instructions of a tree into stages; raises DockerfileError."""
+def _assembled(tree: Tree, instructions: Iterable[Instruction], file: str) -> Dockerfile:
     meta_args: list[Arg] = []
     bases: list[From] = []
     bodies: list[list[Instruction]] = []
@@ -89,11 +95,6 @@ def assemble(tree: Tree, instructions: Iterable[Instruction], file: str) -> Dock
     return Dockerfile(tree.directives, tuple(meta_args), stages, tree.escape)
 
 
-def read_instructions(tree: Tree) -> Iterator[Instruction]:
-    """Yield the instructions of a tree; the first wrong one raises DockerfileError when it is reached."""
-    return map(read_instruction, tree.nodes)
-
-
 def parse_onbuild(expressions: Sequence[str], location: Location) -> tuple[Instruction, ...]:
     """Read the ONBUILD triggers of a base image; `location` is that of the FROM that runs them.
 
@@ -110,7 +111,7 @@ def _parse_trigger(expression: str, location: Location) -> Instruction:
         raise _error(error.message, origin) from None
     if len(nodes) != 1:
         raise _error("onbuild trigger should be a single expression", origin)
-    node = replace(nodes[0], origin=replace(nodes[0].origin, location=location))
+    node = replace(nodes[0], origin=replace(nodes[0].origin, location=location, lines=()))
     instruction = read_instruction(node)
     if isinstance(instruction, From | Onbuild | Maintainer):
         raise _error(f"{node.keyword.upper()} isn't allowed as an ONBUILD trigger", origin)

@@ -5,7 +5,7 @@ Names are looked up without regard to case, but for the base of a FROM, which mu
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import CycleError, TopologicalSorter
 
 from yadokari_builder.dockerfile.bases import Base, read_base
@@ -62,7 +62,7 @@ class StageGraph:
         graph = cls(stages, bases, tuple(base_stages), names)
         sources = tuple(graph.sources_of(stage.instructions) for stage in stages)
         _refuse_circles(stages, sources)
-        return cls(stages, bases, tuple(base_stages), names, sources)
+        return replace(graph, sources=sources)
 
     def find(self, name: str) -> Stage | None:
         """Return the stage of a name; of two with one name the later counts."""

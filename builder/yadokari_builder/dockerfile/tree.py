@@ -73,7 +73,8 @@ def _read_nodes(reader: LineReader) -> Iterator[Node]:
             _refuse_nul(node, bodies)
         if bodies:
             location = replace(line.location, end=reader.number)
-            node = replace(node, heredocs=bodies, origin=replace(node.origin, location=location))
+            origin = replace(node.origin, location=location, lines=reader.lines(location))
+            node = replace(node, heredocs=bodies, origin=origin)
         yield node
 
 
@@ -82,7 +83,7 @@ def _parse_line(line: LogicalLine, text: str, escape: str, *, is_trigger: bool =
     keyword, *rest = split_gaps(text.strip(SPACE), 1)
     flags, arguments = split_flags(rest[0], escape) if rest else ((), "")
     arguments = arguments.strip(SPACE)
-    origin = Origin(line.location, text.strip(SPACE), keyword, line.comments)
+    origin = Origin(line.location, text.strip(SPACE), keyword, line.comments, line.lines)
     node = Node(keyword, flags, Arguments(), origin, text, line.location.end, line.has_blank)
     if node.name == "onbuild":
         # An ONBUILD within an ONBUILD is refused later, whatever it holds in turn.

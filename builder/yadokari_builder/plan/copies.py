@@ -12,7 +12,7 @@ from yadokari_builder.dockerfile.gitref import GitRef, git_source, with_checksum
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Add, Copy
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.urls import is_url
+from yadokari_builder.dockerfile.urls import check_url, is_url
 from yadokari_builder.plan.steps import (
     Copied,
     CopyAction,
@@ -71,6 +71,7 @@ def _added(add: Add, word: str) -> Copied:
     if ref := git_source(word):
         return _git(add, ref)
     if is_url(word):
+        check_url(word)
         checksum = Checksum.parse(add.checksum) if add.checksum else None
         return WebFile(word, checksum, unpack=add.unpack is True)
     return LocalFiles(_checked(normalise(word)), unpack=add.unpack is not False)

@@ -10,9 +10,8 @@ from yadokari_builder.dockerfile.lint.judge import Judge
 from yadokari_builder.dockerfile.lint.linter import Linter, checks_for
 from yadokari_builder.dockerfile.lint.rules import LintWarning
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.parser import Dockerfile, assemble, decode
+from yadokari_builder.dockerfile.parser import Dockerfile, decode, parse
 from yadokari_builder.dockerfile.text import DockerfileText
-from yadokari_builder.dockerfile.tree import read_tree
 from yadokari_builder.errors import ContextError, DockerfileError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.plan.plan import Plan
@@ -66,8 +65,7 @@ def make_draft(
     judge = Judge(linter, ignored)
     dockerfile, plan = None, None
     try:
-        tree = read_tree(content, text.name)
-        dockerfile = assemble(tree, judge.reading(tree), text.name)
+        dockerfile = parse(content, file=text.name, reading=judge.reading)
         judge.look_at(dockerfile, _default_args(dockerfile, platform, target))
         scope = open_scope(dockerfile, build_args, platform, target)
         plan = make_plan(dockerfile, scope, target, find_image, judge)

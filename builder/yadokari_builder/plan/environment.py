@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from itertools import islice
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Environment:
-    """The variables of one moment."""
+    """The variables of one moment; their values appear in no text of it."""
 
     _defaults: Mapping[str, str]
     _settings: list[tuple[str, str]]

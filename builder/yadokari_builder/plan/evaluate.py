@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from yadokari_builder.dockerfile import history as created_by
 from yadokari_builder.dockerfile.arg_values import stage_values
-from yadokari_builder.dockerfile.expand import Variables, expand_with
+from yadokari_builder.dockerfile.expand import Variables, expand
 from yadokari_builder.dockerfile.instructions import Add, Arg, Copy, Instruction, Mount, Run
 from yadokari_builder.dockerfile.listener import Listener
 from yadokari_builder.dockerfile.location import blaming
@@ -60,7 +60,7 @@ class Evaluator:
 
     def _apply(self, instruction: Instruction, stage: GrowingStage, source: FindSource) -> None:
         variables = Variables(stage.variables, self.scope.escape)
-        expanded = expand_with(instruction, variables)
+        expanded = expand(instruction, variables)
         self._tell(expanded, variables, stage)
         with blaming(instruction.location, instruction.original):
             match expanded:

@@ -70,6 +70,9 @@ def _cache(mount: Mount, working_dir: str, source: Source | None) -> CacheReques
 
 
 def _secret(mount: Mount) -> SecretRequest:
+    if mount.env == "":
+        # BuildKit finds that out when the process is to start.
+        raise LanguageError("the variable of a secret needs a name", "env=")
     secret_id = mount.source or mount.id or _base(mount.target)
     target = mount.target
     if mount.env is None and not target:
@@ -77,8 +80,7 @@ def _secret(mount: Mount) -> SecretRequest:
     return SecretRequest(
         secret_id,
         target=_refuse_root(normalise(target)) if target else "",
-        # A name that is given and empty is that of the secret.
-        variable="" if mount.env is None else mount.env or secret_id,
+        variable=mount.env or "",
         required=mount.required,
         uid=mount.uid or 0,
         gid=mount.gid or 0,

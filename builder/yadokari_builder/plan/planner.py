@@ -1,6 +1,6 @@
 """Which stages a build needs, what they start from and what their steps will do.
 
-Pure but for `base_image`, which asks a registry for an image's manifest and config: no layer is fetched and
+Pure but for `find_image`, which asks a registry for an image's manifest and config: no layer is fetched and
 no file touched. Stages that the target does not need are not evaluated and their bases not asked for.
 """
 
@@ -33,6 +33,8 @@ from yadokari_builder.plan.steps import (
     StageSource,
 )
 from yadokari_builder.registry.pull import PulledImage
+
+_COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
 
 FindImage = Callable[[Reference, Platform], PulledImage]
 """Asks for an image; raises BuilderError where there is none."""
@@ -119,9 +121,11 @@ class _Planner:
             raise
 
     def _hint(self, name: str) -> str:
-        """Name the stage that may have been meant by an image's name."""
-        meant = suggest(name, (stage.name for stage in self.graph.stages if stage.name))
-        return f" (did you mean the stage {meant}?)" if meant else ""
+        """Name the stage, or the common image, that may have been meant by an image's name."""
+        if meant := suggest(name, (stage.name for stage in self.graph.stages if stage.name)):
+            return f" (did you mean the stage {meant}?)"
+        meant = suggest(name, _COMMON_IMAGES)
+        return f" (did you mean {meant}?)" if meant else ""
 
     def evaluate(self, stage: Stage) -> None:
         """Evaluate a stage; those before it that it needs have been."""

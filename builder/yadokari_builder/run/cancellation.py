@@ -6,7 +6,8 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -88,9 +89,19 @@ class Cancellation:
             raise KeyboardInterrupt
 
 
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Have what is done within done as a whole: the exception comes before or after it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {_NUDGE})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def unblock() -> None:
     """Give the calling thread the signals that the executor's threads do not get; for a new process."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {*SIGNALS, _NUDGE})
 
 
 def _is_on_its_way() -> bool:

@@ -13,10 +13,10 @@ NOT_FOUND = 127
 NOT_EXECUTABLE = 126
 
 
-def step_failure(argv: Sequence[str], status: int, log_tail: str) -> RunError:
+def step_failure(status: int, log_tail: str) -> RunError:
     """Return the error for a process that ended with `status` (negative: by that signal)."""
     code = 128 - status if status < 0 else status
-    text = f'process "{_quoted(argv)}" did not complete successfully: exit code: {code}'
+    text = f"the process did not complete successfully: exit code: {code}"
     if status < 0:
         text += f": killed by {_signal_name(-status)}"
     elif code > 128 and _signal_name(code - 128):
@@ -31,7 +31,7 @@ def start_failure(
 ) -> RunError:
     """Return the error for a process that could not be started."""
     reason, status = _start_reason(error, argv[0], root, env, cwd)
-    return RunError(f'process "{_quoted(argv)}" could not be started: {reason}', status=status)
+    return RunError(f"the process could not be started: {reason}", status=status)
 
 
 def _start_reason(
@@ -60,10 +60,6 @@ def _not_found(program: str, root: Path, env: Mapping[str, str]) -> str:
 
 def _words(number: int) -> str:
     return os.strerror(number).lower()
-
-
-def _quoted(argv: Sequence[str]) -> str:
-    return " ".join(argv).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _signal_name(number: int) -> str:

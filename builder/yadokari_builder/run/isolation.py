@@ -52,11 +52,7 @@ class _InThread(threading.Thread, Generic[Result]):
 
     def result(self) -> Result:
         self.start()
-        try:
-            self.join()
-        finally:
-            # Who is interrupted must not leave before it: what it starts would be left behind.
-            self.join()
+        self.join()
         if self._error:
             raise self._error
         return self._results[0]

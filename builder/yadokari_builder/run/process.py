@@ -11,7 +11,7 @@ from pathlib import Path
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.run import failures, reaper
-from yadokari_builder.run.cancellation import unblock
+from yadokari_builder.run.cancellation import unblock, uninterrupted
 from yadokari_builder.run.isolation import isolated
 from yadokari_builder.run.output import Tail, drain, pump
 
@@ -62,7 +62,8 @@ def run_step(
         process, grace = None, GRACE
         try:
             try:
-                process = isolated(lambda: _start(argv, env, cwd, user, stdin, sink), root, network)
+                with uninterrupted():
+                    process = isolated(lambda: _start(argv, env, cwd, user, stdin, sink), root, network)
             except (OSError, ValueError, subprocess.SubprocessError) as error:
                 raise failures.start_failure(error, argv, root, env, cwd) from error
             finally:
@@ -77,7 +78,7 @@ def run_step(
                 process.wait()
         drain(source, passed_on)
     if process.returncode:
-        raise failures.step_failure(argv, process.returncode, tail.text())
+        raise failures.step_failure(process.returncode, tail.text())
 
 
 def _start(

@@ -1,7 +1,7 @@
 """From what a step wants mounted to mounts: what the build has is put where the plan says."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from yadokari_builder.plan.steps import (
@@ -38,10 +38,16 @@ class Provisions:
 
 @dataclass(slots=True)
 class Mounts:
-    """The mounts of one step, and the variables that come with them: secrets and SSH_AUTH_SOCK."""
+    """The mounts of one step, and what comes with them: secrets as variables, where an agent listens."""
 
     mounts: list[Mount] = field(default_factory=list)
-    environment: dict[str, str] = field(default_factory=dict, repr=False)
+    secrets: dict[str, str] = field(default_factory=dict, repr=False)
+    agent: str = ""
+
+    def environment(self, own: Mapping[str, str]) -> dict[str, str]:
+        """Return a step's own variables with those of its mounts: as with BuildKit, SSH_AUTH_SOCK yields."""
+        agent = {"SSH_AUTH_SOCK": self.agent} if self.agent else {}
+        return {**agent, **own, **self.secrets}
 
 
 def answer(requests: Sequence[MountRequest], provisions: Provisions) -> Mounts:
@@ -88,16 +94,15 @@ def _tmpfs(request: TmpfsRequest) -> TmpfsMount:
 
 def _add_secret(answered: Mounts, request: SecretRequest, secrets: Secrets) -> None:
     value = secrets.find(request.id, required=request.required)
-    if value is None:
-        return
     if request.variable:
-        answered.environment[request.variable] = value.decode("utf-8", "surrogateescape")
-    if request.target:
+        # As with BuildKit, one that is not there is a variable that is empty, and no file.
+        answered.secrets[request.variable] = (value or b"").decode("utf-8", "surrogateescape")
+    if request.target and value is not None:
         answered.mounts.append(FileMount(request.target, value, request.uid, request.gid, request.mode))
 
 
 def _add_agent(answered: Mounts, request: SshRequest, agents: Agents) -> None:
-    answered.environment.setdefault("SSH_AUTH_SOCK", request.target)
+    answered.agent = answered.agent or request.target
     agent = agents.find(request.id, required=request.required)
     if agent is not None:
         answered.mounts.append(SshMount(request.target, agent, request.uid, request.gid, request.mode))

@@ -62,7 +62,7 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
     checksum differs, DownloadError where trying again may help.
     """
     shown = without_credentials(url)
-    path = folder / _checked_name(url, shown)
+    path = folder / file_name(url)
     digest = hashlib.new(checksum.algorithm if checksum else "sha256")
     with _response(url, shown, http) as response, open(path, "wb", opener=_private) as file:
         # As Go's client does: a file that is itself compressed is left alone.
@@ -77,17 +77,6 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
         raise ContextError(f"digest mismatch for {shown}: {actual} (expected: {checksum})")
     os.utime(path, (modified, modified))
     return path
-
-
-def _checked_name(url: str, shown: str) -> str:
-    try:
-        name = file_name(url)
-        _ = urlsplit(url).port
-    except ValueError as error:
-        raise ContextError(f"{shown}: this is no URL that can be fetched: {error}") from error
-    if "\0" in name or name in (".", ".."):
-        raise ContextError(f"{shown}: the file that it names can have no such name: {name!r}")
-    return name
 
 
 @contextmanager

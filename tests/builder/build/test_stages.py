@@ -112,21 +112,25 @@ def test_names_alone_are_unpacked_where_they_are_enough(site: Site, caplog: pyte
     assert "  done in …: the names in 1 layer unpacked" in told(caplog)
 
 
-def test_a_base_whose_accounts_are_behind_a_link_is_unpacked_whole_after_all(
-    site: Site, registry: Registry, name: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
-) -> None:
+@pytest.fixture
+def base_with_linked_accounts(registry: Registry, site: Site, name: str, tmp_path: Path) -> str:
+    """An image in which a user is known by a link alone, so that names do not tell it."""
     base = f"{registry.host}/{name}"
     Site(tmp_path / "base", site.registry).session(
         "FROM busybox\nRUN echo me:x:7:8::/: > /usr/accounts && ln -sf ../usr/accounts /etc/passwd\n",
         destinations=(base,),
     ).run()
-    caplog.clear()
+    return base
 
-    built = site.build(f"FROM {base}\nWORKDIR /w\nCOPY --chown=me Dockerfile .\n")
 
-    assert "a copied link leads to the base's accounts, so all of its content is needed: again" in told(
-        caplog
-    )
+AGAIN = "a copied link leads to the base's accounts, so all of its content is needed: again"
+
+
+def test_a_base_whose_accounts_are_behind_a_link_is_unpacked_whole_after_all(
+    site: Site, base_with_linked_accounts: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    built = site.build(f"FROM {base_with_linked_accounts}\nWORKDIR /w\nCOPY --chown=me Dockerfile .\n")
+    assert AGAIN in told(caplog)
     file = built.layers[-1]["w/Dockerfile"] if built.layers[-1] else pytest.fail("there is no layer")
     assert (file.uid, file.gid) == (7, 8)
     assert site.progress.done == site.progress.total == 3
@@ -134,6 +138,22 @@ def test_a_base_whose_accounts_are_behind_a_link_is_unpacked_whole_after_all(
         ["w"],
         ["w", "w/Dockerfile"],
     ]
+
+
+def test_stages_that_were_done_are_built_again_where_names_are_not_enough_for_a_later_one(
+    site: Site, base_with_linked_accounts: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    built = site.build(
+        f"FROM {base_with_linked_accounts} AS one\nCOPY Dockerfile /1\n"
+        "FROM one AS two\nCOPY Dockerfile /2\nFROM two\nCOPY --chown=me Dockerfile /3\n"
+    )
+    assert told(caplog).count(AGAIN) == 1
+    assert [bool(step.layer) for index in range(3) for step in built.finished[index]] == [True] * 3
+    assert built.names == [["3"]]
+    assert len(built.image.layers) == 5
+    assert (site.root / "3").stat().st_uid == 7
+    assert all((site.root / name).read_bytes() for name in ("1", "2", "bin/busybox"))
+    assert site.progress.done == site.progress.total == 6
 
 
 def test_a_step_that_fails_is_blamed_and_not_counted(site: Site, caplog: pytest.LogCaptureFixture) -> None:
@@ -153,7 +173,8 @@ def test_a_step_that_misses_a_file_is_blamed(site: Site) -> None:
 def test_a_base_that_is_not_what_it_says_is_blamed_on_its_line(
     site: Site, registry: Registry, name: str, tmp_path: Path
 ) -> None:
-    made = make_image(tmp_path / "made", {"a": b"1"})
+    # A registry keeps a blob once for all: this one is of this test alone.
+    made = make_image(tmp_path / "made", {"a": os.urandom(1000)})
     push(made, f"{registry.host}/{name}")
     hex_digest = made.layers[0].layer.descriptor.digest.hex
     (blob,) = registry.storage.glob(f"**/blobs/sha256/*/{hex_digest}/data")

@@ -189,6 +189,7 @@ def test_heads_of_members_are_not_kept(workshop: Any) -> None:
     assert peak < 20 << 20
 
 
+@pytest.mark.long
 @settings(
     max_examples=200,
     deadline=None,

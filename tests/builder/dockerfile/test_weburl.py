@@ -1,7 +1,7 @@
 import pytest
 
 from yadokari_builder.dockerfile.location import LanguageError
-from yadokari_builder.dockerfile.weburl import check_url
+from yadokari_builder.dockerfile.urls import check_url
 
 
 @pytest.mark.parametrize(

@@ -133,6 +133,7 @@ def test_extended_headers_of_one_member_have_a_bound_together(tmp_path: Path) ->
         unpack(Stream(parts), Boundary(tmp_path))  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @needs_root
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ARCHIVES, min_size=1, max_size=2), st.booleans())

@@ -104,6 +104,7 @@ def test_flags_say_how_files_are_copied() -> None:
         ("COPY --chmod=999 a /", "invalid chmod parameter: '999'. it should be octal", "999"),
         ("COPY https://h/a /", "source can't be a URL for COPY", "https://h/a"),
         ("COPY https://h/a.git /", "source can't be a git ref for COPY", "https://h/a.git"),
+        ("ADD https://[::1 /", 'parse "https://[::1": invalid host', "https://[::1"),
         ("COPY --exclude=[ a /", "syntax error in pattern: [", "["),
         ("COPY a[ /x/", "syntax error in pattern: a[", "a["),
         ("COPY --parents a[ /x/", "syntax error in pattern: a[", "a["),

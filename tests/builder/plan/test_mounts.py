@@ -51,7 +51,6 @@ def read(*texts: str, working_dir: str = "/work") -> tuple[MountRequest, ...]:
         ("type=secret,target=/run/x/", SecretRequest("x", "/run/x")),
         ("type=secret,target=etc/t,mode=444", SecretRequest("t", "/etc/t", mode=0o444)),
         ("type=secret,id=a,env=A", SecretRequest("a", variable="A")),
-        ("type=secret,id=a,env=", SecretRequest("a", variable="a")),
         ("type=secret,id=a,env=A,target=/t,required", SecretRequest("a", "/t", "A", required=True)),
         ("type=ssh", SshRequest("/run/buildkit/ssh_agent.0")),
         ("type=ssh,id=x,target=a,uid=3", SshRequest("/a", "x", uid=3)),
@@ -81,6 +80,7 @@ def test_agents_without_a_target_are_numbered() -> None:
         ("type=secret,target=/", 'invalid mount target "/"'),
         ("type=ssh,target=/", 'invalid mount target "/"'),
         ("type=ssh,source=/x", "ssh does not support source"),
+        ("type=secret,id=a,env=", "the variable of a secret needs a name"),
     ],
 )
 def test_what_cannot_be_mounted_is_refused(text: str, message: str) -> None:

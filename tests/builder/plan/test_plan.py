@@ -144,6 +144,10 @@ def test_a_name_that_is_no_image_s_is_told_with_the_stage_that_may_be_meant(line
         planned(f"FROM debian AS build\nFROM debian\n{line}\n")
     with pytest.raises(ImageNotFoundError, match="did you mean the stage build"):
         planned("FROM debian AS build\nFROM biuld\n")
+    with pytest.raises(ImageNotFoundError, match=r"\(did you mean debian\?\)"):
+        planned("FROM debain\n")
+    with pytest.raises(ImageNotFoundError, match=r"not found\n"):
+        planned("FROM alpine\n")
 
 
 def test_images_that_files_are_copied_from_are_found_once_and_for_the_build_s_platform() -> None:

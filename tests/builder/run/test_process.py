@@ -145,13 +145,10 @@ def test_a_step_has_a_session_of_its_own(shell: Shell) -> None:
         shell("kill -TERM 0")
 
 
-def test_a_failing_step_is_reported_in_buildkits_words(shell: Shell) -> None:
+def test_a_failing_step_is_reported_by_its_exit_code_and_the_end_of_what_it_printed(shell: Shell) -> None:
     with pytest.raises(RunError) as caught:
         shell("seq 1 30; printf 'almost\\rdone'; exit 3")
-    assert str(caught.value) == (
-        "process \"/bin/sh -c seq 1 30; printf 'almost\\\\rdone'; exit 3\""
-        " did not complete successfully: exit code: 3"
-    )
+    assert str(caught.value) == "the process did not complete successfully: exit code: 3"
     assert caught.value.status == 3
     assert caught.value.log_tail == "\n".join([*map(str, range(12, 31)), "done"])
 

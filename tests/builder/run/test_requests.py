@@ -90,7 +90,7 @@ def test_a_tmpfs_tells_that_its_size_is_not_enforced(
 def test_a_secret_is_a_file_or_a_variable_or_both(wanted: Wanted, target: str, variable: str) -> None:
     answered = wanted(SecretRequest("token", target, variable))
     assert answered.mounts == ([FileMount(target, b"value")] if target else [])
-    assert answered.environment == ({variable: "value"} if variable else {})
+    assert answered.environment({variable: "own"}) == {variable: "value" if variable else "own"}
     assert "value" not in repr(answered)
 
 
@@ -102,8 +102,18 @@ def test_a_secret_that_is_missing_fails_only_if_it_is_required(wanted: Wanted) -
 
 def test_the_first_agent_is_the_one_that_programs_find(wanted: Wanted) -> None:
     answered = wanted(SshRequest("/a"), SshRequest("/b", uid=3, mode=0o666))
-    assert answered.environment == {"SSH_AUTH_SOCK": "/a"}
+    assert answered.environment({"A": "b"}) == {"A": "b", "SSH_AUTH_SOCK": "/a"}
     assert answered.mounts == [SshMount("/a", "/agent"), SshMount("/b", "/agent", 3, 0, 0o666)]
+
+
+def test_an_agent_of_the_image_s_environment_is_the_one_that_programs_find(wanted: Wanted) -> None:
+    assert wanted(SshRequest("/a")).environment({"SSH_AUTH_SOCK": "/own"}) == {"SSH_AUTH_SOCK": "/own"}
+
+
+def test_a_variable_is_empty_where_its_secret_is_missing(wanted: Wanted) -> None:
+    answered = wanted(SecretRequest("other", "/other", "OTHER"))
+    assert answered.mounts == []
+    assert answered.environment({"OTHER": "own"}) == {"OTHER": ""}
 
 
 def test_an_agent_that_is_missing_fails_only_if_it_is_required(wanted: Wanted) -> None:
