@@ -83,7 +83,7 @@ class _Copying:
 
     def run(self) -> CopyOutcome:
         target = self.target
-        with _described(self.source.host("/"), str(target.staging), target.boundary.prefix):
+        with _described(self.source.host("/").rstrip("/"), str(target.staging), target.boundary.prefix):
             for copied in self.action.copied:
                 match copied:
                     case LocalFiles():

@@ -31,8 +31,8 @@ class SourceTree:
         self._shown: dict[str, bool] = {}
 
     def host(self, path: str) -> str:
-        """Return where an in-tree path is for the operating system."""
-        return self._prefix + path if path != "/" else self._prefix or "/"
+        """Return where an in-tree path is for the operating system; the root itself is no link there."""
+        return self._prefix + path
 
     def resolve(self, path: str) -> str:
         """Return where a path leads to, all links followed; raises ContextError if they lead in a circle."""
