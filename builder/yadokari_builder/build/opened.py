@@ -32,8 +32,9 @@ from yadokari_builder.run.requests import Provisions
 from yadokari_builder.run.secrets import load_secrets, parse_secret
 from yadokari_builder.run.ssh import parse_agents
 from yadokari_builder.run.volumes import Volumes
+from yadokari_builder.sources.directory import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
-from yadokari_builder.sources.open import Context, open_context
+from yadokari_builder.sources.open import open_context
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)

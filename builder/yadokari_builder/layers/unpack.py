@@ -221,7 +221,7 @@ class _Unpacking:
         return None
 
     def _parent(self, path: str) -> _Parent:
-        host = self._prefix + path or "/"
+        host = self._boundary.host(path or "/")
         if not os.path.lexists(host):
             self._make_parents(path)
         status = os.lstat(host)

@@ -4,7 +4,8 @@ import pytest
 
 from yadokari_builder.errors import ContextError
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.sources.open import Context, open_context
+from yadokari_builder.sources.directory import Context
+from yadokari_builder.sources.open import open_context
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -56,6 +57,17 @@ def test_a_config_map_s_volume_is_read_through_its_current_version(base: Path) -
     volume.joinpath("..data").symlink_to("..2026_01")
     volume.joinpath("Dockerfile").symlink_to("..data/Dockerfile")
     assert _open("volume", base) == Context(volume / "..2026_01")
+
+
+@pytest.mark.parametrize("target", ["/", "..", ".", "../outside", "/proc/1", "folder", "..link", "..file"])
+def test_a_link_of_that_name_that_leads_elsewhere_is_a_file_like_others(base: Path, target: str) -> None:
+    base.joinpath("outside").mkdir()
+    context = base / "context"
+    context.joinpath("folder").mkdir()
+    context.joinpath("..link").symlink_to("../outside")
+    context.joinpath("..file").touch()
+    context.joinpath("..data").symlink_to(target)
+    assert _open("context", base) == Context(context)
 
 
 def test_a_context_in_the_root_is_moved_out_of_the_way(base: Path) -> None:
