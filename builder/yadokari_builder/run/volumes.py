@@ -104,7 +104,7 @@ class Volumes:
         ]
         if not changed:
             return
-        named = {self._of(path) or self._below(path) for path in self._named(text)}
+        named = {self._of(path) for path in self._named(text)}
         for path in changed:
             volume = self._of(path) or path
             if volume in named or posixpath.relpath(volume, working_dir) in text:

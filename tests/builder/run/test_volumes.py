@@ -93,7 +93,7 @@ def test_a_volume_is_named_by_a_path_of_any_kind(root: Path, text: str) -> None:
 def test_what_another_container_does_in_a_volume_is_no_fault_of_a_step(
     root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    step(root, "echo a line of a log >> workspace/file", "make install")
+    step(root, "echo a line of a log >> workspace/file", "make install && ls -la /")
     assert "/workspace/file was changed while the step ran, by it or by another container" in caplog.text
 
 
