@@ -2,7 +2,6 @@
 
 import os
 import posixpath
-from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import ContextError
@@ -10,32 +9,28 @@ from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import parents
 from yadokari_builder.rootfs.relocate import move, move_contents
 from yadokari_builder.rootfs.tree import remove_if_empty
+from yadokari_builder.sources.context import Context, Location, Surroundings
 
 # Volumes of ConfigMaps and Secrets: `..data` leads to the folder that holds the current files.
 _CURRENT_VERSION = "..data"
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
-    """A build context: a folder; `moved` tells that it has been brought there out of a build's way."""
+def open_directory(location: Location, around: Surroundings) -> Context:
+    """Find the folder at a path, and move it out of a build's way where that is needed.
 
-    root: Path
-    moved: bool = False
-
-
-def open_directory(location: str, *, cwd: Path, boundary: Boundary, refuge: Path) -> Context:
-    """Find the folder at a path, and move it out of a build's way where that is needed."""
-    if not location:
+    If it is the root itself, everything in it that would be deleted is the context. Raises ContextError.
+    """
+    if not location.rest:
         raise ContextError("the build context has no path: name a folder, as in --context dir:///workspace")
-    path = Path(os.path.realpath(cwd / location))
+    path = Path(os.path.realpath(around.cwd / location.rest))
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
-        raise ContextError(f"the build context {location} {what}")
-    in_root = _in_root(path, boundary.root)
-    moved = in_root is not None and not boundary.is_excluded(in_root)
+        raise ContextError(f"the build context {location.rest} {what}")
+    in_root = _in_root(path, around.boundary.root)
+    moved = in_root is not None and not around.boundary.is_excluded(in_root)
     if in_root is not None and moved:
-        _move(in_root, boundary, refuge)
-        path = refuge
+        _move(in_root, around.boundary, around.refuge)
+        path = around.refuge
     return Context(_current_version(path) or path, moved)
 
 

@@ -1,41 +1,54 @@
 """Where a build context is: the scheme of its location says what opens it."""
 
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
 
-from yadokari_builder.errors import ContextError
-from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.sources.directory import Context, open_directory
+from yadokari_builder.dockerfile.quoting import printable
+from yadokari_builder.errors import ContextError, described
+from yadokari_builder.rootfs.paths import resolve
+from yadokari_builder.sources.archive import open_archive
+from yadokari_builder.sources.context import Context, Location, Surroundings
+from yadokari_builder.sources.directory import open_directory
 
 _LOCATION = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(.*)", re.DOTALL)
 
+Opener = Callable[[Location, Surroundings], Context]
+"""Opens the contexts of a scheme; raises ContextError, and DownloadError where trying again may help."""
 
-class Opener(Protocol):
-    """What opens the contexts of one scheme, by what stands behind it; raises ContextError."""
-
-    def __call__(self, location: str, *, cwd: Path, boundary: Boundary, refuge: Path) -> Context:
-        """Open a context (see `open_context`)."""
-        ...
-
-
-_OPENERS: Mapping[str, Opener] = {"": open_directory, "dir": open_directory}
+_OPENERS: Mapping[str, Opener] = {
+    "": open_directory,
+    "dir": open_directory,
+    "tar": open_archive,
+}
 
 
-def open_context(location: str, *, cwd: Path, boundary: Boundary, refuge: Path) -> Context:
-    """Find the folder that `location`, `dir://PATH` or PATH, names; a relative one starts at `cwd`.
+def open_context(location: str, sub_path: str, around: Surroundings) -> Context:
+    """Bring the files of a context into a folder that a build leaves alone; see `Opener` for errors.
 
-    A build deletes everything in its root but what is excluded. A context that would be deleted is moved to
-    `refuge`, where nothing is and which must be excluded itself; if it is the root itself, everything in it
-    that would be deleted is the context. Raises ContextError.
+    `sub_path` is a folder in what `location` names, which then is the context; "" for all of it.
     """
-    matched = _LOCATION.fullmatch(location)
-    scheme, rest = matched.groups("") if matched else ("", location)
+    parts = _LOCATION.fullmatch(location)
+    scheme, rest = parts.groups("") if parts else ("", location)
     opener = _OPENERS.get(scheme.lower())
     if opener is None:
-        raise ContextError(
-            f"{scheme}:// contexts are not supported in this version: mount the files into the pod"
-            " and name the folder, as in --context dir:///workspace"
-        )
-    return opener(rest, cwd=cwd, boundary=boundary, refuge=refuge)
+        known = ", ".join(f"{scheme}://" for scheme in _OPENERS if scheme)
+        raise ContextError(f"there are no {scheme}:// contexts: name a folder, or one of {known}")
+    return _below(opener(Location(scheme.lower(), rest), around), sub_path)
+
+
+def _below(context: Context, sub_path: str) -> Context:
+    if not sub_path.strip("/"):
+        return context
+    try:
+        # Links of the context lead nowhere out of it.
+        found = resolve(context.root, sub_path)
+    except OSError as error:
+        raise ContextError(described(error)) from error
+    root = Path(f"{context.root}{found}")
+    if ".." in sub_path.split("/") or not root.is_dir():
+        what = "does not exist" if not os.path.lexists(root) else "is no folder in it"
+        raise ContextError(f"--context-sub-path: {printable(sub_path)} {what}")
+    return replace(context, root=root)

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.directory import Context
+from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
 
 

@@ -2,10 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from support.contexts import opened
 from yadokari_builder.errors import ContextError
-from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.sources.directory import Context
-from yadokari_builder.sources.open import open_context
+from yadokari_builder.sources.context import Context
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -13,13 +12,7 @@ NOTHING: frozenset[str] = frozenset()
 def _open(
     location: str, base: Path, excluded: frozenset[str] = NOTHING, *, cwd: Path | None = None
 ) -> Context:
-    root = base / "root"
-    return open_context(
-        location,
-        cwd=cwd or base,
-        boundary=Boundary(root, excluded | {"/yadokari"}),
-        refuge=root / "yadokari/work/contexts/0",
-    )
+    return opened(location, base, cwd=cwd, excluded=excluded)
 
 
 @pytest.fixture
@@ -35,10 +28,9 @@ def test_a_context_is_a_folder_by_url_or_path(base: Path, form: str) -> None:
     assert _open(form.format(base), base) == Context(base / "context")
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs", "git", "tar", "https"])
-def test_other_kinds_of_contexts_are_not_supported(base: Path, scheme: str) -> None:
-    with pytest.raises(ContextError, match=f"{scheme}:// contexts are not supported in this version"):
-        _open(f"{scheme}://somewhere/x", base)
+def test_a_scheme_that_nothing_opens_is_named_with_those_that_are_known(base: Path) -> None:
+    with pytest.raises(ContextError, match="there are no ftp:// contexts: name a folder, or one of dir://"):
+        _open("ftp://somewhere/x", base)
 
 
 def test_a_context_must_be_there_and_a_folder(base: Path) -> None:
