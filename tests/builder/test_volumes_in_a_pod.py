@@ -48,6 +48,12 @@ def test_a_step_that_would_lose_something_in_a_volume_ends_the_build(
     )
 
 
+def test_a_volume_that_hides_files_of_the_base_is_told_of(tmp_path: Path) -> None:
+    built = with_volume(tmp_path, "/srv", "RUN true")
+    assert built.result.exit_code == 0, built.output
+    assert "warning: debian:bookworm: its own /srv goes into the image, but no step sees it" in built.output
+
+
 def test_a_service_account_token_in_the_way_is_named(tmp_path: Path) -> None:
     at = "/var/run/secrets/kubernetes.io/serviceaccount"
     built = with_volume(tmp_path, at, "RUN chown -R www-data /var/run/", writable=False)

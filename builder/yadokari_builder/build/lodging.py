@@ -14,7 +14,7 @@ RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
 # Contexts and caches stay: they are the user's.
-_OF_ONE_BUILD = ("stages", "images", "layers", "blobs", "staging", "shelter", "taken-up", "empty")
+_OF_ONE_BUILD = ("fetched", "stages", "images", "layers", "blobs", "staging", "shelter", "taken-up", "empty")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 

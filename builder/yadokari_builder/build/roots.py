@@ -29,6 +29,7 @@ from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.xattrs import is_foreign
+from yadokari_builder.run.volumes import in_volumes
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 
 logger = logging.getLogger(__name__)
@@ -180,12 +181,18 @@ class Roots:
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
                 whole.add(report)
-        _tell(pulled.reference, whole, self.lodging.runtime)
+        _tell(pulled.reference, whole, self.lodging)
 
 
-def _tell(reference: Reference, report: UnpackReport, runtime: str) -> None:
+def _tell(reference: Reference, report: UnpackReport, lodging: Lodging) -> None:
     """Say once what of an image could not be written as it stands."""
-    if report.excluded:
+    runtime = lodging.runtime
+    if hidden := in_volumes(report.excluded, (runtime, *lodging.kept)):
+        logger.warning(
+            "%s: its own %s goes into the image, but no step sees it: a volume of the pod is mounted there",
+            reference.familiar, hidden[0],
+        )  # fmt: skip
+    elif report.excluded:
         own = any(path == runtime or path.startswith(f"{runtime}/") for path in report.excluded)
         # Nearly every image has a /dev; one that has a runtime of its own is worth a word.
         logger.log(

@@ -93,6 +93,7 @@ def unpack(
     boundary: Boundary,
     *,
     names_only: bool = False,
+    whiteouts: bool = True,
     fingerprints: Fingerprints | None = None,
 ) -> UnpackReport:
     """Apply a layer, an uncompressed archive, to the tree of a boundary.
@@ -100,10 +101,11 @@ def unpack(
     Nothing is written outside of the root or to what is excluded: names and links are taken as if the root
     were `/`, and what would land on something excluded is left out and reported. The stream is read to its
     end. With `names_only` files get neither content nor metadata (see `is_placeholder`), but for those named
-    `passwd` or `group`. `fingerprints` are told what files hold.
+    `passwd` or `group`. Without `whiteouts` the archive is no layer: files of such names are files.
+    `fingerprints` are told what files hold.
     Raises ImageInvalidError if the archive is broken.
     """
-    return _Unpacking(layer, boundary, names_only, fingerprints or Fingerprints()).run()
+    return _Unpacking(layer, boundary, names_only, whiteouts, fingerprints or Fingerprints()).run()
 
 
 def is_placeholder(status: os.stat_result) -> bool:
@@ -125,9 +127,15 @@ class _Unpacking:
     """One archive on its way into a root."""
 
     def __init__(
-        self, layer: BinaryIO, boundary: Boundary, names_only: bool, fingerprints: Fingerprints
+        self,
+        layer: BinaryIO,
+        boundary: Boundary,
+        names_only: bool,
+        whiteouts: bool,
+        fingerprints: Fingerprints,
     ) -> None:
         self._names_only = names_only
+        self._whiteouts = whiteouts
         self._fingerprints = fingerprints
         self._reader = TarReader(layer)
         self._boundary = boundary
@@ -179,7 +187,7 @@ class _Unpacking:
             self._report.leave_out(f"{normalise(head)}/{name}")
             return
         path = f"{parent.path}/{name}"
-        if name.startswith(_WHITEOUT):
+        if self._whiteouts and name.startswith(_WHITEOUT):
             self._white_out(parent.path, name)
         elif path in self._excluded:
             self._report.leave_out(path)
@@ -221,7 +229,7 @@ class _Unpacking:
         return None
 
     def _parent(self, path: str) -> _Parent:
-        host = self._prefix + path or "/"
+        host = self._boundary.host(path or "/")
         if not os.path.lexists(host):
             self._make_parents(path)
         status = os.lstat(host)

@@ -76,7 +76,8 @@ def copy_tree(source: str, destination: str) -> None:
                 if not stat.S_ISSOCK(status.st_mode):
                     clone(source + path, destination + path, status, links)
     for directory in reversed(directories):
-        copy_metadata(source + directory, destination + directory)
+        # Not of a link that leads to where the copy begins.
+        copy_metadata(f"{source}{directory}/", f"{destination}{directory}/")
 
 
 def clone(source: str, destination: str, status: os.stat_result, links: dict[tuple[int, int], str]) -> None:
