@@ -18,6 +18,7 @@ from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.dockerfile.text import DockerfileText
+from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
@@ -120,6 +121,8 @@ class _Images:
 def _draft(
     spec: BuildSpec, environment: Mapping[str, str], text: DockerfileText, find_image: FindImage
 ) -> Draft:
+    if len(spec.targets) > 1:
+        raise UsageError(f"--target names {' and '.join(spec.targets)}: this version builds one")
     platform = Platform("linux", machine.machine()).normalized()
     # A build argument without a value is the environment's, as for docker build.
     args = {
