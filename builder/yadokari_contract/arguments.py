@@ -1,17 +1,20 @@
 """Reads and writes the executor's arguments by the table of flags.
 
 Syntax is that of kaniko's flag library (pflag): `--flag value`, `--flag=value`, `-f value`, `-fvalue`,
-switches as `--flag` or `--flag=true|false`; a flag that takes several values is repeated.
+switches as `--flag` or `--flag=true|false`; a flag that takes several values is repeated, and of another
+the last value counts.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from yadokari_contract.flags import FLAGS, KANIKO_ONLY, Flag, Kind
-from yadokari_contract.spec import BuildSpec
+from yadokari_contract.flags import FLAGS, Flag, Kind
+from yadokari_contract.spec import BuildSpec, GitOptions
 
 
 class ArgumentError(ValueError):
@@ -47,7 +50,7 @@ def usage() -> str:
     """Describe every flag, one a line."""
     names = [
         (f"-{flag.short}, " if flag.short else "    ")
-        + f"--{flag.name} {_SYNTAX[flag.kind].placeholder}".rstrip()
+        + f"--{flag.name} {SYNTAX[flag.kind].placeholder}".rstrip()
         for flag in FLAGS
     ]
     width = max(map(len, names))
@@ -58,22 +61,33 @@ def usage() -> str:
 
 
 def _described(flag: Flag) -> str:
+    if flag.pending:
+        return f"not supported in this version: {flag.help}"
     return flag.help if flag.field else f"accepted for kaniko's sake: {flag.help}"
 
 
 def _with(spec: BuildSpec, flag: Flag, text: str) -> BuildSpec:
-    read = _SYNTAX[flag.kind].read
-    if flag.field:
-        return replace(spec, **{flag.field: read(flag, getattr(spec, flag.field), text)})
-    read(flag, None, text)
-    return replace(spec, accepted=MappingProxyType({**spec.accepted, flag.name: text}))
+    read = SYNTAX[flag.kind].read
+    if not flag.field:
+        read(flag, None, text)
+        return replace(spec, accepted=MappingProxyType({**spec.accepted, flag.name: text}))
+    value = read(flag, getattr(spec, flag.field), text)
+    if flag.pending and value != _default(flag):
+        raise ArgumentError(
+            f"--{flag.name} is a flag of kaniko that is not supported in this version: remove it"
+        )
+    return replace(spec, **{flag.field: value})
+
+
+def _default(flag: Flag) -> Any:
+    return getattr(BuildSpec(), flag.field)
 
 
 def _given(spec: BuildSpec, flag: Flag) -> Iterator[str]:
     if not flag.field:
         yield from (text for name, text in spec.accepted.items() if name == flag.name)
-    elif (value := getattr(spec, flag.field)) != getattr(BuildSpec(), flag.field):
-        yield from _SYNTAX[flag.kind].write(value)
+    elif (value := getattr(spec, flag.field)) != _default(flag):
+        yield from SYNTAX[flag.kind].write(value)
 
 
 def _split(argument: str) -> tuple[str, str | None]:
@@ -87,8 +101,6 @@ def _split(argument: str) -> tuple[str, str | None]:
 
 
 def _unknown(name: str, known: Mapping[str, Flag]) -> str:
-    if name.removeprefix("--") in KANIKO_ONLY:
-        return f"{name} is a flag of kaniko that this version of Yadokari does not support: remove it"
     near = _nearest(name, known)
     return f"{name} is not a flag" + (f": did you mean {near}?" if near else ": --help lists them")
 
@@ -98,7 +110,7 @@ def _nearest(name: str, known: Mapping[str, Flag]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Syntax:
+class Syntax:
     """How one kind of values is read, on top of those given before, and written."""
 
     placeholder: str
@@ -126,10 +138,36 @@ def _read_number(flag: Flag, _: Any, value: str) -> int:
         raise ArgumentError(f"--{flag.name} is {value!r}: it is a number") from None
 
 
+def _read_count(flag: Flag, before: Any, value: str) -> int:
+    number = _read_number(flag, before, value)
+    if number < 0:
+        raise ArgumentError(f"--{flag.name} is {value!r}: it is a number from 0")
+    return number
+
+
+def _read_duration(flag: Flag, _: Any, value: str) -> timedelta:
+    parts = _DURATION_PART.findall(value)
+    if not value or "".join(number + unit for number, unit in parts) != value:
+        raise ArgumentError(f"--{flag.name} is {value!r}: it is a time as in 336h, 1h30m or 90s")
+    try:
+        return sum((float(number) * _UNITS[unit] for number, unit in parts), timedelta())
+    except OverflowError:
+        raise ArgumentError(f"--{flag.name} is {value!r}: it is too long") from None
+
+
 def _read_list(flag: Flag, before: tuple[str, ...], value: str) -> tuple[str, ...]:
     if not value:
         raise ArgumentError(f"--{flag.name} is empty")
     return (*before, value)
+
+
+def _read_words(flag: Flag, before: tuple[str, ...], value: str) -> tuple[str, ...]:
+    words = tuple(value.split(",")) if value else ()
+    for word in words:
+        if not word:
+            raise ArgumentError(f"--{flag.name} is {value!r}: a value is missing")
+        _read_text(flag, None, word)
+    return words if before == _default(flag) else (*before, *words)
 
 
 def _read_optional_pair(flag: Flag, before: Mapping[str, str | None], text: str) -> Mapping[str, str | None]:
@@ -146,17 +184,76 @@ def _read_pair(flag: Flag, before: Mapping[str, str], text: str) -> Mapping[str,
     return MappingProxyType({**before, key: value})
 
 
+def _read_pairs_of_many(
+    flag: Flag, before: Mapping[str, tuple[str, ...]], text: str
+) -> Mapping[str, tuple[str, ...]]:
+    pairs = dict(before)
+    for pair in filter(None, text.split(";")):
+        ((key, value),) = _read_pair(flag, {}, pair).items()
+        pairs[key] = (*pairs.get(key, ()), value)
+    return MappingProxyType(pairs)
+
+
+def _read_settings(flag: Flag, before: GitOptions, text: str) -> GitOptions:
+    # A branch's name may hold commas.
+    for pair in re.split(rf",(?=(?:{'|'.join(flag.choices)})=)", text):
+        name, found, value = pair.partition("=")
+        if not found or name not in flag.choices:
+            names = ", ".join(flag.choices)
+            raise ArgumentError(
+                f"--{flag.name} is {text!r}: it has the form NAME=VALUE, with the names {names}"
+            )
+        field = name.replace("-", "_")
+        setting = replace(flag, name=f"{flag.name} {name}", choices=())
+        read = _SETTINGS[type(getattr(before, field))]
+        before = replace(before, **{field: read(setting, None, value)})
+    return before
+
+
+def _write_settings(options: GitOptions) -> Iterator[str]:
+    for name, value in asdict(options).items():
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        yield f"{name.replace('_', '-')}={text}"
+
+
+def _write_pairs_of_many(pairs: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
+    return (f"{key}={value}" for key, values in pairs.items() for value in values)
+
+
 def _write_pairs(pairs: Mapping[str, str | None]) -> Iterator[str]:
     return (key if value is None else f"{key}={value}" for key, value in pairs.items())
 
 
-_SYNTAX: Mapping[Kind, _Syntax] = MappingProxyType(
+_DURATION_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(h|ms|m|s|us|µs)")
+_UNITS: Mapping[str, timedelta] = MappingProxyType(
     {
-        Kind.TEXT: _Syntax("TEXT", _read_text, lambda value: iter([value])),
-        Kind.SWITCH: _Syntax("", _read_switch, lambda value: iter(["true" if value else "false"])),
-        Kind.NUMBER: _Syntax("NUMBER", _read_number, lambda value: iter([str(value)])),
-        Kind.LIST: _Syntax("TEXT", _read_list, iter),
-        Kind.OPTIONAL_PAIRS: _Syntax("NAME[=VALUE]", _read_optional_pair, _write_pairs),
-        Kind.PAIRS: _Syntax("NAME=VALUE", _read_pair, _write_pairs),
+        "h": timedelta(hours=1),
+        "m": timedelta(minutes=1),
+        "s": timedelta(seconds=1),
+        "ms": timedelta(milliseconds=1),
+        "us": timedelta(microseconds=1),
+        "µs": timedelta(microseconds=1),
     }
 )
+_SETTINGS: Mapping[type, Callable[[Flag, Any, str], Any]] = MappingProxyType(
+    {str: _read_text, bool: _read_switch, int: _read_count}
+)
+
+SYNTAX: Mapping[Kind, Syntax] = MappingProxyType(
+    {
+        Kind.TEXT: Syntax("TEXT", _read_text, lambda value: iter([value])),
+        Kind.SWITCH: Syntax("", _read_switch, lambda value: iter(["true" if value else "false"])),
+        Kind.NUMBER: Syntax("NUMBER", _read_number, lambda value: iter([str(value)])),
+        Kind.COUNT: Syntax("NUMBER", _read_count, lambda value: iter([str(value)])),
+        Kind.DURATION: Syntax(
+            "TIME", _read_duration, lambda value: iter([f"{value // timedelta(microseconds=1)}us"])
+        ),
+        Kind.LIST: Syntax("TEXT", _read_list, iter),
+        Kind.WORDS: Syntax("TEXT[,TEXT]", _read_words, lambda value: iter([",".join(value)])),
+        Kind.OPTIONAL_PAIRS: Syntax("NAME[=VALUE]", _read_optional_pair, _write_pairs),
+        Kind.PAIRS: Syntax("NAME=VALUE", _read_pair, _write_pairs),
+        Kind.PAIRS_OF_MANY: Syntax("NAME=VALUE", _read_pairs_of_many, _write_pairs_of_many),
+        Kind.SETTINGS: Syntax("NAME=VALUE", _read_settings, _write_settings),
+    }
+)
+"""How values of each kind are read and written."""

@@ -3,28 +3,39 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL
+from yadokari_contract.spec import COMPRESSION_LEVELS, CREDENTIAL_HELPERS, DEFAULT_LEVEL
 
 
 class Kind(Enum):
-    """What values a flag takes."""
+    """What values a flag takes; where it is given again the last value counts, but for what is added up."""
 
     TEXT = auto()
     SWITCH = auto()
     NUMBER = auto()
+    COUNT = auto()
+    """A number from 0."""
+    DURATION = auto()
+    """As Go writes it: `336h`, `1h30m`."""
     LIST = auto()
     """One more value each time that the flag is given."""
+    WORDS = auto()
+    """One more value each time, or several with commas between; they take the place of the default."""
     PAIRS = auto()
     """NAME=VALUE, one more each time."""
     OPTIONAL_PAIRS = auto()
     """NAME=VALUE or NAME, one more each time."""
+    PAIRS_OF_MANY = auto()
+    """NAME=VALUE, one more each time, or several with semicolons between; a name may have many values."""
+    SETTINGS = auto()
+    """NAME=VALUE of a few names, one more each time, or several with commas between."""
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
     """One flag: its name, the field of `BuildSpec` that it fills, what values it takes.
 
-    A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why.
+    A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why. What a
+    `pending` one asks for is not there yet: it is refused by name, unless its value is the default.
     """
 
     name: str
@@ -34,18 +45,60 @@ class Flag:
     short: str = ""
     choices: tuple[str, ...] = ()
     alias: str = ""
+    pending: bool = False
 
 
 _LEVELS = ", ".join(f"{name}: {levels[0]} to {levels[-1]}" for name, levels in COMPRESSION_LEVELS.items())
 
 FLAGS = (
-    Flag("context", "context", Kind.TEXT, "build context: a folder, plain or as dir://FOLDER", short="c"),
+    Flag(
+        "context",
+        "context",
+        Kind.TEXT,
+        "build context: a folder, plain or as dir://FOLDER, tar://FILE, https://...",
+        short="c",
+    ),
+    Flag(
+        "context-sub-path",
+        "context_sub_path",
+        Kind.TEXT,
+        "folder in the context to build in its stead",
+    ),
+    Flag("bucket", "bucket", Kind.TEXT, "bucket that holds the context", short="b", pending=True),
+    Flag(
+        "git",
+        "git",
+        Kind.SETTINGS,
+        "how a context that is a git repository is fetched",
+        choices=("branch", "single-branch", "depth", "recurse-submodules", "insecure-skip-tls"),
+        pending=True,
+    ),
     Flag("dockerfile", "dockerfile", Kind.TEXT, "Dockerfile, looked for in the context too", short="f"),
     Flag("destination", "destinations", Kind.LIST, "reference to push the image to; repeatable", short="d"),
     Flag("no-push", "no_push", Kind.SWITCH, "build without pushing"),
-    Flag("tar-path", "tar_path", Kind.TEXT, "write the image as a tar file that `docker load` reads"),
+    Flag(
+        "tar-path",
+        "tar_path",
+        Kind.TEXT,
+        "write the image as a tar file that `docker load` reads",
+        alias="tarPath",
+    ),
     Flag("oci-layout-path", "oci_layout_path", Kind.TEXT, "write the image into an OCI layout folder"),
     Flag("digest-file", "digest_file", Kind.TEXT, "write the manifest's digest into this file"),
+    Flag(
+        "image-name-with-digest-file",
+        "image_name_with_digest_file",
+        Kind.TEXT,
+        "write NAME@DIGEST of each destination into this file",
+        pending=True,
+    ),
+    Flag(
+        "image-name-tag-with-digest-file",
+        "image_name_tag_with_digest_file",
+        Kind.TEXT,
+        "write NAME:TAG@DIGEST of each destination into this file",
+        pending=True,
+    ),
     Flag(
         "result-file",
         "result_file",
@@ -55,12 +108,33 @@ FLAGS = (
     Flag(
         "build-arg", "build_args", Kind.OPTIONAL_PAIRS, "value of an ARG; without =VALUE from the environment"
     ),
-    Flag("target", "target", Kind.TEXT, "stage to build, by name or index; the last one otherwise"),
+    Flag(
+        "target",
+        "targets",
+        Kind.WORDS,
+        "stage to build, by name or index; the last one otherwise",
+    ),
+    Flag(
+        "custom-platform",
+        "custom_platform",
+        Kind.TEXT,
+        "platform of the image, as OS/ARCHITECTURE[/VARIANT]; the machine's otherwise",
+        alias="customPlatform",
+        pending=True,
+    ),
     Flag(
         "secret", "secrets", Kind.LIST, "secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]"
     ),
     Flag("ssh", "ssh", Kind.LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
     Flag("cache-mounts-dir", "cache_mounts_dir", Kind.TEXT, "folder that keeps RUN --mount=type=cache"),
+    Flag(
+        "image-format",
+        "image_format",
+        Kind.TEXT,
+        "kind of manifest; the base's otherwise",
+        choices=("docker", "oci"),
+        pending=True,
+    ),
     Flag(
         "compression",
         "compression",
@@ -76,8 +150,21 @@ FLAGS = (
     ),
     Flag("reproducible", "reproducible", Kind.SWITCH, "no times: the same files make the same digest"),
     Flag("single-snapshot", "single_snapshot", Kind.SWITCH, "one layer for all steps of a stage"),
+    Flag(
+        "materialize",
+        "materialize",
+        Kind.SWITCH,
+        "leave all files of the image in the root when the build is done",
+        pending=True,
+    ),
     Flag("ignore-path", "ignore_paths", Kind.LIST, "path to keep out of layers; repeatable"),
-    Flag("ignore-var-run", "ignore_var_run", Kind.SWITCH, "keep /var/run out of layers"),
+    Flag(
+        "ignore-var-run",
+        "ignore_var_run",
+        Kind.SWITCH,
+        "keep /var/run out of layers",
+        alias="whitelist-var-run",
+    ),
     Flag(
         "snapshot-mode",
         "",
@@ -87,13 +174,129 @@ FLAGS = (
         alias="snapshotMode",
     ),
     Flag("use-new-run", "", Kind.SWITCH, "steps run in one way"),
+    Flag("skip-unused-stages", "", Kind.SWITCH, "stages that the target does not need are never built"),
+    Flag("force-build-metadata", "", Kind.SWITCH, "instructions that change no file are always in the image"),
+    Flag("pre-cleanup", "", Kind.SWITCH, "what lies in / is always deleted before the first base image"),
+    Flag("cleanup", "", Kind.SWITCH, "the next build in this container deletes what this one leaves"),
+    Flag("preserve-context", "", Kind.SWITCH, "a context that lies in / is always kept"),
+    Flag(
+        "kaniko-dir", "", Kind.TEXT, "what the executor keeps lies below /yadokari/work, a place for a volume"
+    ),
     Flag("label", "labels", Kind.PAIRS, "label to set on the image; repeatable"),
+    Flag(
+        "annotation",
+        "annotations",
+        Kind.PAIRS,
+        "annotation to set on the image's manifest; repeatable",
+        pending=True,
+    ),
     Flag("insecure", "insecure", Kind.SWITCH, "push over plain HTTP"),
     Flag("insecure-pull", "insecure_pull", Kind.SWITCH, "pull over plain HTTP"),
     Flag(
         "insecure-registry", "insecure_registries", Kind.LIST, "registry to reach over plain HTTP; repeatable"
     ),
+    Flag(
+        "skip-tls-verify",
+        "skip_tls_verify",
+        Kind.SWITCH,
+        "push without asking whose certificate it is",
+        pending=True,
+    ),
+    Flag(
+        "skip-tls-verify-pull",
+        "skip_tls_verify_pull",
+        Kind.SWITCH,
+        "pull without asking whose certificate it is",
+        pending=True,
+    ),
+    Flag(
+        "skip-tls-verify-registry",
+        "skip_tls_verify_registries",
+        Kind.LIST,
+        "registry whose certificate may be anybody's; repeatable",
+        pending=True,
+    ),
+    Flag(
+        "registry-certificate",
+        "registry_certificates",
+        Kind.PAIRS,
+        "certificates to trust for a registry, as HOST=FILE; repeatable",
+        pending=True,
+    ),
+    Flag(
+        "registry-client-cert",
+        "registry_client_certs",
+        Kind.PAIRS,
+        "certificate and key to show to a registry, as HOST=CERTIFICATE,KEY; repeatable",
+        pending=True,
+    ),
     Flag("registry-mirror", "registry_mirrors", Kind.LIST, "mirror of docker.io, as HOST[/PATH]; repeatable"),
+    Flag(
+        "registry-map",
+        "registry_maps",
+        Kind.PAIRS_OF_MANY,
+        "mirror of a registry, as HOST=HOST[/PATH]; repeatable",
+        pending=True,
+    ),
+    Flag(
+        "skip-default-registry-fallback",
+        "skip_default_registry_fallback",
+        Kind.SWITCH,
+        "do not ask a registry for what its mirrors lack",
+        pending=True,
+    ),
+    Flag(
+        "credential-helpers",
+        "credential_helpers",
+        Kind.WORDS,
+        "where credentials are looked for; empty for nowhere",
+        choices=CREDENTIAL_HELPERS,
+        pending=True,
+    ),
+    Flag(
+        "azure-container-registry-config",
+        "azure_container_registry_config",
+        Kind.TEXT,
+        "file with the credentials for Azure's registries",
+        pending=True,
+    ),
+    Flag("push-retry", "push_retry", Kind.COUNT, "how often a push is tried again", pending=True),
+    Flag(
+        "image-download-retry",
+        "image_download_retry",
+        Kind.COUNT,
+        "how often it is tried again to find an image",
+        pending=True,
+    ),
+    Flag(
+        "image-fs-extract-retry",
+        "image_fs_extract_retry",
+        Kind.COUNT,
+        "how often it is tried again to fetch an image's layer",
+        pending=True,
+    ),
+    Flag(
+        "skip-push-permission-check",
+        "skip_push_permission_check",
+        Kind.SWITCH,
+        "do not ask before the build whether the image may be pushed",
+        pending=True,
+    ),
+    Flag(
+        "push-ignore-immutable-tag-errors",
+        "push_ignore_immutable_tag_errors",
+        Kind.SWITCH,
+        "take a tag that cannot be overwritten for a success",
+        pending=True,
+    ),
+    Flag("cache", "cache", Kind.SWITCH, "take layers that are there already", pending=True),
+    Flag("cache-repo", "cache_repo", Kind.TEXT, "repository that holds cached layers", pending=True),
+    Flag("cache-dir", "cache_dir", Kind.TEXT, "folder that holds cached images", pending=True),
+    Flag("cache-ttl", "cache_ttl", Kind.DURATION, "how long cached layers are taken", pending=True),
+    Flag("cache-copy-layers", "cache_copy_layers", Kind.SWITCH, "cache layers of COPY", pending=True),
+    Flag("cache-run-layers", "cache_run_layers", Kind.SWITCH, "cache layers of RUN", pending=True),
+    Flag("compressed-caching", "compressed_caching", Kind.SWITCH, "compress cached layers", pending=True),
+    Flag("no-push-cache", "no_push_cache", Kind.SWITCH, "do not push layers to the cache", pending=True),
     Flag(
         "verbosity",
         "verbosity",
@@ -103,44 +306,7 @@ FLAGS = (
         choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"),
     ),
     Flag("log-format", "log_format", Kind.TEXT, "how it is logged", choices=("text", "color", "json")),
+    Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "log as text with the time", pending=True),
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
-
-KANIKO_ONLY = frozenset(
-    {
-        "annotation",
-        "cache",
-        "cache-copy-layers",
-        "cache-dir",
-        "cache-repo",
-        "cache-run-layers",
-        "cache-ttl",
-        "cleanup",
-        "compressed-caching",
-        "context-sub-path",
-        "custom-platform",
-        "customPlatform",
-        "git",
-        "image-download-retry",
-        "image-fs-extract-retry",
-        "image-name-tag-with-digest-file",
-        "image-name-with-digest-file",
-        "insecure-pull-registry",
-        "kaniko-dir",
-        "log-timestamp",
-        "no-push-cache",
-        "push-ignore-immutable-tag-errors",
-        "push-retry",
-        "registry-certificate",
-        "registry-client-cert",
-        "registry-map",
-        "skip-default-registry-fallback",
-        "skip-push-permission-check",
-        "skip-tls-verify",
-        "skip-tls-verify-pull",
-        "skip-tls-verify-registry",
-        "skip-unused-stages",
-    }
-)
-"""Flags that kaniko knows and this version does not: they are refused by name, never ignored."""

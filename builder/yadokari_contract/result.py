@@ -40,13 +40,15 @@ class Phase:
 class BuildResult:
     """What came of a build.
 
-    `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed,
-    `steps` how many steps were done of `total_steps`.
+    `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
+    how many steps were done of `total_steps`. `context` is what the build context's location was resolved
+    to: a commit, a digest or an ETag; "" for a folder.
     """
 
     digest: str = ""
     size: int = 0
     images: tuple[str, ...] = ()
+    context: str = ""
     phases: tuple[Phase, ...] = ()
     steps: int = 0
     total_steps: int = 0
@@ -95,6 +97,7 @@ def parse_result(text: str) -> BuildResult:
             digest=_typed(data, "digest", str, ""),
             size=_typed(data, "size", int, 0),
             images=tuple(str(image) for image in _typed(data, "images", list, [])),
+            context=_typed(data, "context", str, ""),
             phases=tuple(
                 Phase(str(p["name"]), float(p["seconds"])) for p in _typed(data, "phases", list, [])
             ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from types import MappingProxyType
 
 # zstd takes up to 900 MB for levels above 19.
@@ -11,42 +12,93 @@ COMPRESSION_LEVELS: Mapping[str, range] = MappingProxyType({"gzip": range(10), "
 DEFAULT_LEVEL = -1
 """Stands for the level that suits building."""
 
+CREDENTIAL_HELPERS = ("env", "google", "ecr", "acr", "gitlab")
+"""Where credentials are looked for beside configuration files."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitOptions:
+    """How a context that is a git repository is fetched; a depth of 0 is all of its history."""
+
+    branch: str = ""
+    single_branch: bool = False
+    depth: int = 0
+    recurse_submodules: bool = False
+    insecure_skip_tls: bool = False
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSpec:
     """What to build and where it goes.
 
     Paths and references only, never secrets. A build argument without a value (`None`) is taken from the
-    executor's environment. `accepted` are flags that change nothing (see `flags`), with the values they were
-    given.
+    executor's environment. The first of `targets` is the image, others are built beside it; without any it is
+    the last stage. `accepted` are flags that change nothing (see `flags`), with the values they were given.
     """
 
     context: str = "/workspace"
+    context_sub_path: str = ""
+    bucket: str = ""
+    git: GitOptions = field(default_factory=GitOptions)
     dockerfile: str = "Dockerfile"
     destinations: tuple[str, ...] = ()
     no_push: bool = False
     tar_path: str = ""
     oci_layout_path: str = ""
     digest_file: str = ""
+    image_name_with_digest_file: str = ""
+    image_name_tag_with_digest_file: str = ""
     result_file: str = ""
     build_args: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
-    target: str = ""
+    targets: tuple[str, ...] = ()
+    custom_platform: str = ""
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()
     cache_mounts_dir: str = ""
+    image_format: str = ""
     compression: str = "gzip"
     compression_level: int = DEFAULT_LEVEL
     reproducible: bool = False
     single_snapshot: bool = False
+    materialize: bool = False
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False
     insecure_pull: bool = False
     insecure_registries: tuple[str, ...] = ()
+    skip_tls_verify: bool = False
+    skip_tls_verify_pull: bool = False
+    skip_tls_verify_registries: tuple[str, ...] = ()
+    registry_certificates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    registry_client_certs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     registry_mirrors: tuple[str, ...] = ()
+    registry_maps: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    skip_default_registry_fallback: bool = False
+    credential_helpers: tuple[str, ...] = CREDENTIAL_HELPERS
+    azure_container_registry_config: str = ""
+    push_retry: int = 0
+    image_download_retry: int = 0
+    image_fs_extract_retry: int = 0
+    skip_push_permission_check: bool = False
+    push_ignore_immutable_tag_errors: bool = False
+    cache: bool = False
+    cache_repo: str = ""
+    cache_dir: str = "/cache"
+    cache_ttl: timedelta = timedelta(days=14)
+    cache_copy_layers: bool = False
+    cache_run_layers: bool = True
+    compressed_caching: bool = True
+    no_push_cache: bool = False
     verbosity: str = "info"
     log_format: str = "color"
+    log_timestamp: bool = False
     force: bool = False
     dry_run: bool = False
     accepted: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def target(self) -> str:
+        """The stage that is the image, by name or index; empty for the last one."""
+        return self.targets[0] if self.targets else ""

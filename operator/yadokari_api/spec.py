@@ -32,7 +32,6 @@ from yadokari_api.fields import (
 from yadokari_api.rules import Rule, quoted
 
 DEFAULT_TIMEOUT = "1h"
-LONGEST_TIMEOUT = 24 * 3600
 DOCKERFILE_BYTES = 256 * 1024
 LONGEST_HISTORY = 20
 

@@ -39,7 +39,10 @@ def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, 
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{build.key.name[:200]}.{token}", "namespace": build.key.namespace},
+        "metadata": {
+            "name": f"{build.key.name[:200].rstrip('-.')}.{token}",
+            "namespace": build.key.namespace,
+        },
         "involvedObject": {
             "apiVersion": API_VERSION,
             "kind": KIND,

@@ -72,7 +72,7 @@ def test_a_step_that_fails_names_its_line_and_leaves_a_result(tmp_path: Path) ->
         tmp_path, "FROM busybox\n\nRUN echo last words && exit 7\n", "--no-push", f"--result-file={out / 'r'}"
     )
     assert result.exit_code == 11
-    assert 'Dockerfile:3: process "/bin/sh -c echo last words && exit 7"' in result.output
+    assert "Dockerfile:3: the process did not complete successfully: exit code: 7" in result.output
     assert "Traceback" not in result.output
     failure = json.loads((out / "r").read_text())["failure"]
     assert (failure["reason"], failure["line"]) == ("RunFailed", 3)

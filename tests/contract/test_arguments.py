@@ -1,12 +1,15 @@
+from dataclasses import replace
+from datetime import timedelta
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_contract.arguments import ArgumentError, format_arguments, parse_arguments, usage
-from yadokari_contract.flags import FLAGS, KANIKO_ONLY
-from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec
+from yadokari_contract.arguments import SYNTAX, ArgumentError, format_arguments, parse_arguments, usage
+from yadokari_contract.flags import FLAGS, Flag, Kind
+from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec, GitOptions
 
 words = st.text(min_size=1)
 keys = st.text(st.characters(exclude_characters="="), min_size=1)
@@ -21,7 +24,7 @@ specs = st.builds(
     digest_file=st.text(),
     result_file=st.text(),
     build_args=st.dictionaries(keys, st.none() | st.text()).map(MappingProxyType),
-    target=st.text(),
+    targets=st.lists(st.text(st.characters(exclude_characters=","), min_size=1)).map(tuple),
     secrets=st.lists(words).map(tuple),
     ssh=st.lists(words).map(tuple),
     cache_mounts_dir=st.text(),
@@ -73,10 +76,38 @@ def test_a_build_argument_without_a_value_is_told_from_an_empty_one() -> None:
     assert dict(parse_arguments(["--build-arg", "A", "--build-arg", "B="]).build_args) == {"A": None, "B": ""}
 
 
-@pytest.mark.parametrize("name", sorted(KANIKO_ONLY))
-def test_a_flag_of_kaniko_that_is_not_supported_is_refused_by_name(name: str) -> None:
-    with pytest.raises(ArgumentError, match=f"--{name} is a flag of kaniko"):
-        parse_arguments([f"--{name}=x"])
+_OTHER_VALUES = {
+    Kind.TEXT: "x",
+    Kind.COUNT: "7",
+    Kind.DURATION: "7m",
+    Kind.LIST: "x",
+    Kind.WORDS: "env",
+    Kind.PAIRS: "a=b",
+    Kind.PAIRS_OF_MANY: "a=b",
+    Kind.SETTINGS: "depth=7",
+}
+
+
+@pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.pending], ids=lambda flag: flag.name)
+def test_a_flag_that_is_not_supported_is_refused_by_name_unless_it_changes_nothing(flag: Flag) -> None:
+    default = getattr(BuildSpec(), flag.field)
+    other = str(not default).lower() if flag.kind is Kind.SWITCH else _OTHER_VALUES[flag.kind]
+    with pytest.raises(ArgumentError, match=f"--{flag.name} is a flag of kaniko that is not supported"):
+        parse_arguments([f"--{flag.name}={flag.choices[0] if other == 'x' and flag.choices else other}"])
+    if flag.kind is Kind.SWITCH:
+        assert parse_arguments([f"--{flag.name}={str(default).lower()}"]) == BuildSpec()
+
+
+def test_of_a_flag_with_one_value_the_last_one_counts() -> None:
+    assert parse_arguments(["--tar-path=a", "--tarPath=b", "--no-push", "--no-push=false"]) == BuildSpec(
+        tar_path="b"
+    )
+
+
+def test_stages_are_given_one_by_one_or_together() -> None:
+    spec = parse_arguments(["--target=a,b", "--target", "c"])
+    assert (spec.targets, spec.target) == (("a", "b", "c"), "a")
+    assert parse_arguments(["--target="]).target == ""
 
 
 def test_a_flag_may_have_an_older_name() -> None:
@@ -103,6 +134,18 @@ def test_a_flag_that_changes_nothing_is_read_like_any_other_and_kept_apart() -> 
         (["--snapshot-mode=often"], "it can be full, redo, time"),
         (["--use-new-run=maybe"], "it can be true or false"),
         (["--destination="], "--destination is empty"),
+        (["--target=a,,b"], "a value is missing"),
+        (["--push-retry=-1"], "a number from 0"),
+        (["--cache-ttl=soon"], "336h, 1h30m or 90s"),
+        (["--cache-ttl="], "336h, 1h30m or 90s"),
+        (["--cache-ttl=1"], "336h, 1h30m or 90s"),
+        (["--cache-ttl=99999999999h"], "too long"),
+        (["--credential-helpers=docker"], "it can be env, google"),
+        (["--registry-map=a=b;c"], "NAME=VALUE"),
+        (["--git=main"], "with the names branch, single-branch"),
+        (["--git=tag=x"], "with the names branch, single-branch"),
+        (["--git=depth=all"], "--git depth is 'all': it is a number"),
+        (["--git=single-branch=maybe"], "--git single-branch is 'maybe': it can be true or false"),
         (["build"], "'build' is not a flag"),
         (["-"], "'-' is not a flag"),
         (["--"], "'--' is not a flag"),
@@ -119,3 +162,36 @@ def test_the_usage_names_every_flag() -> None:
 
 def test_the_usage_tells_which_levels_a_compression_has() -> None:
     assert "gzip: 0 to 9, zstd: 1 to 19" in usage()
+
+
+def _flag(name: str) -> Flag:
+    return replace(next(flag for flag in FLAGS if flag.name == name), pending=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "value"),
+    [
+        (
+            "git",
+            ["branch=a,b,depth=1", "single-branch=1"],
+            GitOptions(branch="a,b", depth=1, single_branch=True),
+        ),
+        ("registry-map", ["a=b;a=c", "d=e/f"], {"a": ("b", "c"), "d": ("e/f",)}),
+        ("registry-map", [""], {}),
+        ("credential-helpers", ["ecr", "acr,env"], ("ecr", "acr", "env")),
+        ("credential-helpers", [""], ()),
+        ("cache-ttl", ["1h30m1.5s"], timedelta(hours=1, minutes=30, seconds=1.5)),
+        ("cache-ttl", ["5ms"], timedelta(milliseconds=5)),
+    ],
+)
+def test_values_of_every_kind_are_read_and_written(name: str, texts: list[str], value: object) -> None:
+    flag = _flag(name)
+    assert _read(flag, texts) == value
+    assert _read(flag, list(SYNTAX[flag.kind].write(value))) == value
+
+
+def _read(flag: Flag, texts: list[str]) -> Any:
+    value = getattr(BuildSpec(), flag.field)
+    for text in texts:
+        value = SYNTAX[flag.kind].read(flag, value, text)
+    return value

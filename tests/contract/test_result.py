@@ -27,6 +27,7 @@ results = st.builds(
     digest=any_text,
     size=st.integers(0, 2**50),
     images=st.lists(any_text, max_size=5).map(tuple),
+    context=any_text,
     phases=st.lists(st.builds(Phase, any_text, st.floats(0, 1e6)), max_size=5).map(tuple),
     steps=st.integers(0, 100),
     total_steps=st.integers(0, 100),

@@ -16,6 +16,8 @@ from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
 
 Schema = dict[str, Any]
+# Reasons that the cluster gives and the page takes for an example.
+_OF_THE_CLUSTER = {"Preempting"}
 
 
 def schemas(part: str) -> dict[str, Schema]:

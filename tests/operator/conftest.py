@@ -48,8 +48,24 @@ def stand_in(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     return image
 
 
+@pytest.fixture(scope="session")
+def _alone(cluster: Cluster) -> Iterator[None]:
+    """Let no other operator work meanwhile: tests of the installation leave one, for all namespaces."""
+    system = ("-n", "yadokari-system")
+    installed = "yadokari" in cluster.kubectl(*system, "get", "deployments", "-o", "name")
+    if installed:
+        cluster.kubectl(*system, "scale", "deployment/yadokari", "--replicas=0")
+        operators = ("pod", "-l", "app.kubernetes.io/name=yadokari")
+        cluster.kubectl(*system, "wait", "--for=delete", *operators, "--timeout=60s")
+    yield
+    if installed:
+        cluster.kubectl(*system, "scale", "deployment/yadokari", "--replicas=1")
+
+
 @pytest.fixture(scope="module")
-def stopped_operator(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterator[OperatorProcess]:
+def stopped_operator(
+    kubectl: Kubectl, _alone: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[OperatorProcess]:
     """An operator that is installed, for a test to start."""
     folder = tmp_path_factory.mktemp("operator")
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,6 +50,15 @@ def test_troubles_are_warnings(made: Status, warning: bool) -> None:
     told = event(Status(), made)
     assert told is not None
     assert told.warning is warning
+
+
+@pytest.mark.parametrize("name", ["app", "a" * 253, "a" * 199 + "-b", "a" * 199 + ".b"])
+def test_the_name_of_an_event_is_one_of_kubernetes(name: str) -> None:
+    told = event(Status(), reports.building(image_build(name=name), RUN, NOW))
+    assert told is not None
+    made = event_manifest(image_build(name=name), told, NOW)["metadata"]["name"]
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", made)
+    assert len(made) <= 253
 
 
 def test_ordinary_waiting_is_no_event() -> None:

@@ -10,7 +10,7 @@ from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, wa
 
 pytestmark = pytest.mark.cluster
 
-FOREIGN = 60
+FOREIGN = 40
 BYTES = 700 * 1024
 
 

@@ -438,6 +438,13 @@ def test_a_recreated_image_build_waits_for_the_pod_of_the_earlier_one(standing: 
     assert made["metadata"]["name"] != pod.name
 
 
+def test_a_build_that_runs_already_waits_for_no_other_pod() -> None:
+    build, manifest = begun()
+    left = replace(attempt(manifest, RUNNING, number=9), standing=Standing.LEFT)
+    decision = decide(build, attempt(manifest, RUNNING), left)
+    assert (decision.status.phase, deleted(decision)) == ("Building", {left.name})
+
+
 def test_a_recreated_image_build_is_not_hindered_by_what_has_ended() -> None:
     pods = [
         replace(attempt(begun()[1], resources.built()), standing=standing)

@@ -1,6 +1,8 @@
 """What others made, or an earlier ImageBuild left, on a real cluster."""
 
 import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -9,17 +11,18 @@ from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, wa
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods.inputs import Inputs, gather, run_of
-from yadokari_operator.pods.render import config_maps
+from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.settings import Settings
 
 pytestmark = pytest.mark.cluster
 
 
 def test_a_recreated_image_build_replaces_what_the_earlier_one_left(builds: Builds) -> None:
-    builds.apply("orphans", f"sleep 5\n{BUILT}")
+    builds.apply("orphans", "trap 'exit 143' TERM; sleep 60 & wait")
     old = builds.wait_for_phase("orphans", "Building")["podName"]
     builds.kubectl("delete", "ib", "orphans", "--cascade=orphan")
     assert builds.pods("orphans") == [old]
-    builds.apply("orphans", f"sleep 5\n{BUILT}")
+    builds.apply("orphans", f"sleep 1\n{BUILT}")
     new = builds.wait_for_phase("orphans", "Succeeded")["podName"]
     assert new != old
     wait_until(lambda: builds.pods("orphans") == [new])
@@ -27,18 +30,27 @@ def test_a_recreated_image_build_replaces_what_the_earlier_one_left(builds: Buil
 
 
 def test_an_image_build_deleted_and_made_again_at_once_is_built(builds: Builds) -> None:
-    builds.apply("again", f"sleep 60\n{BUILT}")
+    builds.apply("again", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
     old = builds.wait_for_phase("again", "Building")["podName"]
     builds.kubectl("delete", "ib", "again")
     builds.apply("again", BUILT)
     assert builds.wait_for_phase("again", "Succeeded", seconds=60)["podName"] != old
 
 
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """An ImageBuild that the operator has not seen, and what it is going to make for it."""
+
+    name: str
+    builds: Builds
+    config_map: dict[str, Any]
+    pod: dict[str, Any]
+
+
 @pytest.fixture
 def prepared(
     kubectl: Kubectl, stand_in: str, operator: OperatorProcess, request: pytest.FixtureRequest
-) -> Any:
-    """An ImageBuild that the operator has not seen, and the ConfigMap that it is going to make for it."""
+) -> Iterator[Prepared]:
     name = request.function.__name__.replace("_", "-")[5:40].strip("-")
     operator.stop()
     builds = Builds(kubectl, stand_in)
@@ -46,27 +58,28 @@ def prepared(
     build = ImageBuild.parse(kubectl.get("imagebuild", name))
     inputs = gather(ImageBuildSpec.model_validate(build.spec), {})
     assert isinstance(inputs, Inputs)
-    (manifest,) = config_maps(build, inputs, run_of(build, inputs))
-    yield name, builds, copy.deepcopy(manifest)
+    run = run_of(build, inputs)
+    (config_map,) = config_maps(build, inputs, run)
+    made = pod(build, inputs, Settings(), Attempt(run=run, number=1, retries=0))
+    yield Prepared(name, builds, copy.deepcopy(config_map), copy.deepcopy(made))
+    operator.stop()
     operator.start()
 
 
 def test_a_config_map_that_somebody_made_in_our_name_is_replaced(
-    prepared: Any, operator: OperatorProcess
+    prepared: Prepared, operator: OperatorProcess
 ) -> None:
-    name, builds, manifest = prepared
+    builds, manifest = prepared.builds, prepared.config_map
     manifest["data"] = {"Dockerfile": "exit 99"}
     builds.kubectl("create", "-f", "-", stdin=manifest)
     operator.start()
-    builds.wait_for_phase(name, "Succeeded")
-    operator.stop()
+    builds.wait_for_phase(prepared.name, "Succeeded")
 
 
 def test_a_config_map_of_somebody_else_is_left_alone_and_told_of(
-    prepared: Any, operator: OperatorProcess
+    prepared: Prepared, operator: OperatorProcess
 ) -> None:
-    name, builds, manifest = prepared
-    theirs = manifest["metadata"]["name"]
+    name, builds, theirs = prepared.name, prepared.builds, prepared.config_map["metadata"]["name"]
     builds.kubectl("create", "configmap", theirs, "--from-literal=Dockerfile=exit 99")
     operator.start()
     message = builds.wait_for_reason(name, "PodRejected")["message"]
@@ -74,4 +87,18 @@ def test_a_config_map_of_somebody_else_is_left_alone_and_told_of(
     assert builds.kubectl.get("configmap", theirs)["data"] == {"Dockerfile": "exit 99"}
     builds.kubectl("delete", "configmap", theirs)
     builds.wait_for_phase(name, "Succeeded")
-    operator.stop()
+
+
+def test_a_build_with_a_container_beside_it_ends_when_the_executor_does(
+    prepared: Prepared, operator: OperatorProcess
+) -> None:
+    builds, made = prepared.builds, prepared.pod
+    executor = made["spec"]["containers"][0]
+    beside = {"name": "proxy", "image": executor["image"], "command": ["sleep", "600"]}
+    made["spec"]["containers"] = [beside, executor]
+    for manifest in (prepared.config_map, made):
+        builds.kubectl("create", "-f", "-", stdin=manifest)
+    operator.start()
+    builds.wait_for_phase(prepared.name, "Succeeded", seconds=20)
+    assert builds.kubectl.get("pod", made["metadata"]["name"])["status"]["phase"] == "Running"
+    wait_until(lambda: builds.pods(prepared.name) == [], seconds=40)

@@ -49,7 +49,14 @@ class Executor:
     def root(self) -> Path:
         return self.folder / "root"
 
-    def __call__(self, dockerfile: str, *arguments: str, force: bool = True, **environment: str) -> Ended:
+    def __call__(
+        self,
+        dockerfile: str,
+        *arguments: str,
+        force: bool = True,
+        stdin: bytes | None = None,
+        **environment: str,
+    ) -> Ended:
         context = self.folder / "context"
         for folder in (context, self.root):
             folder.mkdir(exist_ok=True)
@@ -58,13 +65,14 @@ class Executor:
         done = subprocess.run(
             [sys.executable, "-X", "utf8", "-c", EXECUTOR, self.root, self.folder / "state", *given],
             capture_output=True,
-            text=True,
+            input=stdin,
             timeout=60,
             cwd=self.folder,
             env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment},
             check=False,
         )
-        assert "Traceback" not in done.stderr, done.stderr
+        out, log = done.stdout.decode(), done.stderr.decode()
+        assert "Traceback" not in log, log
         state = json.loads((self.folder / "state").read_text())
         assert state["code"] == done.returncode
-        return Ended(done.returncode, done.stdout, done.stderr, state)
+        return Ended(done.returncode, out, log, state)

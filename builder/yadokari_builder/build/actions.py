@@ -101,7 +101,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
             mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
         )
         text = " ".join([*action.argv, script.content if script else ""])
-        stack.enter_context(bench.volumes.watched(text, bench.strangers))
+        stack.enter_context(bench.volumes.watched(text, bench.strangers, action.working_dir))
         run_step(
             action.argv,
             root=root,

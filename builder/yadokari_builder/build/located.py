@@ -26,5 +26,7 @@ def located(origin: Origin) -> Iterator[None]:
 
 
 def _locate(error: BuilderError, origin: Origin) -> None:
+    # Names are an image's or a context's, and hostile to terminals perhaps.
+    error.message = printable(error.message)
     lines = (printable(line.rstrip("\r")) for line in origin.lines or (origin.text,))
     error.locate(origin.location.file, origin.location.start, "\n".join(lines))

@@ -9,14 +9,16 @@ from pathlib import Path
 
 from yadokari_builder.build.actions import Workbench, files_of
 from yadokari_builder.build.blobs import Blobs
+from yadokari_builder.build.contexts import kept_context, readable_context
 from yadokari_builder.build.located import located
-from yadokari_builder.build.lodging import KANIKO, Lodging, open_lodging
+from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.options import read_epoch, read_packing
 from yadokari_builder.build.packing import Packing
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.dockerfile.text import DockerfileText
+from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
@@ -24,7 +26,7 @@ from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.steps import ImageSource, RunAction
 from yadokari_builder.registry.pull import PulledImage, Puller
-from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.caches import CacheStore
 from yadokari_builder.run.devices import Devices
@@ -32,8 +34,8 @@ from yadokari_builder.run.requests import Provisions
 from yadokari_builder.run.secrets import load_secrets, parse_secret
 from yadokari_builder.run.ssh import parse_agents
 from yadokari_builder.run.volumes import Volumes
+from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
-from yadokari_builder.sources.open import Context, open_context
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -44,6 +46,7 @@ class Opened:
     """All that the stages of a build work with."""
 
     plan: Plan
+    context: Context
     blobs: Blobs
     registries: Registries
     roots: Roots
@@ -53,11 +56,9 @@ class Opened:
 
 def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path) -> Draft:
     """Plan and judge a Dockerfile without touching the root or pulling a layer; raises `BuilderError`."""
-    # Nothing is moved where everything is kept.
-    everything = Boundary(root, frozenset({"/"}))
-    context = open_context(spec.context, cwd=cwd, boundary=everything, refuge=root)
-    text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     registries = open_registries(spec, environment)
+    with readable_context(spec, environment, registries, root, cwd) as context:
+        text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     return _draft(spec, environment, text, Puller(registries.pulling, registries.mirrors).resolve)
 
 
@@ -70,7 +71,7 @@ def open_build(
     packing = read_packing(spec, None, lodging.folder("layers"))
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
-    context = _open_context(spec, lodging, boundary, cwd)
+    context = kept_context(spec, environment, registries, boundary, lodging, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.folder("blobs"))
     images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
@@ -85,13 +86,13 @@ def open_build(
     roots = Roots(
         lodging,
         boundary,
-        lodging.folder("staging"),
-        context.root,
+        lodging.hold("staging").path,
+        Anchor.open(context.root).path,
         read_ignored(text),
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
-    return Opened(plan, blobs, registries, roots, bench, packing)
+    return Opened(plan, context, blobs, registries, roots, bench, packing)
 
 
 @dataclass(slots=True)
@@ -121,6 +122,8 @@ class _Images:
 def _draft(
     spec: BuildSpec, environment: Mapping[str, str], text: DockerfileText, find_image: FindImage
 ) -> Draft:
+    if len(spec.targets) > 1:
+        raise UsageError(f"--target names {' and '.join(spec.targets)}: this version builds one")
     platform = Platform("linux", machine.machine()).normalized()
     # A build argument without a value is the environment's, as for docker build.
     args = {
@@ -128,18 +131,6 @@ def _draft(
     }
     present = {name: value for name, value in args.items() if value is not None}
     return make_draft(text, present, platform, spec.target, find_image)
-
-
-def _open_context(spec: BuildSpec, lodging: Lodging, boundary: Boundary, cwd: Path) -> Context:
-    context = open_context(
-        spec.context,
-        cwd=cwd,
-        boundary=Boundary(lodging.root, boundary.excluded | {KANIKO}),
-        refuge=lodging.free_refuge(),
-    )
-    if context.moved:
-        logger.info("the build context would be deleted: it is now in %s", context.root)
-    return context
 
 
 def _require_free(plan: Plan, volumes: Volumes) -> None:

@@ -65,13 +65,15 @@ class Session:
                 ).run()
             image = assemble(opened.plan, finished, self.spec.labels, packing.now())
             delivery.finish(image, self.phases)
-        return self._result(image, () if self.spec.no_push else destinations)
+        pushed = () if self.spec.no_push else destinations
+        return self._result(image, pushed, opened.context.resolved)
 
-    def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:
+    def _result(self, image: Image, pushed: tuple[Reference, ...], context: str) -> BuildResult:
         return BuildResult(
             digest=str(image.manifest_digest),
             size=sum(layer.descriptor.size for layer in image.layers),
             images=tuple(destination.familiar for destination in pushed),
+            context=context,
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,

@@ -1,6 +1,5 @@
 """The build: stages one after the other, each step's changes packed into a layer while the next step runs."""
 
-import itertools
 import logging
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future
@@ -43,7 +42,7 @@ class Build:
     single_layer: bool
     progress: Progress
     made: Callable[[PackedLayer], None]
-    _done: dict[int, list["_DoneStep"]] = field(default_factory=dict)
+    _late: list["_DoneStep"] = field(default_factory=list)
     _packer: Packer = field(init=False)
 
     def run(self) -> dict[int, tuple[FinishedStep, ...]]:
@@ -61,21 +60,28 @@ class Build:
             return self._run()
 
     def _run(self) -> dict[int, tuple[FinishedStep, ...]]:
-        self._done.clear()
+        self._late.clear()
+        sent = {stage.index for stage in self.plan.chain()}
+        finished: dict[int, list[_DoneStep]] = {}
         with Packer(self.packing, self.made) as self._packer:
             for stage in self.plan.stages:
                 self._begin(stage)
-                recorder = self._recorder(stage)
-                done = self._done[stage.index] = []
-                for place, step in enumerate(stage.steps):
-                    self._require_accounts(step, stage)
-                    done.append(self._step(step, recorder, followed=self._is_followed(place, stage)))
-                if last := next((each for each in reversed(done) if each.step.action), None):
-                    with located(last.step.instruction.origin):
-                        whole = self._pack(recorder.finish(), followed=stage is not self.plan.target)
-                        last.layer = last.layer or whole
+                finished[stage.index] = self._build(stage, is_sent=stage.index in sent)
                 self._end(stage)
-            return {index: tuple(step.finish() for step in done) for index, done in self._done.items()}
+            return {index: tuple(step.finish() for step in done) for index, done in finished.items()}
+
+    def _build(self, stage: PlannedStage, *, is_sent: bool) -> list["_DoneStep"]:
+        recorder = self._recorder(stage, is_sent=is_sent)
+        last = max((place for place, step in enumerate(stage.steps) if step.action), default=-1)
+        goes_on = stage is not self.plan.target
+        done = []
+        for place, step in enumerate(stage.steps):
+            self._require_accounts(step, stage)
+            done.append(self._step(step, recorder, followed=goes_on or place < last))
+        if last >= 0:
+            with located(stage.steps[last].instruction.origin):
+                done[last].layer = done[last].layer or self._pack(recorder.finish(), followed=goes_on)
+        return done
 
     def _require_accounts(self, step: Step, stage: PlannedStage) -> None:
         """Make sure that a step which looks somebody up finds what is to be found."""
@@ -119,9 +125,11 @@ class Build:
                 raise
         number = self.progress.number
         self.progress.end("its layer is packed meanwhile" if is_late else result)
+        done = _DoneStep(step, self.packing.now(), layer)
         if layer and is_late:
+            self._late.append(done)
             layer.add_done_callback(partial(self._tell_of, number))
-        return _DoneStep(step, self.packing.now(), layer)
+        return done
 
     def _perform(self, step: Step, recorder: Recorder) -> Members | None:
         match step.action:
@@ -143,22 +151,20 @@ class Build:
             self._raise_failed()  # an earlier layer's trouble is this one's, too
             raise
 
-    def _is_followed(self, place: int, stage: PlannedStage) -> bool:
-        """Tell whether more is done with files after a stage's step."""
-        return stage is not self.plan.target or any(step.action for step in stage.steps[place + 1 :])
-
     def _tell_of(self, number: int, layer: "Future[PackedLayer]") -> None:
         if not (layer.cancelled() or layer.exception()):
             self.progress.tell(number, _size_of(layer))
 
     def _raise_failed(self) -> None:
         """Raise what has gone wrong with a layer that was packed while the build went on."""
-        for done in itertools.chain.from_iterable(self._done.values()):
+        late, self._late = self._late, []
+        for done in late:
             if done.layer and done.layer.done():
                 done.finish()
+            else:
+                self._late.append(done)
 
-    def _recorder(self, stage: PlannedStage) -> Recorder:
-        is_sent = any(stage is sent for sent in self.plan.chain())
+    def _recorder(self, stage: PlannedStage, *, is_sent: bool) -> Recorder:
         if not is_sent or not any(step.action for step in stage.steps):
             return NoLayers()
         boundary = snapshotted(self.bench.boundary, self.packing)

@@ -10,7 +10,7 @@ from yadokari_builder.copy.destination import Destination
 from yadokari_builder.errors import ContextError, ImageInvalidError
 from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.streams import Readable
-from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
+from yadokari_builder.layers.tar_member import BLOCK, Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.rootfs.paths import follow, normalise
 from yadokari_builder.rootfs.xattrs import set_xattr
@@ -109,7 +109,9 @@ class _Unpacking:
         try:
             os.link(self.destination.host(target), host, follow_symlinks=False)
         except FileNotFoundError:
-            raise ContextError(f"{member.name}: a link to {member.link}, which is not there") from None
+            raise ContextError(
+                f"{shown(member.name)}: a link to {shown(member.link)}, which is not there"
+            ) from None
 
     def _make(self, member: Member, host: str) -> None:
         if member.kind is Kind.FILE:

@@ -7,7 +7,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from yadokari_builder.errors import ContextError, described
+from yadokari_builder.errors import ContextError
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import follow, link_target, normalise, parents
 from yadokari_builder.rootfs.tree import remove
@@ -60,7 +60,7 @@ class Destination:
         try:
             return follow(normalise(path), self.read_link)
         except OSError as error:
-            raise ContextError(described(error)) from error
+            raise ContextError(f"{path}: {error.strerror}") from error
 
     def read_link(self, path: str) -> str | None:
         """Return what a link says, None where there is no link."""

@@ -6,7 +6,7 @@ import posixpath
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import urllib3
@@ -14,11 +14,13 @@ import urllib3
 from yadokari_builder.copy.archives import is_archive, unpack_archive
 from yadokari_builder.copy.destination import Destination, Staged
 from yadokari_builder.copy.transfer import Options, Transfer
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError
 from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalFiles, LocalPaths, WebFile
 from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree, not_found
 from yadokari_builder.sources.web import download
 from yadokari_builder.sources.wildcards import find
@@ -80,7 +82,8 @@ class _Copying:
     options: Options
 
     def run(self) -> CopyOutcome:
-        with _described(self.target.boundary):
+        target = self.target
+        with _described(self.source.host("/").rstrip("/"), str(target.staging), target.boundary.prefix):
             for copied in self.action.copied:
                 match copied:
                     case LocalFiles():
@@ -95,30 +98,30 @@ class _Copying:
                         self._copy_inline(copied)
         if refused := self.destination.refused:
             logger.warning(
-                "the node refuses attributes of files, which are left out: %s", ", ".join(sorted(refused))
+                "the node refuses attributes of files, which are left out: %s",
+                printable(", ".join(sorted(refused))),
             )
         outcome = CopyOutcome(self.destination.written(), self.destination.staged())
         if outcome.staged:
             logger.warning(
                 "%s and what is below go into the image, but later steps do not see them:"
                 " in this container the path is a mount or the executor's own",
-                outcome.staged[0].path,
+                printable(outcome.staged[0].path),
             )
         return outcome
 
     def _copy_local(self, files: LocalFiles) -> None:
         for path in find(self.source, files.path):
             if not (files.unpack and self._unpack(self.source, path)):
-                self._transfer(self.source, self.options).copy(path, self.action.destination)
+                self._transfer(self.source).copy(path, self.action.destination)
 
     def _copy_with_parents(self, files: LocalPaths) -> None:
-        options = replace(self.options, include=files.pattern)
-        found = False
-        for path in find(self.source, files.top):
-            transfer = self._transfer(self.source, options)
-            transfer.copy(path, self.action.destination)
-            found = found or transfer.found
-        if files.required and not found:
+        transfer = self._transfer(self.source)
+        found = [
+            transfer.copy(path, self.action.destination, files.pattern)
+            for path in find(self.source, files.top)
+        ]
+        if files.required and not any(found):
             raise not_found(self.source, files.required)
 
     def _add_web_file(self, web: WebFile) -> None:
@@ -127,7 +130,7 @@ class _Copying:
             tree = SourceTree(folder, owner=ROOT_OWNER)
             path = f"/{file.name}"
             if not (web.unpack and self._unpack(tree, path)):
-                self._transfer(tree, self.options).copy(path, self.action.destination)
+                self._transfer(tree).copy(path, self.action.destination)
 
     def _add_git_files(self, git: GitFiles) -> None:
         # Only builds that need it pay for loading a git client.
@@ -137,7 +140,7 @@ class _Copying:
             GitSource(self.http, fetched).check_out(git.ref, folder, keep_git_dir=git.keeps_git_dir)
             folder.chmod(_FOLDER_MODE)
             tree = SourceTree(folder, owner=ROOT_OWNER)
-            self._transfer(tree, self.options).copy("/", self.action.destination)
+            self._transfer(tree).copy("/", self.action.destination)
 
     def _copy_inline(self, inline: InlineFile) -> None:
         with self._scratch() as folder:
@@ -146,10 +149,10 @@ class _Copying:
             file.write_bytes(inline.content.encode("utf-8", "surrogateescape"))
             file.chmod(_HEREDOC_MODE)
             tree = SourceTree(folder, owner=ROOT_OWNER)
-            self._transfer(tree, self.options).copy(f"/{name}", self.action.destination)
+            self._transfer(tree).copy(f"/{name}", self.action.destination)
 
-    def _transfer(self, tree: SourceTree, options: Options) -> Transfer:
-        return Transfer(tree, self.destination, options)
+    def _transfer(self, tree: SourceTree) -> Transfer:
+        return Transfer(tree, self.destination, self.options)
 
     def _unpack(self, tree: SourceTree, path: str) -> bool:
         """Unpack a source if it is an archive; tell whether it was one."""
@@ -168,15 +171,19 @@ class _Copying:
 
     @contextmanager
     def _scratch(self) -> Iterator[Path]:
-        with tempfile.TemporaryDirectory(dir=self.target.scratch) as folder:
+        folder = tempfile.mkdtemp(dir=self.target.scratch)
+        try:
             yield Path(folder)
+        finally:
+            discard(folder)
 
 
 @contextmanager
-def _described(boundary: Boundary) -> Iterator[None]:
+def _described(*roots: str) -> Iterator[None]:
     """Turn errors of the file system into errors that name the path as the Dockerfile sees it."""
     try:
         yield
     except OSError as error:
-        path = os.fsdecode(error.filename or "").removeprefix(boundary.prefix)
+        path = os.fsdecode(error.filename or "")
+        path = next((path.removeprefix(root) for root in roots if path.startswith(f"{root}/")), path)
         raise ContextError(f"{path}: {error.strerror}" if path else f"copying: {error.strerror}") from error

@@ -7,27 +7,27 @@ replace files and links, a file never replaces a folder nor a folder a file.
 import os
 import posixpath
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from yadokari_builder.copy.destination import Destination, is_missing_support
 from yadokari_builder.dockerfile.chmod import ModeChange
-from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
+from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ContextError
 from yadokari_builder.rootfs.content import copy_content
 from yadokari_builder.rootfs.xattrs import copy_xattrs
-from yadokari_builder.sources.tree import Owner, SourceTree, not_found
+from yadokari_builder.sources.selection import Chosen, select
+from yadokari_builder.sources.tree import Owner, SourceTree
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is asked for beside the files: whose they become, their modes, which of them are taken."""
+    """What is asked for beside the files: whose they become, their modes, which of them are left out."""
 
     owner: Owner | None = None
     chmod: ModeChange | None = None
-    include: IgnorePatterns | None = None
     exclude: IgnorePatterns | None = None
 
     @property
@@ -38,139 +38,107 @@ class Options:
 
 @dataclass(slots=True)
 class _Folder:
-    """A folder under way. With patterns it is `made` only when something in it is taken."""
+    """A folder that is copied, where it goes, and how it stands there: all its own, or merged.
 
-    origin: str
-    status: os.stat_result
-    target: str
-    is_top: bool = False
-    is_taken: bool = True
-    included: Match | None = None
-    excluded: Match | None = None
-    made: bool = False
-    created: bool = False
-    host: str = ""
-    is_uniform: bool = False
-    is_empty: bool = False
+    What is in it goes to paths that begin with `prefix`.
+    """
+
+    chosen: Chosen
+    prefix: str
+    host: str
+    created: bool
+    is_uniform: bool
+    is_empty: bool
 
 
 @dataclass(slots=True)
 class Transfer:
-    """Copies from a tree into a destination. `found` tells whether patterns to include matched anything."""
+    """Copies from a tree into a destination."""
 
     source: SourceTree
     destination: Destination
     options: Options
-    found: bool = False
-    _folders: list[_Folder] = field(default_factory=list)
     _links: dict[tuple[int, int], str] = field(default_factory=dict)
 
-    def copy(self, path: str, destination: str) -> None:
+    def copy(self, path: str, destination: str, include: IgnorePatterns | None = None) -> bool:
         """Copy a file, or what is in a folder, to an absolute path that may end in `/` or `/.`.
 
-        A link at `path` is followed. Raises ContextError for what is missing or in the way.
+        A link at `path` is followed. `include` says what of a folder is taken. Tells whether anything was
+        found in a folder. Raises ContextError for what is missing or in the way.
         """
+        chosen = select(self.source, path, include=include, exclude=self.options.exclude)
+        top = next(chosen)
         parent, name = posixpath.split(destination)
         self._make_parents(self.destination.resolve(destination if name in ("", ".") else parent))
         target = self.destination.resolve(destination)
-        origin = self.source.resolve(path)
-        try:
-            status = self.source.lstat(origin)
-        except (FileNotFoundError, NotADirectoryError):
-            raise not_found(self.source, path) from None
         self._links.clear()
         standing = self.destination.lstat(target)
-        if stat.S_ISDIR(status.st_mode):
+        if top.is_folder:
             self._make_parents(posixpath.dirname(target) if standing else target)
-            self._copy_folder("", _Folder(origin, status, target, is_top=True))
-            return
+            return self._copy_folder(top, chosen, target)
         if standing and stat.S_ISDIR(standing.st_mode):
-            target = posixpath.join(target, posixpath.basename(path))
+            target = posixpath.join(target, top.place)
         self._make_parents(posixpath.dirname(target))
-        self._copy_file(self.source.host(origin), status, target, self.destination.host(target), fresh=False)
+        self._copy_file(top, target, self.destination.host(target), fresh=False)
+        return False
 
     def _make_parents(self, path: str) -> None:
         self.destination.make_parents(path, self.options.parents_mode, self.options.owner)
 
-    def _copy_folder(self, relative: str, folder: _Folder) -> None:
-        if folder.is_taken:
-            self._make_pending()
-            self._make(folder)
-        self._folders.append(folder)
-        prefix = relative + "/" if relative else ""
-        for entry in self.source.entries(folder.origin):
-            self._copy_entry(prefix + entry.name, entry, folder)
-        self._folders.pop()
-        if folder.made:
+    def _copy_folder(self, top: Chosen, below: Iterator[Chosen], target: str) -> bool:
+        """Copy what is chosen of a folder; tells whether anything is."""
+        # From the top down to the one that something is copied into.
+        folders = [self._make(top, target)]
+        is_empty = True
+        for chosen in below:
+            is_empty = False
+            place, _, name = chosen.place.rpartition("/")
+            while folders[-1].chosen.place != place:
+                self._finish(folders.pop())
+            parent = folders[-1]
+            path = parent.prefix + name
+            if chosen.is_folder:
+                folders.append(self._make(chosen, path))
+            else:
+                host = f"{parent.host}/{name}" if parent.is_uniform else self.destination.host(path)
+                self._copy_file(chosen, path, host, fresh=parent.is_empty)
+        for folder in reversed(folders):
             self._finish(folder)
+        return not is_empty
 
-    def _copy_entry(self, relative: str, entry: os.DirEntry[str], parent: _Folder) -> None:
-        include, exclude = self.options.include, self.options.exclude
-        included = include.match(relative, parent.included) if include else None
-        excluded = exclude.match(relative, parent.excluded) if exclude else None
-        is_excluded = excluded is not None and excluded.is_ignored
-        taken = (included is None or included.is_ignored) and not is_excluded
-        if entry.is_dir(follow_symlinks=False):
-            if is_excluded and not (exclude and exclude.may_hold_exceptions(relative)):
-                return
-            origin, target = (posixpath.join(path, entry.name) for path in (parent.origin, parent.target))
-            status = entry.stat(follow_symlinks=False)
-            folder = _Folder(origin, status, target, is_taken=taken, included=included, excluded=excluded)
-            self._copy_folder(relative, folder)
-        elif taken:
-            self._make_pending()
-            self._copy_file_in(parent, entry)
-
-    def _copy_file_in(self, parent: _Folder, entry: os.DirEntry[str]) -> None:
-        target = posixpath.join(parent.target, entry.name)
-        host = f"{parent.host}/{entry.name}" if parent.is_uniform else self.destination.host(target)
-        status = entry.stat(follow_symlinks=False)
-        self._copy_file(entry.path, status, target, host, fresh=parent.is_empty)
-
-    def _make_pending(self) -> None:
-        """Make the folders that patterns did not match, now that something in them is taken."""
-        self.found = self.found or bool(self._folders)
-        for folder in self._folders:
-            if not folder.made:
-                self._make(folder)
-
-    def _make(self, folder: _Folder) -> None:
-        standing = self.destination.lstat(folder.target)
+    def _make(self, chosen: Chosen, target: str) -> _Folder:
+        standing = self.destination.lstat(target)
         if standing and not stat.S_ISDIR(standing.st_mode):
-            raise ContextError(f"cannot copy to non-directory: {folder.target}")
-        folder.created = standing is None
-        folder.host = self.destination.host(folder.target)
-        folder.is_uniform = self.destination.is_uniform(folder.target)
-        if folder.created:
-            folder.is_empty = self.destination.make_directory(folder.target) and folder.is_uniform
-        self.destination.touch(folder.target)
-        folder.made = True
+            raise ContextError(f"cannot copy to non-directory: {target}")
+        is_uniform = self.destination.is_uniform(target)
+        is_empty = standing is None and self.destination.make_directory(target) and is_uniform
+        self.destination.touch(target)
+        prefix, host = f"{target.rstrip('/')}/", self.destination.host(target)
+        return _Folder(chosen, prefix, host, standing is None, is_uniform, is_empty)
 
     def _finish(self, folder: _Folder) -> None:
         """Give a folder its metadata: last of all, since what is copied into it changes its times."""
-        source, target = self.source.host(folder.origin), folder.host
-        if folder.created or (folder.is_taken and not folder.is_top):
-            self._own(target, folder.status)
-            os.chmod(target, self._mode(folder.status))
-            self._copy_xattrs(source, target)
-        elif not folder.is_top:
-            os.chmod(target, stat.S_IMODE(folder.status.st_mode))
+        status, is_top = folder.chosen.status, not folder.chosen.place
+        if folder.created or (folder.chosen.is_taken and not is_top):
+            self._own(folder.host, status)
+            os.chmod(folder.host, self._mode(status))
+            self._copy_xattrs(folder.chosen.host, folder.host)
+        elif not is_top:
+            os.chmod(folder.host, stat.S_IMODE(status.st_mode))
             return
-        os.utime(target, ns=_times(folder.status))
+        os.utime(folder.host, ns=_times(status))
 
-    def _copy_file(
-        self, source: str, status: os.stat_result, target: str, target_host: str, *, fresh: bool
-    ) -> None:
+    def _copy_file(self, chosen: Chosen, target: str, target_host: str, *, fresh: bool) -> None:
         if not fresh:
             self._clear(target)
         self.destination.touch(target)
-        kind = stat.S_IFMT(status.st_mode)
+        kind = stat.S_IFMT(chosen.status.st_mode)
         if kind == stat.S_IFLNK:
-            self._copy_link(source, status, target_host)
+            self._copy_link(chosen, target_host)
         elif kind == stat.S_IFREG:
-            self._copy_regular(source, status, target_host)
+            self._copy_regular(chosen, target_host)
         else:
-            self._copy_special(source, status, target_host)
+            self._copy_special(chosen, target_host)
 
     def _clear(self, target: str) -> None:
         standing = self.destination.lstat(target)
@@ -181,10 +149,11 @@ class Transfer:
         else:
             self.destination.remove(target)
 
-    def _copy_regular(self, source: str, status: os.stat_result, target: str) -> None:
+    def _copy_regular(self, chosen: Chosen, target: str) -> None:
+        status = chosen.status
         if status.st_nlink > 1 and self._copy_hard_link(status, target):
             return
-        from_file = os.open(source, _READ)
+        from_file = chosen.open()
         try:
             to_file = os.open(target, _NEW, 0o600)
             try:
@@ -211,21 +180,22 @@ class Transfer:
             raise
         return True
 
-    def _copy_link(self, source: str, status: os.stat_result, target: str) -> None:
-        os.symlink(os.readlink(source), target)
-        self._own(target, status)
-        self._copy_xattrs(source, target)
-        os.utime(target, ns=_times(status), follow_symlinks=False)
+    def _copy_link(self, chosen: Chosen, target: str) -> None:
+        os.symlink(chosen.target(), target)
+        self._own(target, chosen.status)
+        self._copy_xattrs(chosen.host, target)
+        os.utime(target, ns=_times(chosen.status), follow_symlinks=False)
 
-    def _copy_special(self, source: str, status: os.stat_result, target: str) -> None:
+    def _copy_special(self, chosen: Chosen, target: str) -> None:
         """Make a device or a fifo; a socket becomes an empty file, as in BuildKit."""
+        status = chosen.status
         if stat.S_ISSOCK(status.st_mode):
             os.close(os.open(target, _NEW, 0o600))
         else:
             os.mknod(target, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
         self._own(target, status)
         os.chmod(target, self._mode(status))
-        self._copy_xattrs(source, target)
+        self._copy_xattrs(chosen.host, target)
         os.utime(target, ns=_times(status))
 
     def _copy_xattrs(self, source: str | int, target: str | int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from zlib import adler32
 
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.layers.tar_member import Kind, Member, shown
 
 _USTAR_MAGIC = b"ustar\x0000"
 _KINDS = {kind.value: kind for kind in Kind} | {b"\0": Kind.FILE, b"7": Kind.FILE, b"S": Kind.FILE}
@@ -38,7 +38,7 @@ def parse_header(block: bytes) -> Member:
         name = f"{_text(block[345:500])}/{name}"
     kind = _KINDS.get(flag)
     if kind is None:
-        raise ImageInvalidError(f"the archive's member {name!r} is of the unknown type {flag!r}")
+        raise ImageInvalidError(f"the archive's member {shown(name)} is of the unknown type {flag!r}")
     is_device = kind is Kind.CHARACTER_DEVICE or kind is Kind.BLOCK_DEVICE
     return Member(
         name,
@@ -113,7 +113,7 @@ def decimal(text: bytes) -> int | None:
 def parse_path(value: bytes, name: str) -> str:
     """Read a path of a pax header; raises ImageInvalidError that names a member."""
     if b"\0" in value:
-        raise ImageInvalidError(f"the archive's member {name!r} has a path with a zero byte")
+        raise ImageInvalidError(f"the archive's member {shown(name)} has a path with a zero byte")
     return os.fsdecode(value)
 
 
@@ -158,20 +158,20 @@ def _text(field: bytes) -> str:
 
 def _checked_id(value: int, name: str) -> int:
     if not 0 <= value <= _MAX_ID:
-        raise ImageInvalidError(f"the archive's member {name!r} has the impossible owner {value}")
+        raise ImageInvalidError(f"the archive's member {shown(name)} has the impossible owner {value}")
     return value
 
 
 def _checked_size(value: int, name: str) -> int:
     if not 0 <= value <= _MAX_SIZE:
-        raise ImageInvalidError(f"the archive's member {name!r} has the impossible size {value}")
+        raise ImageInvalidError(f"the archive's member {shown(name)} has the impossible size {value}")
     return value
 
 
 def _checked_device(major: int, minor: int, name: str) -> tuple[int, int]:
     if not (0 <= major <= _MAX_DEVICE and 0 <= minor <= _MAX_DEVICE):
         raise ImageInvalidError(
-            f"the archive's member {name!r} has the impossible device number {major}:{minor}"
+            f"the archive's member {shown(name)} has the impossible device number {major}:{minor}"
         )
     return major, minor
 
@@ -179,7 +179,7 @@ def _checked_device(major: int, minor: int, name: str) -> tuple[int, int]:
 def _checked_xattr(attribute: str, name: str) -> str:
     if not 0 < len(os.fsencode(attribute)) <= _MAX_XATTR_NAME:
         raise ImageInvalidError(
-            f"the archive's member {name!r} has an attribute whose name has"
+            f"the archive's member {shown(name)} has an attribute whose name has"
             f" {len(attribute)} bytes: 1 to {_MAX_XATTR_NAME} can be"
         )
     return attribute
@@ -192,8 +192,8 @@ def _bounded_time(nanoseconds: int) -> int:
 def _parse_decimal(value: bytes, name: str) -> int:
     parsed = decimal(value)
     if parsed is None:
-        shown = value[:_MAX_DIGITS] + b"..." if len(value) > _MAX_DIGITS else value
-        raise ImageInvalidError(f"the archive's member {name!r} has {shown!r} where a number belongs")
+        text = value[:_MAX_DIGITS] + b"..." if len(value) > _MAX_DIGITS else value
+        raise ImageInvalidError(f"the archive's member {shown(name)} has {text!r} where a number belongs")
     return parsed
 
 

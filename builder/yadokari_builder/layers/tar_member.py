@@ -5,6 +5,7 @@ from enum import Enum
 from typing import NamedTuple
 
 BLOCK = 512
+_MOST_SHOWN = 200
 
 
 class Kind(Enum):
@@ -39,3 +40,8 @@ class Member(NamedTuple):
     xattrs: Mapping[str, bytes] = {}
     sparse: tuple[tuple[int, int], ...] | None = None
     real_size: int = 0
+
+
+def shown(name: str) -> str:
+    """Return a name as errors tell it: in quotes, printable, and not at any length."""
+    return repr(name if len(name) <= _MOST_SHOWN else f"{name[:_MOST_SHOWN]}…")

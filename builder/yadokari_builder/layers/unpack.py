@@ -9,7 +9,7 @@ from typing import BinaryIO, NamedTuple
 
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
-from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.layers.tar_member import Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.rootfs import xattrs
 from yadokari_builder.rootfs.boundary import Boundary
@@ -93,6 +93,7 @@ def unpack(
     boundary: Boundary,
     *,
     names_only: bool = False,
+    whiteouts: bool = True,
     fingerprints: Fingerprints | None = None,
 ) -> UnpackReport:
     """Apply a layer, an uncompressed archive, to the tree of a boundary.
@@ -100,10 +101,11 @@ def unpack(
     Nothing is written outside of the root or to what is excluded: names and links are taken as if the root
     were `/`, and what would land on something excluded is left out and reported. The stream is read to its
     end. With `names_only` files get neither content nor metadata (see `is_placeholder`), but for those named
-    `passwd` or `group`. `fingerprints` are told what files hold.
+    `passwd` or `group`. Without `whiteouts` the archive is no layer: files of such names are files.
+    `fingerprints` are told what files hold.
     Raises ImageInvalidError if the archive is broken.
     """
-    return _Unpacking(layer, boundary, names_only, fingerprints or Fingerprints()).run()
+    return _Unpacking(layer, boundary, names_only, whiteouts, fingerprints or Fingerprints()).run()
 
 
 def is_placeholder(status: os.stat_result) -> bool:
@@ -125,9 +127,15 @@ class _Unpacking:
     """One archive on its way into a root."""
 
     def __init__(
-        self, layer: BinaryIO, boundary: Boundary, names_only: bool, fingerprints: Fingerprints
+        self,
+        layer: BinaryIO,
+        boundary: Boundary,
+        names_only: bool,
+        whiteouts: bool,
+        fingerprints: Fingerprints,
     ) -> None:
         self._names_only = names_only
+        self._whiteouts = whiteouts
         self._fingerprints = fingerprints
         self._reader = TarReader(layer)
         self._boundary = boundary
@@ -160,7 +168,9 @@ class _Unpacking:
                 self._apply(member)
             except OSError as error:
                 if error.errno in _IMPOSSIBLE:
-                    raise ImageInvalidError(f"cannot unpack {member.name!r}: {error.strerror}") from error
+                    raise ImageInvalidError(
+                        f"cannot unpack {shown(member.name)}: {error.strerror}"
+                    ) from error
                 raise
         for path, metadata in self._directories.items():
             self._finish_directory(path, *metadata)
@@ -177,7 +187,7 @@ class _Unpacking:
             self._report.leave_out(f"{normalise(head)}/{name}")
             return
         path = f"{parent.path}/{name}"
-        if name.startswith(_WHITEOUT):
+        if self._whiteouts and name.startswith(_WHITEOUT):
             self._white_out(parent.path, name)
         elif path in self._excluded:
             self._report.leave_out(path)
@@ -219,7 +229,7 @@ class _Unpacking:
         return None
 
     def _parent(self, path: str) -> _Parent:
-        host = self._prefix + path or "/"
+        host = self._boundary.host(path or "/")
         if not os.path.lexists(host):
             self._make_parents(path)
         status = os.lstat(host)
@@ -389,7 +399,7 @@ class _Unpacking:
             hidden = name.removeprefix(_WHITEOUT)
             if hidden in ("", ".", ".."):
                 raise ImageInvalidError(
-                    f"the whiteout {name!r} in {parent or '/'!r} hides nothing that can be"
+                    f"the whiteout {shown(name)} in {shown(parent or '/')} hides nothing that can be"
                 )
             path = f"{parent}/{hidden}"
             if os.path.lexists(self._prefix + path):

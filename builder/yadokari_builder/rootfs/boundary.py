@@ -27,8 +27,8 @@ class Boundary:
         )
 
     def host(self, path: str) -> str:
-        """Return where an in-root path is for the operating system."""
-        return (self.prefix + path if path != "/" else self.prefix) or "/"
+        """Return where an in-root path is for the operating system; the root itself is no link there."""
+        return self.prefix + path
 
     def is_excluded(self, path: str) -> bool:
         """Tell whether a path is excluded itself or lies below one that is."""

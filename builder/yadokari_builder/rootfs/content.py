@@ -51,25 +51,23 @@ def _pieces(file: int, size: int) -> Iterator[tuple[int, int]]:
 
 
 def _copy_range(source: int, target: int, start: int, end: int) -> None:
-    os.lseek(source, start, os.SEEK_SET)
-    os.lseek(target, start, os.SEEK_SET)
-    missing = end - start
-    while missing > 0:
+    while start < end:
         try:
-            done = os.copy_file_range(source, target, min(missing, _CHUNK))
+            done = os.copy_file_range(source, target, min(end - start, _CHUNK), start, start)
         except OSError as error:
             if error.errno not in _UNSUPPORTED:
                 raise
-            _copy_by_hand(source, target, missing)
+            _copy_by_hand(source, target, start, end)
             return
         if not done:  # the file became shorter meanwhile
             return
-        missing -= done
+        start += done
 
 
-def _copy_by_hand(source: int, target: int, missing: int) -> None:
-    while missing > 0 and (data := os.read(source, min(missing, _BUFFER))):
+def _copy_by_hand(source: int, target: int, start: int, end: int) -> None:
+    while start < end and (data := os.pread(source, min(end - start, _BUFFER), start)):
         view = memoryview(data)
         while view:
-            view = view[os.write(target, view) :]
-        missing -= len(data)
+            written = os.pwrite(target, view, start)
+            view = view[written:]
+            start += written

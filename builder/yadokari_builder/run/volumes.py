@@ -4,6 +4,7 @@ A volume can be neither moved out of the way nor hidden without privilege. What 
 image's and would be lost without a word, so such a step ends with an error that says where to mount instead.
 """
 
+import logging
 import os
 import posixpath
 import re
@@ -16,6 +17,8 @@ from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise, parents, resolve
 from yadokari_builder.run.kubelet_files import KUBELET_FILES
+
+logger = logging.getLogger(__name__)
 
 _OF_EVERY_POD = frozenset({"/proc", "/sys", "/dev", *KUBELET_FILES})
 _ACCOUNT = "/secrets/kubernetes.io/serviceaccount"
@@ -59,11 +62,14 @@ class Volumes:
         raise RunError(f"the working directory {working_dir} is not the image's: {why}", status=_REFUSED)
 
     @contextmanager
-    def watched(self, text: str, strangers: Callable[[], Collection[str]]) -> Iterator[None]:
+    def watched(
+        self, text: str, strangers: Callable[[], Collection[str]], working_dir: str = "/"
+    ) -> Iterator[None]:
         """Have a step run that wants what `text` says; `strangers` tells directories that the image lacks.
 
-        Raises `RunError` where it changed a volume, or wanted to make one of those directories, which are
-        there for the sake of a volume already; what it fails for is explained if it named a volume.
+        Raises `RunError` where a volume that it names was changed, or where it wanted to make one of those
+        directories, which are there for the sake of a volume already; what it fails for is explained if it
+        named a volume. A change of another volume is warned of.
         """
         before = self._state()
         try:
@@ -71,7 +77,7 @@ class Volumes:
         except RunError as error:
             self._explain(error, f"{text}\n{error.log_tail}")
             raise
-        self._require_unchanged(before)
+        self._require_unchanged(before, text, working_dir)
         self._require_made(text, strangers())
 
     def _of(self, path: str) -> str | None:
@@ -81,7 +87,7 @@ class Volumes:
     def _explain(self, error: RunError, text: str) -> None:
         volumes = {self._of(path) or self._below(path) for path in self._named(text)}
         for volume in sorted(filter(None, volumes)):
-            error.message += f"\n{_advice(volume)}"
+            error.message += f"; {_advice(volume)}"
 
     def _below(self, path: str) -> str | None:
         """Return a volume that a path other than the root is above of."""
@@ -94,15 +100,28 @@ class Volumes:
         found = dict.fromkeys(match.group().rstrip(".") for match in _PATH.finditer(text))
         return {resolve(self.boundary.root, normalise(path)) for path in list(found)[:_MOST_NAMED]}
 
-    def _require_unchanged(self, before: _State) -> None:
+    def _require_unchanged(self, before: _State, text: str, working_dir: str) -> None:
+        """Blame the step for changes of volumes that it names; others may be another container's."""
         after = self._state()
-        for path in sorted(before.keys() | after.keys()):
-            if before.get(path) != after.get(path):
+        changed = [
+            path for path in sorted(before.keys() | after.keys()) if before.get(path) != after.get(path)
+        ]
+        if not changed:
+            return
+        named = {self._of(path) for path in self._named(text)}
+        for path in changed:
+            volume = self._of(path) or path
+            if volume in named or posixpath.relpath(volume, working_dir) in text:
                 raise RunError(
                     f"{path} was changed while the step ran; it is not the image's and would be lost:"
-                    f" {_advice(self._of(path) or path)}",
+                    f" {_advice(volume)}",
                     status=_REFUSED,
                 )
+        logger.warning(
+            "%s was changed while the step ran, by it or by another container:"
+            " what a step writes there is not in the image",
+            changed[0],
+        )
 
     def _require_made(self, text: str, strangers: Collection[str]) -> None:
         if not strangers:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.open import Context
+from yadokari_builder.sources.context import Context
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _IGNORE_FILE = ".dockerignore"

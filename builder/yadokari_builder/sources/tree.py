@@ -1,17 +1,21 @@
 """What files are copied from: the build context, a stage, an image."""
 
 import os
-import posixpath
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
-from yadokari_builder.errors import ContextError, described
-from yadokari_builder.rootfs.paths import follow, link_target, normalise
+from yadokari_builder.errors import ContextError
+from yadokari_builder.rootfs.paths import follow, link_target, normalise, parents
 
 Owner = tuple[int, int]
 ROOT_OWNER: Owner = (0, 0)
+
+Entry = tuple[str, bool]
+"""A name in a folder, and whether it is a folder's."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class SourceTree:
@@ -32,15 +36,15 @@ class SourceTree:
         self._shown: dict[str, bool] = {}
 
     def host(self, path: str) -> str:
-        """Return where an in-tree path is for the operating system."""
-        return self._prefix + path if path != "/" else self._prefix or "/"
+        """Return where an in-tree path is for the operating system; the root itself is no link there."""
+        return self._prefix + path
 
     def resolve(self, path: str) -> str:
         """Return where a path leads to, all links followed; raises ContextError if they lead in a circle."""
         try:
             return follow(normalise(path), self._read_link)
         except OSError as error:
-            raise ContextError(described(error)) from error
+            raise ContextError(f"{path}: {error.strerror}") from error
 
     def lstat(self, path: str) -> os.stat_result:
         """Return a file's status; raises FileNotFoundError for what is ignored, too."""
@@ -53,23 +57,18 @@ class SourceTree:
         """Tell whether a path would be there, were it not ignored."""
         return bool(self._ignored) and os.path.lexists(self.host(path))
 
-    def entries(self, path: str) -> list[os.DirEntry[str]]:
-        """List what is in a folder, by name."""
-        with os.scandir(self.host(path)) as scanned:
-            found = sorted(scanned, key=lambda entry: entry.name)
+    def open_folder(self, path: str) -> int:
+        """Open a folder, for whoever has much to do with what is in it; raises OSError."""
+        return os.open(self.host(path), _FOLDER)
+
+    def entries(self, path: str, folder: int | None = None) -> list[Entry]:
+        """List what is in a folder, by name; `folder` is its descriptor, if it is open."""
+        with os.scandir(self.host(path) if folder is None else folder) as scanned:
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scanned)
         if not self._ignored:
             return found
-        return [
-            entry
-            for entry in found
-            if not self._is_hidden(
-                posixpath.join(path, entry.name), is_directory=entry.is_dir(follow_symlinks=False)
-            )
-        ]
-
-    def walk(self, path: str, depth: int | None) -> "Walk":
-        """Go through everything below a folder, `depth` levels down (None: all)."""
-        return Walk(self, path, depth)
+        prefix = f"{path.rstrip('/')}/"
+        return [entry for entry in found if not self._is_hidden(prefix + entry[0], is_directory=entry[1])]
 
     def _read_link(self, path: str) -> str | None:
         target = link_target(self.host(path))
@@ -79,57 +78,56 @@ class SourceTree:
 
     def _is_hidden(self, path: str, *, is_directory: bool) -> bool:
         """Tell whether a path is ignored; a folder that is ignored stands while something in it does not."""
-        ignored = self._ignored
-        if ignored is None or path == "/":
+        if self._ignored is None or path == "/":
             return False
-        if not self._match(ignored, path, keep=is_directory).is_ignored:
+        if not self._match(self._ignored, path, keep=is_directory).is_ignored:
             return False
-        if not is_directory or not ignored.may_hold_exceptions(path[1:]):
-            return True
-        shown = self._shown.get(path)
-        if shown is None:
-            shown = self._shown[path] = bool(self.entries(path))
-        return not shown
+        return not (is_directory and self._holds_exceptions(self._ignored, path))
+
+    def _holds_exceptions(self, ignored: IgnorePatterns, top: str) -> bool:
+        """Tell whether something below an ignored folder is not ignored."""
+        if top in self._shown:
+            return self._shown[top]
+        way = [top]
+        entries = [self._candidates(ignored, top)]
+        while way:
+            entry = next(entries[-1], None)
+            if entry is None:
+                entries.pop()
+                self._shown[way.pop()] = False
+                continue
+            path = f"{way[-1]}/{entry.name}"
+            is_directory = entry.is_dir(follow_symlinks=False)
+            if self._shown.get(path) or not self._match(ignored, path, keep=is_directory).is_ignored:
+                self._shown.update(dict.fromkeys(way, True))
+                return True
+            if is_directory and path not in self._shown:
+                way.append(path)
+                entries.append(self._candidates(ignored, path))
+        return False
+
+    def _candidates(self, ignored: IgnorePatterns, folder: str) -> Iterator[os.DirEntry[str]]:
+        """Return what in an ignored folder may not be ignored."""
+        if not ignored.may_hold_exceptions(folder[1:]):
+            return iter(())
+        with os.scandir(self.host(folder)) as scanned:
+            return iter([*scanned])
 
     def _match(self, ignored: IgnorePatterns, path: str, *, keep: bool) -> Match:
         """Match a path, with what is known of the folder that it is in."""
         known = self._matches.get(path)
         if known:
             return known
-        parent = posixpath.dirname(path)
-        above = None if parent == "/" else self._match(ignored, parent, keep=True)
+        above = self._matches.get(path.rpartition("/")[0])
+        if above is None:
+            folders = [folder for folder in parents(path) if folder != "/"]
+            for folder in reversed(folders):
+                above = self._matches.get(folder) or ignored.match(folder[1:], above)
+                self._matches[folder] = above
         match = ignored.match(path[1:], above)
         if keep:
             self._matches[path] = match
         return match
-
-
-class Walk:
-    """Paths below a folder, each before what is in it, by name; `prune` leaves out the last one's inside."""
-
-    def __init__(self, tree: SourceTree, path: str, depth: int | None) -> None:
-        self._tree = tree
-        self._top = path
-        self._depth = depth
-        self._pruned = False
-
-    def __iter__(self) -> Iterator[str]:
-        """Yield in-tree paths."""
-        return self._below(self._top, self._depth)
-
-    def prune(self) -> None:
-        """Do not go into the path that was yielded last."""
-        self._pruned = True
-
-    def _below(self, folder: str, depth: int | None) -> Iterator[str]:
-        if depth == 0:
-            return
-        for entry in self._tree.entries(folder):
-            path = posixpath.join(folder, entry.name)
-            self._pruned = False
-            yield path
-            if not self._pruned and entry.is_dir(follow_symlinks=False):
-                yield from self._below(path, None if depth is None else depth - 1)
 
 
 def not_found(tree: SourceTree, path: str) -> ContextError:

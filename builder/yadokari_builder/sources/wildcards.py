@@ -25,11 +25,20 @@ def find(tree: SourceTree, path: str) -> list[str]:
         return []
     prefix = base.rstrip("/") + "/"
     # A class such as [^a] matches a slash, too: only without one the pattern tells the depth.
+    depth = None if "[" in pattern else pattern.count("/") + 1
     glob = compile_glob(pattern)
-    walk = tree.walk(base, None if "[" in pattern else pattern.count("/") + 1)
     found = []
-    for candidate in walk:
+    levels = [(prefix, iter(tree.entries(base)))]
+    while levels:
+        folder, entries = levels[-1]
+        entry = next(entries, None)
+        if entry is None:
+            levels.pop()
+            continue
+        name, is_folder = entry
+        candidate = folder + name
         if glob.fullmatch(candidate, len(prefix)):
             found.append(candidate)
-            walk.prune()
+        elif len(levels) != depth and is_folder:
+            levels.append((f"{candidate}/", iter(tree.entries(candidate))))
     return found

@@ -14,9 +14,9 @@ from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.metadata import Metadata
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.podwatch import handlers, watch_settings
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
-from yadokari_operator.handlers.registry import handlers, watch_settings
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
 from yadokari_operator.handlers.workers import Workers
 from yadokari_operator.settings import Settings

@@ -119,7 +119,7 @@ def build_spec(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
         destinations=tuple(to.image for to in spec.destinations),
         result_file=_RESULT_FILE,
         build_args=dict(spec.build_args),
-        target=spec.target or "",
+        targets=(spec.target,) if spec.target else (),
         insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
         registry_mirrors=settings.registry_mirrors,
         log_format="text",

@@ -44,14 +44,14 @@ class Run:
         """Decide what is to be done."""
         if self._status.finished:
             return self._decided(reports.kept(self._build, self._status))
+        if self._pods and self._pods[-1].attempt >= self._status.attempt:
+            return self._look_at(self._pods[-1])
         others = [it for it in self._observed.pods if it not in self._pods and self._holds_up(it)]
         if others:
             message = "the pod of the build before has to end first"
             report = reports.waiting(self._build, self._status, self._now, message)
             return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
-        if not self._pods or self._pods[-1].attempt < self._status.attempt:
-            return self._start(self._status, self._status.attempt + 1, self._status.retries)
-        return self._look_at(self._pods[-1])
+        return self._start(self._status, self._status.attempt + 1, self._status.retries)
 
     def _look_at(self, latest: Pod) -> Decision:
         build, now = self._build, self._now

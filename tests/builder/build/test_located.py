@@ -1,8 +1,13 @@
+import errno
+import os
+
 import pytest
 
 from yadokari_builder.build.located import located
 from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.errors import BuilderError, DockerfileError, RunError
+
+ORIGIN = parse("FROM scratch\n\nCOPY a b\n").stages[0].instructions[0].origin
 
 
 def shown(dockerfile: str, error: Exception) -> str:
@@ -65,3 +70,16 @@ def test_what_the_system_refuses_is_blamed_on_the_step() -> None:
 def test_a_caret_points_below_a_line_with_a_number_of_any_length() -> None:
     error = DockerfileError("wrong", line=1234, source="RUN x", column=4)
     assert str(error) == "Dockerfile:1234: wrong\n  1234 | RUN x\n             ^"
+
+
+def test_names_in_an_error_cannot_do_anything_to_a_terminal() -> None:
+    with pytest.raises(BuilderError) as caught, located(ORIGIN):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a\n\x1b[31m\udcff")
+    assert caught.value.message == "/a\\n\\x1b[31m\\xff: No space left on device"
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a mistake of ours")])
+def test_what_nobody_else_is_to_blame_for_passes_as_it_is(error: BaseException) -> None:
+    with pytest.raises(type(error)) as caught, located(ORIGIN):
+        raise error
+    assert caught.value is error

@@ -1,11 +1,13 @@
 """The executor's command, in a process and a root of its own."""
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from support import archives
 from support.executor import Executor
 from yadokari_contract.reasons import Reason
 
@@ -26,6 +28,27 @@ def test_a_build_ends_with_zero_a_result_and_a_log(executor: Executor) -> None:
     assert written["digest"] == (executor.folder / "digest").read_text()
     assert (written["steps"], written["total_steps"], written["failure"]) == (2, 2, None)
     assert (executor.root / "Dockerfile").exists()
+
+
+def test_a_context_from_standard_input_is_built_and_its_digest_told(executor: Executor) -> None:
+    context = archives.archive(
+        archives.file("Dockerfile", b"FROM scratch\nCOPY file /\n"), archives.file("file", b"F")
+    ).getvalue()
+    (executor.root / "left").mkdir(parents=True)
+    given = ("--context=tar://stdin", "--no-push", "--result-file=result")
+    done = executor("FROM nothing", *given, stdin=context)
+    assert done.code == 0, done.log
+    assert result(executor.folder)["context"] == f"sha256:{hashlib.sha256(context).hexdigest()}"
+    assert (executor.root / "file").read_text() == "F"
+    assert not (executor.root / "left").exists()
+
+
+def test_a_dry_run_leaves_nothing_of_a_context_that_it_unpacked(executor: Executor, tmp_path: Path) -> None:
+    context = archives.archive(archives.file("Dockerfile", b"FROM scratch\nCOPY file /\n")).getvalue()
+    (scratch := tmp_path / "scratch").mkdir()
+    done = executor("", "--context=tar://stdin", "--dryrun", "--no-push", stdin=context, TMPDIR=str(scratch))
+    assert "COPY file /" in done.out
+    assert list(scratch.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from support.folders import remove_tree
+from support.trees import deep_folder
 from yadokari_builder.errors import ContextError
 
 
@@ -210,3 +211,19 @@ def test_a_destination_may_be_deep(workshop: Any) -> None:
     workshop.do(f"COPY a {'/d' * 1100}/")
     assert (workshop.root / ("d/" * 1100) / "a").read_text() == "A"
     remove_tree(workshop.root / "d")
+
+
+def test_a_source_may_be_deep(workshop: Any) -> None:
+    with deep_folder(workshop.context, 1100, "d"):
+        workshop.do("COPY . /x/")
+        assert (workshop.root / "x/deep" / ("d/" * 1100) / "file").is_file()
+        remove_tree(workshop.root / "x")
+
+
+def test_what_the_system_refuses_is_named_as_the_dockerfile_sees_it(workshop: Any) -> None:
+    name = "n" * 300
+    workshop.fill({"a": "A", "yadokari": None})
+    shop = workshop.with_(excluded=frozenset({"/yadokari"}))
+    for line in (f"COPY {name} /x", f"COPY a /{name}", f"COPY a /yadokari/{name}"):
+        with pytest.raises(ContextError, match=f"^(/yadokari)?/{name}: File name too long$"):
+            shop.do(line)

@@ -79,6 +79,13 @@ def test_a_size_beyond_all_bounds_is_an_error(tmp_path: Path) -> None:
         applied(tmp_path, header(size=base_256(2**80)))
 
 
+def test_a_name_in_an_error_is_printable_and_of_no_great_length(tmp_path: Path) -> None:
+    with pytest.raises(ImageInvalidError) as caught:
+        applied(tmp_path, extended((b"path", b"\x1b[31m\n" + b"n" * 900_000)), header())
+    assert caught.value.message.isprintable()
+    assert len(caught.value.message) < 300
+
+
 @contextmanager
 def bounded(mebibytes: int) -> Iterator[None]:
     tracemalloc.start()
@@ -126,6 +133,7 @@ def test_extended_headers_of_one_member_have_a_bound_together(tmp_path: Path) ->
         unpack(Stream(parts), Boundary(tmp_path))  # type: ignore[arg-type]
 
 
+@pytest.mark.long
 @needs_root
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(ARCHIVES, min_size=1, max_size=2), st.booleans())

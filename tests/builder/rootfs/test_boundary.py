@@ -28,7 +28,7 @@ def test_a_directory_above_something_excluded_is_told() -> None:
 
 def test_in_root_paths_are_paths_below_the_root() -> None:
     assert Boundary(Path("/tmp/root")).host("/etc") == "/tmp/root/etc"
-    assert Boundary(Path("/tmp/root")).host("/") == "/tmp/root"
+    assert Boundary(Path("/tmp/root")).host("/") == "/tmp/root/"
     assert Boundary(Path("/")).host("/etc") == "/etc"
     assert Boundary(Path("/")).host("/") == "/"
 

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 from yadokari_builder.errors import ContextError
+from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
-from yadokari_builder.sources.open import Context
 
 
 @pytest.fixture

@@ -38,6 +38,13 @@ class Served:
     new: str
 
 
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """Have the sockets collected here, where that is no error, and not in a test that comes later."""
+    yield
+    gc.collect()
+
+
 @pytest.fixture(params=[smart_http, daemon], ids=["http", "git"])
 def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     place = tmp_path / "served"
@@ -60,7 +67,6 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     git(folder, "branch", "side")
     with request.param(place) as address:
         yield Served(folder, address, old, git(folder, "rev-parse", "HEAD"))
-    gc.collect()
 
 
 def test_a_repository_may_be_deep(tmp_path: Path) -> None:

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from support.contexts import opened
 from yadokari_builder.errors import ContextError
-from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.sources.open import Context, open_context
+from yadokari_builder.sources.context import Context
 
 NOTHING: frozenset[str] = frozenset()
 
@@ -12,13 +12,7 @@ NOTHING: frozenset[str] = frozenset()
 def _open(
     location: str, base: Path, excluded: frozenset[str] = NOTHING, *, cwd: Path | None = None
 ) -> Context:
-    root = base / "root"
-    return open_context(
-        location,
-        cwd=cwd or base,
-        boundary=Boundary(root, excluded | {"/yadokari"}),
-        refuge=root / "yadokari/work/contexts/0",
-    )
+    return opened(location, base, cwd=cwd, excluded=excluded)
 
 
 @pytest.fixture
@@ -34,10 +28,9 @@ def test_a_context_is_a_folder_by_url_or_path(base: Path, form: str) -> None:
     assert _open(form.format(base), base) == Context(base / "context")
 
 
-@pytest.mark.parametrize("scheme", ["s3", "gs", "git", "tar", "https"])
-def test_other_kinds_of_contexts_are_not_supported(base: Path, scheme: str) -> None:
-    with pytest.raises(ContextError, match=f"{scheme}:// contexts are not supported in this version"):
-        _open(f"{scheme}://somewhere/x", base)
+def test_a_scheme_that_nothing_opens_is_named_with_those_that_are_known(base: Path) -> None:
+    with pytest.raises(ContextError, match="there are no ftp:// contexts: name a folder, or one of dir://"):
+        _open("ftp://somewhere/x", base)
 
 
 def test_a_context_must_be_there_and_a_folder(base: Path) -> None:
@@ -56,6 +49,17 @@ def test_a_config_map_s_volume_is_read_through_its_current_version(base: Path) -
     volume.joinpath("..data").symlink_to("..2026_01")
     volume.joinpath("Dockerfile").symlink_to("..data/Dockerfile")
     assert _open("volume", base) == Context(volume / "..2026_01")
+
+
+@pytest.mark.parametrize("target", ["/", "..", ".", "../outside", "/proc/1", "folder", "..link", "..file"])
+def test_a_link_of_that_name_that_leads_elsewhere_is_a_file_like_others(base: Path, target: str) -> None:
+    base.joinpath("outside").mkdir()
+    context = base / "context"
+    context.joinpath("folder").mkdir()
+    context.joinpath("..link").symlink_to("../outside")
+    context.joinpath("..file").touch()
+    context.joinpath("..data").symlink_to(target)
+    assert _open("context", base) == Context(context)
 
 
 def test_a_context_in_the_root_is_moved_out_of_the_way(base: Path) -> None:
@@ -93,3 +97,31 @@ def test_the_root_as_context_is_what_the_user_put_there(base: Path) -> None:
     assert left == ["etc", "proc", "var", "yadokari"]
     assert base.joinpath("root/etc/hosts").exists()
     assert not base.joinpath("root/etc/mine").exists()
+
+
+def test_a_folder_in_the_context_may_be_built_in_its_stead(base: Path) -> None:
+    (base / "context/sub/deep").mkdir(parents=True)
+    (base / "context/link").symlink_to("/sub")
+    for sub_path in ("sub/deep", "/sub/deep/", "link/deep"):
+        assert opened("context", base, sub_path) == Context(base / "context/sub/deep")
+    for sub_path in ("", "/"):
+        assert opened("context", base, sub_path) == Context(base / "context")
+
+
+@pytest.mark.parametrize(
+    ("sub_path", "message"),
+    [
+        ("gone", "--context-sub-path: gone does not exist"),
+        ("file", "--context-sub-path: file is no folder in it"),
+        ("../root", "--context-sub-path: ../root does not exist"),
+        ("sub/../../context", "--context-sub-path: sub/../../context does not exist"),
+        ("out", "--context-sub-path: out does not exist"),
+        ("circle", "too many links"),
+    ],
+)
+def test_a_sub_path_leads_to_a_folder_in_the_context(base: Path, sub_path: str, message: str) -> None:
+    (base / "context/sub").mkdir()
+    (base / "context/out").symlink_to("../root")
+    (base / "context/circle").symlink_to("circle")
+    with pytest.raises(ContextError, match=message):
+        opened("context", base, sub_path)

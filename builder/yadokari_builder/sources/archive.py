@@ -1,0 +1,89 @@
+"""Build contexts that are archives: tar, plain or compressed by gzip, bzip2, xz or zstd.
+
+They are as hostile as layers are, and unpacked as these are, into a folder of their own. Other than in a
+layer no name means that something is removed.
+"""
+
+import hashlib
+import logging
+import os
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import BinaryIO, cast
+
+from yadokari_builder.errors import ContextError, ImageInvalidError, described
+from yadokari_builder.layers.compression import decompress
+from yadokari_builder.layers.streams import CHUNK_SIZE, HashingReader, Readable
+from yadokari_builder.layers.unpack import UnpackReport, unpack
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.sources.context import Context, Location, Surroundings
+
+logger = logging.getLogger(__name__)
+
+_STDIN = "stdin"
+_FOLDER_MODE = 0o755
+_MOST_SHOWN = 3
+
+
+def open_archive(location: Location, around: Surroundings) -> Context:
+    """Unpack the archive in a file, `tar://FILE`, or on standard input, `tar://stdin`."""
+    if not location.rest:
+        raise ContextError("the build context has no path: name a file, as in --context tar://context.tar.gz")
+    is_stdin = location.rest == _STDIN
+    path = around.cwd / location.rest
+    if path.is_dir() and not is_stdin:
+        raise ContextError(f"{location} is a folder: name it as dir://{location.rest}")
+    try:
+        with open(os.dup(around.stdin) if is_stdin else path, "rb", buffering=0) as stream:
+            if is_stdin and stream.isatty():
+                raise ContextError(f"{location}: standard input is a terminal: pipe an archive into it")
+            return unpack_context(stream, around.scratch, str(location))
+    except FileNotFoundError:
+        raise ContextError(f"the build context {location} does not exist") from None
+    except OSError as error:
+        raise ContextError(f"the build context {location}: {described(error)}") from error
+
+
+def unpack_context(stream: Readable, scratch: Path, name: str, algorithm: str = "sha256") -> Context:
+    """Unpack an archive that errors call `name`; the context is resolved to its digest, `ALGORITHM:HEX`.
+
+    The stream is read to its end, and its own errors are passed on. Raises ContextError.
+    """
+    folder = Path(mkdtemp(dir=scratch))
+    folder.chmod(_FOLDER_MODE)
+    source = _NotEmpty(stream, name, algorithm)
+    try:
+        _tell(unpack(decompress(cast(BinaryIO, source)), Boundary(folder), whiteouts=False), name)
+    except ImageInvalidError as error:
+        raise ContextError(f"{name} cannot be unpacked: {error.message}") from error
+    while source.read(CHUNK_SIZE):
+        pass  # what follows an archive counts for its digest
+    return Context(folder, resolved=f"{algorithm}:{source.hexdigest()}")
+
+
+class _NotEmpty(HashingReader):
+    """A stream that must hold something: no archive is empty."""
+
+    def __init__(self, stream: Readable, name: str, algorithm: str) -> None:
+        super().__init__(stream, hashlib.new(algorithm))
+        self._name = name
+        self._is_empty = True
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = super().read(size)
+        if self._is_empty and not data:
+            raise ContextError(f"{self._name} is empty: there is no archive")
+        self._is_empty = False
+        return data
+
+
+def _tell(report: UnpackReport, name: str) -> None:
+    if report.unsafe_links:
+        shown = ", ".join(report.unsafe_links[:_MOST_SHOWN])
+        raise ContextError(f"{name}: hard links lead out of the archive: {shown}")
+    for attribute, count in report.xattrs.items():
+        logger.warning("%s: the attribute %s is left out (%d times)", name, attribute, count)
+    if report.devices:
+        logger.warning(
+            "%s: device files are left out, the node refuses to make them: %d", name, report.devices
+        )

@@ -1,0 +1,41 @@
+"""Build contexts, opened as a build opens them, in folders of a test's own."""
+
+from pathlib import Path
+
+import urllib3
+
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.sources.context import Context, Surroundings
+from yadokari_builder.sources.open import open_context
+
+
+def opened(
+    location: str,
+    base: Path,
+    sub_path: str = "",
+    /,
+    *,
+    cwd: Path | None = None,
+    excluded: frozenset[str] = frozenset(),
+    stdin: int = 0,
+    **environment: str,
+) -> Context:
+    """Open a context beside the root `base`/root, whose runtime is in /yadokari."""
+    root = base / "root"
+    work = root / "yadokari/work"
+    scratch = work / "fetched"
+    scratch.mkdir(parents=True, exist_ok=True)
+    boundary = Boundary(root, excluded | {"/yadokari"})
+    around = Surroundings(
+        cwd or base, boundary, work / "contexts/0", scratch, environment, urllib3.PoolManager(), stdin
+    )
+    return open_context(location, sub_path, around)
+
+
+def files(context: Context) -> dict[str, str]:
+    """Return the content of a context's files, by path."""
+    return {
+        str(path.relative_to(context.root)): path.read_text()
+        for path in sorted(context.root.rglob("*"))
+        if path.is_file() and not path.is_symlink()
+    }
