@@ -28,11 +28,11 @@ from yadokari_builder.plan.steps import ImageSource, RunAction
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.mounts import own_mounts
-from yadokari_builder.run.caches import CacheStore
 from yadokari_builder.run.devices import Devices
-from yadokari_builder.run.requests import Provisions
-from yadokari_builder.run.secrets import load_secrets, parse_secret
-from yadokari_builder.run.ssh import parse_agents
+from yadokari_builder.run.mounts.caches import CacheStore
+from yadokari_builder.run.mounts.requests import Provisions
+from yadokari_builder.run.mounts.secrets import load_secrets, parse_secret
+from yadokari_builder.run.mounts.ssh import parse_agents
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile

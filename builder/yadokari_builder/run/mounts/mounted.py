@@ -16,9 +16,9 @@ from typing import Protocol
 
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
-from yadokari_builder.run.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.run.devices import SHARED
-from yadokari_builder.run.placement import Places
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.placement import Places
 
 
 class Mount(Protocol):
