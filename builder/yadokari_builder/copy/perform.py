@@ -89,11 +89,12 @@ class _Copying:
                 printable(", ".join(sorted(refused))),
             )
         written = self.destination.written()
-        if written.staged:
+        hidden = {target.boundary.barrier(staged.path): None for staged in written.staged}
+        if hidden:
             logger.warning(
-                "%s and what is below go into the image, but later steps do not see them:"
-                " in this container the path is a mount or the executor's own",
-                printable(written.staged[0].path),
+                "what is copied to %s goes into the image, but later steps do not see it:"
+                " in this container a mount or the executor's own files are there",
+                printable(", ".join(filter(None, hidden))),
             )
         return written
 

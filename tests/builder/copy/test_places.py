@@ -181,6 +181,16 @@ def test_a_mounted_file_in_a_copied_folder_is_staged(workshop: Any) -> None:
     assert [(staged.path, staged.file.read_text()) for staged in outcome.staged] == [("/etc/hosts", "theirs")]
 
 
+def test_every_mount_that_hides_what_is_copied_is_named_once(
+    workshop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    workshop.fill({"etc/hosts": "H", "etc/hostname": "N", "dev/a/b": "B", "etc/motd": "M"})
+    workshop.with_(excluded=frozenset({"/etc/hosts", "/etc/hostname", "/dev", "/proc"})).do("COPY . /")
+    assert [message.partition(" goes")[0] for message in caplog.messages] == [
+        "what is copied to /dev, /etc/hostname, /etc/hosts"
+    ]
+
+
 def test_a_heredoc_becomes_a_file(workshop: Any) -> None:
     workshop.do("COPY <<one <<two /x/\n1\none\n2\ntwo")
     assert workshop.tree() == {"x": None, "x/one": "1\n", "x/two": "2\n"}
