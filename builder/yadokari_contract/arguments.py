@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
 from yadokari_contract.flags import FLAGS, Flag, Kind
 from yadokari_contract.spec import BuildSpec, GitOptions
+from yadokari_contract.suggestion import suggest
 
 
 class ArgumentError(ValueError):
@@ -101,12 +101,8 @@ def _split(argument: str) -> tuple[str, str | None]:
 
 
 def _unknown(name: str, known: Mapping[str, Flag]) -> str:
-    near = _nearest(name, known)
+    near = suggest(name, (flag for flag in known if flag.startswith("--")))
     return f"{name} is not a flag" + (f": did you mean {near}?" if near else ": --help lists them")
-
-
-def _nearest(name: str, known: Mapping[str, Flag]) -> str | None:
-    return next(iter(get_close_matches(name, known, 1, 0.7)), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,7 @@ def test_a_flag_that_changes_nothing_is_read_like_any_other_and_kept_apart() -> 
     [
         (["--destinatoin=x"], "did you mean --destination"),
         (["--whatever"], "--whatever is not a flag"),
+        (["-q"], "-q is not a flag: --help lists them"),
         (["--context"], "--context needs a value"),
         (["--log-format=xml"], "it can be text, color, json"),
         (["--no-push=maybe"], "it can be true or false"),

@@ -68,12 +68,12 @@ def open_build(
     """Find everything that a build needs, and plan it; raises `BuilderError`."""
     registries = open_registries(spec, environment)
     lodging = open_lodging(root)
-    packing = read_packing(spec, None, lodging.folder("layers"))
+    packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
     context = kept_context(spec, environment, registries, boundary, lodging, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
-    blobs = Blobs(lodging.folder("blobs"))
+    blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
     drafted = _draft(spec, environment, text, images.find)
     for note in drafted.notes():
@@ -159,7 +159,7 @@ def _bench(
     return Workbench(
         boundary=boundary,
         staging=roots.staging,
-        shelter=lodging.folder("shelter"),
+        shelter=lodging.hold("shelter").path,
         source=roots.source,
         provisions=_provisions(spec, environment, roots),
         devices=Devices.record(boundary),
@@ -171,7 +171,7 @@ def _bench(
 
 
 def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
-    caches = spec.cache_mounts_dir or roots.lodging.host(roots.lodging.work("caches"))
+    caches = spec.cache_mounts_dir or str(roots.lodging.hold("caches").path)
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),

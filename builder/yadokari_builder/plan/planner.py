@@ -15,7 +15,6 @@ from yadokari_builder.dockerfile.parser import Dockerfile, Stage, parse_onbuild
 from yadokari_builder.dockerfile.predefined import SCRATCH
 from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.stages import StageGraph, stage_name
-from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import InvalidReferenceError, Reference
@@ -33,6 +32,7 @@ from yadokari_builder.plan.steps import (
     StageSource,
 )
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_contract.suggestion import suggest
 
 _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.actions import Written
 from yadokari_builder.build.packing import Packing
 from yadokari_builder.build.recording import (
     LayerPerStage,
@@ -16,7 +15,7 @@ from yadokari_builder.build.recording import (
     Recorder,
     snapshotted,
 )
-from yadokari_builder.copy.destination import Staged
+from yadokari_builder.copy.destination import Staged, Written
 from yadokari_builder.layers.fingerprints import checksum_of_file
 from yadokari_builder.layers.members import Members
 from yadokari_builder.rootfs.boundary import Boundary
