@@ -15,18 +15,24 @@ from typing import Any
 
 from yadokari_contract.flags import FLAGS, Flag, Kind
 from yadokari_contract.spec import BuildSpec, GitOptions
+from yadokari_contract.variables import VARIABLES
 
 
 class ArgumentError(ValueError):
     """An argument is not known, lacks its value or has one that cannot be."""
 
 
-def parse_arguments(arguments: Sequence[str]) -> BuildSpec:
-    """Read the executor's arguments; raises `ArgumentError` with what is wrong and what would be right."""
+def parse_arguments(
+    arguments: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})
+) -> BuildSpec:
+    """Read the executor's arguments, and the variables of its environment that stand for some.
+
+    Raises `ArgumentError` with what is wrong and what would be right.
+    """
     by_name = {f"--{flag.name}": flag for flag in FLAGS}
     by_name |= {f"-{flag.short}": flag for flag in FLAGS if flag.short}
     by_name |= {f"--{flag.alias}": flag for flag in FLAGS if flag.alias}
-    spec = BuildSpec()
+    spec = _with_variables(BuildSpec(), environment, by_name, wins=False)
     rest = iter(arguments)
     for argument in rest:
         name, value = _split(argument)
@@ -38,12 +44,19 @@ def parse_arguments(arguments: Sequence[str]) -> BuildSpec:
         if value is None:
             raise ArgumentError(f"{name} needs a value")
         spec = _with(spec, flag, value)
-    return spec
+    return _with_variables(spec, environment, by_name, wins=True)
 
 
 def format_arguments(spec: BuildSpec) -> list[str]:
     """Write arguments that `parse_arguments` reads as `spec`; what has its default is left out."""
     return [f"--{flag.name}={text}" for flag in FLAGS for text in _given(spec, flag)]
+
+
+def without_effect(spec: BuildSpec) -> Iterator[str]:
+    """Say of each flag that was given, and changes nothing, why; a line each."""
+    for flag in FLAGS:
+        if flag.name in spec.accepted:
+            yield f"--{flag.name} changes nothing: {flag.help}"
 
 
 def usage() -> str:
@@ -77,6 +90,22 @@ def _with(spec: BuildSpec, flag: Flag, text: str) -> BuildSpec:
             f"--{flag.name} is a flag of kaniko that is not supported in this version: remove it"
         )
     return replace(spec, **{flag.field: value})
+
+
+def _with_variables(
+    spec: BuildSpec, environment: Mapping[str, str], flags: Mapping[str, Flag], *, wins: bool
+) -> BuildSpec:
+    for variable in VARIABLES:
+        for text in variable.texts(environment) if variable.wins == wins else ():
+            if variable.field:
+                value: dict[str, Any] = {variable.field: text}
+                spec = replace(spec, **value)
+            elif variable.flag:
+                try:
+                    spec = _with(spec, flags[f"--{variable.flag}"], text)
+                except ArgumentError as error:
+                    raise ArgumentError(f"{variable.name} in the environment: {error}") from None
+    return spec
 
 
 def _default(flag: Flag) -> Any:

@@ -49,6 +49,7 @@ class BuildSpec:
     image_name_with_digest_file: str = ""
     image_name_tag_with_digest_file: str = ""
     result_file: str = ""
+    builder_output: str = ""
     build_args: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     targets: tuple[str, ...] = ()
     custom_platform: str = ""

@@ -2,7 +2,7 @@
 
 import logging
 import platform as machine
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -11,7 +11,7 @@ from yadokari_builder.build.actions import Workbench, files_of
 from yadokari_builder.build.blobs import Blobs
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import KANIKO, Lodging, open_lodging
-from yadokari_builder.build.options import read_epoch, read_packing
+from yadokari_builder.build.options import places, read_epoch, read_packing
 from yadokari_builder.build.packing import Packing
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
@@ -153,12 +153,6 @@ def _require_free(plan: Plan, volumes: Volumes) -> None:
                 volumes.require_free(step.action.working_dir)
 
 
-def _outputs(spec: BuildSpec) -> Iterator[str]:
-    """Yield the places that the executor itself, or another one beside it, writes while steps run."""
-    places = (spec.cache_mounts_dir, spec.tar_path, spec.oci_layout_path, spec.digest_file, spec.result_file)
-    return filter(None, places)
-
-
 def _bench(
     spec: BuildSpec,
     environment: Mapping[str, str],
@@ -175,7 +169,7 @@ def _bench(
         source=roots.source,
         provisions=_provisions(spec, environment, roots),
         devices=Devices.record(boundary),
-        volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), _outputs(spec)),
+        volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
         strangers=roots.strangers,
         output=progress.output,
         http=registries.network.pools(),

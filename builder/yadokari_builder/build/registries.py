@@ -12,8 +12,6 @@ from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.mirrors import locations, parse_mirror
 from yadokari_contract.spec import BuildSpec
 
-_MIRROR = "KANIKO_REGISTRY_MIRROR"
-
 
 @dataclass(frozen=True, slots=True)
 class Registries:
@@ -44,7 +42,7 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     certificates that cannot be read.
     """
     keychains = read_keychains(environment)
-    named = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
+    named = spec.registry_mirrors
     mirrors = [mirror.removeprefix("http://") for mirror in named]
     plain = {mirror.partition("/")[0] for mirror, name in zip(mirrors, named, strict=True) if mirror != name}
     insecure = frozenset(plain) | frozenset(spec.insecure_registries)

@@ -15,7 +15,8 @@ from yadokari_builder.command import report
 from yadokari_builder.errors import BuilderError, CancelledError, RunError, described
 from yadokari_builder.plan import dryrun
 from yadokari_builder.run.cancellation import Cancellation
-from yadokari_contract.arguments import ArgumentError, parse_arguments, usage
+from yadokari_contract import variables
+from yadokari_contract.arguments import ArgumentError, parse_arguments, usage, without_effect
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 
@@ -34,11 +35,13 @@ def run(
         return SUCCESS
     report.configure(log, "info", "text")
     try:
-        spec = resolve_paths(parse_arguments(arguments), cwd := Path.cwd())
+        spec = resolve_paths(parse_arguments(arguments, environment), cwd := Path.cwd())
     except ArgumentError as error:
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
     report.configure(log, spec.verbosity, spec.log_format)
+    for remark in (*without_effect(spec), *variables.without_effect(environment)):
+        logger.info("%s", remark)
     session = Session(spec, environment, root, cwd, guard)
     # Without a word: what a thread that does not end holds may be the log.
     cancellation = Cancellation(abandon=lambda: os._exit(Reason.CANCELLED.exit_code))

@@ -141,7 +141,7 @@ def test_an_image_to_copy_from_is_looked_for_before_the_first_step(
         ("FROM scratch\nRUNN x\n", {}, DockerfileError, "unknown instruction: RUNN"),
         ("FROM scratch\nCMD x\n", {"dockerfile": "missing"}, ContextError, "open missing"),
         ("FROM scratch\nCMD x\n", {"context": "/missing"}, ContextError, "/missing does not exist"),
-        ("FROM scratch\nCMD x\n", {"target": "missing"}, DockerfileError, "could not be found"),
+        ("FROM scratch\nCMD x\n", {"targets": ("missing",)}, DockerfileError, "could not be found"),
         ("FROM scratch\nCMD x\n", {"compression_level": 99}, UsageError, "--compression-level is 99"),
         (
             "FROM scratch\nCMD x\n",
