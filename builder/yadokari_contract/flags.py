@@ -117,7 +117,7 @@ FLAGS = (
         "target",
         "targets",
         Kind.WORDS,
-        "stage to build, by name or index; the last one otherwise",
+        "stage to build, by name or index; the last one otherwise. Of several the first is the image",
     ),
     Flag(
         "custom-platform",
@@ -125,7 +125,6 @@ FLAGS = (
         Kind.TEXT,
         "platform of the image, as OS/ARCHITECTURE[/VARIANT]; the machine's otherwise",
         alias="customPlatform",
-        pending=True,
     ),
     Flag(
         "secret",
@@ -169,7 +168,6 @@ FLAGS = (
         "materialize",
         Kind.SWITCH,
         "leave all files of the image in the root when the build is done",
-        pending=True,
     ),
     Flag("ignore-path", "ignore_paths", Kind.LIST, "path to keep out of layers; repeatable"),
     Flag(
@@ -320,7 +318,7 @@ FLAGS = (
         choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"),
     ),
     Flag("log-format", "log_format", Kind.TEXT, "how it is logged", choices=("text", "color", "json")),
-    Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "log as text with the time", pending=True),
+    Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "tell the time in the log as text"),
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )

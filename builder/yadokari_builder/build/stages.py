@@ -72,7 +72,7 @@ class Build:
                     done.append(self._step(step, recorder, followed=self._is_followed(place, stage)))
                 if last := next((each for each in reversed(done) if each.step.action), None):
                     with located(last.step.instruction.origin):
-                        whole = self._pack(recorder.finish(), followed=stage is not self.plan.target)
+                        whole = self._pack(recorder.finish(), followed=stage is not self.plan.last)
                         last.layer = last.layer or whole
                 self._end(stage)
             return {index: tuple(step.finish() for step in done) for index, done in self._done.items()}
@@ -99,7 +99,7 @@ class Build:
         return stage.base.index in self.plan.last_read_by(stage)
 
     def _end(self, stage: PlannedStage) -> None:
-        if stage is self.plan.target:
+        if stage is self.plan.last:
             return  # the container ends soon, and with it what is left
         if self.plan.read_by[stage.index]:
             self.roots.put_aside(stage.index)
@@ -145,7 +145,7 @@ class Build:
 
     def _is_followed(self, place: int, stage: PlannedStage) -> bool:
         """Tell whether more is done with files after a stage's step."""
-        return stage is not self.plan.target or any(step.action for step in stage.steps[place + 1 :])
+        return stage is not self.plan.last or any(step.action for step in stage.steps[place + 1 :])
 
     def _tell_of(self, number: int, layer: "Future[PackedLayer]") -> None:
         if not (layer.cancelled() or layer.exception()):

@@ -39,7 +39,7 @@ def run(
     except ArgumentError as error:
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
-    report.configure(log, spec.verbosity, spec.log_format)
+    report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
     for remark in (*without_effect(spec), *variables.without_effect(environment)):
         logger.info("%s", remark)
     session = Session(spec, environment, root, cwd, guard)
