@@ -322,3 +322,10 @@ FLAGS = (
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
+
+LOGIN_FLAGS = (
+    Flag("username", "username", Kind.TEXT, "whose password it is", short="u"),
+    Flag("password", "password", Kind.TEXT, "the password, for others to see", short="p"),
+    Flag("password-stdin", "password_stdin", Kind.SWITCH, "read the password from standard input"),
+)
+"""Flags of `login`, which fill fields of `LoginSpec`."""

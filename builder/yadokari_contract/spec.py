@@ -28,6 +28,16 @@ class GitOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSpec:
+    """Whose password for which registry is to be kept; it is on standard input if `password_stdin`."""
+
+    registry: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    password_stdin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSpec:
     """What to build and where it goes.
 
