@@ -47,12 +47,12 @@ class Delivery:
         self._destinations = destinations
         self._opened = opened
         self._layers: dict[Digest, LayerSource] = {}
-        self._pusher = None if spec.no_push else Pusher(opened.registries.pushing, destinations)
+        self._pusher = None if spec.no_push else self._make_pusher()
 
     def __enter__(self) -> Self:
         if self._pusher:
             try:
-                self._pusher.check()
+                self._prepare(self._pusher)
             except BaseException:
                 self._pusher.close()
                 raise
@@ -94,6 +94,21 @@ class Delivery:
         if self._spec.digest_file:
             with naming("--digest-file", self._spec.digest_file):
                 write_digest(self._spec.digest_file, image.manifest_digest)
+
+    def _make_pusher(self) -> Pusher:
+        return Pusher(
+            self._opened.registries.pushing,
+            self._destinations,
+            keeps_immutable=self._spec.push_ignore_immutable_tag_errors,
+        )
+
+    def _prepare(self, pusher: Pusher) -> None:
+        if not self._spec.skip_push_permission_check:
+            pusher.check()
+            return
+        # No step may say where they are, whether or not they are asked now.
+        registries = self._opened.registries
+        registries.network.learn(registries.pushing.host(where.repository) for where in self._destinations)
 
     def _take_base(self, base: PulledImage) -> None:
         layers = self._opened.blobs.of(base)

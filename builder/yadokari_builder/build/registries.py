@@ -3,14 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.environment import read_keychains
 from yadokari_builder.registry.credentials.keys import canonical_host
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import read_proxies
-from yadokari_builder.registry.http.reach import Hosts, Policy, Reach, Transports
-from yadokari_builder.registry.http.tls import read_trust
+from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Reach, Transports
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.tls import ClientCertificate, read_trust
 from yadokari_builder.registry.mirrors import Mirrors, make_mirrors, parse_map
 from yadokari_contract.spec import BuildSpec
 
@@ -48,24 +50,52 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     """
     keychains = read_keychains(environment)
     hub = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
-    maps = list(parse_map(environment.get(_MAP, "")))
+    maps = [(registry, mirror) for registry, mirrors in spec.registry_maps.items() for mirror in mirrors]
+    maps += parse_map(environment.get(_MAP, ""))
     network = Network(read_trust(environment), proxies=read_proxies(environment))
-    transports = Transports(network)
+    transports = Transports(network, _certificates(spec))
     named = [*hub, *(mirror for _, mirror in maps)]
-    plain = _some(name.removeprefix(_PLAIN).partition("/")[0] for name in named if name.startswith(_PLAIN))
-    pull = Policy(plain=plain, insecure=_some(spec.insecure_registries, everything=spec.insecure_pull))
-    push = Policy(plain=plain, insecure=_some(spec.insecure_registries, everything=spec.insecure))
+    plain = _hosts(name.removeprefix(_PLAIN).partition("/")[0] for name in named if name.startswith(_PLAIN))
+    pull = Policy(
+        plain=plain,
+        insecure=_hosts(spec.insecure_registries, everything=spec.insecure_pull),
+        unverified=_hosts(spec.skip_tls_verify_registries, everything=spec.skip_tls_verify_pull),
+    )
+    push = Policy(
+        plain=plain,
+        insecure=_hosts(spec.insecure_registries, everything=spec.insecure),
+        unverified=_hosts(spec.skip_tls_verify_registries, everything=spec.skip_tls_verify),
+    )
+    pulls = RetryPolicy().at_least(max(spec.image_download_retry, spec.image_fs_extract_retry))
     return Registries(
-        RegistryClient(Reach(transports, pull), keychain=keychains.pull),
-        RegistryClient(Reach(transports, push), keychain=keychains.push),
-        make_mirrors(map(_bare, hub), [(registry, _bare(mirror)) for registry, mirror in maps]),
+        RegistryClient(Reach(transports, pull), keychain=keychains.pull, retry=pulls),
+        RegistryClient(
+            Reach(transports, push), keychain=keychains.push, retry=RetryPolicy().at_least(spec.push_retry)
+        ),
+        make_mirrors(
+            map(_bare, hub),
+            [(registry, _bare(mirror)) for registry, mirror in maps],
+            fallback=not spec.skip_default_registry_fallback,
+        ),
         network,
     )
+
+
+def _certificates(spec: BuildSpec) -> Certificates:
+    clients = {}
+    for registry, files in spec.registry_client_certs.items():
+        chain, comma, key = files.partition(",")
+        if not (comma and chain and key):
+            raise UsageError(
+                f"--registry-client-cert {registry}={files}: it has the form HOST=CERTIFICATE,KEY"
+            )
+        clients[registry] = ClientCertificate(chain, key)
+    return Certificates(authorities=spec.registry_certificates, clients=clients)
 
 
 def _bare(mirror: str) -> str:
     return mirror.removeprefix(_PLAIN)
 
 
-def _some(registries: Iterable[str], *, everything: bool = False) -> Hosts:
+def _hosts(registries: Iterable[str], *, everything: bool = False) -> Hosts:
     return Hosts(frozenset(map(canonical_host, registries)), everything)

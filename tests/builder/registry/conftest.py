@@ -8,7 +8,7 @@ import pytest
 
 from support.clients import PLAIN
 from support.gate import Gate, running_gate
-from support.registry import Certificate, Registry, make_certificate, running_registry
+from support.registry import Registry, running_registry
 from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
@@ -28,18 +28,6 @@ ClientMaker = Callable[..., RegistryClient]
 @pytest.fixture(scope="session")
 def guarded_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with running_registry(tmp_path_factory.mktemp("registry"), passwords=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture(scope="session")
-def secure_registry(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Registry]:
-    folder = tmp_path_factory.mktemp("registry")
-    with running_registry(folder, passwords=True, certificate=certificate) as running:
         yield running
 
 
