@@ -51,13 +51,18 @@ class Flag:
 _LEVELS = ", ".join(f"{name}: {levels[0]} to {levels[-1]}" for name, levels in COMPRESSION_LEVELS.items())
 
 FLAGS = (
-    Flag("context", "context", Kind.TEXT, "build context: a folder, plain or as dir://FOLDER", short="c"),
+    Flag(
+        "context",
+        "context",
+        Kind.TEXT,
+        "build context: a folder, plain or as dir://FOLDER, tar://FILE, https://...",
+        short="c",
+    ),
     Flag(
         "context-sub-path",
         "context_sub_path",
         Kind.TEXT,
         "folder in the context to build in its stead",
-        pending=True,
     ),
     Flag("bucket", "bucket", Kind.TEXT, "bucket that holds the context", short="b", pending=True),
     Flag(

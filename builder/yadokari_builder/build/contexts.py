@@ -34,7 +34,7 @@ def kept_context(
         environment,
         registries.network.pools(),
     )
-    context = open_context(spec.context, "", around)
+    context = open_context(spec.context, spec.context_sub_path, around)
     if context.moved:
         logger.info("the build context would be deleted: it is now in %s", context.root)
     if context.resolved:
@@ -52,8 +52,7 @@ def readable_context(
     everything = Boundary(root, frozenset({"/"}))
     pools = registries.network.pools()
     try:
-        yield open_context(
-            spec.context, "", Surroundings(cwd, everything, root, Path(scratch), environment, pools)
-        )
+        around = Surroundings(cwd, everything, root, Path(scratch), environment, pools)
+        yield open_context(spec.context, spec.context_sub_path, around)
     finally:
         discard(scratch)

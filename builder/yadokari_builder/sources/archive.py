@@ -4,6 +4,7 @@ They are as hostile as layers are, and unpacked as these are, into a folder of t
 layer no name means that something is removed.
 """
 
+import hashlib
 import logging
 import os
 from pathlib import Path
@@ -43,28 +44,28 @@ def open_archive(location: Location, around: Surroundings) -> Context:
         raise ContextError(f"the build context {location}: {described(error)}") from error
 
 
-def unpack_context(stream: Readable, scratch: Path, name: str) -> Context:
-    """Unpack an archive that errors call `name`; the context is resolved to its digest, `sha256:HEX`.
+def unpack_context(stream: Readable, scratch: Path, name: str, algorithm: str = "sha256") -> Context:
+    """Unpack an archive that errors call `name`; the context is resolved to its digest, `ALGORITHM:HEX`.
 
     The stream is read to its end, and its own errors are passed on. Raises ContextError.
     """
     folder = Path(mkdtemp(dir=scratch))
     folder.chmod(_FOLDER_MODE)
-    source = _NotEmpty(stream, name)
+    source = _NotEmpty(stream, name, algorithm)
     try:
         _tell(unpack(decompress(cast(BinaryIO, source)), Boundary(folder), whiteouts=False), name)
     except ImageInvalidError as error:
         raise ContextError(f"{name} cannot be unpacked: {error.message}") from error
     while source.read(CHUNK_SIZE):
         pass  # what follows an archive counts for its digest
-    return Context(folder, resolved=f"sha256:{source.hexdigest()}")
+    return Context(folder, resolved=f"{algorithm}:{source.hexdigest()}")
 
 
 class _NotEmpty(HashingReader):
     """A stream that must hold something: no archive is empty."""
 
-    def __init__(self, stream: Readable, name: str) -> None:
-        super().__init__(stream)
+    def __init__(self, stream: Readable, name: str, algorithm: str) -> None:
+        super().__init__(stream, hashlib.new(algorithm))
         self._name = name
         self._is_empty = True
 

@@ -12,6 +12,7 @@ from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.sources.archive import open_archive
 from yadokari_builder.sources.context import Context, Location, Surroundings
 from yadokari_builder.sources.directory import open_directory
+from yadokari_builder.sources.web_archive import open_web_archive
 
 _LOCATION = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(.*)", re.DOTALL)
 
@@ -22,6 +23,8 @@ _OPENERS: Mapping[str, Opener] = {
     "": open_directory,
     "dir": open_directory,
     "tar": open_archive,
+    "https": open_web_archive,
+    "http": open_web_archive,
 }
 
 

@@ -6,6 +6,7 @@ import os
 import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
@@ -61,26 +62,46 @@ def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checks
     tokens: whoever sets up logging keeps them still. Raises ContextError where the server refuses or the
     checksum differs, DownloadError where trying again may help.
     """
-    shown = without_credentials(url)
     path = folder / file_name(url)
     digest = hashlib.new(checksum.algorithm if checksum else "sha256")
-    with _response(url, shown, http) as response, open(path, "wb", opener=_private) as file:
-        # As Go's client does: a file that is itself compressed is left alone.
-        decode = response.headers.get("Content-Encoding", "").lower() == "gzip"
-        # Not urllib3's `stream`, which reads lines without end between chunks.
-        while chunk := response.read(_CHUNK, decode_content=decode):
+    with fetched(url, http) as body, open(path, "wb", opener=_private) as file:
+        while chunk := body.read(_CHUNK):
             digest.update(chunk)
             file.write(chunk)
-        modified = _modified(response.headers.get("Last-Modified", ""))
-    if checksum and digest.hexdigest() != checksum.hex:
-        actual = f"{checksum.algorithm}:{digest.hexdigest()}"
-        raise ContextError(f"digest mismatch for {shown}: {actual} (expected: {checksum})")
-    os.utime(path, (modified, modified))
+    check(url, Checksum(digest.name, digest.hexdigest()), checksum)
+    os.utime(path, (body.modified, body.modified))
     return path
 
 
+def check(url: str, found: Checksum, expected: Checksum | None) -> None:
+    """Raise ContextError where what a URL led to is not what was expected."""
+    if expected and found != expected:
+        raise ContextError(f"digest mismatch for {without_credentials(url)}: {found} (expected: {expected})")
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """What a server sends; as Go's client does, it takes off the compression that it has asked for itself."""
+
+    response: urllib3.BaseHTTPResponse
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        # A file that is itself compressed is left alone.
+        decode = self.response.headers.get("Content-Encoding", "").lower() == "gzip"
+        # Not urllib3's `stream`, which reads lines without end between chunks.
+        return self.response.read(size, decode_content=decode)
+
+    @property
+    def modified(self) -> float:
+        """When the server says it was changed, in seconds since the epoch; 0 if it does not say."""
+        return _modified(self.response.headers.get("Last-Modified", ""))
+
+
 @contextmanager
-def _response(url: str, shown: str, http: urllib3.PoolManager) -> Iterator[urllib3.BaseHTTPResponse]:
+def fetched(url: str, http: urllib3.PoolManager) -> Iterator[Body]:
+    """Open what a URL leads to; see `download` for errors, also of reading it."""
+    shown = without_credentials(url)
     warn_of_exposure(url)
     bare, headers = _authorized(url)
     headers["Accept-Encoding"] = "gzip"
@@ -91,7 +112,7 @@ def _response(url: str, shown: str, http: urllib3.PoolManager) -> Iterator[urlli
                 raise DownloadError(f"{shown}: invalid response status {response.status}")
             if not 200 <= response.status < 300:
                 raise ContextError(f"{shown}: invalid response status {response.status}")
-            yield response
+            yield Body(response)
         finally:
             response.close()
     except urllib3.exceptions.HTTPError as error:

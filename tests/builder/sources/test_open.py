@@ -97,3 +97,31 @@ def test_the_root_as_context_is_what_the_user_put_there(base: Path) -> None:
     assert left == ["etc", "proc", "var", "yadokari"]
     assert base.joinpath("root/etc/hosts").exists()
     assert not base.joinpath("root/etc/mine").exists()
+
+
+def test_a_folder_in_the_context_may_be_built_in_its_stead(base: Path) -> None:
+    (base / "context/sub/deep").mkdir(parents=True)
+    (base / "context/link").symlink_to("/sub")
+    for sub_path in ("sub/deep", "/sub/deep/", "link/deep"):
+        assert opened("context", base, sub_path) == Context(base / "context/sub/deep")
+    for sub_path in ("", "/"):
+        assert opened("context", base, sub_path) == Context(base / "context")
+
+
+@pytest.mark.parametrize(
+    ("sub_path", "message"),
+    [
+        ("gone", "--context-sub-path: gone does not exist"),
+        ("file", "--context-sub-path: file is no folder in it"),
+        ("../root", "--context-sub-path: ../root does not exist"),
+        ("sub/../../context", "--context-sub-path: sub/../../context does not exist"),
+        ("out", "--context-sub-path: out does not exist"),
+        ("circle", "too many links"),
+    ],
+)
+def test_a_sub_path_leads_to_a_folder_in_the_context(base: Path, sub_path: str, message: str) -> None:
+    (base / "context/sub").mkdir()
+    (base / "context/out").symlink_to("../root")
+    (base / "context/circle").symlink_to("circle")
+    with pytest.raises(ContextError, match=message):
+        opened("context", base, sub_path)

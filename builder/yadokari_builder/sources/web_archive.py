@@ -1,0 +1,39 @@
+"""Build contexts that are archives on the web: `https://HOST/PATH[#sha256:HEX]`."""
+
+from yadokari_builder.dockerfile.checksum import Checksum
+from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_builder.dockerfile.urls import without_credentials
+from yadokari_builder.errors import ContextError
+from yadokari_builder.sources.archive import unpack_context
+from yadokari_builder.sources.context import Context, Location, Surroundings
+from yadokari_builder.sources.web import check, fetched
+
+
+def open_web_archive(location: Location, around: Surroundings) -> Context:
+    """Unpack an archive while it is fetched; its digest is that of the bytes as they came.
+
+    Where a fragment says which one it must be, others raise ContextError; for other errors see `download`.
+    """
+    url, _, fragment = str(location).partition("#")
+    expected = _checksum(url, fragment)
+    with fetched(url, around.http) as body:
+        context = unpack_context(
+            body,
+            around.scratch,
+            without_credentials(url),
+            expected.algorithm if expected else "sha256",
+        )
+    check(url, Checksum.parse(context.resolved), expected)
+    return context
+
+
+def _checksum(url: str, fragment: str) -> Checksum | None:
+    if not fragment:
+        return None
+    try:
+        return Checksum.parse(fragment)
+    except LanguageError as error:
+        raise ContextError(
+            f"{without_credentials(url)}: {error.message}: what follows # is the checksum of an archive,"
+            " as in #sha256:HEX; a git repository's URL ends in .git"
+        ) from None
