@@ -247,7 +247,6 @@ FLAGS = (
         Kind.WORDS,
         "where credentials are looked for; empty for nowhere",
         choices=CREDENTIAL_HELPERS,
-        pending=True,
     ),
     Flag(
         "azure-container-registry-config",

@@ -106,9 +106,7 @@ class Delivery:
         if not self._spec.skip_push_permission_check:
             pusher.check()
             return
-        # No step may say where they are, whether or not they are asked now.
-        registries = self._opened.registries
-        registries.network.learn(registries.pushing.host(where.repository) for where in self._destinations)
+        self._opened.registries.expect_push(where.repository for where in self._destinations)
 
     def _take_base(self, base: PulledImage) -> None:
         layers = self._opened.blobs.of(base)

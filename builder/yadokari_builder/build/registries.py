@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from yadokari_builder.errors import UsageError
-from yadokari_builder.oci.reference import Reference
+from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.credentials.environment import read_keychains
+from yadokari_builder.registry.credentials.environment import KINDS, read_keychains
+from yadokari_builder.registry.credentials.helpers import Helpers
 from yadokari_builder.registry.credentials.keys import canonical_host
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import read_proxies
@@ -14,7 +15,7 @@ from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Re
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.http.tls import ClientCertificate, read_trust
 from yadokari_builder.registry.mirrors import Mirrors, make_mirrors, parse_map
-from yadokari_contract.spec import BuildSpec
+from yadokari_contract.spec import CREDENTIAL_HELPERS, BuildSpec
 
 _MIRROR, _MAP = "KANIKO_REGISTRY_MIRROR", "KANIKO_REGISTRY_MAP"
 _PLAIN = "http://"
@@ -28,6 +29,13 @@ class Registries:
     pushing: RegistryClient
     mirrors: Mirrors
     network: Network
+    helpers: Helpers
+
+    def expect_push(self, repositories: Iterable[Repository]) -> None:
+        """Find out where repositories are, and who may push to them, before a step can say so."""
+        for repository in repositories:
+            self.network.learn([self.pushing.host(repository)])
+            self.pushing.know(repository)
 
     def freeze(self, images: Iterable[Reference], hosts: Iterable[str]) -> None:
         """Prepare for steps that may change what names mean: to be called before the first RUN.
@@ -40,6 +48,7 @@ class Registries:
                 self.network.learn([self.pulling.host(location.repository)])
         self.network.learn(hosts)
         self.network.addresses.freeze()
+        self.helpers.freeze()
 
 
 def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registries:
@@ -48,7 +57,7 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     A mirror written as `http://HOST` is one over plain HTTP. Raises `UsageError` for credentials, mirrors,
     proxies or certificates that cannot be read.
     """
-    keychains = read_keychains(environment)
+    keychains = read_keychains(environment, _kinds(spec))
     hub = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
     maps = [(registry, mirror) for registry, mirrors in spec.registry_maps.items() for mirror in mirrors]
     maps += parse_map(environment.get(_MAP, ""))
@@ -78,7 +87,19 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
             fallback=not spec.skip_default_registry_fallback,
         ),
         network,
+        keychains.helpers,
     )
+
+
+def _kinds(spec: BuildSpec) -> tuple[str, ...]:
+    there = tuple(kind for kind in spec.credential_helpers if kind in KINDS)
+    if missing := sorted({*spec.credential_helpers} - {*KINDS}):
+        text = (
+            f"credentials of {', '.join(missing)} are not looked for: this version knows {', '.join(KINDS)}"
+        )
+        if spec.credential_helpers != CREDENTIAL_HELPERS:
+            raise UsageError(f"--credential-helpers: {text}")
+    return there
 
 
 def _certificates(spec: BuildSpec) -> Certificates:

@@ -65,3 +65,11 @@ def test_whose_certificate_is_verified_is_said_for_pulling_and_pushing_apart(
         expected = "404 Not Found" if may_pull else "certificate is not trusted"
         with pytest.raises(RegistryError, match=expected):
             Puller(registries.pulling).resolve(reference, Platform("linux", "amd64"))
+
+
+def test_a_kind_of_credentials_that_is_not_there_is_refused_where_it_is_asked_for() -> None:
+    environment = {"DOCKER_CONFIG": "/nowhere"}
+    open_registries(BuildSpec(credential_helpers=("gitlab", "env")), environment)
+    open_registries(BuildSpec(credential_helpers=()), environment)
+    with pytest.raises(UsageError, match="credentials of acr are not looked for"):
+        open_registries(BuildSpec(credential_helpers=("acr",)), environment)

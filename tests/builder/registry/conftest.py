@@ -13,6 +13,7 @@ from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.pace import Patience
 from yadokari_builder.registry.http.reach import Policy, Reach, Transports
@@ -82,7 +83,7 @@ def client_with() -> Iterator[ClientMaker]:
             stack.callback(transports.close)
             return RegistryClient(
                 Reach(transports, Policy() if ca_file else PLAIN),
-                keychain=Keychain((parse_config(config, "config.json"),)),
+                keychain=Keychain((HelpedCredentials(parse_config(config, "config.json"), Helpers({})),)),
                 retry=retry,
             )
 
