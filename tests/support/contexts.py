@@ -1,6 +1,8 @@
 """Build contexts, opened as a build opens them, in folders of a test's own."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import urllib3
 
@@ -18,7 +20,7 @@ def opened(
     cwd: Path | None = None,
     excluded: frozenset[str] = frozenset(),
     stdin: int = 0,
-    **environment: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Context:
     """Open a context beside the root `base`/root, whose runtime is in /yadokari."""
     root = base / "root"
@@ -27,7 +29,7 @@ def opened(
     scratch.mkdir(parents=True, exist_ok=True)
     boundary = Boundary(root, excluded | {"/yadokari"})
     around = Surroundings(
-        cwd or base, boundary, work / "contexts/0", scratch, environment, urllib3.PoolManager(), stdin
+        cwd or base, boundary, work / "contexts/0", scratch, environment, urllib3.PoolManager(), stdin=stdin
     )
     return open_context(location, sub_path, around)
 

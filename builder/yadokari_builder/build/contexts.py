@@ -33,6 +33,7 @@ def kept_context(
         lodging.folder("fetched"),
         environment,
         registries.network.pools(),
+        spec.git,
     )
     context = open_context(spec.context, spec.context_sub_path, around)
     if context.moved:
@@ -52,7 +53,7 @@ def readable_context(
     everything = Boundary(root, frozenset({"/"}))
     pools = registries.network.pools()
     try:
-        around = Surroundings(cwd, everything, root, Path(scratch), environment, pools)
+        around = Surroundings(cwd, everything, root, Path(scratch), environment, pools, spec.git)
         yield open_context(spec.context, spec.context_sub_path, around)
     finally:
         discard(scratch)

@@ -1,12 +1,13 @@
 """A build context, and what opening one takes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import urllib3
 
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_contract.spec import GitOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Surroundings:
 
     Relative paths start at `cwd`. A build deletes everything in its root but what `boundary` excludes; both
     `refuge`, a place where nothing is, for what would be deleted, and `scratch`, a folder for what is
-    fetched, are excluded themselves. Credentials are in `environment`; `stdin` is the executor's standard
-    input, a descriptor.
+    fetched, are excluded themselves. Credentials are in `environment`; `git` says how repositories are
+    fetched; `stdin` is the executor's standard input, a descriptor.
     """
 
     cwd: Path
@@ -48,4 +49,5 @@ class Surroundings:
     scratch: Path
     environment: Mapping[str, str]
     http: urllib3.PoolManager
+    git: GitOptions = field(default_factory=GitOptions)
     stdin: int = 0
