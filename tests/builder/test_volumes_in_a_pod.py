@@ -40,6 +40,7 @@ def test_a_step_that_would_lose_something_in_a_volume_ends_the_build(
     assert built.result.exit_code == 11, built.output
     assert f"error: Dockerfile:{line}: " in built.output
     assert words in built.output
+    assert "\\n" not in built.output
     assert "/kaniko/" in built.output
     assert [path.name for path in (tmp_path / "volume").iterdir()] in (
         ["file"],

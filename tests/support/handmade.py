@@ -4,11 +4,11 @@ import gzip
 import io
 import tarfile
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from support.clients import plain_client
 from yadokari_builder.oci.config import ContainerConfig, History, ImageConfig
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
@@ -17,10 +17,6 @@ from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER_GZIP, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.http.connections import Network
-from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.push import Pusher
 
 
@@ -78,9 +74,7 @@ def _make_layer(path: Path, files: Mapping[str, bytes]) -> FileLayer:
 
 def push(made: LocalImage, reference: str) -> None:
     """Push an image to a plain-HTTP registry."""
-    transport = Transport(Network(read_trust({})))
-    client = RegistryClient(transport, insecure=lambda _: True)
-    with closing(transport), Pusher(client, [Reference.parse(reference)]) as pusher:
+    with plain_client() as client, Pusher(client, [Reference.parse(reference)]) as pusher:
         for layer in made.layers:
             pusher.add_layer(layer)
         pusher.finish(made.image)

@@ -8,6 +8,9 @@ from collections.abc import Callable, Iterator
 
 from support.registry import Certificate
 
+_HELLO = b"\x16"
+"""How a handshake of TLS begins."""
+
 Answer = Callable[[socket.socket], None]
 """Given a connection on which the head of a request has come, it says something."""
 
@@ -64,4 +67,6 @@ def _serve_one(connection: socket.socket, answer: Answer, certificate: Certifica
                 if not received:
                     return
                 head += received
+                if head[:1] == _HELLO:
+                    return  # as servers of plain HTTP do
             answer(shaken)

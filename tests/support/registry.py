@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -63,15 +64,21 @@ def running_registry(
     *,
     passwords: bool = False,
     certificate: Certificate | None = None,
+    clients: Path | None = None,
     tokens: TokenServer | None = None,
 ) -> Iterator[Registry]:
-    """Run a registry that keeps its data in `folder`; skips where docker-registry is not installed."""
+    """Run a registry that keeps its data in `folder`; skips where docker-registry is not installed.
+
+    With `clients` it wants certificates of that authority.
+    """
     program = shutil.which("docker-registry")
     if program is None:
         pytest.skip("docker-registry is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     configuration = _configuration(folder, port, passwords, certificate, tokens)
+    if clients:
+        configuration["http"]["tls"]["clientcas"] = [str(clients)]
     file = folder / "config.yml"
     file.write_text(json.dumps(configuration))
     environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
@@ -117,11 +124,11 @@ def docker_config(host: str, username: str = USER, password: str = PASSWORD) -> 
 
 def _configuration(
     folder: Path, port: int, passwords: bool, certificate: Certificate | None, tokens: TokenServer | None
-) -> dict[str, object]:
-    http: dict[str, object] = {"addr": f"127.0.0.1:{port}", "secret": "of the tests"}
+) -> dict[str, Any]:
+    http: dict[str, Any] = {"addr": f"127.0.0.1:{port}", "secret": "of the tests"}
     if certificate:
         http["tls"] = {"certificate": str(certificate.chain), "key": str(certificate.key)}
-    configuration: dict[str, object] = {
+    configuration: dict[str, Any] = {
         "version": "0.1",
         "log": {"level": "warn"},
         "storage": {"filesystem": {"rootdirectory": str(folder)}, "delete": {"enabled": True}},

@@ -129,9 +129,11 @@ def running_token_server(server: TokenServer) -> Iterator[TokenServer]:
 
 
 @contextlib.contextmanager
-def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[int]:
-    """Serve HTTP on a loopback port, which is yielded."""
+def serving(handler: type[BaseHTTPRequestHandler], context: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve HTTP on a loopback port, which is yielded; by TLS where there is a context."""
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as http:
+        if context:
+            http.socket = context.wrap_socket(http.socket, server_side=True)
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:

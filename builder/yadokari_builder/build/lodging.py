@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import UsageError
-from yadokari_builder.rootfs import tree
+from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.tree import discard
 
 RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
 # Contexts and caches stay: they are the user's.
-_OF_ONE_BUILD = ("fetched", "stages", "images", "layers", "blobs", "staging", "shelter", "taken-up", "empty")
+_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "staging", "shelter")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
@@ -39,6 +40,10 @@ class Lodging:
         folder = Path(self.host(self.work(name)))
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+    def hold(self, name: str) -> Anchor:
+        """Make a folder below the runtime's, if it is not there, and hold it: before the first step."""
+        return Anchor.open(self.folder(name))
 
     def free_refuge(self) -> Path:
         """Return a place for a context that would be deleted; an earlier build's stays where it was put."""
@@ -78,10 +83,7 @@ def open_lodging(root: Path) -> Lodging:
     lodging = Lodging(root, RUNTIME, kept)
     os.makedirs(lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
     for name in _OF_ONE_BUILD:
-        folder = Path(lodging.host(lodging.work(name)))
-        if folder.is_dir():
-            tree.clear(Boundary(folder))
-            folder.rmdir()
+        discard(lodging.host(lodging.work(name)))
     return lodging
 
 

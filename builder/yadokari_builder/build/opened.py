@@ -26,6 +26,7 @@ from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.steps import ImageSource, RunAction
 from yadokari_builder.registry.pull import PulledImage, Puller
+from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.caches import CacheStore
 from yadokari_builder.run.devices import Devices
@@ -85,8 +86,8 @@ def open_build(
     roots = Roots(
         lodging,
         boundary,
-        lodging.folder("staging"),
-        context.root,
+        lodging.hold("staging").path,
+        Anchor.open(context.root).path,
         read_ignored(text),
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)

@@ -6,22 +6,25 @@ from dataclasses import dataclass
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.environment import read_keychains
+from yadokari_builder.registry.credentials.keys import canonical_host
 from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.proxies import read_proxies
+from yadokari_builder.registry.http.reach import Hosts, Policy, Reach, Transports
 from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.http.transport import Transport
-from yadokari_builder.registry.mirrors import locations, parse_mirror
+from yadokari_builder.registry.mirrors import Mirrors, make_mirrors, parse_map
 from yadokari_contract.spec import BuildSpec
 
-_MIRROR = "KANIKO_REGISTRY_MIRROR"
+_MIRROR, _MAP = "KANIKO_REGISTRY_MIRROR", "KANIKO_REGISTRY_MAP"
+_PLAIN = "http://"
 
 
 @dataclass(frozen=True, slots=True)
 class Registries:
-    """Clients for pulling and for pushing, the mirrors of Docker Hub, and what all connections share."""
+    """Clients for pulling and for pushing, mirrors, and what all connections share."""
 
     pulling: RegistryClient
     pushing: RegistryClient
-    mirrors: tuple[str, ...]
+    mirrors: Mirrors
     network: Network
 
     def freeze(self, images: Iterable[Reference], hosts: Iterable[str]) -> None:
@@ -31,39 +34,38 @@ class Registries:
         now; hosts that come up later are trusted only as far as TLS goes.
         """
         for image in images:
-            for location in locations(image, self.mirrors):
-                self.network.addresses.learn([self.pulling.host(location.repository)])
-        self.network.addresses.learn(hosts)
+            for location in self.mirrors.locations(image):
+                self.network.learn([self.pulling.host(location.repository)])
+        self.network.learn(hosts)
         self.network.addresses.freeze()
 
 
 def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registries:
     """Make the clients that a build's arguments and environment ask for.
 
-    A mirror written as `http://HOST` is one over plain HTTP. Raises `UsageError` for credentials, mirrors or
-    certificates that cannot be read.
+    A mirror written as `http://HOST` is one over plain HTTP. Raises `UsageError` for credentials, mirrors,
+    proxies or certificates that cannot be read.
     """
     keychains = read_keychains(environment)
-    named = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
-    mirrors = [mirror.removeprefix("http://") for mirror in named]
-    plain = {mirror.partition("/")[0] for mirror, name in zip(mirrors, named, strict=True) if mirror != name}
-    insecure = frozenset(plain) | frozenset(spec.insecure_registries)
-    network = Network(read_trust(environment))
-    transport = Transport(network)
+    hub = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
+    maps = list(parse_map(environment.get(_MAP, "")))
+    network = Network(read_trust(environment), proxies=read_proxies(environment))
+    transports = Transports(network)
+    named = [*hub, *(mirror for _, mirror in maps)]
+    plain = _some(name.removeprefix(_PLAIN).partition("/")[0] for name in named if name.startswith(_PLAIN))
+    pull = Policy(plain=plain, insecure=_some(spec.insecure_registries, everything=spec.insecure_pull))
+    push = Policy(plain=plain, insecure=_some(spec.insecure_registries, everything=spec.insecure))
     return Registries(
-        RegistryClient(transport, keychain=keychains.pull, insecure=_Policy(insecure, spec.insecure_pull)),
-        RegistryClient(transport, keychain=keychains.push, insecure=_Policy(insecure, spec.insecure)),
-        tuple(map(parse_mirror, mirrors)),
+        RegistryClient(Reach(transports, pull), keychain=keychains.pull),
+        RegistryClient(Reach(transports, push), keychain=keychains.push),
+        make_mirrors(map(_bare, hub), [(registry, _bare(mirror)) for registry, mirror in maps]),
         network,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Policy:
-    """Tells which registries are spoken to over plain HTTP."""
+def _bare(mirror: str) -> str:
+    return mirror.removeprefix(_PLAIN)
 
-    insecure: frozenset[str]
-    everything: bool
 
-    def __call__(self, registry: str) -> bool:
-        return self.everything or registry in self.insecure
+def _some(registries: Iterable[str], *, everything: bool = False) -> Hosts:
+    return Hosts(frozenset(map(canonical_host, registries)), everything)

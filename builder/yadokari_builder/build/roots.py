@@ -1,7 +1,9 @@
 """The root that stages are built in one after the other, and the trees that their steps copy from."""
 
+import itertools
 import logging
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from yadokari_builder.plan.steps import (
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs import relocate, tree
 from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
+from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.xattrs import is_foreign
@@ -33,6 +36,19 @@ from yadokari_builder.run.volumes import in_volumes
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """A folder beside the root, held by its descriptor."""
+
+    name: str
+    anchor: Anchor
+
+    @property
+    def path(self) -> Path:
+        """Where the operating system finds it."""
+        return self.anchor.path
 
 
 @dataclass(slots=True)
@@ -50,8 +66,15 @@ class Roots:
     ignored: IgnorePatterns
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
-    _images: dict[Reference, str] = field(default_factory=dict)
+    _stages: dict[int, _Aside] = field(default_factory=dict)
+    _images: dict[Reference, _Aside] = field(default_factory=dict)
     _strangers: dict[str, int] = field(default_factory=dict)
+    # Steps can reach what is beside the root: it is held, and never looked for by its name again.
+    _aside: Anchor = field(init=False)
+    _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def __post_init__(self) -> None:
+        self._aside = self.lodging.hold("aside")
 
     def fill(self, base: Base, needs: Files, *, last_use: bool) -> None:
         """Clean the root and put there what is needed of a stage's base.
@@ -66,7 +89,7 @@ class Roots:
             return
         if isinstance(base, StageSource):
             self.fingerprints = Fingerprints(self._of_stages[base.index])
-            self._take_up(self._stage(base.index), last_use=last_use)
+            self._take_up(base.index, last_use=last_use)
         elif isinstance(base, PulledImage):
             self._unpack(base, self.boundary, self.fingerprints, names_only=needs is Files.NAMES)
 
@@ -80,14 +103,13 @@ class Roots:
 
     def put_aside(self, index: int) -> None:
         """Move a finished stage's files out of the root, for the stages that need them."""
-        folder = self._stage(index)
-        os.makedirs(self.lodging.host(folder))
+        folder = self._stages[index] = self._make_aside(f"stage{index}")
         self._of_stages[index] = self.fingerprints
         strangers = self.strangers()
-        relocate.move_contents(self.boundary, self.lodging.host(folder))
+        relocate.move_contents(self.boundary, str(folder.path))
         for path in sorted(strangers, reverse=True):
-            tree.remove_if_empty(self.lodging.host(folder + path))
-        relocate.merge(str(self.staging), self.lodging.host(folder))
+            tree.remove_if_empty(f"{folder.path}{path}")
+        relocate.merge(str(self.staging), str(folder.path))
 
     def start_again(self) -> None:
         """Forget all stages."""
@@ -97,10 +119,8 @@ class Roots:
 
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
-        folder = self.lodging.host(self._stage(index))
-        if os.path.isdir(folder):
-            tree.clear(Boundary(Path(folder)))
-            os.rmdir(folder)
+        if folder := self._stages.pop(index, None):
+            self._remove(folder)
 
     def source(self, source: Source) -> SourceTree:
         """Open the files that a step copies from or mounts."""
@@ -108,13 +128,11 @@ class Roots:
             case ContextSource():
                 return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER)
             case StageSource(index):
-                return SourceTree(Path(self.lodging.host(self._stage(index))))
+                return SourceTree(self._stages[index].path)
             case ImageSource():
-                return SourceTree(Path(self._image(source)))
+                return SourceTree(self._image(source).path)
             case EmptySource():
-                empty = self.lodging.host(self.lodging.work("empty"))
-                os.makedirs(empty, exist_ok=True)
-                return SourceTree(Path(empty))
+                return SourceTree(self._make_aside("empty").path)
 
     def origin(self, source: Source) -> str:
         """Name a source's content: the same name in another build means the same files."""
@@ -142,24 +160,29 @@ class Roots:
         except OSError:
             return False
 
-    def _stage(self, index: int) -> str:
-        return self.lodging.work(f"stages/{index}")
+    def _make_aside(self, kind: str) -> _Aside:
+        name = f"{kind}.{next(self._numbers)}"
+        return _Aside(name, self._aside.make(name))
 
-    def _take_up(self, folder: str, *, last_use: bool) -> None:
-        if not last_use:
-            copy = self.lodging.work("taken-up")
-            os.makedirs(self.lodging.host(copy))
-            tree.copy_tree(self.lodging.host(folder), self.lodging.host(copy))
-            folder = copy
-        relocate.restore_contents(self.boundary, self.lodging.host(folder))
-        os.rmdir(self.lodging.host(folder))
+    def _remove(self, folder: _Aside) -> None:
+        tree.clear(Boundary(folder.path))
+        folder.anchor.close()
+        tree.remove_if_empty(folder.name, directory=self._aside.descriptor)
 
-    def _image(self, source: ImageSource) -> str:
+    def _take_up(self, index: int, *, last_use: bool) -> None:
+        if last_use:
+            folder = self._stages.pop(index)
+        else:
+            folder = self._make_aside("copy")
+            tree.copy_tree(str(self._stages[index].path), str(folder.path))
+        relocate.restore_contents(self.boundary, str(folder.path))
+        self._remove(folder)
+
+    def _image(self, source: ImageSource) -> _Aside:
         """Unpack an image that files are copied from beside the root, once."""
         if source.reference not in self._images:
-            folder = self.lodging.host(self.lodging.work(f"images/{len(self._images)}"))
-            os.makedirs(folder)
-            self._unpack(source.found, Boundary(Path(folder)))
+            folder = self._make_aside("image")
+            self._unpack(source.found, Boundary(folder.path))
             self._images[source.reference] = folder
         return self._images[source.reference]
 

@@ -19,7 +19,6 @@ from yadokari_builder.rootfs.xattrs import copy_xattrs
 from yadokari_builder.sources.selection import Chosen, select
 from yadokari_builder.sources.tree import Owner, SourceTree
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -135,11 +134,11 @@ class Transfer:
         self.destination.touch(target)
         kind = stat.S_IFMT(chosen.status.st_mode)
         if kind == stat.S_IFLNK:
-            self._copy_link(chosen.host, chosen.status, target_host)
+            self._copy_link(chosen, target_host)
         elif kind == stat.S_IFREG:
-            self._copy_regular(chosen.host, chosen.status, target_host)
+            self._copy_regular(chosen, target_host)
         else:
-            self._copy_special(chosen.host, chosen.status, target_host)
+            self._copy_special(chosen, target_host)
 
     def _clear(self, target: str) -> None:
         standing = self.destination.lstat(target)
@@ -150,10 +149,11 @@ class Transfer:
         else:
             self.destination.remove(target)
 
-    def _copy_regular(self, source: str, status: os.stat_result, target: str) -> None:
+    def _copy_regular(self, chosen: Chosen, target: str) -> None:
+        status = chosen.status
         if status.st_nlink > 1 and self._copy_hard_link(status, target):
             return
-        from_file = os.open(source, _READ)
+        from_file = chosen.open()
         try:
             to_file = os.open(target, _NEW, 0o600)
             try:
@@ -180,21 +180,22 @@ class Transfer:
             raise
         return True
 
-    def _copy_link(self, source: str, status: os.stat_result, target: str) -> None:
-        os.symlink(os.readlink(source), target)
-        self._own(target, status)
-        self._copy_xattrs(source, target)
-        os.utime(target, ns=_times(status), follow_symlinks=False)
+    def _copy_link(self, chosen: Chosen, target: str) -> None:
+        os.symlink(chosen.target(), target)
+        self._own(target, chosen.status)
+        self._copy_xattrs(chosen.host, target)
+        os.utime(target, ns=_times(chosen.status), follow_symlinks=False)
 
-    def _copy_special(self, source: str, status: os.stat_result, target: str) -> None:
+    def _copy_special(self, chosen: Chosen, target: str) -> None:
         """Make a device or a fifo; a socket becomes an empty file, as in BuildKit."""
+        status = chosen.status
         if stat.S_ISSOCK(status.st_mode):
             os.close(os.open(target, _NEW, 0o600))
         else:
             os.mknod(target, stat.S_IFMT(status.st_mode) | 0o600, status.st_rdev)
         self._own(target, status)
         os.chmod(target, self._mode(status))
-        self._copy_xattrs(source, target)
+        self._copy_xattrs(chosen.host, target)
         os.utime(target, ns=_times(status))
 
     def _copy_xattrs(self, source: str | int, target: str | int) -> None:

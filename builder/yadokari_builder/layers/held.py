@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from yadokari_builder.rootfs.content import clone
 
 # A clone keeps its blocks when the file itself is deleted: of free space as many times as much must be left.
 _FREE_FOR_CLONED = 10
+# Each clone takes a descriptor: of all that this process may have one in as many.
+_DESCRIPTORS_FOR_CLONES = 4
 # Bytes that a member takes besides its texts.
 _MEMBER = 350
 
@@ -49,6 +52,7 @@ class Held:
     memory: int = 0
     _members: list[tuple[Member, Content | None]] = field(default_factory=list)
     _cloned: int = 0
+    _clones: int = 0
 
     def __iter__(self) -> Iterator[tuple[Member, Content | None]]:
         return itertools.chain(self._members, self.rest or ())
@@ -77,7 +81,9 @@ class Held:
 
     def _clone(self, content: FileContent, size: int) -> "_Cloned | None":
         space = os.statvfs(self.folder)
-        if (self._cloned + size) * _FREE_FOR_CLONED > space.f_bavail * space.f_frsize:
+        is_too_large = (self._cloned + size) * _FREE_FOR_CLONED > space.f_bavail * space.f_frsize
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _DESCRIPTORS_FOR_CLONES
+        if is_too_large or self._clones >= most:
             return None
         copy = NamelessFile(self.folder)
         file = content.open()
@@ -87,6 +93,7 @@ class Held:
         finally:
             os.close(file)
         self._cloned += size
+        self._clones += 1
         return _Cloned(copy, content.path)
 
 

@@ -15,6 +15,7 @@ _PATH = re.compile(grammar.PATH)
 _TAG = re.compile(grammar.TAG)
 _IDENTIFIER = re.compile(r"[a-f0-9]{64}")
 _MAX_PATH = 255
+_MAX_PORT = 65535
 _MAX_SHOWN = 300
 
 
@@ -35,6 +36,9 @@ class Repository:
     def __post_init__(self) -> None:
         if not _DOMAIN.fullmatch(self.registry):
             self._fail(f"the registry {self.registry!r} is not a host with an optional port")
+        port = self.registry.rpartition(":")[2]
+        if port.isdigit() and port != self.registry and int(port[-20:]) > _MAX_PORT:
+            self._fail(f"the port {port[:20]} of the registry is larger than {_MAX_PORT}")
         if self.name != self.name.lower():
             self._fail(f"the repository name {self.name!r} must be lower case")
         if len(self.name) > _MAX_PATH:

@@ -11,20 +11,12 @@ from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.credentials.credential import Keychain
 from yadokari_builder.registry.http.auth import Access, Authorizer
 from yadokari_builder.registry.http.failures import Refusal, failure
+from yadokari_builder.registry.http.reach import Reach, host_of
 from yadokari_builder.registry.http.retry import RetryPolicy
-from yadokari_builder.registry.http.transport import (
-    Answer,
-    Transport,
-    TransportError,
-    authority,
-    join,
-    origin,
-)
-from yadokari_contract.references import DOCKER_HUB
+from yadokari_builder.registry.http.transport import Answer, TransportError, authority, join, origin
 
 T = TypeVar("T")
 
-_HUB_HOST = "registry-1.docker.io"
 _MAX_ERROR = 64 * 1024
 
 
@@ -59,22 +51,19 @@ class Request:
 class RegistryClient:
     """Sends requests to registries; may be used by several threads.
 
-    Registries are spoken to by https unless `insecure` says of one that plain HTTP is meant. Errors name the
-    registry, the repository, what was tried and the registry's own message: `UnauthorizedError`,
-    `ImageNotFoundError` (404) or `RegistryError`.
+    Errors name the registry, the repository, what was tried and the registry's own message:
+    `UnauthorizedError`, `ImageNotFoundError` (404) or `RegistryError`.
     """
 
     def __init__(
         self,
-        transport: Transport,
+        reach: Reach,
         *,
         keychain: Keychain | None = None,
-        insecure: Callable[[str], bool] = lambda _: False,
         retry: RetryPolicy | None = None,
     ) -> None:
-        self._insecure = insecure
-        self._transport = transport
-        self._authorizer = Authorizer(transport, keychain or Keychain())
+        self._reach = reach
+        self._authorizer = Authorizer(reach, keychain or Keychain())
         self.retry = retry or RetryPolicy()
 
     def call(self, request: Request, consume: Callable[[Answer], T]) -> T:
@@ -94,17 +83,17 @@ class RegistryClient:
 
     def host(self, repository: Repository) -> str:
         """Tell the name of the host that is asked about a repository."""
-        return urlsplit(self._base(repository)).hostname or ""
+        return host_of(repository.registry)
 
     def _send(self, request: Request) -> Answer:
-        base = self._base(request.repository)
+        base = f"{self._reach.base(request.repository.registry)}{request.repository.name}/"
         url = _absolute(base, request.url)
         if authority(url) != authority(base):
             if base.startswith("https:") and not url.startswith("https:"):
                 raise TransportError(f"{origin(base)} leads to {origin(url)}, which gives up TLS")
             # Uploads may go to a storage that the registry points to: its credentials do not.
             return self._expected(request, self._exchange(request, url, None))
-        access = self._access(request)
+        access = _access(request, secure=base.startswith("https:"))
         authorization = self._authorizer.authorization(access)
         answer = self._exchange(request, url, authorization)
         if answer.status == 401 and request.insist and not answer.redirected:
@@ -127,10 +116,11 @@ class RegistryClient:
         headers = dict(request.headers)
         if request.method in ("POST", "PUT", "PATCH") and request.length is not None:
             headers["Content-Length"] = str(request.length)
+        transport = self._reach.transport(request.repository.registry)
         if request.body is None:
-            return self._transport.send(request.method, url, headers=headers, authorization=authorization)
+            return transport.send(request.method, url, headers=headers, authorization=authorization)
         with request.body() as body:
-            return self._transport.send(
+            return transport.send(
                 request.method, url, headers=headers, authorization=authorization, body=body
             )
 
@@ -145,17 +135,13 @@ class RegistryClient:
             refusal = Refusal()
         raise failure(request.what, answer.status, answer.headers, refusal, hint)
 
-    def _access(self, request: Request) -> Access:
-        actions = "pull,push" if request.push else "pull"
-        scopes = [f"repository:{request.repository.name}:{actions}"]
-        if request.also_pull:
-            scopes.append(f"repository:{request.also_pull}:pull")
-        return Access(request.repository, tuple(scopes), not self._insecure(request.repository.registry))
 
-    def _base(self, repository: Repository) -> str:
-        scheme = "http" if self._insecure(repository.registry) else "https"
-        host = _HUB_HOST if repository.registry == DOCKER_HUB else repository.registry
-        return f"{scheme}://{host}/v2/{repository.name}/"
+def _access(request: Request, *, secure: bool) -> Access:
+    actions = "pull,push" if request.push else "pull"
+    scopes = [f"repository:{request.repository.name}:{actions}"]
+    if request.also_pull:
+        scopes.append(f"repository:{request.also_pull}:pull")
+    return Access(request.repository, tuple(scopes), secure)
 
 
 def _absolute(base: str, url: str) -> str:

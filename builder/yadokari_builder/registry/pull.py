@@ -1,7 +1,6 @@
 """Pull: from a reference to an image and to its layers."""
 
 import logging
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from yadokari_builder.errors import BuilderError, ImageInvalidError, ImageNotFoundError
@@ -16,7 +15,7 @@ from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient, Request
 from yadokari_builder.registry.http.failures import printable
 from yadokari_builder.registry.http.transport import Answer
-from yadokari_builder.registry.mirrors import locations
+from yadokari_builder.registry.mirrors import Mirrors
 from yadokari_builder.registry.source import LayerSource, RemoteLayer
 
 logger = logging.getLogger(__name__)
@@ -40,14 +39,14 @@ class PulledImage:
 
 
 class Puller:
-    """Finds images; `mirrors` (`HOST[/PATH]`) are asked before Docker Hub is.
+    """Finds images, in mirrors first.
 
     What was found once is not asked for again: in one build a tag means one image.
     """
 
-    def __init__(self, client: RegistryClient, mirrors: Sequence[str] = ()) -> None:
+    def __init__(self, client: RegistryClient, mirrors: Mirrors | None = None) -> None:
         self._client = client
-        self._mirrors = tuple(mirrors)
+        self._mirrors = mirrors or Mirrors()
         self._found: dict[tuple[Reference, Platform], PulledImage] = {}
 
     def resolve(self, reference: Reference, platform: Platform) -> PulledImage:
@@ -63,15 +62,15 @@ class Puller:
         return self._found[key]
 
     def _resolve(self, reference: Reference, platform: Platform) -> PulledImage:
-        *mirrored, original = locations(reference, self._mirrors)
-        for location in mirrored:
+        *others, last = self._mirrors.locations(reference)
+        for location in others:
             try:
                 return self._resolve_at(location, reference, platform)
             except BuilderError as error:
                 logger.warning(
                     "mirror %s is left out for %s: %s", location.registry, reference.familiar, error
                 )
-        return self._resolve_at(original, reference, platform)
+        return self._resolve_at(last, reference, platform)
 
     def _resolve_at(self, location: Reference, reference: Reference, platform: Platform) -> PulledImage:
         repository = location.repository

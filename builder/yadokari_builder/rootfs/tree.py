@@ -13,6 +13,9 @@ from yadokari_builder.rootfs.xattrs import read_xattrs, set_xattr
 
 _STAYS = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY})
 _NEW_DIRECTORY_MODE = 0o700
+_OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE_MODE = 0o600
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Keep = Callable[[str], bool]
@@ -77,7 +80,8 @@ def copy_tree(source: str, destination: str) -> None:
                     clone(source + path, destination + path, status, links)
     for directory in reversed(directories):
         # Not of a link that leads to where the copy begins.
-        copy_metadata(f"{source}{directory}/", f"{destination}{directory}/")
+        original = f"{source}{directory}/"
+        copy_metadata(original, f"{destination}{directory}/", os.lstat(original))
 
 
 def clone(source: str, destination: str, status: os.stat_result, links: dict[tuple[int, int], str]) -> None:
@@ -92,32 +96,41 @@ def clone(source: str, destination: str, status: os.stat_result, links: dict[tup
     if first != destination:
         os.link(first, destination, follow_symlinks=False)
         return
+    if stat.S_ISREG(status.st_mode):
+        _clone_file(source, destination, status)
+        return
     if stat.S_ISLNK(status.st_mode):
         os.symlink(os.readlink(source), destination)
-    elif stat.S_ISREG(status.st_mode):
-        _copy_file(source, destination, status)
     else:
         os.mknod(destination, status.st_mode, status.st_rdev)
     copy_metadata(source, destination, status)
 
 
-def copy_metadata(source: str, destination: str, status: os.stat_result | None = None) -> None:
-    """Give `destination` the owner, mode, extended attributes and times of `source`; links themselves.
+def copy_metadata(source: str | int, destination: str | int, status: os.stat_result) -> None:
+    """Give `destination` the owner, mode and times of a status, and the extended attributes of `source`.
 
-    `status` is what `source` was before, if it has changed since.
+    They are paths, whose links are not followed, or open files.
     """
-    status = status or os.lstat(source)
-    os.chown(destination, status.st_uid, status.st_gid, follow_symlinks=False)
+    is_open = isinstance(destination, int)
+    os.chown(destination, status.st_uid, status.st_gid, follow_symlinks=is_open)
     if not stat.S_ISLNK(status.st_mode):
         for name, value in read_xattrs(source).items():
             set_xattr(destination, name, value)
         os.chmod(destination, stat.S_IMODE(status.st_mode))
-    os.utime(destination, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+    os.utime(destination, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=is_open)
 
 
-def _copy_file(source: str, destination: str, status: os.stat_result) -> None:
-    with open(source, "rb", buffering=0) as original, open(destination, "xb", buffering=0) as copy:
-        copy_content(original.fileno(), copy.fileno(), status)
+def _clone_file(source: str, destination: str, status: os.stat_result) -> None:
+    original = os.open(source, _OLD_FILE)
+    try:
+        copy = os.open(destination, _NEW_FILE, _NEW_FILE_MODE)
+        try:
+            copy_content(original, copy, status)
+            copy_metadata(original, copy, status)
+        finally:
+            os.close(copy)
+    finally:
+        os.close(original)
 
 
 def remove_if_empty(path: str, *, directory: int | None = None) -> bool:

@@ -83,7 +83,7 @@ class Volumes:
     def _explain(self, error: RunError, text: str) -> None:
         volumes = {self._of(path) or self._below(path) for path in self._named(text)}
         for volume in sorted(filter(None, volumes)):
-            error.message += f"\n{_advice(volume)}"
+            error.message += f"; {_advice(volume)}"
 
     def _below(self, path: str) -> str | None:
         """Return a volume that a path other than the root is above of."""
@@ -104,7 +104,7 @@ class Volumes:
         ]
         if not changed:
             return
-        named = {self._of(path) or self._below(path) for path in self._named(text)}
+        named = {self._of(path) for path in self._named(text)}
         for path in changed:
             volume = self._of(path) or path
             if volume in named or posixpath.relpath(volume, working_dir) in text:

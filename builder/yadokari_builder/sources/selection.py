@@ -3,33 +3,54 @@
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
-from yadokari_builder.sources.tree import SourceTree, not_found
+from yadokari_builder.sources.tree import Entry, SourceTree, not_found
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Chosen(NamedTuple):
     """A file, folder or link that is taken; links are not followed.
 
-    `path` is where it is in the tree, `host` where the operating system finds it, `status` what it is.
-    `place` is where it goes below the destination: empty for a folder whose content alone is copied. A folder
-    that is not `is_taken` for itself is there for what is taken in it.
+    `path` is where it is in the tree, whose own path for the operating system is `root`; `status` is what it
+    is. `place` is where it goes below the destination: empty for a folder whose content alone is copied. A
+    folder that is not `is_taken` for itself is there for what is taken in it. `folder` is a descriptor of the
+    one that it is in, open until the walk goes on, None for a file that was asked for by itself.
     A tuple rather than a dataclass: a copy may have hundreds of thousands of files.
     """
 
+    root: str
     path: str
     place: str
-    host: str
     status: os.stat_result
+    folder: int | None = None
     is_taken: bool = True
 
     @property
     def is_folder(self) -> bool:
         """Whether it is a folder."""
         return stat.S_ISDIR(self.status.st_mode)
+
+    @property
+    def host(self) -> str:
+        """Where the operating system finds it."""
+        return self.root + self.path
+
+    def open(self) -> int:
+        """Open a file for reading, before the walk goes on; raises OSError."""
+        return os.open(self._name, _READ, dir_fd=self.folder)
+
+    def target(self) -> str:
+        """Return where a link leads to, before the walk goes on; raises OSError."""
+        return os.readlink(self._name, dir_fd=self.folder)
+
+    @property
+    def _name(self) -> str:
+        return self.host if self.folder is None else self.path[self.path.rindex("/") + 1 :]
 
 
 def select(
@@ -38,7 +59,7 @@ def select(
     *,
     include: IgnorePatterns | None = None,
     exclude: IgnorePatterns | None = None,
-) -> Iterator[Chosen]:
+) -> Generator[Chosen, None, None]:
     """Yield the file at an in-tree path; or the folder there, and what in it is taken.
 
     A link at `path` is followed. Folders come before what is in them, and in a folder all goes by name. The
@@ -51,10 +72,10 @@ def select(
         status = tree.lstat(origin)
     except (FileNotFoundError, NotADirectoryError):
         raise not_found(tree, path) from None
-    top = Chosen(origin, posixpath.basename(path), tree.host(origin), status)
+    top = Chosen(tree.host("/")[:-1], origin, posixpath.basename(path), status)
     if top.is_folder:
         yield top._replace(place="")
-        yield from _Walk(tree, include, exclude).below(origin)
+        yield from _Walk(tree, top.root, include, exclude).below(origin)
     else:
         yield top
 
@@ -63,50 +84,66 @@ def select(
 class _Level:
     """A folder on the way: what is in it, and what the patterns say of it.
 
-    `path` and `place` end in a slash, but for an empty place. It is `waiting` until something in it is taken.
+    `prefix` and `place` end in a slash, but for an empty place. It is `waiting` until something in it is
+    taken.
     """
 
     path: str
     place: str
-    entries: Iterator[os.DirEntry[str]]
+    entries: Iterator[Entry]
     included: Match | None = None
     excluded: Match | None = None
     waiting: Chosen | None = None
+    prefix: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prefix = f"{self.path.rstrip('/')}/"
 
 
 @dataclass(frozen=True, slots=True)
 class _Walk:
     tree: SourceTree
+    root: str
     include: IgnorePatterns | None
     exclude: IgnorePatterns | None
 
     def below(self, origin: str) -> Iterator[Chosen]:
-        """Yield what is taken below a folder."""
-        levels = [_Level(f"{origin.rstrip('/')}/", "", iter(self.tree.entries(origin)))]
-        while levels:
-            level = levels[-1]
-            entry = next(level.entries, None)
-            if entry is None:
-                levels.pop()
-                continue
-            place = level.place + entry.name
-            included = self.include.match(place, level.included) if self.include else None
-            excluded = self.exclude.match(place, level.excluded) if self.exclude else None
-            is_excluded = excluded is not None and excluded.is_ignored
-            is_taken = (included is None or included.is_ignored) and not is_excluded
-            is_folder = entry.is_dir(follow_symlinks=False)
-            if not is_taken and not (is_folder and self._may_hold(place, is_excluded=is_excluded)):
-                continue
-            path = level.path + entry.name
-            chosen = Chosen(path, place, entry.path, entry.stat(follow_symlinks=False), is_taken)
-            if is_taken:
-                if level.waiting:
-                    yield from _no_longer_waiting(levels)
-                yield chosen
-            if is_folder:
-                entries = iter(self.tree.entries(path))
-                waiting = None if is_taken else chosen
-                levels.append(_Level(f"{path}/", f"{place}/", entries, included, excluded, waiting))
+        """Yield what is taken below a folder. The one that it is in at a time is open, and no other."""
+        folder: int | None = self.tree.open_folder(origin)
+        try:
+            levels = [_Level(origin, "", iter(self.tree.entries(origin, folder)))]
+            while levels:
+                level = levels[-1]
+                entry = next(level.entries, None)
+                if entry is None:
+                    levels.pop()
+                    _close(folder)
+                    folder = None
+                    continue
+                name, is_folder = entry
+                place = level.place + name
+                included = self.include.match(place, level.included) if self.include else None
+                excluded = self.exclude.match(place, level.excluded) if self.exclude else None
+                is_excluded = excluded is not None and excluded.is_ignored
+                is_taken = (included is None or included.is_ignored) and not is_excluded
+                if not is_taken and not (is_folder and self._may_hold(place, is_excluded=is_excluded)):
+                    continue
+                if folder is None:
+                    folder = self.tree.open_folder(level.path)
+                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
+                chosen = Chosen(self.root, level.prefix + name, place, status, folder, is_taken)
+                if is_taken:
+                    if level.waiting:
+                        yield from _no_longer_waiting(levels)
+                    yield chosen
+                if is_folder:
+                    _close(folder)
+                    folder = self.tree.open_folder(chosen.path)
+                    entries = iter(self.tree.entries(chosen.path, folder))
+                    waiting = None if is_taken else chosen
+                    levels.append(_Level(chosen.path, f"{place}/", entries, included, excluded, waiting))
+        finally:
+            _close(folder)
 
     def _may_hold(self, place: str, *, is_excluded: bool) -> bool:
         """Tell whether something may be taken in a folder that is not taken itself."""
@@ -122,3 +159,8 @@ def _no_longer_waiting(levels: list[_Level]) -> Iterator[Chosen]:
         if level.waiting:
             yield level.waiting
             level.waiting = None
+
+
+def _close(folder: int | None) -> None:
+    if folder is not None:
+        os.close(folder)

@@ -12,6 +12,11 @@ from yadokari_builder.rootfs.paths import follow, link_target, normalise, parent
 Owner = tuple[int, int]
 ROOT_OWNER: Owner = (0, 0)
 
+Entry = tuple[str, bool]
+"""A name in a folder, and whether it is a folder's."""
+
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
 
 class SourceTree:
     """A tree as an instruction sees it: paths start at its root, links never lead out of it.
@@ -52,18 +57,18 @@ class SourceTree:
         """Tell whether a path would be there, were it not ignored."""
         return bool(self._ignored) and os.path.lexists(self.host(path))
 
-    def entries(self, path: str) -> list[os.DirEntry[str]]:
-        """List what is in a folder, by name."""
-        with os.scandir(self.host(path)) as scanned:
-            found = sorted(scanned, key=lambda entry: entry.name)
+    def open_folder(self, path: str) -> int:
+        """Open a folder, for whoever has much to do with what is in it; raises OSError."""
+        return os.open(self.host(path), _FOLDER)
+
+    def entries(self, path: str, folder: int | None = None) -> list[Entry]:
+        """List what is in a folder, by name; `folder` is its descriptor, if it is open."""
+        with os.scandir(self.host(path) if folder is None else folder) as scanned:
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scanned)
         if not self._ignored:
             return found
         prefix = f"{path.rstrip('/')}/"
-        return [
-            entry
-            for entry in found
-            if not self._is_hidden(prefix + entry.name, is_directory=entry.is_dir(follow_symlinks=False))
-        ]
+        return [entry for entry in found if not self._is_hidden(prefix + entry[0], is_directory=entry[1])]
 
     def _read_link(self, path: str) -> str | None:
         target = link_target(self.host(path))

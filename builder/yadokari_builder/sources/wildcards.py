@@ -35,9 +35,10 @@ def find(tree: SourceTree, path: str) -> list[str]:
         if entry is None:
             levels.pop()
             continue
-        candidate = folder + entry.name
+        name, is_folder = entry
+        candidate = folder + name
         if glob.fullmatch(candidate, len(prefix)):
             found.append(candidate)
-        elif len(levels) != depth and entry.is_dir(follow_symlinks=False):
+        elif len(levels) != depth and is_folder:
             levels.append((f"{candidate}/", iter(tree.entries(candidate))))
     return found

@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
+from support.clients import plain_client
 from support.gate import running_gate
 from support.handmade import make_image, push
 from support.registry import Registry
@@ -25,9 +26,6 @@ from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.http.connections import Network
-from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 
 DATA = os.urandom(3_000_000)
@@ -268,9 +266,8 @@ def test_layers_on_their_way_share_what_others_read_and_leave_the_rest_to_a_thre
 
 @pytest.fixture
 def client() -> Iterator[RegistryClient]:
-    transport = Transport(Network(read_trust({})))
-    yield RegistryClient(transport, insecure=lambda _: True)
-    transport.close()
+    with plain_client() as made:
+        yield made
 
 
 def test_two_images_with_a_layer_in_common_fetch_it_once(

@@ -23,7 +23,7 @@ def test_what_the_image_names_as_its_own_is_kept_too(tmp_path: Path) -> None:
 
 def test_what_an_earlier_build_left_goes_but_contexts_and_caches_stay(tmp_path: Path) -> None:
     lodging = open_lodging(tmp_path)
-    for name in ("stages/0", "layers", "contexts/0", "caches/c"):
+    for name in ("aside/stage0.0", "layers", "contexts/0", "caches/c"):
         Path(lodging.host(lodging.work(name))).mkdir(parents=True)
     lodging = open_lodging(tmp_path)
     assert sorted(entry.name for entry in (tmp_path / "yadokari" / "work").iterdir()) == [
@@ -31,6 +31,16 @@ def test_what_an_earlier_build_left_goes_but_contexts_and_caches_stay(tmp_path: 
         "contexts",
     ]
     assert lodging.free_refuge().name == "1"
+
+
+def test_a_link_that_a_step_left_in_the_place_of_a_folder_goes_alone(tmp_path: Path) -> None:
+    open_lodging(tmp_path)
+    (tmp_path / "workspace").mkdir()
+    (tmp_path / "workspace/file").touch()
+    (tmp_path / "yadokari/work/layers").symlink_to(tmp_path / "workspace")
+    open_lodging(tmp_path)
+    assert (tmp_path / "workspace/file").exists()
+    assert not (tmp_path / "yadokari/work/layers").is_symlink()
 
 
 def test_kanikos_link_is_away_while_a_build_runs(tmp_path: Path) -> None:

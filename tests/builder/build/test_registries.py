@@ -9,4 +9,5 @@ def test_mirrors_come_from_flags_and_then_from_kanikos_variable() -> None:
         "DOCKER_CONFIG": "/nowhere",
     }
     registries = open_registries(spec, environment)
-    assert registries.mirrors == ("one.example/cache", "two.example", "three.example:5000")
+    hub = ("one.example/cache", "two.example", "three.example:5000")
+    assert registries.mirrors.by_registry == {"docker.io": hub}

@@ -17,7 +17,7 @@ from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
-from yadokari_builder.plan.steps import Files, StageSource
+from yadokari_builder.plan.steps import EmptySource, Files, StageSource
 from yadokari_builder.registry.pull import PulledImage
 
 
@@ -157,3 +157,26 @@ def test_what_of_an_image_is_left_out_is_said_once(
         "example.com/base:latest: the attribute unknown.note of 2 files is left out: the node refuses it",
         "example.com/base:latest: 1 hard links lead out of the root and are left out: /c",
     ]
+
+
+def test_a_step_cannot_lead_to_another_place_what_is_taken_from_a_stage(roots: Roots, tmp_path: Path) -> None:
+    secret = tmp_path / "mnt/deep/volume"
+    (secret / "file").write_text("secret")
+    roots.fill(None, Files.CONTENT, last_use=False)
+    (tmp_path / "file").write_text("of the stage")
+    roots.put_aside(0)
+    aside = tmp_path / "yadokari/work/aside"
+    for folder in (*aside.iterdir(), aside):
+        folder.rename(f"{folder}-moved")
+        folder.symlink_to(secret)
+    assert (roots.source(StageSource(0)).root / "file").read_text() == "of the stage"
+    roots.fill(StageSource(0), Files.CONTENT, last_use=False)
+    roots.put_aside(1)
+    assert (roots.source(StageSource(1)).root / "file").read_text() == "of the stage"
+    assert [path.name for path in secret.iterdir()] == ["file"]
+    assert (secret / "file").read_text() == "secret"
+
+
+def test_nothing_is_in_a_source_from_scratch_whatever_steps_put_there(roots: Roots) -> None:
+    (roots.source(EmptySource()).root / "put there").touch()
+    assert names(roots.source(EmptySource()).root) == []

@@ -2,10 +2,12 @@
 
 import io
 import os
+import resource
 import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -133,3 +135,24 @@ def test_clones_leave_most_of_the_free_space_alone(xfs: Path) -> None:
     with (xfs / "root" / "large").open("ab") as file:
         os.posix_fallocate(file.fileno(), 0, 60 << 20)
     assert hold_all(xfs, 5000).rest is not None
+
+
+def test_clones_leave_descriptors_for_others(xfs: Path) -> None:
+    for number in range(100):
+        (xfs / "root" / f"file{number:03}").write_bytes(b"x" * 100_000)
+    with fewer_descriptors(100):
+        held = hold_all(xfs, 150_000)
+        assert held.rest is not None
+        assert len(packed(held, xfs)) == 104
+        held.release()
+
+
+@contextmanager
+def fewer_descriptors(number: int) -> Iterator[None]:
+    """Let this process have so many files open at most."""
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (number, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)

@@ -57,6 +57,9 @@ def test_the_parts_are_told_apart() -> None:
     ("text", "why"),
     [
         ("", "is empty"),
+        ("r.example:99999/a", "the port 99999 of the registry is larger than 65535"),
+        ("r.example:00065536/a", "the port 00065536"),
+        ("r.example:" + "9" * 5000 + "/a", "the port 99999999999999999999"),
         (HEX, "64 hex digits are an identifier"),
         ("Debian", "must be lower case"),
         ("team/App", "must be lower case"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from support.clients import plain_client
 from support.handmade import LocalImage, make_image
 from support.registry import running_registry
 from yadokari_builder.errors import ImageInvalidError
@@ -21,10 +22,6 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.outputs.docker_archive import write_docker_archive
 from yadokari_builder.outputs.files import write_digest
 from yadokari_builder.outputs.oci_layout import write_oci_layout
-from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.http.connections import Network
-from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
 
@@ -147,9 +144,7 @@ def test_a_failure_leaves_nothing_under_the_final_name(
 
 
 def test_base_layers_are_fetched_from_their_registry(tmp_path: Path, made: LocalImage) -> None:
-    transport = Transport(Network(read_trust({})))
-    client = RegistryClient(transport, insecure=lambda _: True)
-    with running_registry(tmp_path / "registry") as registry:
+    with plain_client() as client, running_registry(tmp_path / "registry") as registry:
         destination = Reference.parse(f"{registry.host}/base")
         with Pusher(client, [destination]) as pusher:
             for layer in made.layers:
@@ -165,7 +160,6 @@ def test_base_layers_are_fetched_from_their_registry(tmp_path: Path, made: Local
         broken.write_bytes(b"X" + broken.read_bytes()[1:])
         with pytest.raises(ImageInvalidError):
             write_docker_archive(str(tmp_path / "broken.tar"), image, base.layers, ())
-    transport.close()
     assert inspect(f"oci:{tmp_path}/layout")["Digest"] == str(made.image.manifest_digest)
     assert inspect(f"docker-archive:{tmp_path}/image.tar")["Env"] == ["PATH=/bin"]
     assert not (tmp_path / "broken.tar").exists()

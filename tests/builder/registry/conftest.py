@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from support.clients import PLAIN
 from support.gate import Gate, running_gate
 from support.registry import Certificate, Registry, make_certificate, running_registry
 from support.tokens import TokenServer, make_token_keys, running_token_server
@@ -14,9 +15,9 @@ from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.credential import Keychain
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.pace import Patience
+from yadokari_builder.registry.http.reach import Policy, Reach, Transports
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.http.transport import Transport
 
 PATIENT = Patience()
 QUICK = RetryPolicy(attempts=4, first_delay=0.001, max_delay=1)
@@ -89,12 +90,11 @@ def client_with() -> Iterator[ClientMaker]:
             patience: Patience = PATIENT,
         ) -> RegistryClient:
             trust = read_trust({"SSL_CERT_FILE": str(ca_file)} if ca_file else {})
-            transport = Transport(Network(trust, patience=patience), read_timeout=5)
-            stack.callback(transport.close)
+            transports = Transports(Network(trust, patience=patience), read_timeout=5)
+            stack.callback(transports.close)
             return RegistryClient(
-                transport,
+                Reach(transports, Policy() if ca_file else PLAIN),
                 keychain=Keychain((parse_config(config, "config.json"),)),
-                insecure=lambda _: ca_file is None,
                 retry=retry,
             )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from support.clients import PLAIN
 from support.gate import Gate, Spoiled, running_gate, times
 from support.handmade import make_image
 from support.registry import (
@@ -26,9 +27,9 @@ from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.reach import Reach, Transports
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.http.transport import Transport
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
 
@@ -409,12 +410,8 @@ def test_an_upload_that_leads_to_another_host_is_sent_without_credentials(
 def test_a_listener_that_never_answers_is_given_up(name: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         host = f"127.0.0.1:{listener.getsockname()[1]}"
-        transport = Transport(Network(read_trust({})), read_timeout=0.05)
-        client = RegistryClient(
-            transport,
-            insecure=lambda _: True,
-            retry=RetryPolicy(attempts=2, first_delay=0.001),
-        )
+        transports = Transports(Network(read_trust({})), read_timeout=0.05)
+        client = RegistryClient(Reach(transports, PLAIN), retry=RetryPolicy(attempts=2, first_delay=0.001))
         with pytest.raises(RegistryError, match="timed out") as caught:
             pull(client, f"{host}/{name}")
     assert caught.value.temporary

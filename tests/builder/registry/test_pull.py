@@ -21,6 +21,7 @@ from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.mirrors import make_mirrors
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.upload import Uploads
@@ -262,7 +263,7 @@ def test_mirrors_stand_in_for_docker_hub(
     registry: Registry, client: RegistryClient, made: LocalImage, name: str
 ) -> None:
     push(client, made, f"{registry.host}/{name}/library/debian:v1")
-    puller = Puller(client, [f"{registry.host}/{name}"])
+    puller = Puller(client, make_mirrors([f"{registry.host}/{name}"], []))
 
     pulled = puller.resolve(Reference.parse("debian:v1"), AMD64)
 
@@ -282,7 +283,7 @@ def test_a_mirror_without_the_image_is_left_out_with_a_warning(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     push(client, made, f"{other_registry.host}/library/{name}")
-    puller = Puller(client, [registry.host, other_registry.host])
+    puller = Puller(client, make_mirrors([registry.host, other_registry.host], []))
     with caplog.at_level(logging.WARNING):
         pulled = puller.resolve(Reference.parse(name), AMD64)
     assert pulled.repository.registry == other_registry.host
@@ -293,7 +294,7 @@ def test_mirrors_are_not_asked_for_other_registries(
     gate: Gate, registry: Registry, client: RegistryClient, made: LocalImage, name: str
 ) -> None:
     push(client, made, f"{registry.host}/{name}")
-    Puller(client, [gate.host]).resolve(Reference.parse(f"{registry.host}/{name}"), AMD64)
+    Puller(client, make_mirrors([gate.host], [])).resolve(Reference.parse(f"{registry.host}/{name}"), AMD64)
     assert not gate.passed
 
 

@@ -1,6 +1,7 @@
 """What COPY takes from a tree, compared with asking for each file by itself."""
 
 import os
+import stat
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,6 +36,14 @@ def plant(root: Path, files: Iterable[str]) -> None:
             path.touch()
 
 
+def says(patterns: IgnorePatterns, name: str) -> bool:
+    """Tell what patterns say of a path to whoever comes from above."""
+    match = None
+    for path in [*reversed(Path(name).parents[:-1]), Path(name)]:
+        match = patterns.match(str(path), match)
+    return match is not None and match.is_ignored
+
+
 def expected(
     root: Path, ignored: IgnorePatterns, include: IgnorePatterns, exclude: IgnorePatterns
 ) -> set[str]:
@@ -42,7 +51,7 @@ def expected(
 
     def is_hidden(name: str) -> bool:
         path = root / name
-        if not ignored.matches(name):
+        if not says(ignored, name):
             return False
         return not path.is_dir() or all(is_hidden(f"{name}/{below}") for below in os.listdir(path))
 
@@ -50,7 +59,7 @@ def expected(
     for path in root.rglob("*"):
         name = str(path.relative_to(root))
         is_there = not any(is_hidden(str(each)) for each in [Path(name), *Path(name).parents][:-1])
-        if is_there and include.matches(name) and not exclude.matches(name):
+        if is_there and says(include, name) and not says(exclude, name):
             taken |= {name, *(str(parent) for parent in Path(name).parents)}
     return taken - {"."}
 
@@ -77,6 +86,26 @@ def is_right(chosen: Chosen, root: Path) -> bool:
     return chosen.path == f"/{chosen.place}" and os.path.samestat(
         os.lstat(root / chosen.place), chosen.status
     )
+
+
+def test_files_and_links_can_be_opened_on_the_way(tmp_path: Path) -> None:
+    for name in ("a/b/file", "a/c", "z"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / "link").symlink_to("anywhere")
+    open_before = os.listdir("/proc/self/fd")
+    held = {}
+    for chosen in select(SourceTree(tmp_path), "/"):
+        if stat.S_ISREG(chosen.status.st_mode):
+            with open(chosen.open(), encoding="utf-8") as file:
+                held[chosen.place] = file.read()
+        elif stat.S_ISLNK(chosen.status.st_mode):
+            held[chosen.place] = chosen.target()
+    assert held == {"a/b/file": "a/b/file", "a/c": "a/c", "z": "z", "link": "anywhere"}
+    walk = select(SourceTree(tmp_path), "/")
+    assert [next(walk).place for _ in range(3)] == ["", "a", "a/b"]
+    walk.close()
+    assert os.listdir("/proc/self/fd") == open_before
 
 
 def test_a_folder_is_taken_for_itself_or_for_what_is_in_it(tmp_path: Path) -> None:

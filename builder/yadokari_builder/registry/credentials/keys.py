@@ -19,15 +19,21 @@ def parse_key(text: str) -> str:
     for version in ("v1", "v2"):
         if path == version or path.startswith(f"{version}/"):
             path = path[3:]
-    host = _canonical_host(host)
+    host = canonical_host(host)
     return f"{host}/{path}" if path else host
 
 
 def best_key(keys: Iterable[str], repository: Repository) -> str | None:
     """Return the key that fits a repository best; None if none does."""
-    host = _canonical_host(repository.registry)
+    host = canonical_host(repository.registry)
     fitting = [key for key in keys if _fits(key, host, repository.name)]
     return max(fitting, key=_specificity, default=None)
+
+
+def canonical_host(host: str) -> str:
+    """Return the one name that a registry has here: Docker Hub has several."""
+    host = host.lower()
+    return DOCKER_HUB if host in _HUB_HOSTS else host
 
 
 def _fits(key: str, host: str, name: str) -> bool:
@@ -40,8 +46,3 @@ def _fits(key: str, host: str, name: str) -> bool:
 def _specificity(key: str) -> tuple[int, bool, str]:
     host, _, path = key.partition("/")
     return len(path), "*" not in host, key
-
-
-def _canonical_host(host: str) -> str:
-    host = host.lower()
-    return DOCKER_HUB if host in _HUB_HOSTS else host

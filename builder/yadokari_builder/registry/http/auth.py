@@ -18,7 +18,8 @@ from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.credentials.credential import Credential, Keychain
 from yadokari_builder.registry.http.challenge import Challenge, parse_challenges
 from yadokari_builder.registry.http.failures import Refusal, failure
-from yadokari_builder.registry.http.transport import Answer, Transport, TransportError, origin
+from yadokari_builder.registry.http.reach import Reach
+from yadokari_builder.registry.http.transport import Answer, TransportError, origin
 
 _MAX_TOKEN_ANSWER = 1024 * 1024
 _DEFAULT_LIFE = 60.0
@@ -44,10 +45,8 @@ class _Token:
 class Authorizer:
     """Finds the Authorization header for requests; may be used by several threads."""
 
-    def __init__(
-        self, transport: Transport, keychain: Keychain, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._transport = transport
+    def __init__(self, reach: Reach, keychain: Keychain, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reach = reach
         self._keychain = keychain
         self._clock = clock
         self._lock = Lock()
@@ -137,7 +136,8 @@ class Authorizer:
             query.append(("account", credential.username))
             authorization = credential.basic()
         url = f"{realm}{'&' if urlsplit(realm).query else '?'}{urlencode(query)}"
-        answer = self._transport.send("GET", url, headers={}, authorization=authorization)
+        transport = self._reach.transport(access.repository.registry)
+        answer = transport.send("GET", url, headers={}, authorization=authorization)
         if answer.redirected:
             answer.discard()
             raise TransportError(f"{origin(realm)} redirects to another host, which is not asked for tokens")
@@ -152,7 +152,8 @@ class Authorizer:
             "refresh_token": identity_token,
         }
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return self._transport.send(
+        transport = self._reach.transport(access.repository.registry)
+        return transport.send(
             "POST", realm, headers=headers, body=urlencode(form).encode(), confidential=True
         )
 

@@ -3,10 +3,11 @@
 import http.client
 import io
 import socket
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
@@ -20,6 +21,7 @@ from urllib3.exceptions import (
 
 from yadokari_builder.registry.http.addresses import Addresses
 from yadokari_builder.registry.http.pace import Pace, Patience
+from yadokari_builder.registry.http.proxies import Proxies, Proxy
 from yadokari_builder.registry.http.tls import Trust
 
 _MAX_HEAD = 1024 * 1024
@@ -32,13 +34,31 @@ class Network:
     trust: Trust
     addresses: Addresses = field(default_factory=Addresses)
     patience: Patience = field(default_factory=Patience)
+    proxies: Proxies = field(default_factory=Proxies)
+
+    def trusting(self, trust: Trust) -> "Network":
+        """Return the same network with other trust."""
+        return replace(self, trust=trust)
 
     def pools(self, **settings: Any) -> urllib3.PoolManager:
         """Make pools of connections; `settings` are those of urllib3's `PoolManager`."""
         return _Pools(self, **settings)
 
+    def learn(self, hosts: Iterable[str]) -> None:
+        """Look hosts up while that can be trusted, or the proxies by which they are reached."""
+        for host in hosts:
+            proxies = [self.proxies.find(f"{scheme}://{host}/") for scheme in ("https", "http")]
+            self.addresses.learn({host if proxy is None else proxy.host for proxy in proxies})
 
-class _Pools(urllib3.PoolManager):
+    def is_trusted(self, url: str) -> bool:
+        """Tell whether no step can have said where a request goes."""
+        proxy = self.proxies.find(url)
+        return self.addresses.is_trusted(proxy.host if proxy else urlsplit(url).hostname or "")
+
+
+class _Direct(urllib3.PoolManager):
+    """Pools of our own kinds of connections."""
+
     def __init__(self, network: Network, **settings: Any) -> None:
         super().__init__(**settings)
         self._kinds: dict[str, Callable[..., Any]] = {
@@ -54,8 +74,41 @@ class _Pools(urllib3.PoolManager):
         return pool
 
 
+class _ByProxy(_Direct, urllib3.ProxyManager):
+    pass
+
+
+class _Pools(_Direct):
+    def __init__(self, network: Network, **settings: Any) -> None:
+        super().__init__(network, **settings)
+        self._proxies = network.proxies
+        self._by_proxy = {
+            proxy.url: _by_proxy(network, proxy, settings) for proxy in network.proxies.by_scheme.values()
+        }
+
+    def urlopen(self, method: str, url: str, *arguments: Any, **settings: Any) -> urllib3.BaseHTTPResponse:
+        """Send a request, by a proxy where there is one for it."""
+        proxy = self._proxies.find(url)
+        if proxy is None:
+            return super().urlopen(method, url, *arguments, **settings)
+        return self._by_proxy[proxy.url].urlopen(method, url, *arguments, **settings)
+
+    def clear(self) -> None:
+        """Close all connections."""
+        super().clear()
+        for pools in self._by_proxy.values():
+            pools.clear()
+
+
+def _by_proxy(network: Network, proxy: Proxy, settings: dict[str, Any]) -> _ByProxy:
+    trust = network.trust.context() if proxy.url.startswith("https:") else None
+    return _ByProxy(
+        network, proxy_url=proxy.url, proxy_headers=proxy.headers, proxy_ssl_context=trust, **settings
+    )
+
+
 class _Connection(HTTPConnection):
-    _is_verified_later = False
+    _scheme = "http"
 
     def __init__(self, network: Network, *arguments: Any, **settings: Any) -> None:
         super().__init__(*arguments, **settings)
@@ -76,11 +129,16 @@ class _Connection(HTTPConnection):
         super().send(data)
         self._pace.note(started, len(data))
 
+    def _is_verified_later(self) -> bool:
+        """Tell whether TLS will find out if the right one has answered: the proxy where there is one."""
+        scheme = self.proxy.scheme if self.proxy else self._scheme
+        return scheme == "https" and self._network.trust.verified
+
     def _new_conn(self) -> socket.socket:
         """Connect; urllib3's own method of this name looks the host up each time."""
         try:
             made = self._network.addresses.connect(
-                self._dns_host, self.port, self.timeout, verified=self._is_verified_later
+                self._dns_host, self.port, self.timeout, verified=self._is_verified_later()
             )
         except UnicodeError as error:
             raise LocationParseError(f"'{self.host}', which cannot be the name of a host") from error
@@ -96,11 +154,15 @@ class _Connection(HTTPConnection):
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
-    _is_verified_later = True
+    _scheme = "https"
 
     def connect(self) -> None:
         self.ssl_context = self._network.trust.context()
+        # urllib3 sets the context's mode by this.
+        self.cert_reqs = self.ssl_context.verify_mode
         super().connect()
+        # Keeps urllib3 from warning each time: whoever wanted no certificate verified has been told.
+        self.is_verified = True
 
 
 class _Response(http.client.HTTPResponse):

@@ -1,7 +1,8 @@
 """HTTP: connections, TLS and redirects. What registries say is not interpreted here."""
 
 import logging
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.client import BadStatusLine
 from threading import Lock
@@ -9,7 +10,7 @@ from typing import BinaryIO
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, SSLError
+from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ProxyError, SSLError
 
 from yadokari_builder.errors import RegistryError
 from yadokari_builder.registry.http.connections import Network
@@ -20,7 +21,12 @@ logger = logging.getLogger(__name__)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _BLOCK = 256 * 1024
-_LASTING_TLS_FAILURES = ("certificate verify failed", "wrong version number", "record layer failure")
+_WANTS_CERTIFICATE = ("certificate required", "alert bad certificate")
+_LASTING_TLS_FAILURES = (
+    *("certificate verify failed", "wrong version number", "record layer failure"),
+    *_WANTS_CERTIFICATE,
+)
+_REFUSED_TUNNEL = re.compile("Tunnel connection failed: 4(?!08|29)[0-9][0-9]")
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -87,7 +93,7 @@ class Transport:
     """
 
     def __init__(self, network: Network, *, connect_timeout: float = 15, read_timeout: float = 120) -> None:
-        self._addresses = network.addresses
+        self._network = network
         timeout = urllib3.Timeout(connect=connect_timeout, read=read_timeout)
         self._pools = network.pools(num_pools=16, maxsize=16, blocksize=_BLOCK, timeout=timeout)
         self._lock = Lock()
@@ -128,21 +134,20 @@ class Transport:
 
     def _check_exposure(self, url: str) -> None:
         """Warn of secrets that others can read on the way; raises `TransportError` for a doubtful host."""
-        parts = split(url)
-        if parts.scheme != "http":
+        is_plain = split(url).scheme == "http"
+        if not is_plain and self._network.trust.verified:
             return
-        if not self._addresses.is_trusted(parts.hostname or ""):
+        how = "over plain HTTP" if is_plain else "without verifying certificates"
+        if not self._network.is_trusted(url):
             raise TransportError(
                 f"{origin(url)} gets no credentials: it was first asked after a RUN step, which may have said"
-                " where it is, and over plain HTTP nobody can tell whether that is true"
+                f" where it is, and {how} nobody can tell whether that is true"
             )
         with self._lock:
             is_known = origin(url) in self._warned
             self._warned.add(origin(url))
         if not is_known:
-            logger.warning(
-                "%s gets credentials over plain HTTP: anybody on the way can read them", origin(url)
-            )
+            logger.warning("%s gets credentials %s: anybody on the way can read them", origin(url), how)
 
     def _exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | BinaryIO | None
@@ -198,8 +203,15 @@ def describe_failure(error: Exception) -> str:
     match error:
         case NewConnectionError():
             return str(error).rpartition(": ")[2]
+        case ProxyError():
+            return f"the proxy fails: {describe_failure(error.original_error)}"
         case SSLError() if "certificate verify failed" in str(error).lower():
-            return f"its certificate is not trusted ({_reason(error)}); SSL_CERT_FILE can name a CA bundle"
+            return (
+                f"its certificate is not trusted ({_reason(error)}); SSL_CERT_FILE or --registry-certificate"
+                " can name a CA bundle"
+            )
+        case SSLError() if _has_sign(error, _WANTS_CERTIFICATE):
+            return f"it wants a certificate ({_reason(error)}): --registry-client-cert can name one"
         case SSLError():
             return f"TLS failed ({_reason(error)})"
         case ProtocolError(args=(*_, BadStatusLine() as line)) if not isinstance(line, ConnectionError):
@@ -211,9 +223,16 @@ def _reason(error: Exception) -> str:
     return printable(str(error.args[-1] if error.args else error), 300)
 
 
+def _has_sign(error: Exception, signs: Iterable[str]) -> bool:
+    return any(sign in str(error).lower() for sign in signs)
+
+
 def _is_temporary(error: Exception) -> bool:
     if isinstance(error, SSLError):
-        return not any(sign in str(error).lower() for sign in _LASTING_TLS_FAILURES)
+        return not _has_sign(error, _LASTING_TLS_FAILURES)
+    if isinstance(error, ProxyError):
+        refused = _REFUSED_TUNNEL.search(str(error.original_error))
+        return not refused and _is_temporary(error.original_error)
     return not isinstance(error, ValueError)
 
 

@@ -169,6 +169,6 @@ def test_a_step_that_rewrites_etc_hosts_does_not_get_the_push_password() -> None
 @pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace takes root")
 def test_a_host_that_is_first_asked_after_a_step_gets_no_password_over_plain_http() -> None:
     asked, errors = attack("late")
-    assert [known for *_, known in asked] == [None, None]
+    assert [known for *_, known in asked] == [None, None, None]
     assert "late.test" in errors[0]
     assert "gets no credentials: it was first asked after a RUN step" in errors[0]

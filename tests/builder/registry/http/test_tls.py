@@ -1,6 +1,7 @@
 """Whom TLS trusts, and that a step cannot change that."""
 
 import contextlib
+import os
 import ssl
 import subprocess
 import threading
@@ -145,5 +146,21 @@ def test_certificates_that_cannot_be_read_are_named(environment: dict[str, str],
 def test_a_broken_certificate_is_an_error_in_words(tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.pem"
     bundle.write_text("-----BEGIN CERTIFICATE-----\nbm9uc2Vuc2U=\n-----END CERTIFICATE-----\n")
-    with pytest.raises(UsageError, match="a certificate in SSL_CERT_FILE or SSL_CERT_DIR is broken"):
+    with pytest.raises(UsageError, match=r"a certificate in SSL_CERT_FILE, SSL_CERT_DIR or .* is broken"):
         read_trust({"SSL_CERT_FILE": str(bundle)}).context()
+
+
+def test_kanikos_folder_is_trusted_beside_what_else_is(
+    tmp_path: Path, certificate: Certificate, hostile: Certificate, hostile_url: str
+) -> None:
+    (tmp_path / "additional-ca-cert-bundle.crt").write_bytes(hostile.authority.read_bytes())
+    trust = read_trust({"SSL_CERT_FILE": str(certificate.authority)}, str(tmp_path))
+    assert ask(trust, hostile_url) == 204
+    assert trust.context().cert_store_stats()["x509"] == 2
+
+
+def test_folders_add_to_the_systems_bundle_as_in_go(tmp_path: Path, hostile: Certificate) -> None:
+    (tmp_path / "ca.pem").write_bytes(hostile.authority.read_bytes())
+    common = read_trust({}).context().cert_store_stats()["x509"]
+    added = read_trust({"SSL_CERT_DIR": str(tmp_path)}).context().cert_store_stats()["x509"]
+    assert added == common + 1 or not os.path.exists(ssl.get_default_verify_paths().openssl_cafile)
