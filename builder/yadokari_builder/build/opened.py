@@ -1,7 +1,6 @@
 """What a build has at hand before its first step: its plan, its root, its registries."""
 
 import logging
-import platform as machine
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -12,7 +11,7 @@ from yadokari_builder.build.blobs import Blobs
 from yadokari_builder.build.contexts import kept_context, readable_context
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
-from yadokari_builder.build.options import read_epoch, read_packing
+from yadokari_builder.build.options import own_platform, read_epoch, read_packing
 from yadokari_builder.build.packing import Packing
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
@@ -124,13 +123,12 @@ def _draft(
 ) -> Draft:
     if len(spec.targets) > 1:
         raise UsageError(f"--target names {' and '.join(spec.targets)}: this version builds one")
-    platform = Platform("linux", machine.machine()).normalized()
     # A build argument without a value is the environment's, as for docker build.
     args = {
         name: environment.get(name) if value is None else value for name, value in spec.build_args.items()
     }
     present = {name: value for name, value in args.items() if value is not None}
-    return make_draft(text, present, platform, spec.target, find_image)
+    return make_draft(text, present, own_platform(), spec.target, find_image)
 
 
 def _require_free(plan: Plan, volumes: Volumes) -> None:

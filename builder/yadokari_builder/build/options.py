@@ -2,6 +2,7 @@
 
 import logging
 import os
+import platform as machine
 import posixpath
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,6 +15,7 @@ from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
+from yadokari_builder.oci.platform import Platform
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_contract.flags import FLAGS
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
@@ -62,6 +64,11 @@ def _compression(spec: BuildSpec) -> Compression:
             f" {levels[0]} to {levels[-1]}, or {DEFAULT_LEVEL} for what suits building"
         )
     return Compression(kind, spec.compression_level)
+
+
+def own_platform() -> Platform:
+    """Return the platform that the executor runs on."""
+    return Platform("linux", machine.machine()).normalized()
 
 
 def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:

@@ -12,6 +12,7 @@ from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError, described
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.sources.archive import open_archive
+from yadokari_builder.sources.artifact import open_artifact
 from yadokari_builder.sources.context import Context, Location, Surroundings
 from yadokari_builder.sources.directory import open_directory
 from yadokari_builder.sources.web_archive import open_web_archive
@@ -47,6 +48,7 @@ _OPENERS: Mapping[str, Opener] = {
     "tar": open_archive,
     "https": _open_web,
     "http": _open_web,
+    "oci": open_artifact,
     "git": _open_repository,
     "ssh": _open_repository,
 }

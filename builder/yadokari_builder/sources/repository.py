@@ -9,8 +9,6 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
-from tempfile import mkdtemp
 from urllib.parse import urlsplit
 
 from yadokari_builder.dockerfile.gitref import GitRef, parse_git_ref
@@ -26,14 +24,12 @@ logger = logging.getLogger(__name__)
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _GIT = "git://"
 _METHODS = ("https", "http", "git")
-_FOLDER_MODE = 0o755
 
 
 def open_repository(location: Location, around: Surroundings) -> Context:
     """Check a commit out; the context is resolved to it. See `GitSource.check_out` for errors."""
     ref = read_ref(str(location), around.environment, around.git)
-    folder = Path(mkdtemp(dir=around.scratch))
-    folder.chmod(_FOLDER_MODE)
+    folder = around.new_folder()
     login = read_login(ref.remote, around.environment)
     if login and not login.site.startswith("https:"):
         logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", login.site)
