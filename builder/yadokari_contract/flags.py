@@ -57,7 +57,7 @@ FLAGS = (
         "context",
         "context",
         Kind.TEXT,
-        "build context: a folder, plain or as dir://FOLDER, tar://FILE, https://...",
+        "build context: a folder, plain or as dir://FOLDER, tar://FILE, git://...",
         short="c",
     ),
     Flag(
@@ -73,7 +73,6 @@ FLAGS = (
         Kind.SETTINGS,
         "how a context that is a git repository is fetched",
         choices=("branch", "single-branch", "depth", "recurse-submodules", "insecure-skip-tls"),
-        pending=True,
     ),
     Flag("dockerfile", "dockerfile", Kind.TEXT, "Dockerfile, looked for in the context too", short="f"),
     Flag("destination", "destinations", Kind.LIST, "reference to push the image to; repeatable", short="d"),

@@ -1,6 +1,7 @@
 """How a build's arguments want layers packed and times written."""
 
 import os
+import platform as machine
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -13,6 +14,7 @@ from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
+from yadokari_builder.oci.platform import Platform
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
@@ -75,6 +77,11 @@ def _compression(spec: BuildSpec) -> Compression:
             f" {levels[0]} to {levels[-1]}, or {DEFAULT_LEVEL} for what suits building"
         )
     return Compression(kind, spec.compression_level)
+
+
+def own_platform() -> Platform:
+    """Return the platform that the executor runs on."""
+    return Platform("linux", machine.machine()).normalized()
 
 
 def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
