@@ -15,13 +15,13 @@ from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAc
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run import ipc
-from yadokari_builder.run.caches import Fill
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.environment import step_environment
 from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
-from yadokari_builder.run.mounts import FileMount, mounted
+from yadokari_builder.run.mounts.caches import Fill
+from yadokari_builder.run.mounts.mounted import FileMount, mounted
+from yadokari_builder.run.mounts.requests import Provisions, answer
 from yadokari_builder.run.process import ProcessUser, run_step
-from yadokari_builder.run.requests import Provisions, answer
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.tree import SourceTree
 

@@ -11,10 +11,9 @@ from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import read_proxies
 from yadokari_builder.registry.http.reach import Hosts, Policy, Reach, Transports
 from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.mirrors import Mirrors, make_mirrors, parse_map
+from yadokari_builder.registry.mirrors import Mirrors, make_mirrors
 from yadokari_contract.spec import BuildSpec
 
-_MIRROR, _MAP = "KANIKO_REGISTRY_MIRROR", "KANIKO_REGISTRY_MAP"
 _PLAIN = "http://"
 
 
@@ -47,8 +46,8 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     proxies or certificates that cannot be read.
     """
     keychains = read_keychains(environment)
-    hub = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
-    maps = list(parse_map(environment.get(_MAP, "")))
+    hub = spec.registry_mirrors
+    maps = [(registry, mirror) for registry, mirrors in spec.registry_maps.items() for mirror in mirrors]
     network = Network(read_trust(environment), proxies=read_proxies(environment))
     transports = Transports(network)
     named = [*hub, *(mirror for _, mirror in maps)]

@@ -73,7 +73,7 @@ class Build:
     def _build(self, stage: PlannedStage, *, is_sent: bool) -> list["_DoneStep"]:
         recorder = self._recorder(stage, is_sent=is_sent)
         last = max((place for place, step in enumerate(stage.steps) if step.action), default=-1)
-        goes_on = stage is not self.plan.target
+        goes_on = stage is not self.plan.last
         done = []
         for place, step in enumerate(stage.steps):
             self._require_accounts(step, stage)
@@ -105,7 +105,7 @@ class Build:
         return stage.base.index in self.plan.last_read_by(stage)
 
     def _end(self, stage: PlannedStage) -> None:
-        if stage is self.plan.target:
+        if stage is self.plan.last:
             return  # the container ends soon, and with it what is left
         if self.plan.read_by[stage.index]:
             self.roots.put_aside(stage.index)

@@ -1,7 +1,6 @@
 """COPY and ADD actions, performed."""
 
 import logging
-import os
 import posixpath
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from yadokari_builder.copy.archives import is_archive, unpack_archive
 from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.dockerfile.quoting import printable
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, file_of
 from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalFiles, LocalPaths, WebFile
 from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
@@ -172,6 +171,6 @@ def _described(*roots: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        path = os.fsdecode(error.filename or "")
+        path = file_of(error)
         path = next((path.removeprefix(root) for root in roots if path.startswith(f"{root}/")), path)
         raise ContextError(f"{path}: {error.strerror}" if path else f"copying: {error.strerror}") from error

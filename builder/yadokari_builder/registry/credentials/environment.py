@@ -51,8 +51,13 @@ def _of_variables(environment: Mapping[str, str], purpose: str | None) -> Creden
     return merged
 
 
+def config_path(environment: Mapping[str, str]) -> str:
+    """Return where the config.json is, or would be."""
+    return posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
+
+
 def _of_file(environment: Mapping[str, str]) -> Credentials:
-    path = posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
+    path = config_path(environment)
     if not os.path.isfile(path):
         return Credentials()
     logger.debug("RUN steps can read %s: DOCKER_AUTH_CONFIG in the environment is out of their reach", path)
