@@ -13,7 +13,7 @@ pytestmark = [
     pytest.mark.skipif(bool(why_no_containers()), reason=why_no_containers() or ""),
 ]
 
-FOLDERS = "stages images staging shelter contexts layers blobs caches fetched empty taken-up aside"
+FOLDERS = "staging shelter contexts caches fetched aside"
 LINKS = f"RUN cd /yadokari/work; for d in {FOLDERS}; do mv $d old-$d; ln -s /proc/1 $d; done\n"
 
 

@@ -69,12 +69,12 @@ def open_build(
     """Find everything that a build needs, and plan it; raises `BuilderError`."""
     registries = open_registries(spec, environment)
     lodging = open_lodging(root)
-    packing = read_packing(spec, None, lodging.hold("layers").path)
+    packing = read_packing(spec, None, lodging.folder("layers"))
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
     context = kept_context(spec, environment, registries, boundary, lodging, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
-    blobs = Blobs(lodging.hold("blobs").path)
+    blobs = Blobs(lodging.folder("blobs"))
     images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
     drafted = _draft(spec, environment, text, images.find)
     for note in drafted.notes():

@@ -71,12 +71,10 @@ class Roots:
     _strangers: dict[str, int] = field(default_factory=dict)
     # Steps can reach what is beside the root: it is held, and never looked for by its name again.
     _aside: Anchor = field(init=False)
-    _blobs: Anchor = field(init=False)
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
         self._aside = self.lodging.hold("aside")
-        self._blobs = self.lodging.hold("blobs")
 
     def fill(self, base: Base, needs: Files, *, last_use: bool) -> None:
         """Clean the root and put there what is needed of a stage's base.
@@ -197,7 +195,7 @@ class Roots:
         names_only: bool = False,
     ) -> None:
         whole = UnpackReport()
-        with downloading(pulled.layers, self._blobs.path) as blobs:
+        with downloading(pulled.layers, self.lodging.folder("blobs")) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
                     report = apply(
