@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import BinaryIO, Self
 
-from yadokari_builder.build.blobs import SharedLayer
 from yadokari_builder.build.files import tell
+from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
 from yadokari_builder.errors import UsageError

@@ -7,12 +7,12 @@ from itertools import chain
 from pathlib import Path
 
 from yadokari_builder.build.actions import Workbench, files_of
-from yadokari_builder.build.blobs import Blobs
 from yadokari_builder.build.contexts import kept_context, readable_context
+from yadokari_builder.build.layering.blobs import Blobs
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.options import own_platform, places, read_epoch, read_packing
-from yadokari_builder.build.packing import Packing
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.dockerfile.epoch import parse_epoch
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
