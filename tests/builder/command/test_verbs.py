@@ -58,7 +58,7 @@ def test_a_password_is_kept_where_builds_look_and_others_stay(tmp_path: Path) ->
         (["r.example", "-u", "me", "--password-stdin"], "\n", "is empty"),
         (["-u", "me", "-p", "x"], "", "login takes one registry"),
         (["a", "b", "-u", "me", "-p", "x"], "", "login takes one registry"),
-        (["a", "--user=x"], "", "did you mean --username"),
+        (["a", "--usrname=x"], "", "did you mean --username"),
     ],
 )
 def test_a_login_that_lacks_something_is_refused(
