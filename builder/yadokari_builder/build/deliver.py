@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import BinaryIO, Self
 
-from yadokari_builder.build.blobs import SharedLayer
 from yadokari_builder.build.files import tell
+from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
 from yadokari_builder.errors import UsageError
@@ -48,12 +48,12 @@ class Delivery:
         self._destinations = destinations
         self._opened = opened
         self._layers: dict[Digest, LayerSource] = {}
-        self._pusher = None if spec.no_push else Pusher(opened.registries.pushing, destinations)
+        self._pusher = None if spec.no_push else self._make_pusher()
 
     def __enter__(self) -> Self:
         if self._pusher:
             try:
-                self._pusher.check()
+                self._prepare(self._pusher)
             except BaseException:
                 self._pusher.close()
                 raise
@@ -93,6 +93,19 @@ class Delivery:
             with phases.timed("push"):
                 self._pusher.finish(image)
         tell(self._spec, self._destinations, image.manifest_digest)
+
+    def _make_pusher(self) -> Pusher:
+        return Pusher(
+            self._opened.registries.pushing,
+            self._destinations,
+            keeps_immutable=self._spec.push_ignore_immutable_tag_errors,
+        )
+
+    def _prepare(self, pusher: Pusher) -> None:
+        if not self._spec.skip_push_permission_check:
+            pusher.check()
+            return
+        self._opened.registries.expect_push(where.repository for where in self._destinations)
 
     def _take_base(self, base: PulledImage) -> None:
         layers = self._opened.blobs.of(base)

@@ -1,19 +1,18 @@
 """What a build has at hand before its first step: its plan, its root, its registries."""
 
 import logging
-import platform as machine
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from yadokari_builder.build.actions import Workbench, files_of
-from yadokari_builder.build.blobs import Blobs
 from yadokari_builder.build.contexts import kept_context, readable_context
+from yadokari_builder.build.layering.blobs import Blobs
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
-from yadokari_builder.build.options import places, read_epoch, read_packing
-from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.options import own_platform, places, read_epoch, read_packing
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
@@ -136,7 +135,7 @@ def _draft(
 
 def _platforms(spec: BuildSpec) -> Platforms:
     """Tell the machine's platform and the image's; raises `UsageError`."""
-    own = Platform("linux", machine.machine()).normalized()
+    own = own_platform()
     if not spec.custom_platform:
         return Platforms(own, own)
     target = Platform.parse(spec.custom_platform, default=own)

@@ -1,18 +1,20 @@
 """How a build's arguments want layers packed and times written."""
 
 import os
+import platform as machine
 import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.dockerfile.epoch import parse_epoch
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
+from yadokari_builder.oci.platform import Platform
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
@@ -75,6 +77,11 @@ def _compression(spec: BuildSpec) -> Compression:
             f" {levels[0]} to {levels[-1]}, or {DEFAULT_LEVEL} for what suits building"
         )
     return Compression(kind, spec.compression_level)
+
+
+def own_platform() -> Platform:
+    """Return the platform that the executor runs on."""
+    return Platform("linux", machine.machine()).normalized()
 
 
 def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:

@@ -8,11 +8,17 @@ from functools import partial
 
 from yadokari_builder.build import actions
 from yadokari_builder.build.actions import Workbench
+from yadokari_builder.build.layering.packing import Packer, Packing
+from yadokari_builder.build.layering.recording import (
+    LayerPerStage,
+    LayerPerStep,
+    NoLayers,
+    Recorder,
+    snapshotted,
+)
 from yadokari_builder.build.located import located
 from yadokari_builder.build.outcome import FinishedStep
-from yadokari_builder.build.packing import Packer, Packing
 from yadokari_builder.build.progress import Progress, counted, human_size
-from yadokari_builder.build.recording import LayerPerStage, LayerPerStep, NoLayers, Recorder, snapshotted
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.members import Members

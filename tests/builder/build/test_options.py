@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.options import read_epoch, read_packing
-from yadokari_builder.build.packing import Packing
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_contract.spec import BuildSpec

@@ -18,6 +18,7 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
 from yadokari_builder.registry.http.addresses import Addresses
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import Proxies, read_proxies
@@ -55,7 +56,7 @@ def client(
     with contextlib.closing(transports):
         yield RegistryClient(
             Reach(transports, policy),
-            keychain=Keychain((parse_config(config, "x"),)),
+            keychain=Keychain((HelpedCredentials(parse_config(config, "x"), Helpers({})),)),
             retry=RetryPolicy(attempts=1),
         )
 

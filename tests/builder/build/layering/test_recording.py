@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.packing import Packing
-from yadokari_builder.build.recording import (
+from yadokari_builder.build.layering.packing import Packing
+from yadokari_builder.build.layering.recording import (
     LayerPerStage,
     LayerPerStep,
     NoLayers,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.changes import Changes, Checksums, compare, walk_key
