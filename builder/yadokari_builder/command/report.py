@@ -12,6 +12,7 @@ _LEVELS = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warn": logging.WARNING,
+    "warning": logging.WARNING,
     "error": logging.ERROR,
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
