@@ -35,7 +35,8 @@ class Flag:
     """One flag: its name, the field of `BuildSpec` that it fills, what values it takes.
 
     A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why. What a
-    `pending` one asks for is not there yet: it is refused by name, unless its value is the default.
+    `pending` one asks for is not there yet: it is refused by name, unless its value is the default. `unlike`
+    says how it differs from kaniko's.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Flag:
     choices: tuple[str, ...] = ()
     alias: str = ""
     pending: bool = False
+    unlike: str = ""
 
 
 _LEVELS = ", ".join(f"{name}: {levels[0]} to {levels[-1]}" for name, levels in COMPRESSION_LEVELS.items())
@@ -55,7 +57,7 @@ FLAGS = (
         "context",
         "context",
         Kind.TEXT,
-        "build context: a folder, plain or as dir://FOLDER, tar://FILE, https://...",
+        "build context: a folder, plain or as dir://FOLDER, tar://FILE, git://...",
         short="c",
     ),
     Flag(
@@ -71,7 +73,6 @@ FLAGS = (
         Kind.SETTINGS,
         "how a context that is a git repository is fetched",
         choices=("branch", "single-branch", "depth", "recurse-submodules", "insecure-skip-tls"),
-        pending=True,
     ),
     Flag("dockerfile", "dockerfile", Kind.TEXT, "Dockerfile, looked for in the context too", short="f"),
     Flag("destination", "destinations", Kind.LIST, "reference to push the image to; repeatable", short="d"),
@@ -84,20 +85,24 @@ FLAGS = (
         alias="tarPath",
     ),
     Flag("oci-layout-path", "oci_layout_path", Kind.TEXT, "write the image into an OCI layout folder"),
-    Flag("digest-file", "digest_file", Kind.TEXT, "write the manifest's digest into this file"),
+    Flag(
+        "digest-file",
+        "digest_file",
+        Kind.TEXT,
+        "write the manifest's digest into this file",
+        unlike="an address that starts with https:// is refused",
+    ),
     Flag(
         "image-name-with-digest-file",
         "image_name_with_digest_file",
         Kind.TEXT,
         "write NAME@DIGEST of each destination into this file",
-        pending=True,
     ),
     Flag(
         "image-name-tag-with-digest-file",
         "image_name_tag_with_digest_file",
         Kind.TEXT,
         "write NAME:TAG@DIGEST of each destination into this file",
-        pending=True,
     ),
     Flag(
         "result-file",
@@ -106,13 +111,17 @@ FLAGS = (
         "write the result as JSON into this file (termination message)",
     ),
     Flag(
-        "build-arg", "build_args", Kind.OPTIONAL_PAIRS, "value of an ARG; without =VALUE from the environment"
+        "build-arg",
+        "build_args",
+        Kind.OPTIONAL_PAIRS,
+        "value of an ARG; without =VALUE from the environment",
+        unlike="without a value, and without a variable of that name, the ARG keeps its default",
     ),
     Flag(
         "target",
         "targets",
         Kind.WORDS,
-        "stage to build, by name or index; the last one otherwise",
+        "stage to build, by name or index; the last one otherwise. Of several the first is the image",
     ),
     Flag(
         "custom-platform",
@@ -120,10 +129,12 @@ FLAGS = (
         Kind.TEXT,
         "platform of the image, as OS/ARCHITECTURE[/VARIANT]; the machine's otherwise",
         alias="customPlatform",
-        pending=True,
     ),
     Flag(
-        "secret", "secrets", Kind.LIST, "secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]"
+        "secret",
+        "secrets",
+        Kind.LIST,
+        "secret for RUN --mount=type=secret: id=ID[,src=FILE] or id=ID,env=VARIABLE",
     ),
     Flag("ssh", "ssh", Kind.LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
     Flag("cache-mounts-dir", "cache_mounts_dir", Kind.TEXT, "folder that keeps RUN --mount=type=cache"),
@@ -132,8 +143,8 @@ FLAGS = (
         "image_format",
         Kind.TEXT,
         "kind of manifest; the base's otherwise",
+        unlike="without it, annotations and zstd make the image OCI's, as does a base from scratch",
         choices=("docker", "oci"),
-        pending=True,
     ),
     Flag(
         "compression",
@@ -148,14 +159,19 @@ FLAGS = (
         Kind.NUMBER,
         f"how hard ({_LEVELS}); {DEFAULT_LEVEL}, the default, is what suits building",
     ),
-    Flag("reproducible", "reproducible", Kind.SWITCH, "no times: the same files make the same digest"),
+    Flag(
+        "reproducible",
+        "reproducible",
+        Kind.SWITCH,
+        "no times: the same files make the same digest",
+        unlike="layers of the base stay as they are",
+    ),
     Flag("single-snapshot", "single_snapshot", Kind.SWITCH, "one layer for all steps of a stage"),
     Flag(
         "materialize",
         "materialize",
         Kind.SWITCH,
         "leave all files of the image in the root when the build is done",
-        pending=True,
     ),
     Flag("ignore-path", "ignore_paths", Kind.LIST, "path to keep out of layers; repeatable"),
     Flag(
@@ -164,6 +180,7 @@ FLAGS = (
         Kind.SWITCH,
         "keep /var/run out of layers",
         alias="whitelist-var-run",
+        unlike="it is in layers unless this is given",
     ),
     Flag(
         "snapshot-mode",
@@ -188,7 +205,6 @@ FLAGS = (
         "annotations",
         Kind.PAIRS,
         "annotation to set on the image's manifest; repeatable",
-        pending=True,
     ),
     Flag("insecure", "insecure", Kind.SWITCH, "push over plain HTTP where there is no TLS"),
     Flag("insecure-pull", "insecure_pull", Kind.SWITCH, "pull over plain HTTP where there is no TLS"),
@@ -297,7 +313,14 @@ FLAGS = (
         choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"),
     ),
     Flag("log-format", "log_format", Kind.TEXT, "how it is logged", choices=("text", "color", "json")),
-    Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "log as text with the time", pending=True),
+    Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "tell the time in the log as text"),
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
+
+LOGIN_FLAGS = (
+    Flag("username", "username", Kind.TEXT, "whose password it is", short="u"),
+    Flag("password", "password", Kind.TEXT, "the password, for others to see", short="p"),
+    Flag("password-stdin", "password_stdin", Kind.SWITCH, "read the password from standard input"),
+)
+"""Flags of `login`, which fill fields of `LoginSpec`."""

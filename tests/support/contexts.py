@@ -1,9 +1,14 @@
 """Build contexts, opened as a build opens them, in folders of a test's own."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import urllib3
 
+from support.clients import plain_client
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.sources.context import Context, Surroundings
 from yadokari_builder.sources.open import open_context
@@ -18,7 +23,7 @@ def opened(
     cwd: Path | None = None,
     excluded: frozenset[str] = frozenset(),
     stdin: int = 0,
-    **environment: str,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> Context:
     """Open a context beside the root `base`/root, whose runtime is in /yadokari."""
     root = base / "root"
@@ -26,10 +31,19 @@ def opened(
     scratch = work / "fetched"
     scratch.mkdir(parents=True, exist_ok=True)
     boundary = Boundary(root, excluded | {"/yadokari"})
-    around = Surroundings(
-        cwd or base, boundary, work / "contexts/0", scratch, environment, urllib3.PoolManager(), stdin
-    )
-    return open_context(location, sub_path, around)
+    with plain_client() as client:
+        puller = Puller(client)
+        around = Surroundings(
+            cwd or base,
+            boundary,
+            work / "contexts/0",
+            scratch,
+            environment,
+            urllib3.PoolManager(),
+            lambda reference: puller.artifact(reference, Platform("linux", "amd64")),
+            stdin=stdin,
+        )
+        return open_context(location, sub_path, around)
 
 
 def files(context: Context) -> dict[str, str]:

@@ -7,10 +7,12 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from yadokari_builder.build.lodging import KANIKO, Lodging
+from yadokari_builder.build.options import own_platform
 from yadokari_builder.build.registries import Registries
+from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
-from yadokari_builder.sources.context import Context, Surroundings
+from yadokari_builder.sources.context import Context, FindArtifact, Surroundings
 from yadokari_builder.sources.open import open_context
 from yadokari_contract.spec import BuildSpec
 
@@ -33,6 +35,8 @@ def kept_context(
         lodging.folder("fetched"),
         environment,
         registries.network.pools(),
+        _artifacts(registries),
+        spec.git,
     )
     context = open_context(spec.context, spec.context_sub_path, around)
     if context.moved:
@@ -50,9 +54,22 @@ def readable_context(
     scratch = mkdtemp()
     # Nothing is moved where everything is kept.
     everything = Boundary(root, frozenset({"/"}))
-    pools = registries.network.pools()
     try:
-        around = Surroundings(cwd, everything, root, Path(scratch), environment, pools)
+        around = Surroundings(
+            cwd,
+            everything,
+            root,
+            Path(scratch),
+            environment,
+            registries.network.pools(),
+            _artifacts(registries),
+            spec.git,
+        )
         yield open_context(spec.context, spec.context_sub_path, around)
     finally:
         discard(scratch)
+
+
+def _artifacts(registries: Registries) -> FindArtifact:
+    puller = Puller(registries.pulling, registries.mirrors)
+    return lambda reference: puller.artifact(reference, own_platform())

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import BinaryIO, Self
 
-from yadokari_builder.build.blobs import SharedLayer
+from yadokari_builder.build.files import tell
+from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
 from yadokari_builder.errors import UsageError
@@ -17,7 +18,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.outputs.docker_archive import write_docker_archive
-from yadokari_builder.outputs.files import distinct, naming, write_digest
+from yadokari_builder.outputs.files import distinct, naming
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
@@ -91,9 +92,7 @@ class Delivery:
         if self._pusher:
             with phases.timed("push"):
                 self._pusher.finish(image)
-        if self._spec.digest_file:
-            with naming("--digest-file", self._spec.digest_file):
-                write_digest(self._spec.digest_file, image.manifest_digest)
+        tell(self._spec, self._destinations, image.manifest_digest)
 
     def _make_pusher(self) -> Pusher:
         return Pusher(

@@ -14,10 +14,9 @@ from yadokari_builder.registry.http.proxies import read_proxies
 from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Reach, Transports
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.http.tls import ClientCertificate, read_trust
-from yadokari_builder.registry.mirrors import Mirrors, make_mirrors, parse_map
+from yadokari_builder.registry.mirrors import Mirrors, make_mirrors
 from yadokari_contract.spec import CREDENTIAL_HELPERS, BuildSpec
 
-_MIRROR, _MAP = "KANIKO_REGISTRY_MIRROR", "KANIKO_REGISTRY_MAP"
 _PLAIN = "http://"
 
 
@@ -58,9 +57,8 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     proxies or certificates that cannot be read.
     """
     keychains = read_keychains(environment, _kinds(spec))
-    hub = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
+    hub = spec.registry_mirrors
     maps = [(registry, mirror) for registry, mirrors in spec.registry_maps.items() for mirror in mirrors]
-    maps += parse_map(environment.get(_MAP, ""))
     network = Network(read_trust(environment), proxies=read_proxies(environment))
     transports = Transports(network, _certificates(spec))
     named = [*hub, *(mirror for _, mirror in maps)]

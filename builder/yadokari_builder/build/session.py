@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yadokari_builder.build.deliver import Delivery, read_destinations
+from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import draft, open_build
 from yadokari_builder.build.outcome import assemble
 from yadokari_builder.build.progress import Phases, Progress
@@ -48,6 +49,7 @@ class Session:
     def run(self) -> BuildResult:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = read_destinations(self.spec)
+        require_outputs(self.spec)
         with self.phases.timed("plan"):
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
         with Delivery(self.spec, destinations, opened) as delivery:
@@ -63,7 +65,7 @@ class Session:
                     self.progress,
                     delivery.layer_made,
                 ).run()
-            image = assemble(opened.plan, finished, self.spec.labels, packing.now())
+            image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
         pushed = () if self.spec.no_push else destinations
         return self._result(image, pushed, opened.context.resolved)

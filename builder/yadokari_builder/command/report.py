@@ -31,16 +31,17 @@ _COLOURS = {
 }
 
 
-def configure(stream: TextIO, verbosity: str, log_format: str) -> None:
-    """Send what is logged to `stream`, as `--verbosity` and `--log-format` say.
+def configure(stream: TextIO, verbosity: str, log_format: str, *, timestamp: bool = False) -> None:
+    """Send what is logged to `stream`, as `--verbosity`, `--log-format` and `--log-timestamp` say.
 
-    Colours are for terminals only.
+    Colours are for terminals only, and JSON always tells the time.
     """
     handler = logging.StreamHandler(stream)
     if log_format == "json":
         handler.setFormatter(JsonFormatter())
     else:
-        handler.setFormatter(TextFormatter(colour=log_format == "color" and stream.isatty()))
+        colour = log_format == "color" and stream.isatty()
+        handler.setFormatter(TextFormatter(colour=colour, timestamp=timestamp))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_LEVELS[verbosity])
@@ -48,11 +49,12 @@ def configure(stream: TextIO, verbosity: str, log_format: str) -> None:
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people: progress as it is, problems with their level in front."""
+    """Lines for people: progress as it is, problems with their level in front, and the time before each."""
 
-    def __init__(self, *, colour: bool) -> None:
+    def __init__(self, *, colour: bool, timestamp: bool) -> None:
         super().__init__()
         self._colour = colour
+        self._timestamp = timestamp
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record, which may take several lines."""
@@ -65,7 +67,12 @@ class TextFormatter(logging.Formatter):
         elif record.levelno == logging.ERROR:
             text = f"error: {text}"
         colour = _COLOURS.get(getattr(record, "kind", level))
-        return f"{colour}{text}\x1b[0m" if self._colour and colour else text
+        text = f"{colour}{text}\x1b[0m" if self._colour and colour else text
+        return "\n".join(f"{_time(record)} {line}" for line in text.split("\n")) if self._timestamp else text
+
+
+def _time(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
 class JsonFormatter(logging.Formatter):
@@ -76,8 +83,7 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line, or several of output."""
-        time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        fields = {"time": time, "level": _NAMES.get(record.levelno, "trace")}
+        fields = {"time": _time(record), "level": _NAMES.get(record.levelno, "trace")}
         more = {name: getattr(record, name) for name in ("kind", "step", "steps") if hasattr(record, name)}
         if record.exc_info:
             more = {"traceback": self.formatException(record.exc_info), **more}

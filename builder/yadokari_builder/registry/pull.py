@@ -1,7 +1,9 @@
 """Pull: from a reference to an image and to its layers."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import BinaryIO, TypeVar, cast
 
 from yadokari_builder.errors import BuilderError, ImageInvalidError, ImageNotFoundError
 from yadokari_builder.oci import media_types
@@ -12,6 +14,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.manifest import Index, Manifest, parse_manifest
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.registry.blob import BlobStream
 from yadokari_builder.registry.client import RegistryClient, Request
 from yadokari_builder.registry.http.failures import printable
 from yadokari_builder.registry.http.transport import Answer, TransportError
@@ -19,6 +22,8 @@ from yadokari_builder.registry.mirrors import Mirrors
 from yadokari_builder.registry.source import LayerSource, RemoteLayer
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 MAX_MANIFEST = 4 * 1024 * 1024
 MAX_CONFIG = 8 * 1024 * 1024
@@ -36,6 +41,20 @@ class PulledImage:
     repository: Repository
     image: Image
     layers: tuple[LayerSource, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Artifact:
+    """What a registry holds under a name, an image or anything else, and where it was found."""
+
+    repository: Repository
+    digest: Digest
+    manifest: Manifest
+    client: RegistryClient
+
+    def open(self, blob: Descriptor) -> BinaryIO:
+        """Open a blob of it as a verified stream (see `BlobStream`)."""
+        return cast(BinaryIO, BlobStream(self.client, self.repository, blob))
 
 
 class Puller:
@@ -58,21 +77,35 @@ class Puller:
         key = (reference, platform)
         if key not in self._found:
             logger.info("resolving %s", reference.familiar)
-            self._found[key] = self._resolve(reference, platform)
+            self._found[key] = self._first(
+                reference, lambda location: self._image_at(location, reference, platform)
+            )
         return self._found[key]
 
-    def _resolve(self, reference: Reference, platform: Platform) -> PulledImage:
+    def artifact(self, reference: Reference, platform: Platform) -> Artifact:
+        """Return what a name stands for, an image or not; the platform chooses where it is an index.
+
+        Raises what `resolve` does.
+        """
+        logger.info("resolving %s", reference.familiar)
+        return self._first(reference, lambda location: self._artifact_at(location, platform))
+
+    def _first(self, reference: Reference, find: Callable[[Reference], T]) -> T:
         *others, last = self._mirrors.locations(reference)
         for location in others:
             try:
-                return self._resolve_at(location, reference, platform)
+                return find(location)
             except BuilderError as error:
                 logger.warning(
                     "mirror %s is left out for %s: %s", location.registry, reference.familiar, error
                 )
-        return self._resolve_at(last, reference, platform)
+        return find(last)
 
-    def _resolve_at(self, location: Reference, reference: Reference, platform: Platform) -> PulledImage:
+    def _artifact_at(self, location: Reference, platform: Platform) -> Artifact:
+        digest, manifest = _Documents(self._client, location.repository).manifest_for(location, platform)
+        return Artifact(location.repository, digest, manifest, self._client)
+
+    def _image_at(self, location: Reference, reference: Reference, platform: Platform) -> PulledImage:
         repository = location.repository
         found = _Documents(self._client, repository)
         digest, manifest = found.manifest_for(location, platform)

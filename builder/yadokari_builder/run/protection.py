@@ -29,6 +29,7 @@ PACKAGES = ("yadokari_builder", "yadokari_contract", "email", "json", "isal", "z
 
 GIT_MODULES = (
     *("yadokari_builder.sources.git", "yadokari_builder.sources.checkout"),
+    "yadokari_builder.sources.repository",
     *("dulwich.commit_graph", "dulwich.dumb", "dulwich.trailers", "dulwich.worktree"),
 )
 """What builds that add git repositories need besides: it takes too long to load for all others."""

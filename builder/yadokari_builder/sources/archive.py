@@ -8,7 +8,6 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import BinaryIO, cast
 
 from yadokari_builder.errors import ContextError, ImageInvalidError, described
@@ -21,7 +20,6 @@ from yadokari_builder.sources.context import Context, Location, Surroundings
 logger = logging.getLogger(__name__)
 
 _STDIN = "stdin"
-_FOLDER_MODE = 0o755
 _MOST_SHOWN = 3
 
 
@@ -37,28 +35,30 @@ def open_archive(location: Location, around: Surroundings) -> Context:
         with open(os.dup(around.stdin) if is_stdin else path, "rb", buffering=0) as stream:
             if is_stdin and stream.isatty():
                 raise ContextError(f"{location}: standard input is a terminal: pipe an archive into it")
-            return unpack_context(stream, around.scratch, str(location))
+            folder = around.new_folder()
+            return Context(folder, resolved=unpack_context(stream, folder, str(location)))
     except FileNotFoundError:
         raise ContextError(f"the build context {location} does not exist") from None
     except OSError as error:
         raise ContextError(f"the build context {location}: {described(error)}") from error
 
 
-def unpack_context(stream: Readable, scratch: Path, name: str, algorithm: str = "sha256") -> Context:
-    """Unpack an archive that errors call `name`; the context is resolved to its digest, `ALGORITHM:HEX`.
+def unpack_context(
+    stream: Readable, folder: Path, name: str, *, algorithm: str = "sha256", whiteouts: bool = False
+) -> str:
+    """Unpack an archive that errors call `name` into a folder; returns its digest, `ALGORITHM:HEX`.
 
-    The stream is read to its end, and its own errors are passed on. Raises ContextError.
+    The stream is read to its end, and its own errors are passed on. `whiteouts` are those of a layer. Raises
+    ContextError.
     """
-    folder = Path(mkdtemp(dir=scratch))
-    folder.chmod(_FOLDER_MODE)
     source = _NotEmpty(stream, name, algorithm)
     try:
-        _tell(unpack(decompress(cast(BinaryIO, source)), Boundary(folder), whiteouts=False), name)
+        _tell(unpack(decompress(cast(BinaryIO, source)), Boundary(folder), whiteouts=whiteouts), name)
     except ImageInvalidError as error:
         raise ContextError(f"{name} cannot be unpacked: {error.message}") from error
     while source.read(CHUNK_SIZE):
         pass  # what follows an archive counts for its digest
-    return Context(folder, resolved=f"{algorithm}:{source.hexdigest()}")
+    return f"{algorithm}:{source.hexdigest()}"
 
 
 class _NotEmpty(HashingReader):

@@ -16,6 +16,11 @@ from dulwich.objects import Blob, ObjectID, Tree
 from yadokari_builder.errors import ContextError
 
 _SUBMODULE = 0o160000
+# A commit may say any time; git's index has 32 bits for it.
+_LATEST = (1 << 32) - 1
+# Git LFS, docs/spec.md.
+_POINTER = b"version https://git-lfs.github.com/spec/v1\n"
+_MAX_POINTER = 1024
 _FORBIDDEN = frozenset({b"", b".", b".."})
 
 
@@ -23,7 +28,8 @@ _FORBIDDEN = frozenset({b"", b".", b".."})
 class Checkout:
     """Writes trees of a repository that errors call `name`; files get the time `mtime`, None: now.
 
-    `files` are those written, by path in the tree; `links` the submodules met: their folder and commit.
+    `files` are those written, by path in the tree; `links` the submodules met: their folder and commit;
+    `pointers` are files that stand for content which Git LFS keeps elsewhere.
     """
 
     store: BaseObjectStore
@@ -31,6 +37,7 @@ class Checkout:
     mtime: int | None
     files: dict[str, tuple[str, ObjectID]] = field(default_factory=dict)
     links: dict[str, tuple[Path, ObjectID]] = field(default_factory=dict)
+    pointers: list[str] = field(default_factory=list)
 
     def find(self, tree: ObjectID, path: str) -> ObjectID | None:
         """Return the object at a path in a tree, None where nothing is there."""
@@ -60,8 +67,9 @@ class Checkout:
                 if stat.S_ISDIR(mode):
                     pending.append((f"{path}/", sha))
         if self.mtime is not None:
+            mtime = max(0, min(self.mtime, _LATEST))
             for place in written:
-                os.utime(place, (self.mtime, self.mtime), follow_symlinks=False)
+                os.utime(place, (mtime, mtime), follow_symlinks=False)
 
     def _write_entry(self, path: str, mode: int, sha: ObjectID, folder: Path) -> str:
         """Write a file, or an empty folder; returns where it is on the host."""
@@ -73,7 +81,7 @@ class Checkout:
                 os.mkdir(place)
                 self.links[path] = (Path(place), sha)
             else:
-                self._write_file(place, mode, sha)
+                self._write_file(path, place, mode, sha)
                 self.files[path] = (place, sha)
         except FileExistsError:
             raise ContextError(f"{self.name}: {path} is there twice") from None
@@ -91,13 +99,17 @@ class Checkout:
                 raise ContextError(f"{self.name}: {os.fsdecode(name)} has no content")
             yield name, entry.mode, entry.sha
 
-    def _write_file(self, place: str, mode: int, sha: ObjectID) -> None:
+    def _write_file(self, path: str, place: str, mode: int, sha: ObjectID) -> None:
         blob = self._object(sha)
         if not isinstance(blob, Blob):
             raise ContextError(f"{self.name}: {sha.decode()} is no file")
         if stat.S_ISLNK(mode):
+            if b"\0" in blob.data:
+                raise ContextError(f"{self.name}: the link {sha.decode()} leads to a name with a zero byte")
             os.symlink(blob.data, place)
             return
+        if blob.raw_length() < _MAX_POINTER and blob.data.startswith(_POINTER):
+            self.pointers.append(path)
         with open(place, "xb") as file:
             for chunk in blob.chunked:
                 file.write(chunk)

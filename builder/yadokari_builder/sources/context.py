@@ -1,12 +1,21 @@
 """A build context, and what opening one takes."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 import urllib3
 
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.registry.pull import Artifact
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_contract.spec import GitOptions
+
+FindArtifact = Callable[[Reference], Artifact]
+"""Finds what a registry has; raises what `Puller.artifact` does."""
+
+_FOLDER_MODE = 0o755
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +47,8 @@ class Surroundings:
 
     Relative paths start at `cwd`. A build deletes everything in its root but what `boundary` excludes; both
     `refuge`, a place where nothing is, for what would be deleted, and `scratch`, a folder for what is
-    fetched, are excluded themselves. Credentials are in `environment`; `stdin` is the executor's standard
-    input, a descriptor.
+    fetched, are excluded themselves. Credentials are in `environment`; `artifact` finds what registries
+    have, `git` says how repositories are fetched; `stdin` is the executor's standard input, a descriptor.
     """
 
     cwd: Path
@@ -48,4 +57,12 @@ class Surroundings:
     scratch: Path
     environment: Mapping[str, str]
     http: urllib3.PoolManager
+    artifact: FindArtifact
+    git: GitOptions = field(default_factory=GitOptions)
     stdin: int = 0
+
+    def new_folder(self) -> Path:
+        """Make a folder for what is fetched; it has the mode that folders of contexts have."""
+        folder = Path(mkdtemp(dir=self.scratch))
+        folder.chmod(_FOLDER_MODE)
+        return folder

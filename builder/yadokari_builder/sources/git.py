@@ -1,17 +1,18 @@
-"""Git repositories that ADD takes files from, over http, https and git.
+"""Git repositories that ADD takes files from, and those that are contexts, over http, https and git.
 
-As BuildKit does: one commit is fetched without its history, submodules too. Other than elsewhere memory is
-not bounded: dulwich holds whole objects, which takes some three times the size of the largest file.
+As BuildKit does: one commit is fetched without its history, submodules too. dulwich holds whole objects,
+which takes some three times the size of the largest file: there is a limit for these.
 """
 
+import logging
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryFile, mkdtemp
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import urllib3
@@ -23,31 +24,53 @@ from dulwich.refs import Ref
 from dulwich.repo import Repo
 
 from yadokari_builder.dockerfile.gitref import GitRef
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.checkout import Checkout, write_index
+from yadokari_builder.sources.pack import require_small_objects
 from yadokari_builder.sources.web import DownloadError, warn_of_exposure
 
+logger = logging.getLogger(__name__)
+
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+_Wants = Callable[..., list[ObjectID]]
+"""Chooses objects by a server's refs."""
+
 _MODULES = ".gitmodules"
 _MAX_DEPTH = 10
+# In bytes; GitHub, for one, takes no larger ones than 100 MiB.
+_LARGEST_FILE = 128 << 20
 _TRY_AGAIN = re.compile("http resp (?:429|5[0-9][0-9])")
 
 
 @dataclass(frozen=True, slots=True)
+class Login:
+    """Credentials for one server, `site` (scheme, host and port as in URLs); no other one gets them."""
+
+    site: str
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class GitSource:
-    """Fetches repositories into folders below `scratch`, which is on the host, and writes their files out."""
+    """Fetches repositories into folders below `scratch`, which is on the host, and writes their files out.
+
+    Credentials in a URL come before `login`.
+    """
 
     http: urllib3.PoolManager
     scratch: Path
+    login: Login | None = None
 
-    def check_out(self, ref: GitRef, folder: Path, *, keep_git_dir: bool) -> None:
+    def check_out(self, ref: GitRef, folder: Path, *, keep_git_dir: bool) -> str:
         """Write a repository's files into an empty folder, the subdirectory's alone where there is one.
 
-        With `keep_git_dir` the folder is a repository, of one commit. Raises ContextError for what is not
-        there or not as expected, DownloadError for the network.
+        With `keep_git_dir` the folder is a repository, of one commit. Returns the commit. Raises ContextError
+        for what is not there or not as expected, DownloadError for the network.
         """
-        _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
+        return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +83,7 @@ class _Fetch:
     def _name(self) -> str:
         return without_credentials(self.ref.remote)
 
-    def write(self, folder: Path, *, keeps: bool = False) -> None:
+    def write(self, folder: Path, *, keeps: bool = False) -> str:
         """Fetch, and write into `folder`; if it `keeps` what was fetched it is a repository itself."""
         make, path = (Repo.init, str(folder)) if keeps else (Repo.init_bare, mkdtemp(dir=self.source.scratch))
         # Whatever configuration lies around in the root is an image's.
@@ -69,16 +92,23 @@ class _Fetch:
             mtime = commit.commit_time if self.ref.mtime == "commit" else None
             checkout = Checkout(repository.object_store, self._name, mtime)
             checkout.write(checkout.subtree(commit.tree, self.ref.subdir), folder)
+            if checkout.pointers:
+                logger.warning(
+                    "%s: content that Git LFS keeps is not fetched, its pointers stand in its place:"
+                    " %s (%d in all)",
+                    self._name, printable(checkout.pointers[0]), len(checkout.pointers),
+                )  # fmt: skip
             if self.ref.submodules is not False:
                 self._write_submodules(repository, commit, checkout)
             if keeps:
                 Path(repository.controldir(), "HEAD").write_bytes(commit.id + b"\n")
                 write_index(repository.index_path(), checkout)
+            return commit.id.decode()
 
     def _fetch(self, repository: Repo) -> Commit:
         with _explained(self._name):
             warn_of_exposure(self.ref.remote)
-            client, path = _client(self.ref.remote, self.source.http)
+            client, path = _client(self.ref.remote, self.source)
             wanted = self._fetch_one(client, path, repository)
         commit = self._peel(repository, wanted)
         if self.ref.checksum and not commit.id.decode().startswith(self.ref.checksum):
@@ -100,13 +130,25 @@ class _Fetch:
             )
 
         try:
-            client.fetch(path, repository, want, depth=1)
+            self._receive(client, path, repository, want, 1)
         except GitProtocolError:
             # Some servers give away only what a branch or a tag names.
             if not wanted or not _COMMIT.fullmatch(self.ref.ref):
                 raise
-            client.fetch(path, repository, want_all)
+            self._receive(client, path, repository, want_all, None)
         return wanted[0]
+
+    def _receive(
+        self, client: GitClient, path: str, repository: Repo, want: _Wants, depth: int | None
+    ) -> None:
+        with TemporaryFile(dir=self.source.scratch) as pack:
+            result = client.fetch_pack(path, want, repository.get_graph_walker(), pack.write, depth=depth)
+            if pack.tell():
+                pack.seek(0)
+                require_small_objects(pack, _LARGEST_FILE, self._name)
+                pack.seek(0)
+                repository.object_store.add_thin_pack(pack.read, None)
+            repository.update_shallow(result.new_shallow, result.new_unshallow)
 
     def _find(self, refs: Mapping[Ref, ObjectID]) -> ObjectID:
         """Find what is asked for among a server's refs; a branch goes before a tag, as for git checkout."""
@@ -162,13 +204,16 @@ class _Fetch:
         return urlunsplit(parts._replace(path=posixpath.normpath(posixpath.join(parts.path, url))))
 
 
-def _client(remote: str, http: urllib3.PoolManager) -> tuple[GitClient, str]:
+def _client(remote: str, source: GitSource) -> tuple[GitClient, str]:
     parts = urlsplit(remote)
     if parts.scheme in ("http", "https"):
         base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
-        return Urllib3HttpGitClient(base, pool_manager=http, username=user, password=password), parts.path
+        if user is None and source.login and source.login.site == base:
+            user, password = source.login.user, source.login.password
+        client = Urllib3HttpGitClient(base, pool_manager=source.http, username=user, password=password)
+        return client, parts.path
     if parts.scheme == "git" and parts.hostname:
         return TCPGitClient(parts.hostname, parts.port), parts.path
     raise ContextError(

@@ -6,10 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from yadokari_builder.dockerfile.gitref import parse_git_ref
+from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError, described
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.sources.archive import open_archive
+from yadokari_builder.sources.artifact import open_artifact
 from yadokari_builder.sources.context import Context, Location, Surroundings
 from yadokari_builder.sources.directory import open_directory
 from yadokari_builder.sources.web_archive import open_web_archive
@@ -19,12 +22,35 @@ _LOCATION = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(.*)", re.DOTALL)
 Opener = Callable[[Location, Surroundings], Context]
 """Opens the contexts of a scheme; raises ContextError, and DownloadError where trying again may help."""
 
+
+def _open_path(location: Location, around: Surroundings) -> Context:
+    # As in BuildKit, github.com/PATH and USER@HOST:PATH are repositories; here only where no such folder is.
+    if _is_repository(location) and not os.path.lexists(around.cwd / location.rest):
+        return _open_repository(location, around)
+    return open_directory(location, around)
+
+
+def _open_web(location: Location, around: Surroundings) -> Context:
+    opener = _open_repository if _is_repository(location) else open_web_archive
+    return opener(location, around)
+
+
+def _open_repository(location: Location, around: Surroundings) -> Context:
+    # Only builds that need it pay for loading a git client.
+    from yadokari_builder.sources.repository import open_repository
+
+    return open_repository(location, around)
+
+
 _OPENERS: Mapping[str, Opener] = {
-    "": open_directory,
+    "": _open_path,
     "dir": open_directory,
     "tar": open_archive,
-    "https": open_web_archive,
-    "http": open_web_archive,
+    "https": _open_web,
+    "http": _open_web,
+    "oci": open_artifact,
+    "git": _open_repository,
+    "ssh": _open_repository,
 }
 
 
@@ -40,6 +66,13 @@ def open_context(location: str, sub_path: str, around: Surroundings) -> Context:
         known = ", ".join(f"{scheme}://" for scheme in _OPENERS if scheme)
         raise ContextError(f"there are no {scheme}:// contexts: name a folder, or one of {known}")
     return _below(opener(Location(scheme.lower(), rest), around), sub_path)
+
+
+def _is_repository(location: Location) -> bool:
+    try:
+        return parse_git_ref(str(location).partition("#")[0]) is not None
+    except LanguageError:
+        return True  # one with a query that cannot be
 
 
 def _below(context: Context, sub_path: str) -> Context:

@@ -16,15 +16,12 @@ def open_web_archive(location: Location, around: Surroundings) -> Context:
     """
     url, _, fragment = str(location).partition("#")
     expected = _checksum(url, fragment)
+    folder = around.new_folder()
+    algorithm = expected.algorithm if expected else "sha256"
     with fetched(url, around.http) as body:
-        context = unpack_context(
-            body,
-            around.scratch,
-            without_credentials(url),
-            expected.algorithm if expected else "sha256",
-        )
-    check(url, Checksum.parse(context.resolved), expected)
-    return context
+        digest = unpack_context(body, folder, without_credentials(url), algorithm=algorithm)
+    check(url, Checksum.parse(digest), expected)
+    return Context(folder, resolved=digest)
 
 
 def _checksum(url: str, fragment: str) -> Checksum | None:

@@ -10,21 +10,18 @@ from yadokari_builder.registry.push import Pusher
 from yadokari_contract.spec import BuildSpec
 
 
-def test_mirrors_come_from_flags_and_then_from_kanikos_variable() -> None:
-    spec = BuildSpec(registry_mirrors=("one.example/cache",))
-    environment = {
-        "KANIKO_REGISTRY_MIRROR": "two.example,http://three.example:5000",
-        "DOCKER_CONFIG": "/nowhere",
-    }
-    registries = open_registries(spec, environment)
-    hub = ("one.example/cache", "two.example", "three.example:5000")
-    assert registries.mirrors.by_registry == {"docker.io": hub}
+def test_a_mirror_may_be_one_over_plain_http() -> None:
+    spec = BuildSpec(registry_mirrors=("one.example/cache", "http://three.example:5000"))
+    registries = open_registries(spec, {"DOCKER_CONFIG": "/nowhere"})
+    assert registries.mirrors.by_registry == {"docker.io": ("one.example/cache", "three.example:5000")}
 
 
-def test_a_map_comes_from_the_flag_and_then_from_kanikos_variable() -> None:
-    spec = BuildSpec(registry_maps={"quay.io": ("one.example",)}, skip_default_registry_fallback=True)
-    environment = {"KANIKO_REGISTRY_MAP": "quay.io=http://two.example/q", "DOCKER_CONFIG": "/nowhere"}
-    registries = open_registries(spec, environment)
+def test_a_map_names_mirrors_of_other_registries() -> None:
+    spec = BuildSpec(
+        registry_maps={"quay.io": ("one.example", "http://two.example/q")},
+        skip_default_registry_fallback=True,
+    )
+    registries = open_registries(spec, {"DOCKER_CONFIG": "/nowhere"})
     assert registries.mirrors.by_registry == {"quay.io": ("one.example", "two.example/q")}
     assert not registries.mirrors.fallback
 

@@ -68,8 +68,13 @@ def _of_variables(environment: Mapping[str, str], purpose: str | None) -> Creden
     return merged
 
 
+def config_path(environment: Mapping[str, str]) -> str:
+    """Return where the config.json is, or would be."""
+    return posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
+
+
 def _of_files(environment: Mapping[str, str]) -> Credentials:
-    path = posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
+    path = config_path(environment)
     found = _of_file(path) if os.path.isfile(path) else Credentials()
     named = environment.get(_AUTH_FILE, "")
     return found.merged(_of_file(named)) if named else found

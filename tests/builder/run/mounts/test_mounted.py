@@ -8,8 +8,8 @@ import pytest
 
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run.caches import CacheKey, CacheStore
-from yadokari_builder.run.mounts import BindMount, CacheMount, FileMount, Mount, TmpfsMount, mounted
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, Mount, TmpfsMount, mounted
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners can be set by root only")
 
@@ -335,6 +335,13 @@ def test_a_target_where_the_executor_or_a_mount_is_is_refused_whatever_leads_the
         ):
             pass
     assert listing(tree) == before
+
+
+def test_a_tmpfs_where_shared_memory_is_needs_no_place(tree: Path, shelter: str) -> None:
+    (tree / "dev/shm").mkdir(parents=True)
+    (tree / "dev/shm/kept").touch()
+    with mounted([TmpfsMount("/dev/shm")], boundary=Boundary(tree, FOREIGN), shelter=shelter):
+        assert (tree / "dev/shm/kept").exists()
 
 
 def test_a_target_among_the_devices_is_taken(tree: Path, shelter: str) -> None:

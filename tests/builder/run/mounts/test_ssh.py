@@ -9,8 +9,8 @@ import pytest
 
 from yadokari_builder.errors import RunError, UsageError
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run.mounts import mounted
-from yadokari_builder.run.ssh import SshMount, parse_agents
+from yadokari_builder.run.mounts.mounted import mounted
+from yadokari_builder.run.mounts.ssh import SshMount, parse_agents
 
 
 @pytest.fixture

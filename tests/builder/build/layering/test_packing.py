@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.packing import Packer, Packing
+from yadokari_builder.build.layering.packing import Packer, Packing
 from yadokari_builder.errors import BuilderError, CancelledError
 from yadokari_builder.layers.layer_file import LayerFile
 from yadokari_builder.layers.members import Members, members_of_paths

@@ -17,8 +17,8 @@ from support.gate import running_gate
 from support.handmade import make_image, push
 from support.registry import Registry
 from support.watching import come_true, files_in
-from yadokari_builder.build.blobs import Blobs, SharedLayer
-from yadokari_builder.build.download import downloading
+from yadokari_builder.build.layering.blobs import Blobs, SharedLayer
+from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.errors import ImageInvalidError, RegistryError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_builder.dockerfile.suggestion import suggest
+from yadokari_contract.suggestion import suggest
 
 WORDS = st.text("abC", max_size=6)
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from yadokari_builder.build.blobs import SharedLayer
+from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.layers.spool import SpooledReader
 from yadokari_builder.registry.source import LayerSource
 

@@ -7,7 +7,7 @@ from typing import BinaryIO, cast
 
 import pytest
 
-from yadokari_builder.build.download import downloading
+from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest

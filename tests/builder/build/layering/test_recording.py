@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.actions import Written
-from yadokari_builder.build.packing import Packing
-from yadokari_builder.build.recording import (
+from yadokari_builder.build.layering.packing import Packing
+from yadokari_builder.build.layering.recording import (
     LayerPerStage,
     LayerPerStep,
     NoLayers,
@@ -16,11 +15,11 @@ from yadokari_builder.build.recording import (
     Recorder,
     snapshotted,
 )
-from yadokari_builder.copy.destination import Staged
+from yadokari_builder.copy.destination import Staged, Written
 from yadokari_builder.layers.fingerprints import checksum_of_file
 from yadokari_builder.layers.members import Members
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run.mounts import FileMount, TmpfsMount, mounted
+from yadokari_builder.run.mounts.mounted import FileMount, TmpfsMount, mounted
 
 MOUNTS = frozenset({"/proc", "/dev", "/yadokari"})
 Kind = type[LayerPerStep] | type[LayerPerStage]

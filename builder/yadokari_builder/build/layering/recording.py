@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
-from yadokari_builder.build.actions import Written
-from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.layering.packing import Packing
+from yadokari_builder.copy.destination import Written
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.changes import Changes, Checksums, compare, walk_key
 from yadokari_builder.layers.fingerprints import checksum_of_file

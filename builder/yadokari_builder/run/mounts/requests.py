@@ -13,10 +13,10 @@ from yadokari_builder.plan.steps import (
     SshRequest,
     TmpfsRequest,
 )
-from yadokari_builder.run.caches import CacheKey, CacheStore, Fill
-from yadokari_builder.run.mounts import BindMount, CacheMount, FileMount, Mount, TmpfsMount
-from yadokari_builder.run.secrets import Secrets
-from yadokari_builder.run.ssh import Agents, SshMount
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, Mount, TmpfsMount
+from yadokari_builder.run.mounts.secrets import Secrets
+from yadokari_builder.run.mounts.ssh import Agents, SshMount
 
 logger = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from yadokari_builder.errors import RunError, UsageError
-from yadokari_builder.run.secrets import MAX_BYTES, SecretSource, load_secrets, parse_secret
+from yadokari_builder.run.mounts.secrets import MAX_BYTES, SecretSource, load_secrets, parse_secret
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.run.caches import CacheKey, CacheStore
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore
 
 KEY = CacheKey("id")
 

@@ -16,11 +16,11 @@ from yadokari_builder.plan.steps import (
     StageSource,
     TmpfsRequest,
 )
-from yadokari_builder.run.caches import CacheKey, CacheStore, Fill
-from yadokari_builder.run.mounts import BindMount, CacheMount, FileMount, TmpfsMount
-from yadokari_builder.run.requests import Mounts, Provisions, answer
-from yadokari_builder.run.secrets import Secrets
-from yadokari_builder.run.ssh import Agents, SshMount
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, TmpfsMount
+from yadokari_builder.run.mounts.requests import Mounts, Provisions, answer
+from yadokari_builder.run.mounts.secrets import Secrets
+from yadokari_builder.run.mounts.ssh import Agents, SshMount
 
 
 def no_fill(place: str) -> None:

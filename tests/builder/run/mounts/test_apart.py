@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run.apart import separate
-from yadokari_builder.run.caches import CacheKey, CacheStore
-from yadokari_builder.run.mounts import BindMount, CacheMount, mounted
+from yadokari_builder.run.mounts.apart import separate
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, mounted
 
 
 @pytest.fixture

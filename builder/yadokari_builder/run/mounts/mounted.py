@@ -16,8 +16,9 @@ from typing import Protocol
 
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
-from yadokari_builder.run.caches import CacheKey, CacheStore, Fill
-from yadokari_builder.run.placement import Places
+from yadokari_builder.run.devices import SHARED
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.placement import Places
 
 
 class Mount(Protocol):
@@ -114,6 +115,9 @@ def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Ite
     Raises `RunError` where a mount cannot be put in place or the step led its content away.
     """
     untouched: list[str] = []
+    # As new for each step, shared memory is what a tmpfs there would be.
+    fresh = boundary.excluded & SHARED
+    mounts = [each for each in mounts if not (isinstance(each, TmpfsMount) and each.target in fresh)]
     with _work_directory(shelter) as work, ExitStack() as opened:
         places = Places(boundary, opened)
         try:

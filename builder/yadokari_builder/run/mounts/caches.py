@@ -12,7 +12,7 @@ from typing import BinaryIO
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs import relocate
 from yadokari_builder.rootfs.tree import copy_tree, discard
-from yadokari_builder.run.apart import separate
+from yadokari_builder.run.mounts.apart import separate
 
 Fill = Callable[[str], None]
 """Makes a file or directory at a host path where nothing stands yet."""
