@@ -39,7 +39,8 @@ def configure(stream: TextIO, verbosity: str, log_format: str, *, timestamp: boo
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_VERBOSITIES[verbosity])
-    logging.getLogger("urllib3").setLevel(logging.WARNING)
+    # What it warns of is raised in the end; its words show paths and queries, which may hold tokens.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class TextFormatter(logging.Formatter):
