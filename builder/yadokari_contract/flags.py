@@ -318,6 +318,32 @@ FLAGS = (
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
 
+_OF_PUSH = frozenset(
+    {
+        "credential-helpers",
+        "destination",
+        "image-download-retry",
+        "insecure",
+        "insecure-pull",
+        "insecure-registry",
+        "log-format",
+        "log-timestamp",
+        "push-retry",
+        "registry-certificate",
+        "registry-client-cert",
+        "registry-map",
+        "registry-mirror",
+        "skip-default-registry-fallback",
+        "skip-push-permission-check",
+        "skip-tls-verify",
+        "skip-tls-verify-pull",
+        "skip-tls-verify-registry",
+        "verbosity",
+    }
+)
+PUSH_FLAGS = tuple(flag for flag in FLAGS if flag.name in _OF_PUSH)
+"""Flags of `push`; those for pulling change nothing there."""
+
 LOGIN_FLAGS = (
     Flag("username", "username", Kind.TEXT, "whose password it is", short="u"),
     Flag("password", "password", Kind.TEXT, "the password, for others to see", short="p"),
