@@ -44,8 +44,9 @@ NEVER_REACHED = frozenset({
     "dulwich.attrs", "dulwich.bitmap", "dulwich.diff_tree", "dulwich.filters", "dulwich.gc", "dulwich.notes",
     "dulwich.object_filters", "dulwich.rebase", "dulwich.reftable", "dulwich.signature",
     "dulwich.sparse_patterns", "dulwich.submodule", "dulwich.walk", "glob",
-    # Loaded for those builds alone that add git repositories.
-    "yadokari_builder.sources.git",
+    # Loaded for those builds alone that add git repositories, or whose context is one or in a bucket.
+    "yadokari_builder.sources.git", "yadokari_builder.sources.repository",
+    "yadokari_builder.sources.bucket.open",
 })
 # fmt: on
 

@@ -10,7 +10,7 @@ from support.clients import plain_client
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.sources.context import Context, Surroundings
+from yadokari_builder.sources.context import Context, Place, Surroundings
 from yadokari_builder.sources.open import open_context
 
 
@@ -34,13 +34,11 @@ def opened(
     with plain_client() as client:
         puller = Puller(client)
         around = Surroundings(
-            cwd or base,
-            boundary,
-            work / "contexts/0",
-            scratch,
-            environment,
-            urllib3.PoolManager(),
-            lambda reference: puller.artifact(reference, Platform("linux", "amd64")),
+            place=Place(cwd or base, boundary, work / "contexts/0", scratch),
+            environment=environment,
+            http=urllib3.PoolManager(),
+            nearby=urllib3.PoolManager(),
+            artifact=lambda reference: puller.artifact(reference, Platform("linux", "amd64")),
             stdin=stdin,
         )
         return open_context(location, sub_path, around)

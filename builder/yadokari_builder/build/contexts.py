@@ -3,16 +3,19 @@
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 
 from yadokari_builder.build.lodging import KANIKO, Lodging
 from yadokari_builder.build.options import own_platform
 from yadokari_builder.build.registries import Registries
+from yadokari_builder.errors import UsageError
+from yadokari_builder.registry.http.proxies import Proxies
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
-from yadokari_builder.sources.context import Context, FindArtifact, Surroundings
+from yadokari_builder.sources.context import Context, Place, Surroundings
 from yadokari_builder.sources.open import open_context
 from yadokari_contract.spec import BuildSpec
 
@@ -28,17 +31,13 @@ def kept_context(
     cwd: Path,
 ) -> Context:
     """Open a context that outlives the cleaning of the root; raises `BuilderError`."""
-    around = Surroundings(
+    place = Place(
         cwd,
         Boundary(lodging.root, boundary.excluded | {KANIKO}),
         lodging.free_refuge(),
         lodging.folder("fetched"),
-        environment,
-        registries.network.pools(),
-        _artifacts(registries),
-        spec.git,
     )
-    context = open_context(spec.context, spec.context_sub_path, around)
+    context = _open(spec, environment, registries, place)
     if context.moved:
         logger.info("the build context would be deleted: it is now in %s", context.root)
     if context.resolved:
@@ -53,23 +52,30 @@ def readable_context(
     """Open a context for reading alone: nothing is moved, and what is fetched goes again."""
     scratch = mkdtemp()
     # Nothing is moved where everything is kept.
-    everything = Boundary(root, frozenset({"/"}))
+    place = Place(cwd, Boundary(root, frozenset({"/"})), root, Path(scratch))
     try:
-        around = Surroundings(
-            cwd,
-            everything,
-            root,
-            Path(scratch),
-            environment,
-            registries.network.pools(),
-            _artifacts(registries),
-            spec.git,
-        )
-        yield open_context(spec.context, spec.context_sub_path, around)
+        yield _open(spec, environment, registries, place)
     finally:
         discard(scratch)
 
 
-def _artifacts(registries: Registries) -> FindArtifact:
+def _open(spec: BuildSpec, environment: Mapping[str, str], registries: Registries, place: Place) -> Context:
     puller = Puller(registries.pulling, registries.mirrors)
-    return lambda reference: puller.artifact(reference, own_platform())
+    around = Surroundings(
+        place=place,
+        environment=environment,
+        http=registries.network.pools(),
+        nearby=replace(registries.network, proxies=Proxies()).pools(),
+        artifact=lambda reference: puller.artifact(reference, own_platform()),
+        git=spec.git,
+    )
+    return open_context(_location(spec), spec.context_sub_path, around)
+
+
+def _location(spec: BuildSpec) -> str:
+    """Return where the context is; a bucket without a scheme is Google's, as kaniko has it."""
+    if not spec.bucket:
+        return spec.context
+    if spec.context != BuildSpec().context:
+        raise UsageError("--bucket and --context name two contexts: give one of them")
+    return spec.bucket if "://" in spec.bucket else f"gs://{spec.bucket}"

@@ -28,14 +28,14 @@ def open_archive(location: Location, around: Surroundings) -> Context:
     if not location.rest:
         raise ContextError("the build context has no path: name a file, as in --context tar://context.tar.gz")
     is_stdin = location.rest == _STDIN
-    path = around.cwd / location.rest
+    path = around.place.cwd / location.rest
     if path.is_dir() and not is_stdin:
         raise ContextError(f"{location} is a folder: name it as dir://{location.rest}")
     try:
         with open(os.dup(around.stdin) if is_stdin else path, "rb", buffering=0) as stream:
             if is_stdin and stream.isatty():
                 raise ContextError(f"{location}: standard input is a terminal: pipe an archive into it")
-            folder = around.new_folder()
+            folder = around.place.new_folder()
             return Context(folder, resolved=unpack_context(stream, folder, str(location)))
     except FileNotFoundError:
         raise ContextError(f"the build context {location} does not exist") from None

@@ -37,7 +37,7 @@ def open_artifact(location: Location, around: Surroundings) -> Context:
     artifact = around.artifact(reference)
     if not artifact.manifest.layers:
         raise ContextError(f"{location}: there is nothing in this artifact")
-    folder = around.new_folder()
+    folder = around.place.new_folder()
     is_image = artifact.manifest.config.media_type in _IMAGE_CONFIGS
     for layer in artifact.manifest.layers:
         with artifact.open(layer) as blob:

@@ -42,27 +42,39 @@ class Context:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a context is opened with.
+class Place:
+    """Where a context is opened.
 
     Relative paths start at `cwd`. A build deletes everything in its root but what `boundary` excludes; both
     `refuge`, a place where nothing is, for what would be deleted, and `scratch`, a folder for what is
-    fetched, are excluded themselves. Credentials are in `environment`; `artifact` finds what registries
-    have, `git` says how repositories are fetched; `stdin` is the executor's standard input, a descriptor.
+    fetched, are excluded themselves.
     """
 
     cwd: Path
     boundary: Boundary
     refuge: Path
     scratch: Path
-    environment: Mapping[str, str]
-    http: urllib3.PoolManager
-    artifact: FindArtifact
-    git: GitOptions = field(default_factory=GitOptions)
-    stdin: int = 0
 
     def new_folder(self) -> Path:
         """Make a folder for what is fetched; it has the mode that folders of contexts have."""
         folder = Path(mkdtemp(dir=self.scratch))
         folder.chmod(_FOLDER_MODE)
         return folder
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a context is opened with.
+
+    Credentials are in `environment`. `http` are connections to anywhere, `nearby` to services of the node,
+    without a proxy. `artifact` finds what registries have, `git` says how repositories are fetched, and
+    `stdin` is the executor's standard input, a descriptor.
+    """
+
+    place: Place
+    environment: Mapping[str, str]
+    http: urllib3.PoolManager
+    nearby: urllib3.PoolManager
+    artifact: FindArtifact
+    git: GitOptions = field(default_factory=GitOptions)
+    stdin: int = 0

@@ -22,15 +22,15 @@ def open_directory(location: Location, around: Surroundings) -> Context:
     """
     if not location.rest:
         raise ContextError("the build context has no path: name a folder, as in --context dir:///workspace")
-    path = Path(os.path.realpath(around.cwd / location.rest))
+    path = Path(os.path.realpath(around.place.cwd / location.rest))
     if not path.is_dir():
         what = "is not a folder" if path.exists() else "does not exist"
         raise ContextError(f"the build context {location.rest} {what}")
-    in_root = _in_root(path, around.boundary.root)
-    moved = in_root is not None and not around.boundary.is_excluded(in_root)
+    in_root = _in_root(path, around.place.boundary.root)
+    moved = in_root is not None and not around.place.boundary.is_excluded(in_root)
     if in_root is not None and moved:
-        _move(in_root, around.boundary, around.refuge)
-        path = around.refuge
+        _move(in_root, around.place.boundary, around.place.refuge)
+        path = around.place.refuge
     return Context(_current_version(path) or path, moved)
 
 

@@ -25,7 +25,7 @@ Opener = Callable[[Location, Surroundings], Context]
 
 def _open_path(location: Location, around: Surroundings) -> Context:
     # As in BuildKit, github.com/PATH and USER@HOST:PATH are repositories; here only where no such folder is.
-    if _is_repository(location) and not os.path.lexists(around.cwd / location.rest):
+    if _is_repository(location) and not os.path.lexists(around.place.cwd / location.rest):
         return _open_repository(location, around)
     return open_directory(location, around)
 
@@ -42,6 +42,12 @@ def _open_repository(location: Location, around: Surroundings) -> Context:
     return open_repository(location, around)
 
 
+def _open_bucket(location: Location, around: Surroundings) -> Context:
+    from yadokari_builder.sources.bucket.open import open_bucket
+
+    return open_bucket(location, around)
+
+
 _OPENERS: Mapping[str, Opener] = {
     "": _open_path,
     "dir": open_directory,
@@ -51,6 +57,7 @@ _OPENERS: Mapping[str, Opener] = {
     "oci": open_artifact,
     "git": _open_repository,
     "ssh": _open_repository,
+    "s3": _open_bucket,
 }
 
 

@@ -29,11 +29,11 @@ _METHODS = ("https", "http", "git")
 def open_repository(location: Location, around: Surroundings) -> Context:
     """Check a commit out; the context is resolved to it. See `GitSource.check_out` for errors."""
     ref = read_ref(str(location), around.environment, around.git)
-    folder = around.new_folder()
+    folder = around.place.new_folder()
     login = read_login(ref.remote, around.environment)
     if login and not login.site.startswith("https:"):
         logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", login.site)
-    source = GitSource(around.http, around.scratch, login)
+    source = GitSource(around.http, around.place.scratch, login)
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
 

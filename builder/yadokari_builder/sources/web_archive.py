@@ -16,7 +16,7 @@ def open_web_archive(location: Location, around: Surroundings) -> Context:
     """
     url, _, fragment = str(location).partition("#")
     expected = _checksum(url, fragment)
-    folder = around.new_folder()
+    folder = around.place.new_folder()
     algorithm = expected.algorithm if expected else "sha256"
     with fetched(url, around.http) as body:
         digest = unpack_context(body, folder, without_credentials(url), algorithm=algorithm)

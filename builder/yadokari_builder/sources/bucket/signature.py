@@ -1,0 +1,41 @@
+"""Signatures of requests to AWS, version 4 (docs.aws.amazon.com, "Signature Version 4")."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+_ALGORITHM = "AWS4-HMAC-SHA256"
+_NO_BODY = hashlib.sha256(b"").hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class AwsKeys:
+    """Credentials of AWS; `token` belongs to those that are temporary."""
+
+    identity: str
+    secret: str = field(repr=False)
+    token: str = field(default="", repr=False)
+
+
+def signed(url: str, keys: AwsKeys, region: str, service: str, time: datetime) -> Mapping[str, str]:
+    """Return the headers of a GET without a query; the URL's path is encoded as it is sent."""
+    parts = urlsplit(url)
+    stamp = time.strftime("%Y%m%dT%H%M%SZ")
+    headers = {"host": parts.netloc, "x-amz-content-sha256": _NO_BODY, "x-amz-date": stamp}
+    if keys.token:
+        headers["x-amz-security-token"] = keys.token
+    names = ";".join(sorted(headers))
+    lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
+    request = "\n".join(["GET", parts.path or "/", "", *lines, "", names, _NO_BODY])
+    scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
+    text = "\n".join([_ALGORITHM, stamp, scope, hashlib.sha256(request.encode()).hexdigest()])
+    key = f"AWS4{keys.secret}".encode()
+    for part in scope.split("/"):
+        key = hmac.digest(key, part.encode(), "sha256")
+    signature = hmac.digest(key, text.encode(), "sha256").hex()
+    del headers["host"]
+    credential = f"{_ALGORITHM} Credential={keys.identity}/{scope}"
+    return {**headers, "Authorization": f"{credential}, SignedHeaders={names}, Signature={signature}"}

@@ -1,0 +1,95 @@
+"""Storages with buckets, run on loopback ports."""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlencode
+
+WHY_NO_MOTO = "" if shutil.which("moto_server") else "moto_server is not installed"
+_START_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Moto:
+    """moto's S3, IAM and STS, which from now on check every signature; `keys` are those of a user."""
+
+    address: str
+    keys: Mapping[str, str]
+
+
+@contextmanager
+def moto(objects: Mapping[str, bytes]) -> Iterator[Moto]:
+    """Run moto with a bucket named `bucket` that holds `objects`."""
+    # What is done before signatures are checked: a user, its right to everything, its key, the bucket.
+    free = 4 + len(objects)
+    with _running(["moto_server", "-p", "{port}"], INITIAL_NO_AUTH_ACTION_COUNT=str(free)) as port:
+        address = f"http://127.0.0.1:{port}"
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": everything})
+        _ask_iam(address, Action="CreateUser", UserName="user")
+        _ask_iam(address, Action="PutUserPolicy", UserName="user", PolicyName="p", PolicyDocument=policy)
+        made = _ask_iam(address, Action="CreateAccessKey", UserName="user")
+        send("PUT", f"{address}/bucket")
+        for key, content in objects.items():
+            send("PUT", f"{address}/bucket/{key}", content, {"Content-Type": "application/octet-stream"})
+        identity, secret = (
+            re.search(f"<{name}>([^<]+)<", made)[1]  # type: ignore[index]
+            for name in ("AccessKeyId", "SecretAccessKey")
+        )
+        yield Moto(address, {"AWS_ACCESS_KEY_ID": identity, "AWS_SECRET_ACCESS_KEY": secret})
+
+
+def send(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Send a request; returns the answer."""
+    request = urllib.request.Request(url, body or None, dict(headers), method=method)
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return str(answer.read().decode())
+
+
+def _ask_iam(address: str, **form: str) -> str:
+    scope = "Credential=x/20240101/us-east-1/iam/aws4_request"
+    return send(
+        "POST",
+        f"{address}/",
+        urlencode({"Version": "2010-05-08", **form}).encode(),
+        {"Authorization": f"AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=x"},
+    )
+
+
+@contextmanager
+def _running(command: list[str], **environment: str) -> Iterator[int]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    given = [part.format(port=port) for part in command]
+    inherited = {"PATH": os.environ["PATH"], "HOME": str(Path.home())}
+    with subprocess.Popen(
+        given, env=inherited | environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
+        try:
+            _await(port, process)
+            yield port
+        finally:
+            process.terminate()
+
+
+def _await(port: int, process: "subprocess.Popen[bytes]") -> None:
+    end = time.monotonic() + _START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError("the storage does not answer")
