@@ -96,7 +96,7 @@ def _places(spec: BuildSpec, environment: Mapping[str, str], network: Network) -
     kinds: dict[str, Callable[[], Place]] = {
         "env": lambda: KanikoVariables(environment),
         "gitlab": lambda: GitLabVariables(environment),
-        **cloud_places(environment, network),
+        **cloud_places(environment, network, spec.azure_container_registry_config),
     }
     missing = sorted({*spec.credential_helpers} - {*kinds})
     if missing and spec.credential_helpers != CREDENTIAL_HELPERS:
