@@ -309,7 +309,7 @@ FLAGS = (
         Kind.TEXT,
         "what is logged",
         short="v",
-        choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"),
+        choices=("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"),
     ),
     Flag("log-format", "log_format", Kind.TEXT, "how it is logged", choices=("text", "color", "json")),
     Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "tell the time in the log as text"),

@@ -16,6 +16,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
 from yadokari_builder.plan.plan import Plan
+from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_contract.result import BuildResult
 from yadokari_contract.spec import BuildSpec
 
@@ -54,7 +55,12 @@ class Session:
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
         with Delivery(self.spec, destinations, opened) as delivery:
             self.guard(self.root, opened.plan, opened.registries)
-            with self.phases.timed("build"), opened.roots.lodging.without_link():
+            lodging = opened.roots.lodging
+            with (
+                self.phases.timed("build"),
+                lodging.without_link(),
+                lodging.with_way_to_mounts(own_mounts(self.root)),
+            ):
                 packing = replace(opened.packing, watch=delivery.watch)
                 finished = Build(
                     opened.plan,

@@ -5,11 +5,14 @@ import logging
 from datetime import UTC, datetime
 from typing import TextIO
 
+from yadokari_builder.dockerfile.quoting import printable
+
 _LEVELS = {
     "trace": 5,
     "debug": logging.DEBUG,
     "info": logging.INFO,
     "warn": logging.WARNING,
+    "warning": logging.WARNING,
     "error": logging.ERROR,
     "fatal": logging.CRITICAL,
     "panic": logging.CRITICAL,
@@ -62,6 +65,9 @@ class TextFormatter(logging.Formatter):
         text = record.getMessage()
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
+        if getattr(record, "kind", "") != "output":
+            # Names of images, files and users are in it, and hostile to terminals perhaps.
+            text = "\n".join(map(printable, text.split("\n")))
         if record.levelno not in (logging.INFO, logging.ERROR):
             text = f"{level}: {text}"
         elif record.levelno == logging.ERROR:

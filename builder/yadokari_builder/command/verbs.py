@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from yadokari_contract import VERSION
-from yadokari_contract.reasons import SUCCESS
+from yadokari_contract.reasons import SUCCESS, Reason
 
 
 def run(
@@ -19,7 +19,10 @@ def run(
     The log goes to `log`, what was asked for to `out`.
     """
     match arguments:
-        case ["version"]:
+        case ["version", *rest]:
+            if rest:
+                log.write("error: version takes nothing\n")
+                return Reason.INVALID_ARGUMENTS.exit_code
             out.write(f"yadokari {VERSION}\n")
             return SUCCESS
         case ["check", *rest]:

@@ -72,3 +72,10 @@ def test_the_time_stands_before_each_line_where_that_is_asked_for() -> None:
     times = [datetime.fromisoformat(line.split(" ", 1)[0]) for line in lines]
     assert all(time.tzinfo for time in times)
     assert [line.split(" ", 1)[1] for line in lines] == told("text").splitlines()
+
+
+def test_what_others_have_named_cannot_do_anything_to_a_terminal() -> None:
+    stream = io.StringIO()
+    configure(stream, "info", "text")
+    logging.getLogger("x").warning("user %s is not there\nhere neither", "\x1b]0;mine\x07\udcff")
+    assert stream.getvalue() == "warning: user \\x1b]0;mine\\a\\xff is not there\nhere neither\n"

@@ -29,6 +29,7 @@ def kept(folder: Path) -> dict[str, Any]:
 def test_the_version_is_the_distributions() -> None:
     assert tomllib.loads(PROJECT.read_text())["project"]["version"] == VERSION
     assert run_verb("version").out == f"yadokari {VERSION}\n"
+    assert run_verb("version", "--short").code == 2
 
 
 def test_what_is_no_verb_is_told() -> None:
