@@ -269,7 +269,6 @@ FLAGS = (
         "azure_container_registry_config",
         Kind.TEXT,
         "file with the credentials for Azure's registries",
-        pending=True,
     ),
     Flag("push-retry", "push_retry", Kind.COUNT, "how often a push is tried again"),
     Flag(
