@@ -117,12 +117,12 @@ class Delivery:
             if self._pusher:
                 self._send_on(layer, base.repository, self._pusher)
 
-    def _send_on(self, layer: SharedLayer, origin: Repository, pusher: Pusher) -> None:
+    def _send_on(self, layer: SharedLayer, repository: Repository, pusher: Pusher) -> None:
         # The registry that has the layer already mounts it from one repository into the other.
-        others = {destination.registry for destination in self._destinations} - {origin.registry}
+        others = {destination.registry for destination in self._destinations} - {repository.registry}
         for _ in others:
             layer.expect()
-        sent = _Sent(layer, origin, len(others))
+        sent = _Sent(layer, repository, len(others))
         pusher.add_layer(sent).add_done_callback(lambda _: sent.end())
 
     def _write(self, image: Image) -> None:
@@ -143,7 +143,7 @@ class _Sent:
     """
 
     shared: SharedLayer
-    origin: Repository
+    repository: Repository
     expected: int
     _lock: Lock = field(default_factory=Lock)
     _download: GrowingFile | None = None

@@ -180,7 +180,7 @@ def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
-        origin=roots.origin,
+        name_of=roots.name_of,
         caches=CacheStore(caches),
         secrets=load_secrets(secrets, environment),
         agents=parse_agents(spec.ssh, environment),

@@ -134,7 +134,7 @@ class Roots:
             case EmptySource():
                 return SourceTree(self._make_aside("empty").path)
 
-    def origin(self, source: Source) -> str:
+    def name_of(self, source: Source) -> str:
         """Name a source's content: the same name in another build means the same files."""
         match source:
             case ImageSource(found=found):

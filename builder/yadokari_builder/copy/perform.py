@@ -143,12 +143,12 @@ class _Copying:
 
     def _unpack(self, tree: SourceTree, path: str) -> bool:
         """Unpack a source if it is an archive; tell whether it was one."""
-        origin = tree.resolve(path)
+        found = tree.resolve(path)
         try:
-            tree.lstat(origin)
+            tree.lstat(found)
         except (FileNotFoundError, NotADirectoryError):
             raise not_found(tree, path) from None
-        file = tree.host(origin)
+        file = tree.host(found)
         if not is_archive(file):
             return False
         folder = self.destination.resolve(self.action.destination)

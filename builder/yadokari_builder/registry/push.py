@@ -150,8 +150,8 @@ def _push_early(uploads: Uploads, growing: GrowingSource) -> None:
 def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> None:
     """Bring a layer into all repositories of one registry."""
     descriptor = source.layer.descriptor
-    origin = source.origin
-    holder = origin if origin and origin.registry == group[0].repository.registry else None
+    repository = source.repository
+    holder = repository if repository and repository.registry == group[0].repository.registry else None
     for uploads in group:
         how = _push_to_repository(uploads, source, holder)
         logger.debug("layer %s %s %s", descriptor.digest, how, uploads.repository)

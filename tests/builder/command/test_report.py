@@ -79,3 +79,13 @@ def test_what_others_have_named_cannot_do_anything_to_a_terminal() -> None:
     configure(stream, "info", "text")
     logging.getLogger("x").warning("user %s is not there\nhere neither", "\x1b]0;mine\x07\udcff")
     assert stream.getvalue() == "warning: user \\x1b]0;mine\\a\\xff is not there\nhere neither\n"
+
+
+@pytest.mark.parametrize("verbosity", ["info", "trace"])
+def test_nothing_is_passed_on_of_a_library_that_tells_urls_with_what_is_secret_in_them(
+    verbosity: str,
+) -> None:
+    stream = io.StringIO()
+    configure(stream, verbosity, "text")
+    logging.getLogger("urllib3.connectionpool").warning("Retrying after connection broken: /x?token=secret")
+    assert stream.getvalue() == ""

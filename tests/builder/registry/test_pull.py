@@ -269,7 +269,7 @@ def test_mirrors_stand_in_for_docker_hub(
 
     assert pulled.image == made.image
     assert str(pulled.reference) == "docker.io/library/debian:v1"
-    assert pulled.layers[0].origin == Repository(registry.host, f"{name}/library/debian")
+    assert pulled.layers[0].repository == Repository(registry.host, f"{name}/library/debian")
     with pulled.layers[0].open() as blob:
         assert blob.read()
 

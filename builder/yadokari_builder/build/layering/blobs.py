@@ -37,9 +37,9 @@ class SharedLayer:
         return self._source.layer
 
     @property
-    def origin(self) -> Repository | None:
+    def repository(self) -> Repository | None:
         """A repository that holds the blob."""
-        return self._source.origin
+        return self._source.repository
 
     def expect(self) -> None:
         """Announce one more reader, who is to come or to be forgone."""

@@ -22,12 +22,12 @@ Fill = Callable[[str], None]
 class CacheKey:
     """What tells one cache from another.
 
-    As with BuildKit, mounts with the same id but other initial content (`origin` names it: a digest or a
+    As with BuildKit, mounts with the same id but other initial content (`content` names it: a digest or a
     stage, with the path in it; empty for none) or other ownership have caches of their own.
     """
 
     id: str
-    origin: str = ""
+    content: str = ""
     uid: int = 0
     gid: int = 0
     mode: int = 0o755

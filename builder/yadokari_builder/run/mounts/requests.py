@@ -25,12 +25,12 @@ logger = logging.getLogger(__name__)
 class Provisions:
     """What a build has to mount.
 
-    `fill` gives the files at an in-root path of a source, `origin` names a source's content: the same name in
-    another build means the same files.
+    `fill` gives the files at an in-root path of a source, `name_of` names a source's content: the same name
+    in another build means the same files.
     """
 
     fill: Callable[[Source, str], Fill]
-    origin: Callable[[Source], str]
+    name_of: Callable[[Source], str]
     caches: CacheStore
     secrets: Secrets
     agents: Agents
@@ -75,7 +75,7 @@ def _cache(request: CacheRequest, provisions: Provisions) -> CacheMount:
     source, path = request.source, request.path
     key = CacheKey(
         request.id,
-        origin=f"{provisions.origin(source)}:{path}" if source is not None else "",
+        content=f"{provisions.name_of(source)}:{path}" if source is not None else "",
         uid=request.uid,
         gid=request.gid,
         mode=request.mode,

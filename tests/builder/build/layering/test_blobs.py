@@ -38,7 +38,7 @@ class Source:
     error: Exception | None = None
     may_end: threading.Event = field(default_factory=threading.Event)
     opened: list[BinaryIO] = field(default_factory=list)
-    origin: None = None
+    repository: None = None
 
     @property
     def layer(self) -> Layer:

@@ -25,7 +25,7 @@ class Blob(io.BytesIO):
 @dataclass
 class Source:
     data: bytes
-    origin: None = None
+    repository: None = None
     opened: threading.Event = field(default_factory=threading.Event)
     blob: Blob | None = None
 

@@ -148,7 +148,7 @@ def test_a_cache_is_kept_for_later_steps(tree: Path, shelter: str, caches: Cache
     assert not (tree / "elsewhere").exists()
 
 
-def test_caches_of_other_ownership_or_origin_are_other_caches(
+def test_caches_of_other_ownership_or_content_are_other_caches(
     tree: Path, shelter: str, caches: CacheStore
 ) -> None:
     with mounted([CacheMount("/c", CacheKey("id"), caches)], boundary=Boundary(tree), shelter=shelter):

@@ -72,7 +72,7 @@ def test_a_cache_begins_with_the_files_of_its_source(wanted: Wanted) -> None:
 def test_a_cache_that_is_not_filled_is_one_of_its_source_all_the_same(wanted: Wanted) -> None:
     (mount,) = wanted(CacheRequest("/c", "/c", StageSource(1), uid=5)).mounts
     assert isinstance(mount, CacheMount)
-    assert mount.key.origin == "StageSource(index=1):/"
+    assert mount.key.content == "StageSource(index=1):/"
     assert wanted.files == []
 
 
