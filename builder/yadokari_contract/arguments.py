@@ -12,7 +12,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag, Kind
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag, Kind
 from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.variables import VARIABLES
@@ -36,6 +36,20 @@ def parse_arguments(
             raise ArgumentError(f"{name!r} is not a flag: the executor takes flags only")
         spec = _with(spec, flag, value)
     return _with_variables(spec, environment, by_name, wins=True)
+
+
+def parse_push(arguments: Sequence[str]) -> tuple[str, BuildSpec]:
+    """Read the arguments of `push`: what to push, and how; raises `ArgumentError`."""
+    spec = BuildSpec()
+    paths = []
+    for name, flag, value in _pairs(arguments, _by_name(PUSH_FLAGS)):
+        if flag is None:
+            paths.append(name)
+        else:
+            spec = _with(spec, flag, value)
+    if len(paths) != 1:
+        raise ArgumentError("push takes one file or folder: push PATH --destination REFERENCE")
+    return paths[0], spec
 
 
 def parse_login(arguments: Sequence[str]) -> LoginSpec:

@@ -4,7 +4,7 @@ import pytest
 
 from support.kaniko import KanikoFlag, has_default, kaniko_flags, kaniko_variables, with_tables
 from support.pages import DOCS
-from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag
 from yadokari_contract.variables import VARIABLES
 
 _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
@@ -38,6 +38,13 @@ def test_there_is_no_flag_that_kaniko_has_not_but_a_few() -> None:
 
 def test_the_variables_are_kanikos() -> None:
     assert sorted(variable.name for variable in VARIABLES) == sorted(kaniko_variables())
+
+
+def test_the_flags_of_push_are_kanikos_and_those_of_the_log() -> None:
+    theirs = {(flag.name, flag.short) for flag in kaniko_flags("push")}
+    log = {("verbosity", "v"), ("log-format", ""), ("log-timestamp", "")}
+    missing = {("push-ignore-immutable-tag-errors", "")}
+    assert {(flag.name, flag.short) for flag in PUSH_FLAGS} == (theirs | log) - missing
 
 
 def test_the_flags_of_login_are_kanikos() -> None:

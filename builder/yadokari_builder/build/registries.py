@@ -1,14 +1,17 @@
 """The registries of a build: with which credentials and over what they are reached."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from yadokari_builder.build.clouds import cloud_places
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.credentials.environment import KINDS, read_keychains
+from yadokari_builder.registry.credentials.credential import Place
+from yadokari_builder.registry.credentials.environment import read_keychains
 from yadokari_builder.registry.credentials.helpers import Helpers
 from yadokari_builder.registry.credentials.keys import canonical_host
+from yadokari_builder.registry.credentials.variables import GitLabVariables, KanikoVariables
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import read_proxies
 from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Reach, Transports
@@ -56,10 +59,10 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     A mirror written as `http://HOST` is one over plain HTTP. Raises `UsageError` for credentials, mirrors,
     proxies or certificates that cannot be read.
     """
-    keychains = read_keychains(environment, _kinds(spec))
     hub = spec.registry_mirrors
     maps = [(registry, mirror) for registry, mirrors in spec.registry_maps.items() for mirror in mirrors]
     network = Network(read_trust(environment), proxies=read_proxies(environment))
+    keychains = read_keychains(environment, _places(spec, environment, network))
     transports = Transports(network, _certificates(spec))
     named = [*hub, *(mirror for _, mirror in maps)]
     plain = _hosts(name.removeprefix(_PLAIN).partition("/")[0] for name in named if name.startswith(_PLAIN))
@@ -89,15 +92,18 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     )
 
 
-def _kinds(spec: BuildSpec) -> tuple[str, ...]:
-    there = tuple(kind for kind in spec.credential_helpers if kind in KINDS)
-    if missing := sorted({*spec.credential_helpers} - {*KINDS}):
-        text = (
-            f"credentials of {', '.join(missing)} are not looked for: this version knows {', '.join(KINDS)}"
+def _places(spec: BuildSpec, environment: Mapping[str, str], network: Network) -> Iterator[Place]:
+    kinds: dict[str, Callable[[], Place]] = {
+        "env": lambda: KanikoVariables(environment),
+        "gitlab": lambda: GitLabVariables(environment),
+        **cloud_places(environment, network, spec.azure_container_registry_config),
+    }
+    missing = sorted({*spec.credential_helpers} - {*kinds})
+    if missing and spec.credential_helpers != CREDENTIAL_HELPERS:
+        raise UsageError(
+            f"--credential-helpers: {', '.join(missing)} is not there yet, but {', '.join(kinds)}"
         )
-        if spec.credential_helpers != CREDENTIAL_HELPERS:
-            raise UsageError(f"--credential-helpers: {text}")
-    return there
+    return (kinds[kind]() for kind in spec.credential_helpers if kind in kinds)
 
 
 def _certificates(spec: BuildSpec) -> Certificates:

@@ -27,6 +27,7 @@ VERBS = """
 Other verbs:
   check -- FLAGS     tell what differs from what kaniko would build
   login REGISTRY     keep a password in config.json: --username NAME --password-stdin
+  push PATH          push an archive or an OCI layout: --destination REFERENCE
   version            tell the version
 """
 

@@ -33,6 +33,10 @@ def run(
             from yadokari_builder.command import login
 
             return login.run(rest, environment, out, log)
+        case ["push", *rest]:
+            from yadokari_builder.command import push
+
+            return push.run(rest, environment, out, log)
     from yadokari_builder.command import build
 
     return build.run(arguments, environment, root, out, log)

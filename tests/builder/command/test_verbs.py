@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from support.executor import Ended, Executor
+from support.layout import Layout
+from support.registry import Registry
 from support.verbs import run_verb
 from yadokari_contract import VERSION
 
@@ -87,6 +89,33 @@ def test_a_file_that_cannot_keep_a_password_stays_as_it_is(
     assert done.code == 2
     assert message in done.log
     assert json.loads((tmp_path / "config.json").read_text()) == config
+
+
+def test_what_was_written_is_pushed(executor: Executor, registry: Registry, name: str) -> None:
+    outputs = ["--tar-path=image.tar", "--oci-layout-path=layout", "--digest-file=digest"]
+    assert executor("FROM scratch\nCOPY Dockerfile /\n", "--no-push", *outputs).code == 0
+    for output in ("image.tar", "layout"):
+        image = f"{registry.host}/{name}:{output}"
+        done = run_verb("push", str(executor.folder / output), "-d", image, "--insecure")
+        assert done.code == 0, done.log
+        layout = Layout.pull(image, executor.folder / f"pulled-{output}")
+        assert layout.names_in_layers() == {"Dockerfile"}
+    assert done.out.strip() == layout.digest == (executor.folder / "digest").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-d", "r.example/a"], "push takes one file or folder"),
+        (["a", "b", "-d", "r.example/a"], "push takes one file or folder"),
+        (["a"], "no --destination"),
+        (["a", "--tar-path=b"], "--tar-path is not a flag"),
+    ],
+)
+def test_a_push_that_lacks_something_is_refused(arguments: list[str], message: str) -> None:
+    done = run_verb("push", *arguments)
+    assert done.code == 2
+    assert message in done.log
 
 
 def test_what_would_differ_from_kaniko_is_told_and_nothing_is_touched(executor: Executor) -> None:

@@ -4,15 +4,13 @@ import logging
 import os
 import posixpath
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from yadokari_builder.errors import UsageError, described
 from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.credential import Credentials, Keychain, Place
 from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
-from yadokari_builder.registry.credentials.variables import GitLabVariables, KanikoVariables
 
 logger = logging.getLogger(__name__)
 
@@ -20,13 +18,6 @@ _AUTH = "DOCKER_AUTH_CONFIG"
 _NAME = re.compile(rf"{_AUTH}(_PULL|_PUSH)?(?:_([0-9]{{1,9}}))?")
 _AUTH_FILE = "REGISTRY_AUTH_FILE"
 _DEFAULT_FOLDER = "/kaniko/.docker"
-
-_PLACES: Mapping[str, Callable[[Mapping[str, str]], Place]] = MappingProxyType(
-    {"env": KanikoVariables, "gitlab": GitLabVariables}
-)
-
-KINDS = tuple(_PLACES)
-"""What `--credential-helpers` can name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +29,20 @@ class Keychains:
     helpers: Helpers
 
 
-def read_keychains(environment: Mapping[str, str], kinds: Sequence[str] = KINDS) -> Keychains:
+def read_keychains(environment: Mapping[str, str], others: Iterable[Place] = ()) -> Keychains:
     """Read the credentials for each purpose.
 
     First come those of DOCKER_AUTH_CONFIG_PULL, _PULL_1 and so on, or of DOCKER_AUTH_CONFIG_PUSH and so on,
     then those for both: of DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1 and so on, of the config.json of
     DOCKER_CONFIG and of the file of REGISTRY_AUTH_FILE. Where several hold the same key, the first of them
-    counts. Then come the `kinds`, in their order. Raises `UsageError`.
+    counts. Then come the `others`, in their order. Raises `UsageError`.
     """
     for name in environment:
         if name.startswith(_AUTH) and not _NAME.fullmatch(name):
             logger.warning("%s is not read: the name goes on with _PULL or _PUSH, or with a number", name)
     helpers = Helpers(environment)
     common = _of_variables(environment, None).merged(_of_files(environment))
-    others = tuple(_PLACES[kind](environment) for kind in kinds)
+    others = tuple(others)
 
     def keychain(purpose: str) -> Keychain:
         written = (_of_variables(environment, purpose), common)

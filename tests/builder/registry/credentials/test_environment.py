@@ -6,7 +6,9 @@ import pytest
 
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.credentials.credential import Place
 from yadokari_builder.registry.credentials.environment import read_keychains
+from yadokari_builder.registry.credentials.variables import GitLabVariables, KanikoVariables
 
 
 def config(**users: str) -> str:
@@ -108,7 +110,13 @@ def test_variables_come_after_what_is_written_and_only_where_they_are_wanted() -
     }
 
     def user(registry: str, *kinds: str) -> str | None:
-        found = read_keychains(environment, kinds).push.find(Repository(registry, "x"))
+        places: dict[str, Place] = {
+            "env": KanikoVariables(environment),
+            "gitlab": GitLabVariables(environment),
+        }
+        found = read_keychains(environment, [places[kind] for kind in kinds]).push.find(
+            Repository(registry, "x")
+        )
         return found.username if found else None
 
     assert user("a.example", "env") == "written"
