@@ -163,6 +163,12 @@ def test_a_folder_that_keeps_its_repository_is_one_for_git(served: Served, tmp_p
     assert git(folder, "rev-list", "--count", "HEAD") == "1"
 
 
+def test_a_commit_can_be_fetched_though_its_branch_has_gone_on(served: Served, tmp_path: Path) -> None:
+    query = f"branch=main&commit={served.old}&fetch-by-commit=true"
+    folder = check_out(f"{served.address}/project.git?{query}", tmp_path)
+    assert (folder / "docs/page").read_text() == "page\n"
+
+
 def test_a_commit_other_than_expected_is_refused(served: Served, tmp_path: Path) -> None:
     with pytest.raises(ContextError, match=f"expected checksum to match {served.old}, got {served.new}"):
         check_out(f"{served.address}/project.git?checksum={served.old}", tmp_path)
