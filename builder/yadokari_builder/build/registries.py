@@ -59,37 +59,40 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     A mirror written as `http://HOST` is one over plain HTTP. Raises `UsageError` for credentials, mirrors,
     proxies or certificates that cannot be read.
     """
-    hub = spec.registry_mirrors
-    maps = [(registry, mirror) for registry, mirrors in spec.registry_maps.items() for mirror in mirrors]
     network = Network(read_trust(environment), proxies=read_proxies(environment))
     keychains = read_keychains(environment, _places(spec, environment, network))
     transports = Transports(network, _certificates(spec))
-    named = [*hub, *(mirror for _, mirror in maps)]
-    plain = _hosts(name.removeprefix(_PLAIN).partition("/")[0] for name in named if name.startswith(_PLAIN))
-    pull = Policy(
-        plain=plain,
-        insecure=_hosts(spec.insecure_registries, everything=spec.insecure_pull),
-        unverified=_hosts(spec.skip_tls_verify_registries, everything=spec.skip_tls_verify_pull),
-    )
-    push = Policy(
-        plain=plain,
-        insecure=_hosts(spec.insecure_registries, everything=spec.insecure),
-        unverified=_hosts(spec.skip_tls_verify_registries, everything=spec.skip_tls_verify),
-    )
+    pull = _policy(spec, insecure=spec.insecure_pull, unverified=spec.skip_tls_verify_pull)
+    push = _policy(spec, insecure=spec.insecure, unverified=spec.skip_tls_verify)
     pulls = RetryPolicy().at_least(max(spec.image_download_retry, spec.image_fs_extract_retry))
+    pushes = RetryPolicy().at_least(spec.push_retry)
     return Registries(
         RegistryClient(Reach(transports, pull), keychain=keychains.pull, retry=pulls),
-        RegistryClient(
-            Reach(transports, push), keychain=keychains.push, retry=RetryPolicy().at_least(spec.push_retry)
-        ),
+        RegistryClient(Reach(transports, push), keychain=keychains.push, retry=pushes),
         make_mirrors(
-            map(_bare, hub),
-            [(registry, _bare(mirror)) for registry, mirror in maps],
+            map(_bare, spec.registry_mirrors),
+            [(registry, _bare(mirror)) for registry, mirror in _maps(spec)],
             fallback=not spec.skip_default_registry_fallback,
         ),
         network,
         keychains.helpers,
     )
+
+
+def _policy(spec: BuildSpec, *, insecure: bool, unverified: bool) -> Policy:
+    mirrors = [*spec.registry_mirrors, *(mirror for _, mirror in _maps(spec))]
+    plain = [_bare(mirror).partition("/")[0] for mirror in mirrors if mirror.startswith(_PLAIN)]
+    return Policy(
+        plain=_hosts(plain),
+        insecure=_hosts(spec.insecure_registries, everything=insecure),
+        unverified=_hosts(spec.skip_tls_verify_registries, everything=unverified),
+    )
+
+
+def _maps(spec: BuildSpec) -> Iterator[tuple[str, str]]:
+    for registry, mirrors in spec.registry_maps.items():
+        for mirror in mirrors:
+            yield registry, mirror
 
 
 def _places(spec: BuildSpec, environment: Mapping[str, str], network: Network) -> Iterator[Place]:
