@@ -141,9 +141,9 @@ except KeyboardInterrupt:
 
 
 def running(root: Path, script: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        [sys.executable, "-c", RUNNING, str(root), script], stdout=subprocess.PIPE, text=True, env=ENVIRONMENT
-    )
+    # Whoever starts the tests in the background may have them ignore SIGINT, and their children with them.
+    command = ["env", "--default-signal=INT", sys.executable, "-c", RUNNING, str(root), script]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
