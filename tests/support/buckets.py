@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 WHY_NO_MOTO = "" if shutil.which("moto_server") else "moto_server is not installed"
+WHY_NO_GCS = "" if shutil.which("fake-gcs-server") else "fake-gcs-server is not installed"
 _START_SECONDS = 30.0
 
 
@@ -47,6 +48,20 @@ def moto(objects: Mapping[str, bytes]) -> Iterator[Moto]:
             for name in ("AccessKeyId", "SecretAccessKey")
         )
         yield Moto(address, {"AWS_ACCESS_KEY_ID": identity, "AWS_SECRET_ACCESS_KEY": secret})
+
+
+@contextmanager
+def google(objects: Mapping[str, bytes]) -> Iterator[str]:
+    """Run fake-gcs-server with a bucket named `bucket`; yields the address."""
+    command = "fake-gcs-server -backend memory -scheme http -host 127.0.0.1 -port {port} -log-level error"
+    with _running(command.split()) as port:
+        address = f"http://127.0.0.1:{port}"
+        json_type = {"Content-Type": "application/json"}
+        send("POST", f"{address}/storage/v1/b?project=p", b'{"name": "bucket"}', json_type)
+        for key, content in objects.items():
+            place = f"upload/storage/v1/b/bucket/o?uploadType=media&name={quote(key, safe='')}"
+            send("POST", f"{address}/{place}", content, {"Content-Type": "application/octet-stream"})
+        yield address
 
 
 def send(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})) -> str:

@@ -58,6 +58,7 @@ _OPENERS: Mapping[str, Opener] = {
     "git": _open_repository,
     "ssh": _open_repository,
     "s3": _open_bucket,
+    "gs": _open_bucket,
 }
 
 

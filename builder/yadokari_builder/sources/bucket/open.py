@@ -9,6 +9,7 @@ import urllib3
 from yadokari_builder.errors import ContextError
 from yadokari_builder.registry.http.failures import printable
 from yadokari_builder.sources.archive import unpack_context
+from yadokari_builder.sources.bucket.gcs import open_gcs
 from yadokari_builder.sources.bucket.s3 import open_s3
 from yadokari_builder.sources.context import Context, Location, Surroundings
 from yadokari_builder.sources.web import Body
@@ -18,7 +19,7 @@ _MAX_TAG = 200
 _MAX_NAME = 500
 
 _Open = Callable[[str, str, Surroundings, str], AbstractContextManager[urllib3.BaseHTTPResponse]]
-_STORAGES: Mapping[str, _Open] = {"s3": open_s3}
+_STORAGES: Mapping[str, _Open] = {"s3": open_s3, "gs": open_gcs}
 
 
 def open_bucket(location: Location, around: Surroundings) -> Context:
