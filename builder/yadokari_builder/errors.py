@@ -4,6 +4,7 @@ Every error's text is meant for the person who applied the build: it says what i
 possible what to do.
 """
 
+import os
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -11,6 +12,8 @@ from yadokari_contract.reasons import Reason
 
 _LINES_SHOWN = 20
 _LONGEST_LINE = 200
+
+_MOST_SHOWN = 200
 
 
 class BuilderError(Exception):
@@ -53,9 +56,15 @@ class BuilderError(Exception):
             yield " " * (width + len("   | ") + self.column) + "^"
 
 
+def file_of(error: OSError) -> str:
+    """Return which file the system refused, empty for one that was known by its descriptor alone."""
+    return os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else ""
+
+
 def described(error: OSError) -> str:
-    """Say what the system refused, and for which file."""
-    where = f"{error.filename}: " if error.filename else ""
+    """Say what the system refused, and for which file, which is not named at any length."""
+    name = file_of(error)
+    where = f"{name if len(name) <= _MOST_SHOWN else f'{name[:_MOST_SHOWN]}…'}: " if name else ""
     return f"{where}{error.strerror or error}"
 
 

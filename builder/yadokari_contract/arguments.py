@@ -6,44 +6,100 @@ the last value counts.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any
 
-from yadokari_contract.flags import FLAGS, Flag, Kind
-from yadokari_contract.spec import BuildSpec, GitOptions
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag, Kind
+from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec
+from yadokari_contract.suggestion import suggest
+from yadokari_contract.variables import VARIABLES
 
 
 class ArgumentError(ValueError):
     """An argument is not known, lacks its value or has one that cannot be."""
 
 
-def parse_arguments(arguments: Sequence[str]) -> BuildSpec:
-    """Read the executor's arguments; raises `ArgumentError` with what is wrong and what would be right."""
-    by_name = {f"--{flag.name}": flag for flag in FLAGS}
-    by_name |= {f"-{flag.short}": flag for flag in FLAGS if flag.short}
-    by_name |= {f"--{flag.alias}": flag for flag in FLAGS if flag.alias}
+def parse_arguments(
+    arguments: Sequence[str], environment: Mapping[str, str] = MappingProxyType({})
+) -> BuildSpec:
+    """Read the executor's arguments, and the variables of its environment that stand for some.
+
+    Raises `ArgumentError` with what is wrong and what would be right.
+    """
+    by_name = _by_name(FLAGS)
+    spec = _with_variables(BuildSpec(), environment, by_name, wins=False)
+    for name, flag, value in _pairs(arguments, by_name):
+        if flag is None:
+            raise ArgumentError(f"{name!r} is not a flag: the executor takes flags only")
+        spec = _with(spec, flag, value)
+    return _with_variables(spec, environment, by_name, wins=True)
+
+
+def parse_push(arguments: Sequence[str]) -> tuple[str, BuildSpec]:
+    """Read the arguments of `push`: what to push, and how; raises `ArgumentError`."""
     spec = BuildSpec()
+    paths = []
+    for name, flag, value in _pairs(arguments, _by_name(PUSH_FLAGS)):
+        if flag is None:
+            paths.append(name)
+        else:
+            spec = _with(spec, flag, value)
+    if len(paths) != 1:
+        raise ArgumentError("push takes one file or folder: push PATH --destination REFERENCE")
+    return paths[0], spec
+
+
+def parse_login(arguments: Sequence[str]) -> LoginSpec:
+    """Read the arguments of `login`; raises `ArgumentError`."""
+    spec = LoginSpec()
+    registries = []
+    for name, flag, value in _pairs(arguments, _by_name(LOGIN_FLAGS)):
+        if flag is None:
+            registries.append(name)
+        else:
+            field: dict[str, Any] = {flag.field: SYNTAX[flag.kind].read(flag, None, value)}
+            spec = replace(spec, **field)
+    if len(registries) != 1:
+        raise ArgumentError("login takes one registry: login REGISTRY -u NAME --password-stdin")
+    return replace(spec, registry=registries[0])
+
+
+def _by_name(flags: Iterable[Flag]) -> dict[str, Flag]:
+    names = ((flag, (f"--{flag.name}", f"-{flag.short}", f"--{flag.alias}")) for flag in flags)
+    return {name: flag for flag, all_names in names for name in all_names if name.strip("-")}
+
+
+def _pairs(arguments: Sequence[str], flags: Mapping[str, Flag]) -> Iterator[tuple[str, Flag | None, str]]:
+    """Yield the arguments with the flags they name and their values; a word that is no flag has none."""
     rest = iter(arguments)
     for argument in rest:
+        if not argument.strip("-") or not argument.startswith("-"):
+            yield argument, None, ""
+            continue
         name, value = _split(argument)
-        flag = by_name.get(name)
+        flag = flags.get(name)
         if flag is None:
-            raise ArgumentError(_unknown(name, by_name))
+            raise ArgumentError(_unknown(name, flags))
         if value is None:
             value = "true" if flag.kind is Kind.SWITCH else next(rest, None)
         if value is None:
             raise ArgumentError(f"{name} needs a value")
-        spec = _with(spec, flag, value)
-    return spec
+        yield name, flag, value
 
 
 def format_arguments(spec: BuildSpec) -> list[str]:
     """Write arguments that `parse_arguments` reads as `spec`; what has its default is left out."""
     return [f"--{flag.name}={text}" for flag in FLAGS for text in _given(spec, flag)]
+
+
+def without_effect(spec: BuildSpec) -> Iterator[str]:
+    """Say of each flag that was given, and changes nothing, why; a line each."""
+    for flag in FLAGS:
+        if flag.name in spec.accepted:
+            yield f"--{flag.name} changes nothing: {flag.help}"
 
 
 def usage() -> str:
@@ -79,6 +135,22 @@ def _with(spec: BuildSpec, flag: Flag, text: str) -> BuildSpec:
     return replace(spec, **{flag.field: value})
 
 
+def _with_variables(
+    spec: BuildSpec, environment: Mapping[str, str], flags: Mapping[str, Flag], *, wins: bool
+) -> BuildSpec:
+    for variable in VARIABLES:
+        for text in variable.texts(environment) if variable.wins == wins else ():
+            if variable.field:
+                value: dict[str, Any] = {variable.field: text}
+                spec = replace(spec, **value)
+            elif variable.flag:
+                try:
+                    spec = _with(spec, flags[f"--{variable.flag}"], text)
+                except ArgumentError as error:
+                    raise ArgumentError(f"{variable.name} in the environment: {error}") from None
+    return spec
+
+
 def _default(flag: Flag) -> Any:
     return getattr(BuildSpec(), flag.field)
 
@@ -91,22 +163,16 @@ def _given(spec: BuildSpec, flag: Flag) -> Iterator[str]:
 
 
 def _split(argument: str) -> tuple[str, str | None]:
-    if argument.startswith("--") and len(argument) > 2:
+    if argument.startswith("--"):
         name, found, value = argument.partition("=")
         return name, value if found else None
-    if argument.startswith("-") and len(argument) > 1 and argument[1] != "-":
-        value = argument[2:].removeprefix("=")
-        return argument[:2], value if len(argument) > 2 else None
-    raise ArgumentError(f"{argument!r} is not a flag: the executor takes flags only")
+    value = argument[2:].removeprefix("=")
+    return argument[:2], value if len(argument) > 2 else None
 
 
 def _unknown(name: str, known: Mapping[str, Flag]) -> str:
-    near = _nearest(name, known)
+    near = suggest(name, (flag for flag in known if flag.startswith("--")))
     return f"{name} is not a flag" + (f": did you mean {near}?" if near else ": --help lists them")
-
-
-def _nearest(name: str, known: Mapping[str, Flag]) -> str | None:
-    return next(iter(get_close_matches(name, known, 1, 0.7)), None)
 
 
 @dataclass(frozen=True, slots=True)

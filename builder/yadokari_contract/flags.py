@@ -35,7 +35,8 @@ class Flag:
     """One flag: its name, the field of `BuildSpec` that it fills, what values it takes.
 
     A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why. What a
-    `pending` one asks for is not there yet: it is refused by name, unless its value is the default.
+    `pending` one asks for is not there yet: it is refused by name, unless its value is the default. `unlike`
+    says how it differs from kaniko's.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Flag:
     choices: tuple[str, ...] = ()
     alias: str = ""
     pending: bool = False
+    unlike: str = ""
 
 
 _LEVELS = ", ".join(f"{name}: {levels[0]} to {levels[-1]}" for name, levels in COMPRESSION_LEVELS.items())
@@ -83,20 +85,24 @@ FLAGS = (
         alias="tarPath",
     ),
     Flag("oci-layout-path", "oci_layout_path", Kind.TEXT, "write the image into an OCI layout folder"),
-    Flag("digest-file", "digest_file", Kind.TEXT, "write the manifest's digest into this file"),
+    Flag(
+        "digest-file",
+        "digest_file",
+        Kind.TEXT,
+        "write the manifest's digest into this file",
+        unlike="an address that starts with https:// is refused",
+    ),
     Flag(
         "image-name-with-digest-file",
         "image_name_with_digest_file",
         Kind.TEXT,
         "write NAME@DIGEST of each destination into this file",
-        pending=True,
     ),
     Flag(
         "image-name-tag-with-digest-file",
         "image_name_tag_with_digest_file",
         Kind.TEXT,
         "write NAME:TAG@DIGEST of each destination into this file",
-        pending=True,
     ),
     Flag(
         "result-file",
@@ -105,13 +111,17 @@ FLAGS = (
         "write the result as JSON into this file (termination message)",
     ),
     Flag(
-        "build-arg", "build_args", Kind.OPTIONAL_PAIRS, "value of an ARG; without =VALUE from the environment"
+        "build-arg",
+        "build_args",
+        Kind.OPTIONAL_PAIRS,
+        "value of an ARG; without =VALUE from the environment",
+        unlike="without a value, and without a variable of that name, the ARG keeps its default",
     ),
     Flag(
         "target",
         "targets",
         Kind.WORDS,
-        "stage to build, by name or index; the last one otherwise",
+        "stage to build, by name or index; the last one otherwise. Of several the first is the image",
     ),
     Flag(
         "custom-platform",
@@ -119,10 +129,12 @@ FLAGS = (
         Kind.TEXT,
         "platform of the image, as OS/ARCHITECTURE[/VARIANT]; the machine's otherwise",
         alias="customPlatform",
-        pending=True,
     ),
     Flag(
-        "secret", "secrets", Kind.LIST, "secret for RUN --mount=type=secret: id=ID[,src=FILE|,env=VARIABLE]"
+        "secret",
+        "secrets",
+        Kind.LIST,
+        "secret for RUN --mount=type=secret: id=ID[,src=FILE] or id=ID,env=VARIABLE",
     ),
     Flag("ssh", "ssh", Kind.LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
     Flag("cache-mounts-dir", "cache_mounts_dir", Kind.TEXT, "folder that keeps RUN --mount=type=cache"),
@@ -131,8 +143,8 @@ FLAGS = (
         "image_format",
         Kind.TEXT,
         "kind of manifest; the base's otherwise",
+        unlike="without it, annotations and zstd make the image OCI's, as does a base from scratch",
         choices=("docker", "oci"),
-        pending=True,
     ),
     Flag(
         "compression",
@@ -147,14 +159,19 @@ FLAGS = (
         Kind.NUMBER,
         f"how hard ({_LEVELS}); {DEFAULT_LEVEL}, the default, is what suits building",
     ),
-    Flag("reproducible", "reproducible", Kind.SWITCH, "no times: the same files make the same digest"),
+    Flag(
+        "reproducible",
+        "reproducible",
+        Kind.SWITCH,
+        "no times: the same files make the same digest",
+        unlike="layers of the base stay as they are",
+    ),
     Flag("single-snapshot", "single_snapshot", Kind.SWITCH, "one layer for all steps of a stage"),
     Flag(
         "materialize",
         "materialize",
         Kind.SWITCH,
         "leave all files of the image in the root when the build is done",
-        pending=True,
     ),
     Flag("ignore-path", "ignore_paths", Kind.LIST, "path to keep out of layers; repeatable"),
     Flag(
@@ -163,6 +180,7 @@ FLAGS = (
         Kind.SWITCH,
         "keep /var/run out of layers",
         alias="whitelist-var-run",
+        unlike="it is in layers unless this is given",
     ),
     Flag(
         "snapshot-mode",
@@ -187,47 +205,44 @@ FLAGS = (
         "annotations",
         Kind.PAIRS,
         "annotation to set on the image's manifest; repeatable",
-        pending=True,
     ),
-    Flag("insecure", "insecure", Kind.SWITCH, "push over plain HTTP"),
-    Flag("insecure-pull", "insecure_pull", Kind.SWITCH, "pull over plain HTTP"),
+    Flag("insecure", "insecure", Kind.SWITCH, "push over plain HTTP where there is no TLS"),
+    Flag("insecure-pull", "insecure_pull", Kind.SWITCH, "pull over plain HTTP where there is no TLS"),
     Flag(
-        "insecure-registry", "insecure_registries", Kind.LIST, "registry to reach over plain HTTP; repeatable"
+        "insecure-registry",
+        "insecure_registries",
+        Kind.LIST,
+        "registry to reach over plain HTTP where it has no TLS; repeatable",
     ),
     Flag(
         "skip-tls-verify",
         "skip_tls_verify",
         Kind.SWITCH,
         "push without asking whose certificate it is",
-        pending=True,
     ),
     Flag(
         "skip-tls-verify-pull",
         "skip_tls_verify_pull",
         Kind.SWITCH,
         "pull without asking whose certificate it is",
-        pending=True,
     ),
     Flag(
         "skip-tls-verify-registry",
         "skip_tls_verify_registries",
         Kind.LIST,
         "registry whose certificate may be anybody's; repeatable",
-        pending=True,
     ),
     Flag(
         "registry-certificate",
         "registry_certificates",
         Kind.PAIRS,
         "certificates to trust for a registry, as HOST=FILE; repeatable",
-        pending=True,
     ),
     Flag(
         "registry-client-cert",
         "registry_client_certs",
         Kind.PAIRS,
         "certificate and key to show to a registry, as HOST=CERTIFICATE,KEY; repeatable",
-        pending=True,
     ),
     Flag("registry-mirror", "registry_mirrors", Kind.LIST, "mirror of docker.io, as HOST[/PATH]; repeatable"),
     Flag(
@@ -235,14 +250,12 @@ FLAGS = (
         "registry_maps",
         Kind.PAIRS_OF_MANY,
         "mirror of a registry, as HOST=HOST[/PATH]; repeatable",
-        pending=True,
     ),
     Flag(
         "skip-default-registry-fallback",
         "skip_default_registry_fallback",
         Kind.SWITCH,
         "do not ask a registry for what its mirrors lack",
-        pending=True,
     ),
     Flag(
         "credential-helpers",
@@ -250,43 +263,37 @@ FLAGS = (
         Kind.WORDS,
         "where credentials are looked for; empty for nowhere",
         choices=CREDENTIAL_HELPERS,
-        pending=True,
     ),
     Flag(
         "azure-container-registry-config",
         "azure_container_registry_config",
         Kind.TEXT,
         "file with the credentials for Azure's registries",
-        pending=True,
     ),
-    Flag("push-retry", "push_retry", Kind.COUNT, "how often a push is tried again", pending=True),
+    Flag("push-retry", "push_retry", Kind.COUNT, "how often a push is tried again"),
     Flag(
         "image-download-retry",
         "image_download_retry",
         Kind.COUNT,
         "how often it is tried again to find an image",
-        pending=True,
     ),
     Flag(
         "image-fs-extract-retry",
         "image_fs_extract_retry",
         Kind.COUNT,
         "how often it is tried again to fetch an image's layer",
-        pending=True,
     ),
     Flag(
         "skip-push-permission-check",
         "skip_push_permission_check",
         Kind.SWITCH,
         "do not ask before the build whether the image may be pushed",
-        pending=True,
     ),
     Flag(
         "push-ignore-immutable-tag-errors",
         "push_ignore_immutable_tag_errors",
         Kind.SWITCH,
         "take a tag that cannot be overwritten for a success",
-        pending=True,
     ),
     Flag("cache", "cache", Kind.SWITCH, "take layers that are there already", pending=True),
     Flag("cache-repo", "cache_repo", Kind.TEXT, "repository that holds cached layers", pending=True),
@@ -302,10 +309,43 @@ FLAGS = (
         Kind.TEXT,
         "what is logged",
         short="v",
-        choices=("trace", "debug", "info", "warn", "error", "fatal", "panic"),
+        choices=("trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"),
     ),
     Flag("log-format", "log_format", Kind.TEXT, "how it is logged", choices=("text", "color", "json")),
-    Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "log as text with the time", pending=True),
+    Flag("log-timestamp", "log_timestamp", Kind.SWITCH, "tell the time in the log as text"),
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
+
+_OF_PUSH = frozenset(
+    {
+        "credential-helpers",
+        "destination",
+        "image-download-retry",
+        "insecure",
+        "insecure-pull",
+        "insecure-registry",
+        "log-format",
+        "log-timestamp",
+        "push-retry",
+        "registry-certificate",
+        "registry-client-cert",
+        "registry-map",
+        "registry-mirror",
+        "skip-default-registry-fallback",
+        "skip-push-permission-check",
+        "skip-tls-verify",
+        "skip-tls-verify-pull",
+        "skip-tls-verify-registry",
+        "verbosity",
+    }
+)
+PUSH_FLAGS = tuple(flag for flag in FLAGS if flag.name in _OF_PUSH)
+"""Flags of `push`; those for pulling change nothing there."""
+
+LOGIN_FLAGS = (
+    Flag("username", "username", Kind.TEXT, "whose password it is", short="u"),
+    Flag("password", "password", Kind.TEXT, "the password, for others to see", short="p"),
+    Flag("password-stdin", "password_stdin", Kind.SWITCH, "read the password from standard input"),
+)
+"""Flags of `login`, which fill fields of `LoginSpec`."""

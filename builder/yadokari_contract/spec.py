@@ -28,6 +28,16 @@ class GitOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LoginSpec:
+    """Whose password for which registry is to be kept; it is on standard input if `password_stdin`."""
+
+    registry: str = ""
+    username: str = ""
+    password: str = field(default="", repr=False)
+    password_stdin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildSpec:
     """What to build and where it goes.
 
@@ -49,6 +59,7 @@ class BuildSpec:
     image_name_with_digest_file: str = ""
     image_name_tag_with_digest_file: str = ""
     result_file: str = ""
+    builder_output: str = ""
     build_args: Mapping[str, str | None] = field(default_factory=lambda: MappingProxyType({}))
     targets: tuple[str, ...] = ()
     custom_platform: str = ""

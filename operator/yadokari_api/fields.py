@@ -7,15 +7,11 @@ from typing import Annotated
 from pydantic import Field, WithJsonSchema
 
 from yadokari_api.rules import Rule, matches, quoted
+from yadokari_contract import references
 
-# The grammar of github.com/distribution/reference: [host[:port]/]path[/path...][:tag][@digest]
-_HOST_LABEL = r"[a-zA-Z0-9]([a-zA-Z0-9-]*[a-zA-Z0-9])?"
-_PORT = r":(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
-_HOST = rf"({_HOST_LABEL}(\.{_HOST_LABEL})*|\[[a-fA-F0-9:]+\])({_PORT})?"
-_PATH = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*"
-_REPOSITORY = rf"({_HOST}/)?{_PATH}(/{_PATH})*"
-_TAG = r":[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
-_DIGEST = r"@sha(256:[a-f0-9]{64}|512:[a-f0-9]{128})"
+# What no grammar says: ports end.
+_PORT = r":(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
+_NAME = rf"(?:{references.HOST}(?:{_PORT})?/)?{references.PATH}(?::{references.TAG})?"
 _SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
 _LABEL = r"[a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?"
 
@@ -23,7 +19,7 @@ TaggedReference = Annotated[
     str,
     Field(max_length=512),
     matches(
-        f"{_REPOSITORY}({_TAG})?",
+        _NAME,
         "image must be [HOST[:PORT]/]NAME[:TAG], such as registry.example.com/team/app:1.2: the name in lower"
         " case, a port up to 65535, no https:// before it and no digest behind it",
     ),
@@ -34,7 +30,7 @@ ImageReference = Annotated[
     str,
     Field(max_length=512),
     matches(
-        f"{_REPOSITORY}({_TAG})?({_DIGEST})?",
+        f"{_NAME}(?:@{references.DIGEST})?",
         "image must be [HOST[:PORT]/]NAME[:TAG][@DIGEST]: the name in lower case, a port up to 65535,"
         " no https:// before it",
     ),
@@ -105,16 +101,10 @@ def amount(quantity: str | int) -> Decimal:
 
 def registry_host(reference: str) -> str:
     """Tell the registry (HOST[:PORT]) of a reference: docker.io where it names none."""
-    first, slash, _ = reference.partition("/")
-    named = slash and ("." in first or ":" in first or first == "localhost" or first.lower() != first)
-    return first if named else "docker.io"
+    return references.split_registry(reference)[0]
 
 
 def spelled_out(reference: str) -> str:
     """Write a `TaggedReference` with all that it leaves out, so that one place has one spelling."""
-    host = registry_host(reference)
-    path = reference.removeprefix(f"{host}/") if "/" in reference else reference
-    host = "docker.io" if host == "index.docker.io" else host.lower()
-    if host == "docker.io" and "/" not in path:
-        path = f"library/{path}"
-    return f"{host}/{path}" + ("" if ":" in path else ":latest")
+    host, path = references.split_registry(reference)
+    return f"{host.lower()}/{path}" + ("" if ":" in path else ":latest")

@@ -1,41 +1,24 @@
 """Run the operator, with settings from environment variables YADOKARI_*."""
 
 import asyncio
-import json
 import logging
 import os
 import sys
-from datetime import UTC, datetime
 
 from kubernetes.config import ConfigException
 
+from yadokari_contract.log import JsonFormatter
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.settings import Settings, SettingsError
 
 
-class JsonFormatter(logging.Formatter):
-    """One JSON object a line."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Write a record with its traceback, if it has one."""
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False)
-
-
 def set_up_logging(settings: Settings) -> None:
     """Log to standard error."""
     handler = logging.StreamHandler()
     plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    handler.setFormatter(JsonFormatter() if settings.log_format == "json" else plain)
+    handler.setFormatter(JsonFormatter("name") if settings.log_format == "json" else plain)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
     for name in ("kopf", "aiohttp.access"):

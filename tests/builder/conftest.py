@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.executor import Executor
-from support.registry import Registry, running_registry
+from support.registry import Certificate, Registry, make_certificate, running_registry
 
 
 @pytest.fixture(scope="session")
@@ -21,6 +21,18 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
 @pytest.fixture(scope="session")
 def other_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
+@pytest.fixture(scope="session")
+def secure_registry(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Registry]:
+    folder = tmp_path_factory.mktemp("registry")
+    with running_registry(folder, passwords=True, certificate=certificate) as running:
         yield running
 
 

@@ -138,7 +138,7 @@ folder = Path(todo["folder"])
 
 class Local:
     # A layer, made or still being made, whose blob is in memory.
-    origin = None
+    repository = None
     def __init__(self, layer, data):
         self.layer, self.data = layer, data
     def open(self):

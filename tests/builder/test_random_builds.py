@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from support import operations, trees
+from support import folders, operations, trees
 from support.layout import Layout
 from support.operations import Operation
 from support.pod import Bind, run_pod, why_no_containers
@@ -28,34 +28,35 @@ pytestmark = [
 ]
 
 PYTHON = ["/yadokari/bin/python3", "-SBXutf8"]
-# Written where no layer is made of it: into a mount.
+# Written beside the tree, into a layer of its own.
 TELL = """\
 import sys
 sys.path.insert(0, "/programs")
 from pathlib import Path
-from trees import describe, folders_timed_by_entries
+from support.trees import describe, folders_timed_by_entries
 root = Path("/tree")
 tree = {path: tuple(described) for path, described in describe(root, whole_seconds=True).items()}
-Path(sys.argv[1]).write_text(repr((tree, folders_timed_by_entries(root))))
+Path("/told").write_text(repr((tree, folders_timed_by_entries(root))))
 """
 
 
 def build(folder: Path, script: Sequence[Sequence[Operation]]) -> tuple[dict[str, Described], set[str]]:
     """Build an image whose steps are a script's; returns what they left in /tree, as a last step told it."""
     context, out = folder / "context", folder / "out"
-    context.mkdir()
-    for module in (operations, trees):
-        shutil.copy(str(module.__file__), context)
-    steps = [[*PYTHON, "/programs/operations.py", "/tree", json.dumps(step)] for step in script]
-    lines = ["FROM scratch", "COPY operations.py trees.py /programs/", "WORKDIR /tree"]
-    lines += [f"RUN {json.dumps(step)}" for step in [*steps, [*PYTHON, "-c", TELL, str(out / "tree")]]]
+    (context / "support").mkdir(parents=True)
+    for module in (folders, operations, trees):
+        shutil.copy(str(module.__file__), context / "support")
+    steps = [[*PYTHON, "/programs/support/operations.py", "/tree", json.dumps(step)] for step in script]
+    lines = ["FROM scratch", "COPY support /programs/support", "WORKDIR /tree"]
+    lines += [f"RUN {json.dumps(step)}" for step in [*steps, [*PYTHON, "-c", TELL]]]
     (context / "Dockerfile").write_text("\n".join(lines))
     result = run_pod(
         [f"--context=dir://{context}", "--no-push", f"--oci-layout-path={out / 'image'}"],
         binds=[Bind(str(context)), Bind(str(out), writable=True)],
     )
     assert result.exit_code == 0, result.output
-    tree, timed_by_entries = ast.literal_eval((out / "tree").read_text())
+    told = applied_by_us(Layout(out / "image"), folder / "told") / "told"
+    tree, timed_by_entries = ast.literal_eval(told.read_text())
     return {path: Described(*described) for path, described in tree.items()}, timed_by_entries
 
 

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_contract.arguments import SYNTAX, ArgumentError, format_arguments, parse_arguments, usage
+from yadokari_contract.arguments import (
+    SYNTAX,
+    ArgumentError,
+    format_arguments,
+    parse_arguments,
+    usage,
+    without_effect,
+)
 from yadokari_contract.flags import FLAGS, Flag, Kind
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec, GitOptions
 
@@ -22,6 +29,10 @@ specs = st.builds(
     tar_path=st.text(),
     oci_layout_path=st.text(),
     digest_file=st.text(),
+    image_name_with_digest_file=st.text(),
+    image_name_tag_with_digest_file=st.text(),
+    image_format=st.sampled_from(["", "docker", "oci"]),
+    annotations=st.dictionaries(keys, st.text()).map(MappingProxyType),
     result_file=st.text(),
     build_args=st.dictionaries(keys, st.none() | st.text()).map(MappingProxyType),
     targets=st.lists(st.text(st.characters(exclude_characters=","), min_size=1)).map(tuple),
@@ -30,6 +41,9 @@ specs = st.builds(
     cache_mounts_dir=st.text(),
     compression=st.sampled_from(sorted(COMPRESSION_LEVELS)),
     compression_level=st.integers(-1, 22),
+    custom_platform=st.text(),
+    materialize=st.booleans(),
+    log_timestamp=st.booleans(),
     reproducible=st.booleans(),
     single_snapshot=st.booleans(),
     ignore_paths=st.lists(words).map(tuple),
@@ -119,11 +133,20 @@ def test_a_flag_that_changes_nothing_is_read_like_any_other_and_kept_apart() -> 
     assert spec == BuildSpec(accepted={"use-new-run": "true", "snapshot-mode": "time"})
 
 
+def test_that_a_flag_changes_nothing_is_said_to_those_who_give_it() -> None:
+    spec = parse_arguments(["--use-new-run", "--snapshot-mode=redo", "--no-push"])
+    assert [line.split(":")[0] for line in without_effect(spec)] == [
+        "--snapshot-mode changes nothing",
+        "--use-new-run changes nothing",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["--destinatoin=x"], "did you mean --destination"),
         (["--whatever"], "--whatever is not a flag"),
+        (["-q"], "-q is not a flag: --help lists them"),
         (["--context"], "--context needs a value"),
         (["--log-format=xml"], "it can be text, color, json"),
         (["--no-push=maybe"], "it can be true or false"),

@@ -3,10 +3,12 @@ from dataclasses import fields
 
 from yadokari_contract.flags import FLAGS
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
+from yadokari_contract.variables import VARIABLES
 
 
-def test_every_field_has_one_flag_but_that_of_the_flags_without_one() -> None:
+def test_every_field_has_one_flag_or_variable_but_that_of_the_flags_without_one() -> None:
     filled = [flag.field for flag in FLAGS if flag.field]
+    filled += [variable.field for variable in VARIABLES if variable.field]
     assert sorted([*filled, "accepted"]) == sorted(field.name for field in fields(BuildSpec))
 
 

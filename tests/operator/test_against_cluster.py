@@ -26,8 +26,9 @@ def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
     assert builds.events("good") == [("Normal", "Building"), ("Normal", "Succeeded")]
     builds.kubectl("wait", "--for=condition=Ready", "ib/good", "--timeout=1s")
     columns = builds.kubectl("get", "ib", "good", "-o", "wide").splitlines()
-    assert columns[0].split() == ["NAME", "READY", "STATUS", "IMAGE", "DIGEST", "DURATION", "AGE"]
-    assert columns[1].split()[:5] == ["good", "True", "Succeeded", "registry.test/app:1", DIGEST]
+    head = "NAME READY STATUS REASON IMAGE DIGEST DURATION AGE"
+    assert columns[0].split() == head.split()
+    assert columns[1].split()[:6] == ["good", "True", "Succeeded", "Succeeded", "registry.test/app:1", DIGEST]
 
 
 def test_a_failed_build_is_stalled_and_says_why(builds: Builds) -> None:

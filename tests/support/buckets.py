@@ -3,9 +3,9 @@
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from urllib.parse import quote, urlencode
 
-WHY_NO_MOTO = "" if shutil.which("moto_server") else "moto_server is not installed"
+# Beside the interpreter, as the development group of uv.lock has it.
+_MOTO = Path(sys.executable).with_name("moto_server")
+WHY_NO_MOTO = "" if _MOTO.exists() else "moto_server is not installed"
 WHY_NO_GCS = "" if shutil.which("fake-gcs-server") else "fake-gcs-server is not installed"
 _START_SECONDS = 30.0
 
@@ -33,7 +35,7 @@ def moto(objects: Mapping[str, bytes]) -> Iterator[Moto]:
     """Run moto with a bucket named `bucket` that holds `objects`."""
     # What is done before signatures are checked: a user, its right to everything, its key, the bucket.
     free = 4 + len(objects)
-    with _running(["moto_server", "-p", "{port}"], INITIAL_NO_AUTH_ACTION_COUNT=str(free)) as port:
+    with _running([str(_MOTO), "-p", "{port}"], INITIAL_NO_AUTH_ACTION_COUNT=str(free)) as port:
         address = f"http://127.0.0.1:{port}"
         everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
         policy = json.dumps({"Version": "2012-10-17", "Statement": everything})

@@ -11,7 +11,7 @@ from typing import Any
 EXECUTOR = """
 import ctypes, json, os, sys
 from pathlib import Path
-from yadokari_builder.command.build import run
+from yadokari_builder.command.verbs import run
 
 PR_GET_DUMPABLE = 3
 
@@ -53,6 +53,7 @@ class Executor:
         self,
         dockerfile: str,
         *arguments: str,
+        verb: str = "",
         force: bool = True,
         stdin: bytes | None = None,
         **environment: str,
@@ -61,7 +62,12 @@ class Executor:
         for folder in (context, self.root):
             folder.mkdir(exist_ok=True)
         (context / "Dockerfile").write_text(dockerfile)
-        given = [f"--context={context}", *(["--force"] if force else []), *arguments]
+        given = [
+            *([verb, "--"] if verb else []),
+            f"--context={context}",
+            *(["--force"] if force else []),
+            *arguments,
+        ]
         done = subprocess.run(
             [sys.executable, "-X", "utf8", "-c", EXECUTOR, self.root, self.folder / "state", *given],
             capture_output=True,

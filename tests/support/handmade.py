@@ -26,7 +26,7 @@ class FileLayer:
 
     layer: Layer
     path: str
-    origin: None = None
+    repository: None = None
 
     def open(self) -> BinaryIO:
         return open(self.path, "rb")

@@ -17,12 +17,10 @@ class Layout:
     folder: Path
 
     @classmethod
-    def pull(cls, image: str, folder: Path) -> "Layout":
-        """Copy an image from a plain-HTTP registry."""
-        subprocess.run(
-            ["skopeo", "copy", "-q", "--src-tls-verify=false", f"docker://{image}", f"oci:{folder}"],
-            check=True,
-        )
+    def pull(cls, image: str, folder: Path, *, login: str = "") -> "Layout":
+        """Copy an image from a plain-HTTP registry; `login` is NAME:PASSWORD."""
+        options = ["--src-tls-verify=false", *([f"--src-creds={login}"] if login else [])]
+        subprocess.run(["skopeo", "copy", "-q", *options, f"docker://{image}", f"oci:{folder}"], check=True)
         return cls(folder)
 
     @property

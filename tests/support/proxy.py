@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import select
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -24,15 +25,17 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def running_proxy(where: Mapping[str, str], login: str = "") -> Iterator[Proxy]:
-    """Run a proxy, that wants `login` (`user:password`) unless it is ""."""
+def running_proxy(
+    where: Mapping[str, str], login: str = "", context: ssl.SSLContext | None = None
+) -> Iterator[Proxy]:
+    """Run a proxy that wants `login` (`user:password`) unless it is ""; by TLS where there is a context."""
     proxy = Proxy(where, login)
 
     class Handler(_Handler):
         pass
 
     Handler.proxy = proxy
-    with serving(Handler) as port:
+    with serving(Handler, context) as port:
         proxy.host = f"127.0.0.1:{port}"
         yield proxy
 

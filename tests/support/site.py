@@ -32,7 +32,7 @@ class Built:
     @property
     def image(self) -> Image:
         """The image of what was built."""
-        return assemble(self.plan, self.finished, {}, "2024-01-01T00:00:00Z")
+        return assemble(self.plan, self.finished, BuildSpec(), "2024-01-01T00:00:00Z")
 
     @property
     def layers(self) -> list[dict[str, tarfile.TarInfo] | None]:

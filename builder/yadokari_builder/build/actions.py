@@ -8,30 +8,22 @@ from pathlib import Path
 
 import urllib3
 
-from yadokari_builder.copy.destination import Destination, Staged
+from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.perform import Target, copy_files
 from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAction
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run import ipc
-from yadokari_builder.run.caches import Fill
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.environment import step_environment
 from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
-from yadokari_builder.run.mounts import FileMount, mounted
+from yadokari_builder.run.mounts.caches import Fill
+from yadokari_builder.run.mounts.mounted import FileMount, mounted
+from yadokari_builder.run.mounts.requests import Provisions, answer
 from yadokari_builder.run.process import ProcessUser, run_step
-from yadokari_builder.run.requests import Provisions, answer
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.tree import SourceTree
-
-
-@dataclass(frozen=True, slots=True)
-class Written:
-    """In-root paths that a step wrote, and files of its layer that stand elsewhere."""
-
-    paths: tuple[str, ...]
-    staged: tuple[Staged, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +62,13 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
     destination = Destination(bench.boundary, bench.staging)
     owner = find_owner(action.user, bench.boundary.root) if action.user else None
     destination.make_parents(destination.resolve(action.path), owner=owner)
-    return Written(destination.written(), destination.staged())
+    return destination.written()
 
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
     target = Target(bench.boundary, bench.staging, bench.shelter)
-    outcome = copy_files(action, bench.source(action.source), target, bench.http)
-    return Written(outcome.touched, outcome.staged)
+    return copy_files(action, bench.source(action.source), target, bench.http)
 
 
 def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import BinaryIO, Self
 
-from yadokari_builder.build.blobs import SharedLayer
+from yadokari_builder.build.files import tell
+from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
 from yadokari_builder.errors import UsageError
@@ -17,7 +18,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.outputs.docker_archive import write_docker_archive
-from yadokari_builder.outputs.files import distinct, naming, write_digest
+from yadokari_builder.outputs.files import distinct, naming
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
@@ -47,12 +48,12 @@ class Delivery:
         self._destinations = destinations
         self._opened = opened
         self._layers: dict[Digest, LayerSource] = {}
-        self._pusher = None if spec.no_push else Pusher(opened.registries.pushing, destinations)
+        self._pusher = None if spec.no_push else self._make_pusher()
 
     def __enter__(self) -> Self:
         if self._pusher:
             try:
-                self._pusher.check()
+                self._prepare(self._pusher)
             except BaseException:
                 self._pusher.close()
                 raise
@@ -91,9 +92,20 @@ class Delivery:
         if self._pusher:
             with phases.timed("push"):
                 self._pusher.finish(image)
-        if self._spec.digest_file:
-            with naming("--digest-file", self._spec.digest_file):
-                write_digest(self._spec.digest_file, image.manifest_digest)
+        tell(self._spec, self._destinations, image.manifest_digest)
+
+    def _make_pusher(self) -> Pusher:
+        return Pusher(
+            self._opened.registries.pushing,
+            self._destinations,
+            keeps_immutable=self._spec.push_ignore_immutable_tag_errors,
+        )
+
+    def _prepare(self, pusher: Pusher) -> None:
+        if not self._spec.skip_push_permission_check:
+            pusher.check()
+            return
+        self._opened.registries.expect_push(where.repository for where in self._destinations)
 
     def _take_base(self, base: PulledImage) -> None:
         layers = self._opened.blobs.of(base)
@@ -105,12 +117,12 @@ class Delivery:
             if self._pusher:
                 self._send_on(layer, base.repository, self._pusher)
 
-    def _send_on(self, layer: SharedLayer, origin: Repository, pusher: Pusher) -> None:
+    def _send_on(self, layer: SharedLayer, repository: Repository, pusher: Pusher) -> None:
         # The registry that has the layer already mounts it from one repository into the other.
-        others = {destination.registry for destination in self._destinations} - {origin.registry}
+        others = {destination.registry for destination in self._destinations} - {repository.registry}
         for _ in others:
             layer.expect()
-        sent = _Sent(layer, origin, len(others))
+        sent = _Sent(layer, repository, len(others))
         pusher.add_layer(sent).add_done_callback(lambda _: sent.end())
 
     def _write(self, image: Image) -> None:
@@ -131,7 +143,7 @@ class _Sent:
     """
 
     shared: SharedLayer
-    origin: Repository
+    repository: Repository
     expected: int
     _lock: Lock = field(default_factory=Lock)
     _download: GrowingFile | None = None

@@ -14,6 +14,7 @@ from yadokari_builder.rootfs.tree import discard
 RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
+_VAR_RUN = "/var/run"
 # Contexts and caches stay: they are the user's.
 _OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "staging", "shelter")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
@@ -66,6 +67,25 @@ class Lodging:
         finally:
             if was_there and not os.path.lexists(link):
                 os.symlink(self.runtime.lstrip("/"), link)
+
+    @contextmanager
+    def with_way_to_mounts(self, mount_points: Iterable[str]) -> Iterator[None]:
+        """Put /var/run back in the end, if it was a link and the image has nothing there.
+
+        Who started the executor may know a mount below /run by that name, as Argo Workflows do, and look
+        for it when the build is done.
+        """
+        link = self.host(_VAR_RUN)
+        target = os.readlink(link) if os.path.islink(link) else ""
+        try:
+            yield
+        finally:
+            var = os.path.dirname(link)
+            if target and any(point.startswith("/run/") for point in mount_points):
+                if not os.path.lexists(var):
+                    os.mkdir(var)
+                if not os.path.lexists(link) and os.path.isdir(var) and not os.path.islink(var):
+                    os.symlink(target, link)
 
     def boundary(self, mount_points: Iterable[str]) -> Boundary:
         """Say what is never written, deleted or snapshotted: the runtime and every mount but the root's."""

@@ -1,18 +1,18 @@
 """What a build has at hand before its first step: its plan, its root, its registries."""
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 from yadokari_builder.build.actions import Workbench, files_of
-from yadokari_builder.build.blobs import Blobs
 from yadokari_builder.build.contexts import kept_context, readable_context
+from yadokari_builder.build.layering.blobs import Blobs
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
-from yadokari_builder.build.options import own_platform, read_epoch, read_packing
-from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.options import own_platform, places, read_epoch, read_packing
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
@@ -21,17 +21,19 @@ from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
+from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
+from yadokari_builder.plan.scope import Platforms
 from yadokari_builder.plan.steps import ImageSource, RunAction
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.mounts import own_mounts
-from yadokari_builder.run.caches import CacheStore
 from yadokari_builder.run.devices import Devices
-from yadokari_builder.run.requests import Provisions
-from yadokari_builder.run.secrets import load_secrets, parse_secret
-from yadokari_builder.run.ssh import parse_agents
+from yadokari_builder.run.mounts.caches import CacheStore
+from yadokari_builder.run.mounts.requests import Provisions
+from yadokari_builder.run.mounts.secrets import load_secrets, parse_secret
+from yadokari_builder.run.mounts.ssh import parse_agents
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
@@ -79,6 +81,8 @@ def open_build(
         logger.warning("%s", note)
     # What counts as changed in all of a stage is found by comparing, which needs the content.
     plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
+    if spec.materialize:
+        plan = with_all_files(plan)
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
     progress.expect(plan.total_steps)
@@ -121,14 +125,23 @@ class _Images:
 def _draft(
     spec: BuildSpec, environment: Mapping[str, str], text: DockerfileText, find_image: FindImage
 ) -> Draft:
-    if len(spec.targets) > 1:
-        raise UsageError(f"--target names {' and '.join(spec.targets)}: this version builds one")
     # A build argument without a value is the environment's, as for docker build.
     args = {
         name: environment.get(name) if value is None else value for name, value in spec.build_args.items()
     }
     present = {name: value for name, value in args.items() if value is not None}
-    return make_draft(text, present, own_platform(), spec.target, find_image)
+    return make_draft(text, present, _platforms(spec), spec.targets, find_image)
+
+
+def _platforms(spec: BuildSpec) -> Platforms:
+    """Tell the machine's platform and the image's; raises `UsageError`."""
+    own = own_platform()
+    if not spec.custom_platform:
+        return Platforms(own, own)
+    target = Platform.parse(spec.custom_platform, default=own)
+    if target.os != own.os:
+        raise UsageError(f"--custom-platform is {target}: images are built for {own.os} alone")
+    return Platforms(own, target)
 
 
 def _require_free(plan: Plan, volumes: Volumes) -> None:
@@ -137,12 +150,6 @@ def _require_free(plan: Plan, volumes: Volumes) -> None:
         if isinstance(step.action, RunAction):
             with located(step.instruction.origin):
                 volumes.require_free(step.action.working_dir)
-
-
-def _outputs(spec: BuildSpec) -> Iterator[str]:
-    """Yield the places that the executor itself, or another one beside it, writes while steps run."""
-    places = (spec.cache_mounts_dir, spec.tar_path, spec.oci_layout_path, spec.digest_file, spec.result_file)
-    return filter(None, places)
 
 
 def _bench(
@@ -157,11 +164,11 @@ def _bench(
     return Workbench(
         boundary=boundary,
         staging=roots.staging,
-        shelter=lodging.folder("shelter"),
+        shelter=lodging.hold("shelter").path,
         source=roots.source,
         provisions=_provisions(spec, environment, roots),
         devices=Devices.record(boundary),
-        volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), _outputs(spec)),
+        volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
         strangers=roots.strangers,
         output=progress.output,
         http=registries.network.pools(),
@@ -169,11 +176,11 @@ def _bench(
 
 
 def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
-    caches = spec.cache_mounts_dir or roots.lodging.host(roots.lodging.work("caches"))
+    caches = spec.cache_mounts_dir or str(roots.lodging.hold("caches").path)
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
-        origin=roots.origin,
+        name_of=roots.name_of,
         caches=CacheStore(caches),
         secrets=load_secrets(secrets, environment),
         agents=parse_agents(spec.ssh, environment),

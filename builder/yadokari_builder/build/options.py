@@ -1,15 +1,14 @@
 """How a build's arguments want layers packed and times written."""
 
-import logging
 import os
 import platform as machine
 import posixpath
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from yadokari_builder.build.packing import Packing
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.dockerfile.epoch import parse_epoch
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
@@ -17,24 +16,38 @@ from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.rootfs.paths import normalise
-from yadokari_contract.flags import FLAGS
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
-logger = logging.getLogger(__name__)
-
 _VAR_RUN = "/var/run"
+_PLACES = (
+    "tar_path",
+    "oci_layout_path",
+    "digest_file",
+    "image_name_with_digest_file",
+    "image_name_tag_with_digest_file",
+    "result_file",
+    "builder_output",
+    "cache_mounts_dir",
+)
+"""What the executor writes beside the root: fields of `BuildSpec`."""
 
 
 def read_packing(spec: BuildSpec, epoch: int | None, folder: Path) -> Packing:
-    """Return how layers are packed; raises `UsageError` for levels and paths that cannot be."""
-    for flag in FLAGS:
-        if flag.name in spec.accepted:
-            logger.info("--%s changes nothing: %s", flag.name, flag.help)
+    """Return how layers are packed; raises `UsageError` for what cannot be."""
+    if spec.image_format == "docker" and (unknown := needs_oci(spec)):
+        raise UsageError(f"--image-format docker has no {unknown}: give --image-format oci")
     paths = [*spec.ignore_paths, *([_VAR_RUN] if spec.ignore_var_run else [])]
     ignored = frozenset(normalise(posixpath.join("/", path)) for path in paths)
     if "/" in ignored:
         raise UsageError("--ignore-path is /: nothing would be left to put into a layer")
     return Packing(folder, _compression(spec), epoch, ignored)
+
+
+def needs_oci(spec: BuildSpec) -> str:
+    """Name what Docker's kind of image does not know and the arguments ask for; empty for nothing."""
+    if spec.annotations:
+        return "annotations"
+    return "layers in zstd" if spec.compression == CompressionKind.ZSTD.value else ""
 
 
 def read_epoch(spec: BuildSpec, environment: Mapping[str, str], of_dockerfile: int | None) -> int | None:
@@ -77,10 +90,16 @@ def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
     Relative paths are meant from where the executor was started, which the build deletes, and links on the
     way may be the image's own later.
     """
-    names = ("tar_path", "oci_layout_path", "digest_file", "result_file", "cache_mounts_dir")
-    given = {name: getattr(spec, name) for name in names if getattr(spec, name)}
-    resolved: dict[str, Any] = {name: _resolved(cwd / path) for name, path in given.items()}
+    given = {name: getattr(spec, name) for name in _PLACES if getattr(spec, name)}
+    resolved: dict[str, Any] = {
+        name: path if "://" in path else _resolved(cwd / path) for name, path in given.items()
+    }
     return replace(spec, **resolved)
+
+
+def places(spec: BuildSpec) -> Iterator[str]:
+    """Yield the places that the executor itself, or another one beside it, writes while steps run."""
+    return filter(None, (getattr(spec, name) for name in _PLACES))
 
 
 def _resolved(path: Path) -> str:

@@ -4,12 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
+from yadokari_builder.build.options import needs_oci
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.config import History
 from yadokari_builder.oci.image import Image, manifest_type_on
+from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import Step
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_contract.spec import BuildSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +32,12 @@ class FinishedStep:
 
 
 def assemble(
-    plan: Plan, finished: Mapping[int, tuple[FinishedStep, ...]], labels: Mapping[str, str], created: str
+    plan: Plan, finished: Mapping[int, tuple[FinishedStep, ...]], spec: BuildSpec, created: str
 ) -> Image:
     """Put the image together: the base's layers and history with those of the steps on top.
 
-    The manifest is of the base's kind, OCI or Docker; an image from scratch is OCI's.
+    The manifest is of the kind that is asked for. Else it is OCI's for what Docker's does not know,
+    annotations and zstd, and for an image from scratch, or of the base's kind.
     """
     base = _base_image(plan)
     steps = [step for stage in plan.chain() for step in finished[stage.index]]
@@ -42,11 +46,20 @@ def assemble(
     config = replace(
         state,
         created=created,
-        config=replace(state.config, labels=MappingProxyType({**state.config.labels, **labels})),
+        config=replace(state.config, labels=MappingProxyType({**state.config.labels, **spec.labels})),
         diff_ids=tuple(layer.diff_id for layer in layers),
         history=(*state.history, *(step.history for step in steps if step.history)),
     )
-    return Image.assemble(config, layers, manifest_type_on(base))
+    return Image.assemble(config, layers, _manifest_type(spec, base), spec.annotations)
+
+
+def _manifest_type(spec: BuildSpec, base: Image | None) -> str:
+    match spec.image_format:
+        case "docker":
+            return DOCKER_MANIFEST
+        case "oci":
+            return OCI_MANIFEST
+    return OCI_MANIFEST if needs_oci(spec) else manifest_type_on(base)
 
 
 def _base_image(plan: Plan) -> Image | None:

@@ -1,20 +1,25 @@
 """The registries of a build: with which credentials and over what they are reached."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from yadokari_builder.oci.reference import Reference
+from yadokari_builder.build.clouds import cloud_places
+from yadokari_builder.errors import UsageError
+from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.credentials.credential import Place
 from yadokari_builder.registry.credentials.environment import read_keychains
+from yadokari_builder.registry.credentials.helpers import Helpers
 from yadokari_builder.registry.credentials.keys import canonical_host
+from yadokari_builder.registry.credentials.variables import GitLabVariables, KanikoVariables
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import read_proxies
-from yadokari_builder.registry.http.reach import Hosts, Policy, Reach, Transports
-from yadokari_builder.registry.http.tls import read_trust
-from yadokari_builder.registry.mirrors import Mirrors, make_mirrors, parse_map
-from yadokari_contract.spec import BuildSpec
+from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Reach, Transports
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.registry.http.tls import ClientCertificate, read_trust
+from yadokari_builder.registry.mirrors import Mirrors, make_mirrors
+from yadokari_contract.spec import CREDENTIAL_HELPERS, BuildSpec
 
-_MIRROR, _MAP = "KANIKO_REGISTRY_MIRROR", "KANIKO_REGISTRY_MAP"
 _PLAIN = "http://"
 
 
@@ -26,6 +31,13 @@ class Registries:
     pushing: RegistryClient
     mirrors: Mirrors
     network: Network
+    helpers: Helpers
+
+    def expect_push(self, repositories: Iterable[Repository]) -> None:
+        """Find out where repositories are, and who may push to them, before a step can say so."""
+        for repository in repositories:
+            self.network.learn([self.pushing.host(repository)])
+            self.pushing.know(repository)
 
     def freeze(self, images: Iterable[Reference], hosts: Iterable[str]) -> None:
         """Prepare for steps that may change what names mean: to be called before the first RUN.
@@ -38,6 +50,7 @@ class Registries:
                 self.network.learn([self.pulling.host(location.repository)])
         self.network.learn(hosts)
         self.network.addresses.freeze()
+        self.helpers.freeze()
 
 
 def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registries:
@@ -46,26 +59,71 @@ def open_registries(spec: BuildSpec, environment: Mapping[str, str]) -> Registri
     A mirror written as `http://HOST` is one over plain HTTP. Raises `UsageError` for credentials, mirrors,
     proxies or certificates that cannot be read.
     """
-    keychains = read_keychains(environment)
-    hub = [*spec.registry_mirrors, *filter(None, environment.get(_MIRROR, "").split(","))]
-    maps = list(parse_map(environment.get(_MAP, "")))
     network = Network(read_trust(environment), proxies=read_proxies(environment))
-    transports = Transports(network)
-    named = [*hub, *(mirror for _, mirror in maps)]
-    plain = _some(name.removeprefix(_PLAIN).partition("/")[0] for name in named if name.startswith(_PLAIN))
-    pull = Policy(plain=plain, insecure=_some(spec.insecure_registries, everything=spec.insecure_pull))
-    push = Policy(plain=plain, insecure=_some(spec.insecure_registries, everything=spec.insecure))
+    keychains = read_keychains(environment, _places(spec, environment, network))
+    transports = Transports(network, _certificates(spec))
+    pull = _policy(spec, insecure=spec.insecure_pull, unverified=spec.skip_tls_verify_pull)
+    push = _policy(spec, insecure=spec.insecure, unverified=spec.skip_tls_verify)
+    pulls = RetryPolicy().at_least(max(spec.image_download_retry, spec.image_fs_extract_retry))
+    pushes = RetryPolicy().at_least(spec.push_retry)
     return Registries(
-        RegistryClient(Reach(transports, pull), keychain=keychains.pull),
-        RegistryClient(Reach(transports, push), keychain=keychains.push),
-        make_mirrors(map(_bare, hub), [(registry, _bare(mirror)) for registry, mirror in maps]),
+        RegistryClient(Reach(transports, pull), keychain=keychains.pull, retry=pulls),
+        RegistryClient(Reach(transports, push), keychain=keychains.push, retry=pushes),
+        make_mirrors(
+            map(_bare, spec.registry_mirrors),
+            [(registry, _bare(mirror)) for registry, mirror in _maps(spec)],
+            fallback=not spec.skip_default_registry_fallback,
+        ),
         network,
+        keychains.helpers,
     )
+
+
+def _policy(spec: BuildSpec, *, insecure: bool, unverified: bool) -> Policy:
+    mirrors = [*spec.registry_mirrors, *(mirror for _, mirror in _maps(spec))]
+    plain = [_bare(mirror).partition("/")[0] for mirror in mirrors if mirror.startswith(_PLAIN)]
+    return Policy(
+        plain=_hosts(plain),
+        insecure=_hosts(spec.insecure_registries, everything=insecure),
+        unverified=_hosts(spec.skip_tls_verify_registries, everything=unverified),
+    )
+
+
+def _maps(spec: BuildSpec) -> Iterator[tuple[str, str]]:
+    for registry, mirrors in spec.registry_maps.items():
+        for mirror in mirrors:
+            yield registry, mirror
+
+
+def _places(spec: BuildSpec, environment: Mapping[str, str], network: Network) -> Iterator[Place]:
+    kinds: dict[str, Callable[[], Place]] = {
+        "env": lambda: KanikoVariables(environment),
+        "gitlab": lambda: GitLabVariables(environment),
+        **cloud_places(environment, network, spec.azure_container_registry_config),
+    }
+    missing = sorted({*spec.credential_helpers} - {*kinds})
+    if missing and spec.credential_helpers != CREDENTIAL_HELPERS:
+        raise UsageError(
+            f"--credential-helpers: {', '.join(missing)} is not there yet, but {', '.join(kinds)}"
+        )
+    return (kinds[kind]() for kind in spec.credential_helpers if kind in kinds)
+
+
+def _certificates(spec: BuildSpec) -> Certificates:
+    clients = {}
+    for registry, files in spec.registry_client_certs.items():
+        chain, comma, key = files.partition(",")
+        if not (comma and chain and key):
+            raise UsageError(
+                f"--registry-client-cert {registry}={files}: it has the form HOST=CERTIFICATE,KEY"
+            )
+        clients[registry] = ClientCertificate(chain, key)
+    return Certificates(authorities=spec.registry_certificates, clients=clients)
 
 
 def _bare(mirror: str) -> str:
     return mirror.removeprefix(_PLAIN)
 
 
-def _some(registries: Iterable[str], *, everything: bool = False) -> Hosts:
+def _hosts(registries: Iterable[str], *, everything: bool = False) -> Hosts:
     return Hosts(frozenset(map(canonical_host, registries)), everything)

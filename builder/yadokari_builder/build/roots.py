@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yadokari_builder.build.download import downloading
+from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
@@ -134,7 +134,7 @@ class Roots:
             case EmptySource():
                 return SourceTree(self._make_aside("empty").path)
 
-    def origin(self, source: Source) -> str:
+    def name_of(self, source: Source) -> str:
         """Name a source's content: the same name in another build means the same files."""
         match source:
             case ImageSource(found=found):

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yadokari_builder.build.deliver import Delivery, read_destinations
+from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import draft, open_build
 from yadokari_builder.build.outcome import assemble
 from yadokari_builder.build.progress import Phases, Progress
@@ -15,6 +16,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
 from yadokari_builder.plan.plan import Plan
+from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_contract.result import BuildResult
 from yadokari_contract.spec import BuildSpec
 
@@ -48,11 +50,17 @@ class Session:
     def run(self) -> BuildResult:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = read_destinations(self.spec)
+        require_outputs(self.spec)
         with self.phases.timed("plan"):
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
         with Delivery(self.spec, destinations, opened) as delivery:
             self.guard(self.root, opened.plan, opened.registries)
-            with self.phases.timed("build"), opened.roots.lodging.without_link():
+            lodging = opened.roots.lodging
+            with (
+                self.phases.timed("build"),
+                lodging.without_link(),
+                lodging.with_way_to_mounts(own_mounts(self.root)),
+            ):
                 packing = replace(opened.packing, watch=delivery.watch)
                 finished = Build(
                     opened.plan,
@@ -63,7 +71,7 @@ class Session:
                     self.progress,
                     delivery.layer_made,
                 ).run()
-            image = assemble(opened.plan, finished, self.spec.labels, packing.now())
+            image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
         pushed = () if self.spec.no_push else destinations
         return self._result(image, pushed, opened.context.resolved)

@@ -8,11 +8,17 @@ from functools import partial
 
 from yadokari_builder.build import actions
 from yadokari_builder.build.actions import Workbench
+from yadokari_builder.build.layering.packing import Packer, Packing
+from yadokari_builder.build.layering.recording import (
+    LayerPerStage,
+    LayerPerStep,
+    NoLayers,
+    Recorder,
+    snapshotted,
+)
 from yadokari_builder.build.located import located
 from yadokari_builder.build.outcome import FinishedStep
-from yadokari_builder.build.packing import Packer, Packing
 from yadokari_builder.build.progress import Progress, counted, human_size
-from yadokari_builder.build.recording import LayerPerStage, LayerPerStep, NoLayers, Recorder, snapshotted
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.members import Members
@@ -73,7 +79,7 @@ class Build:
     def _build(self, stage: PlannedStage, *, is_sent: bool) -> list["_DoneStep"]:
         recorder = self._recorder(stage, is_sent=is_sent)
         last = max((place for place, step in enumerate(stage.steps) if step.action), default=-1)
-        goes_on = stage is not self.plan.target
+        goes_on = stage is not self.plan.last
         done = []
         for place, step in enumerate(stage.steps):
             self._require_accounts(step, stage)
@@ -105,7 +111,7 @@ class Build:
         return stage.base.index in self.plan.last_read_by(stage)
 
     def _end(self, stage: PlannedStage) -> None:
-        if stage is self.plan.target:
+        if stage is self.plan.last:
             return  # the container ends soon, and with it what is left
         if self.plan.read_by[stage.index]:
             self.roots.put_aside(stage.index)

@@ -1,4 +1,4 @@
-"""The executor's command line: errors become an exit code, a line in the log and a result."""
+"""The verb that needs no name: errors become an exit code, a line in the log and a result."""
 
 import logging
 import os
@@ -12,14 +12,24 @@ from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
-from yadokari_builder.errors import BuilderError, CancelledError, RunError, described
+from yadokari_builder.command.failures import as_problem
+from yadokari_builder.errors import BuilderError, CancelledError, RunError
 from yadokari_builder.plan import dryrun
 from yadokari_builder.run.cancellation import Cancellation
-from yadokari_contract.arguments import ArgumentError, parse_arguments, usage
+from yadokari_contract import variables
+from yadokari_contract.arguments import ArgumentError, parse_arguments, usage, without_effect
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 
 logger = logging.getLogger(__name__)
+
+VERBS = """
+Other verbs:
+  check -- FLAGS     tell what differs from what kaniko would build
+  login REGISTRY     keep a password in config.json: --username NAME --password-stdin
+  push PATH          push an archive or an OCI layout: --destination REFERENCE
+  version            tell the version
+"""
 
 
 def run(
@@ -30,15 +40,17 @@ def run(
     The log goes to `log`; `out` gets what `--help` and `--dryrun` ask for.
     """
     if any(argument in ("--help", "-h") for argument in arguments):
-        out.write(f"Builds a container image in the root of its own container.\n\n{usage()}\n")
+        out.write(f"Builds a container image in the root of its own container.\n\n{usage()}\n{VERBS}")
         return SUCCESS
     report.configure(log, "info", "text")
     try:
-        spec = resolve_paths(parse_arguments(arguments), cwd := Path.cwd())
+        spec = resolve_paths(parse_arguments(arguments, environment), cwd := Path.cwd())
     except ArgumentError as error:
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
-    report.configure(log, spec.verbosity, spec.log_format)
+    report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+    for remark in (*without_effect(spec), *variables.without_effect(environment)):
+        logger.info("%s", remark)
     session = Session(spec, environment, root, cwd, guard)
     # Without a word: what a thread that does not end holds may be the log.
     cancellation = Cancellation(abandon=lambda: os._exit(Reason.CANCELLED.exit_code))
@@ -64,17 +76,10 @@ def _build(session: Session, out: TextIO) -> tuple[BuildResult, int]:
                 session.root, sys.executable, session.environment, Path("/proc/self/mountinfo").read_text()
             )
         return session.run(), SUCCESS
-    except BuilderError as error:
-        logger.error("%s", error)
-        return _failed(session, error), error.reason.exit_code
-    except OSError as error:
-        problem = BuilderError(described(error))
-        logger.debug("where it happened:", exc_info=True)
     except Exception as error:
-        problem = BuilderError(f"this is a mistake in Yadokari, please report it: {error!r}")
-        logger.debug("where it happened:", exc_info=True)
-    logger.error("%s", problem)
-    return _failed(session, problem), problem.reason.exit_code
+        problem = as_problem(error)
+        logger.error("%s", problem)
+        return _failed(session, problem), problem.reason.exit_code
 
 
 def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:

@@ -25,6 +25,17 @@ class Staged:
     file: Path
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What was written: in-root paths in the root, and files of the layer that stand elsewhere; both sorted.
+
+    Folders that stood there before are among them only if their metadata changed.
+    """
+
+    paths: tuple[str, ...]
+    staged: tuple[Staged, ...] = ()
+
+
 class Destination:
     """A root that is written to, and a record of what was written.
 
@@ -139,14 +150,15 @@ class Destination:
         """Record that a path was written."""
         self._touched[path] = None
 
-    def written(self) -> tuple[str, ...]:
-        """Return the paths in the root that were written, sorted."""
-        return tuple(sorted(path for path in self._touched if not self._boundary.is_excluded(path)))
-
-    def staged(self) -> tuple[Staged, ...]:
-        """Return what was written outside of the root, sorted by path."""
-        paths = sorted(path for path in self._touched if self._boundary.is_excluded(path))
-        return tuple(Staged(path, Path(self._staging + path)) for path in paths)
+    def written(self) -> Written:
+        """Return what was written until now."""
+        paths, staged = [], []
+        for path in sorted(self._touched):
+            if self._boundary.is_excluded(path):
+                staged.append(Staged(path, Path(self._staging + path)))
+            else:
+                paths.append(path)
+        return Written(tuple(paths), tuple(staged))
 
     def _forget(self, path: str) -> bool:
         """Let go of a path that is removed, which is not kept."""

@@ -1,7 +1,6 @@
 """COPY and ADD actions, performed."""
 
 import logging
-import os
 import posixpath
 import tempfile
 from collections.abc import Iterator
@@ -12,10 +11,10 @@ from pathlib import Path
 import urllib3
 
 from yadokari_builder.copy.archives import is_archive, unpack_archive
-from yadokari_builder.copy.destination import Destination, Staged
+from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.dockerfile.quoting import printable
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, file_of
 from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalFiles, LocalPaths, WebFile
 from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
@@ -44,20 +43,7 @@ class Target:
     scratch: Path
 
 
-@dataclass(frozen=True, slots=True)
-class CopyOutcome:
-    """What an action wrote: in-root paths in the root, and files of the layer that are elsewhere.
-
-    Folders that stood there before are among them only if their metadata changed.
-    """
-
-    touched: tuple[str, ...]
-    staged: tuple[Staged, ...]
-
-
-def copy_files(
-    action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager
-) -> CopyOutcome:
+def copy_files(action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager) -> Written:
     """Perform a COPY or ADD; its local files come from `source`.
 
     Raises ContextError for files that are missing or in the way, DownloadError for the network,
@@ -81,7 +67,7 @@ class _Copying:
     destination: Destination
     options: Options
 
-    def run(self) -> CopyOutcome:
+    def run(self) -> Written:
         target = self.target
         with _described(self.source.host("/").rstrip("/"), str(target.staging), target.boundary.prefix):
             for copied in self.action.copied:
@@ -101,14 +87,15 @@ class _Copying:
                 "the node refuses attributes of files, which are left out: %s",
                 printable(", ".join(sorted(refused))),
             )
-        outcome = CopyOutcome(self.destination.written(), self.destination.staged())
-        if outcome.staged:
+        written = self.destination.written()
+        hidden = {target.boundary.barrier(staged.path): None for staged in written.staged}
+        if hidden:
             logger.warning(
-                "%s and what is below go into the image, but later steps do not see them:"
-                " in this container the path is a mount or the executor's own",
-                printable(outcome.staged[0].path),
+                "what is copied to %s goes into the image, but later steps do not see it:"
+                " in this container a mount or the executor's own files are there",
+                printable(", ".join(filter(None, hidden))),
             )
-        return outcome
+        return written
 
     def _copy_local(self, files: LocalFiles) -> None:
         for path in find(self.source, files.path):
@@ -156,12 +143,12 @@ class _Copying:
 
     def _unpack(self, tree: SourceTree, path: str) -> bool:
         """Unpack a source if it is an archive; tell whether it was one."""
-        origin = tree.resolve(path)
+        found = tree.resolve(path)
         try:
-            tree.lstat(origin)
+            tree.lstat(found)
         except (FileNotFoundError, NotADirectoryError):
             raise not_found(tree, path) from None
-        file = tree.host(origin)
+        file = tree.host(found)
         if not is_archive(file):
             return False
         folder = self.destination.resolve(self.action.destination)
@@ -184,6 +171,6 @@ def _described(*roots: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        path = os.fsdecode(error.filename or "")
+        path = file_of(error)
         path = next((path.removeprefix(root) for root in roots if path.startswith(f"{root}/")), path)
         raise ContextError(f"{path}: {error.strerror}" if path else f"copying: {error.strerror}") from error

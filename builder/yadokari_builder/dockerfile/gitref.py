@@ -28,7 +28,8 @@ class GitRef:
     """A place in a git repository.
 
     `remote` is what git takes; `checksum` a commit that `ref` must be; `looks_local` tells that it could
-    be a path as well (`github.com/...`, a context only), `is_unencrypted` of http and git; None: not given.
+    be a path as well (`github.com/...`, a context only); `fetch_by_commit` has `checksum` fetched, whatever
+    `ref` is by now; None: not given.
     """
 
     remote: str
@@ -36,7 +37,6 @@ class GitRef:
     subdir: str = ""
     checksum: str = ""
     looks_local: bool = False
-    is_unencrypted: bool = False
     keep_git_dir: bool | None = None
     submodules: bool | None = None
     fetch_by_commit: bool = False
@@ -84,7 +84,7 @@ def _parse_url(text: str) -> _Parsed | None:
     url = _split_url(text)
     if url is None or (url.scheme in ("http", "https") and not unquote(url.path).endswith(".git")):
         return None
-    return GitRef(_remote(url), is_unencrypted=url.scheme in ("http", "git")), *_details(url)
+    return GitRef(_remote(url)), *_details(url)
 
 
 def _parse_github(text: str) -> _Parsed | None:

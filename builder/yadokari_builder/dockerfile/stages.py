@@ -127,14 +127,16 @@ class StageGraph:
             sources += ((instruction, source) for source in found if source is not None and source != SCRATCH)
         return tuple(sources)
 
-    def reachable(self, target: Stage, triggers: Mapping[int, Sequence[Instruction]]) -> tuple[Stage, ...]:
-        """Return the stages that the target needs, and itself, in the order they are written.
+    def reachable(
+        self, targets: Sequence[Stage], triggers: Mapping[int, Sequence[Instruction]]
+    ) -> tuple[Stage, ...]:
+        """Return the stages that the targets need, and themselves, in the order they are written.
 
         `triggers` are the ONBUILD triggers that stages run, as far as they are known, by the stages' indexes:
         they may need stages that nobody else needs. Raises DockerfileError.
         """
-        needed = {target.index}
-        waiting = [target]
+        needed = {target.index for target in targets}
+        waiting = list(targets)
         while waiting:
             stage = waiting.pop()
             base = self.base_of(stage)

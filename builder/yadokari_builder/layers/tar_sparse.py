@@ -28,6 +28,8 @@ def old_gnu(member: Member, block: bytes, read_block: ReadBlock) -> Member:
         block = read_block()
         numbers += _numbers_of_block(block[:504])
         continued = block[504]
+    if continued:
+        raise _invalid()
     return _sparse(member, numbers, real_size)
 
 

@@ -1,6 +1,6 @@
 """Images: a manifest together with its config."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 
@@ -34,8 +34,16 @@ class Image:
         return cls(manifest_digest, manifest, config, layers)
 
     @classmethod
-    def assemble(cls, config: ImageConfig, layers: Iterable[Layer], manifest_type: str) -> "Image":
+    def assemble(
+        cls,
+        config: ImageConfig,
+        layers: Iterable[Layer],
+        manifest_type: str,
+        annotations: Mapping[str, str] = MappingProxyType({}),
+    ) -> "Image":
         """Make an image of its parts; `manifest_type` is OCI's or Docker's, and all parts follow it.
+
+        `annotations` are the manifest's.
 
         The config's blob is `config.format()`, the manifest's `manifest.format()`.
         """
@@ -46,6 +54,7 @@ class Image:
             manifest_type,
             Descriptor(convert(media_types.OCI_CONFIG), Digest.of(blob), len(blob)),
             tuple(layer.descriptor for layer in kept),
+            annotations,
         )
         return cls.of(Digest.of(manifest.format()), manifest, config)
 

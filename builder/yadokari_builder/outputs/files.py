@@ -1,27 +1,37 @@
 """Files of an output: each appears under its name when it is complete, or is written in place."""
 
+import errno
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TypeVar, cast
 
 from yadokari_builder.errors import BuilderError, ImageInvalidError, described
 from yadokari_builder.layers.streams import HashingReader
-from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.registry.source import LayerSource
 
 Source = TypeVar("Source", bound=LayerSource)
 
 
-def write_digest(path: str, digest: Digest) -> None:
-    """Write a digest as text without a line's end.
+def require_file(path: str) -> None:
+    """Make sure, leaving nothing behind, that a file can be written; raises `OSError`."""
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not os.path.lexists(path):
+        require_folder(os.path.dirname(path))
+    elif not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
 
-    The file is written in place: it may be one that is mounted, such as /dev/termination-log.
-    """
-    os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
-    with open(path, "w", encoding="ascii") as file:
-        file.write(str(digest))
+
+def require_folder(path: str) -> None:
+    """Make sure, leaving nothing behind, that there can be a folder, and files in it; raises `OSError`."""
+    there = path or "."
+    while not os.path.lexists(there):
+        there = os.path.dirname(there) or "."
+    with tempfile.TemporaryFile(dir=there):
+        pass
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """A Dockerfile planned and judged: what would be built, what to warn of, and what is wrong with it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from yadokari_builder.dockerfile.arg_values import unused
@@ -13,10 +13,9 @@ from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import Dockerfile, decode, parse
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import ContextError, DockerfileError
-from yadokari_builder.oci.platform import Platform
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage, make_plan
-from yadokari_builder.plan.scope import default_args, open_scope
+from yadokari_builder.plan.scope import Platforms, default_args, open_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +47,8 @@ class Draft:
 def make_draft(
     text: DockerfileText,
     build_args: Mapping[str, str],
-    platform: Platform,
-    target: str,
+    platforms: Platforms,
+    targets: Sequence[str],
     find_image: FindImage,
 ) -> Draft:
     """Plan and judge a Dockerfile; an error of its own is in the draft, others of `find_image` are raised.
@@ -63,12 +62,13 @@ def make_draft(
     except DockerfileError as error:
         return Draft(None, error=error)
     judge = Judge(linter, ignored)
+    target = targets[0] if targets else ""
     dockerfile, plan = None, None
     try:
         dockerfile = parse(content, file=text.name, reading=judge.reading)
-        judge.look_at(dockerfile, _default_args(dockerfile, platform, target))
-        scope = open_scope(dockerfile, build_args, platform, target)
-        plan = make_plan(dockerfile, scope, target, find_image, judge)
+        judge.look_at(dockerfile, _default_args(dockerfile, platforms, target))
+        scope = open_scope(dockerfile, build_args, platforms, target)
+        plan = make_plan(dockerfile, scope, targets, find_image, judge)
         linter.raise_if_asked()
         wrong = None
     except DockerfileError as error:
@@ -85,9 +85,9 @@ def read_ignored(text: DockerfileText) -> IgnorePatterns:
         raise ContextError(f"{text.ignore_name}: {error.message}") from None
 
 
-def _default_args(dockerfile: Dockerfile, platform: Platform, target: str) -> Mapping[str, str] | None:
+def _default_args(dockerfile: Dockerfile, platforms: Platforms, target: str) -> Mapping[str, str] | None:
     try:
-        return default_args(dockerfile, platform, target)
+        return default_args(dockerfile, platforms, target)
     except DockerfileError:
         return None  # a build argument may mend it, and if none does the build fails with this very error
 

@@ -1,8 +1,9 @@
 """What steps, and the stages that they are in, need of the files that they start from."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
-from yadokari_builder.plan.plan import PlannedStage
+from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import (
     CopyAction,
     Files,
@@ -26,6 +27,12 @@ def needs_of_stages(stages: Sequence[PlannedStage]) -> dict[int, Files]:
         if isinstance(stage.base, StageSource):
             needs[stage.base.index] = max(needs[stage.base.index], needs[stage.index])
     return needs
+
+
+def with_all_files(plan: Plan) -> Plan:
+    """Return the plan of a build that leaves all files of the image in the root, whatever its steps need."""
+    needs = {**plan.with_content().needs, **{stage.index: Files.CONTENT for stage in plan.chain()}}
+    return replace(plan, needs=needs, read_by=readers_of_stages(plan.stages, needs))
 
 
 def readers_of_stages(

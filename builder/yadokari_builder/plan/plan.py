@@ -38,7 +38,7 @@ class PlannedStage:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Stages in the order they are built in; the last one is the target.
+    """Stages in the order they are built in; the one at `target_index` in the Dockerfile is the image.
 
     `needs` tells by a stage's index what must be there of the files that it starts from: for steps of its
     own, or for other stages. One that changes the configuration alone is made without looking at any file.
@@ -47,6 +47,7 @@ class Plan:
     """
 
     stages: tuple[PlannedStage, ...]
+    target_index: int
     needs: Mapping[int, Files]
     read_by: Mapping[int, tuple[int, ...]]
     epoch: int | None = None
@@ -54,6 +55,11 @@ class Plan:
     @property
     def target(self) -> PlannedStage:
         """The stage whose result is the image."""
+        return next(stage for stage in self.stages if stage.index == self.target_index)
+
+    @property
+    def last(self) -> PlannedStage:
+        """The stage that is built last: the target, or one that is built beside it."""
         return self.stages[-1]
 
     @property

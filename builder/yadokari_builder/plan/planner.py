@@ -4,7 +4,7 @@ Pure but for `find_image`, which asks a registry for an image's manifest and con
 no file touched. Stages that the target does not need are not evaluated and their bases not asked for.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +15,6 @@ from yadokari_builder.dockerfile.parser import Dockerfile, Stage, parse_onbuild
 from yadokari_builder.dockerfile.predefined import SCRATCH
 from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.stages import StageGraph, stage_name
-from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import InvalidReferenceError, Reference
@@ -33,6 +32,7 @@ from yadokari_builder.plan.steps import (
     StageSource,
 )
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_contract.suggestion import suggest
 
 _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
 
@@ -41,21 +41,25 @@ FindImage = Callable[[Reference, Platform], PulledImage]
 
 
 def make_plan(
-    dockerfile: Dockerfile, scope: Scope, target: str, find_image: FindImage, listener: Listener
+    dockerfile: Dockerfile,
+    scope: Scope,
+    targets: Sequence[str],
+    find_image: FindImage,
+    listener: Listener,
 ) -> Plan:
-    """Plan the build of the stage named `target`, or of the last one where the name is empty.
+    """Plan the build of the stages named by `targets`, of which the first is the image, or of the last one.
 
     Raises `DockerfileError` for whatever is wrong in the Dockerfile, and what `find_image` raises.
     """
     graph = StageGraph.of(dockerfile, scope.global_args, scope.platform, listener)
-    last = graph.target(target)
+    wanted = [graph.target(name) for name in targets or ("",)]
     planner = _Planner(graph, scope, find_image, Evaluator(scope, listener))
     planner.check_names()
-    for stage in planner.find_what_is_needed(last):
+    for stage in planner.find_what_is_needed(wanted):
         planner.evaluate(stage)
     stages = tuple(planner.planned.values())
     needs = needs_of_stages(stages)
-    return Plan(stages, needs, readers_of_stages(stages, needs), scope.epoch)
+    return Plan(stages, wanted[0].index, needs, readers_of_stages(stages, needs), scope.epoch)
 
 
 @dataclass(slots=True)
@@ -81,10 +85,10 @@ class _Planner:
                 if isinstance(source, str):
                     _reference(instruction, source)
 
-    def find_what_is_needed(self, target: Stage) -> tuple[Stage, ...]:
-        """Find all bases and images that the target needs; returns the stages that it needs, in order."""
+    def find_what_is_needed(self, targets: Sequence[Stage]) -> tuple[Stage, ...]:
+        """Find all bases and images that the targets need; returns the stages that they need, in order."""
         while True:
-            stages = self.graph.reachable(target, self.triggers)
+            stages = self.graph.reachable(targets, self.triggers)
             found = [stage for stage in stages if stage.index not in self.bases]
             if not found:
                 return stages

@@ -13,12 +13,20 @@ from yadokari_builder.oci.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
+class Platforms:
+    """What steps are meant to run on, and what the image is for."""
+
+    build: Platform
+    target: Platform
+
+
+@dataclass(frozen=True, slots=True)
 class Scope:
     """What a build was given and what the ARGs before the first FROM made of it.
 
     `build_args` are the values that were handed over, `global_args` the platform arguments and the ARGs
-    before the first FROM, `proxies` the proxy settings, in both spellings, that RUN sees. `escape` is the
-    Dockerfile's escape character, `epoch` what it says of SOURCE_DATE_EPOCH.
+    before the first FROM, `proxies` the proxy settings, in both spellings, that RUN sees. `platform` is what
+    the image is for, `escape` the Dockerfile's escape character, `epoch` what it says of SOURCE_DATE_EPOCH.
     """
 
     build_args: Mapping[str, str]
@@ -30,31 +38,30 @@ class Scope:
 
 
 def open_scope(
-    dockerfile: Dockerfile, build_args: Mapping[str, str], platform: Platform, target: str
+    dockerfile: Dockerfile, build_args: Mapping[str, str], platforms: Platforms, target: str
 ) -> Scope:
     """Evaluate the ARGs before the first FROM for a build of the stage `target`; raises DockerfileError."""
-    predefined = _platform_args(dockerfile, platform, target)
+    predefined = _platform_args(dockerfile, platforms, target)
     values = meta_values(dockerfile.meta_args, predefined, build_args, dockerfile.escape)
     return Scope(
         build_args,
         MappingProxyType(values),
         MappingProxyType(_proxies(build_args)),
-        platform,
+        platforms.target,
         dockerfile.escape,
         _epoch(dockerfile, values),
     )
 
 
-def default_args(dockerfile: Dockerfile, platform: Platform, target: str) -> Mapping[str, str]:
+def default_args(dockerfile: Dockerfile, platforms: Platforms, target: str) -> Mapping[str, str]:
     """Return what FROM would see without build arguments; raises DockerfileError."""
-    predefined = _platform_args(dockerfile, platform, target)
+    predefined = _platform_args(dockerfile, platforms, target)
     return meta_values(dockerfile.meta_args, predefined, {}, dockerfile.escape)
 
 
-def _platform_args(dockerfile: Dockerfile, platform: Platform, target: str) -> Mapping[str, str]:
-    """Build and target platform are one: a step runs where the image will run."""
+def _platform_args(dockerfile: Dockerfile, platforms: Platforms, target: str) -> Mapping[str, str]:
     values = {"TARGETSTAGE": target or dockerfile.stages[-1].name or "default"}
-    for side in ("BUILD", "TARGET"):
+    for side, platform in (("BUILD", platforms.build), ("TARGET", platforms.target)):
         values |= {
             f"{side}PLATFORM": str(platform),
             f"{side}OS": platform.os,

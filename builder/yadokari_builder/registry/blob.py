@@ -16,13 +16,14 @@ from yadokari_builder.registry.http.transport import Answer, TransportError, des
 logger = logging.getLogger(__name__)
 
 _CHUNK = 1024 * 1024
-_MAX_RESUMES = 10
+_RESUMES = 10
 
 
 class BlobStream(io.RawIOBase):
     """Reads a blob of a registry; for one thread at a time.
 
-    A connection that breaks is made anew where it broke (RFC 9110, section 14), at most `_MAX_RESUMES` times.
+    A connection that breaks is made anew where it broke (RFC 9110, section 14), `_RESUMES` times or as often
+    as the client tries anything again.
     The bytes that complete the blob are handed out only if size and digest are right: otherwise
     `ImageInvalidError` is raised in their place. Other errors are those of `RegistryClient`.
     """
@@ -34,6 +35,7 @@ class BlobStream(io.RawIOBase):
         self._hash = descriptor.digest.hasher()
         self._offset = 0
         self._resumes = 0
+        self._max_resumes = max(_RESUMES, client.retry.attempts - 1)
         self._answer: Answer | None = self._open()
         self._check_complete()
 
@@ -87,8 +89,8 @@ class BlobStream(io.RawIOBase):
         self._resumes += 1
         blob = f"{self._repository}: blob {self._descriptor.digest}"
         text = f"{blob}: the connection broke at byte {self._offset}: {reason}"
-        if self._resumes > _MAX_RESUMES:
-            raise RegistryError(f"{text}; it was made anew {_MAX_RESUMES} times", temporary=True)
+        if self._resumes > self._max_resumes:
+            raise RegistryError(f"{text}; it was made anew {self._max_resumes} times", temporary=True)
         logger.info("%s; going on from there", text)
 
     def _open(self) -> Answer:

@@ -85,6 +85,10 @@ class RegistryClient:
         """Tell the name of the host that is asked about a repository."""
         return host_of(repository.registry)
 
+    def know(self, repository: Repository) -> None:
+        """Look for the credential of a repository while all places can be asked."""
+        self._authorizer.know(repository)
+
     def _send(self, request: Request) -> Answer:
         base = f"{self._reach.base(request.repository.registry)}{request.repository.name}/"
         url = _absolute(base, request.url)

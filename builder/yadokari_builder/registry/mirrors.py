@@ -39,15 +39,6 @@ def make_mirrors(hub: Iterable[str], maps: Iterable[tuple[str, str]], *, fallbac
     return Mirrors(found, fallback)
 
 
-def parse_map(text: str) -> Iterator[tuple[str, str]]:
-    """Read `REGISTRY=MIRROR[;REGISTRY=MIRROR]...`; raises `UsageError`."""
-    for pair in filter(None, text.split(";")):
-        registry, equals, mirror = pair.strip().partition("=")
-        if not (equals and registry and mirror):
-            raise UsageError(f"registry map {pair!r}: it has the form REGISTRY=HOST[/PATH]")
-        yield registry, mirror
-
-
 def _parse_mirror(text: str) -> str:
     mirror = text.rstrip("/")
     host, _, path = mirror.partition("/")

@@ -17,7 +17,7 @@ from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.blob import BlobStream
 from yadokari_builder.registry.client import RegistryClient, Request
 from yadokari_builder.registry.http.failures import printable
-from yadokari_builder.registry.http.transport import Answer
+from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.mirrors import Mirrors
 from yadokari_builder.registry.source import LayerSource, RemoteLayer
 
@@ -167,7 +167,16 @@ class _Documents:
         request = Request(
             method="GET", repository=self._repository, url=path, task=task, headers={"Accept": _ACCEPT}
         )
-        return self._client.call(request, lambda answer: (answer.read(limit), _media_type(answer)))
+        return self._client.call(request, lambda answer: (_read_checked(answer, limit), _media_type(answer)))
+
+
+def _read_checked(answer: Answer, limit: int) -> bytes:
+    """Read a document; what a tag does not say of it, the registry does (distribution-spec, "Pull")."""
+    data = answer.read(limit)
+    said = answer.headers.get("Docker-Content-Digest", "")
+    if said.startswith("sha256:") and said != str(Digest.of(data)):
+        raise TransportError("the answer's content is not what its digest says", temporary=True)
+    return data
 
 
 def _media_type(answer: Answer) -> str:

@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from yadokari_builder.registry.upload import Uploads
 logger = logging.getLogger(__name__)
 
 _WORKERS = 4
+_REFUSALS = frozenset({400, 403, 405, 409, 412})
 
 
 class Pusher:
@@ -35,9 +37,14 @@ class Pusher:
     Layers are uploaded in the background as they are added, each of them once to each repository: mounted
     from another repository of the same registry where one has it, else streamed from its source, which each
     registry reads for itself. Leaving the context gives up what is still under way.
+
+    With `keeps_immutable` a tag that a registry does not let be overwritten is left as it is.
     """
 
-    def __init__(self, client: RegistryClient, destinations: Iterable[Reference]) -> None:
+    def __init__(
+        self, client: RegistryClient, destinations: Iterable[Reference], *, keeps_immutable: bool = False
+    ) -> None:
+        self._keeps_immutable = keeps_immutable
         self._stop = Event()
         self._pool = ThreadPoolExecutor(_WORKERS, "push")
         self._lock = Lock()
@@ -87,9 +94,7 @@ class Pusher:
         self._each(self._repositories(), lambda uploads: _push_small(uploads, image.manifest.config, config))
         for uploads in self._repositories():
             for name in self._names[uploads.repository]:
-                with _push_errors():
-                    uploads.put_manifest(name, manifest, image.manifest.media_type)
-                logger.info("pushed %s", _destination(uploads.repository, name))
+                self._push_manifest(uploads, name, image, manifest)
         return image.manifest_digest
 
     def close(self) -> None:
@@ -108,6 +113,19 @@ class Pusher:
 
         for future in [self._pool.submit(guarded, uploads) for uploads in repositories]:
             future.result()
+
+    def _push_manifest(self, uploads: Uploads, name: str, image: Image, manifest: bytes) -> None:
+        where = _destination(uploads.repository, name)
+        with _push_errors():
+            try:
+                uploads.put_manifest(name, manifest, image.manifest.media_type)
+                logger.info("pushed %s", where)
+            except RegistryError as error:
+                if not (self._keeps_immutable and _is_immutable(error)):
+                    raise
+                logger.warning("%s is immutable and stays as it is: %s", where, error)
+                # The digest that is reported can be pulled all the same.
+                uploads.put_manifest(str(image.manifest_digest), manifest, image.manifest.media_type)
 
     def _push_layer(self, source: LayerSource, early: "Sequence[Future[None]]") -> None:
         for upload in early:
@@ -132,8 +150,8 @@ def _push_early(uploads: Uploads, growing: GrowingSource) -> None:
 def _push_to_registry(group: Sequence[Uploads], source: LayerSource) -> None:
     """Bring a layer into all repositories of one registry."""
     descriptor = source.layer.descriptor
-    origin = source.origin
-    holder = origin if origin and origin.registry == group[0].repository.registry else None
+    repository = source.repository
+    holder = repository if repository and repository.registry == group[0].repository.registry else None
     for uploads in group:
         how = _push_to_repository(uploads, source, holder)
         logger.debug("layer %s %s %s", descriptor.digest, how, uploads.repository)
@@ -174,6 +192,14 @@ def _by_registry(repositories: Iterable[Uploads]) -> tuple[tuple[Uploads, ...], 
 
 def _destination(repository: Repository, name: str) -> str:
     return f"{repository}{'@' if ':' in name else ':'}{name}"
+
+
+def _is_immutable(error: RegistryError) -> bool:
+    """Tell whether a tag may not be overwritten: the specification has no code for that.
+
+    ECR answers 400 TAG_INVALID, Harbor 412 PRECONDITION, Google 400 MANIFEST_INVALID, all in such words.
+    """
+    return error.status in _REFUSALS and re.search("immutab(le|ility)", str(error), re.IGNORECASE) is not None
 
 
 @contextmanager

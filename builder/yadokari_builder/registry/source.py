@@ -19,7 +19,7 @@ class LayerSource(Protocol):
         """The layer."""
 
     @property
-    def origin(self) -> Repository | None:
+    def repository(self) -> Repository | None:
         """The repository that holds the blob; None if it has only been made here."""
 
     def open(self) -> BinaryIO:
@@ -42,7 +42,7 @@ class LocalLayer:
 
     layer: Layer
     blob: Callable[[], BinaryIO]
-    origin: None = None
+    repository: None = None
 
     def open(self) -> BinaryIO:
         """Open the blob."""
@@ -54,9 +54,9 @@ class RemoteLayer:
     """A layer whose blob is in a registry."""
 
     layer: Layer
-    origin: Repository
+    repository: Repository
     client: RegistryClient
 
     def open(self) -> BinaryIO:
         """Open the blob as a verified stream (see `BlobStream`)."""
-        return cast(BinaryIO, BlobStream(self.client, self.origin, self.layer.descriptor))
+        return cast(BinaryIO, BlobStream(self.client, self.repository, self.layer.descriptor))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 # As many as containerd follows; Linux itself gives up after 40 in one path.
 _MAX_LINKS = 255
+# No path that the kernel takes has half as many names; links could make it as many as they like.
+_MAX_NAMES = 5000
 _NO_LINK = frozenset({errno.EINVAL, errno.ENOENT, errno.ENOTDIR})
 
 ReadLink = Callable[[str], str | None]
@@ -35,13 +37,14 @@ def follow(path: str, read_link: ReadLink) -> str:
 
     What does not exist is taken as it is named. `..` stops at the root, absolute links start there.
 
-    Raises OSError (ELOOP) if more than 255 links are on the way.
+    Raises OSError (ELOOP) if more than 255 links are on the way, or 5,000 names.
     """
     ahead = _names(path)
     resolved: list[str] = []
-    links = 0
+    links = names = 0
     while ahead:
         name = ahead.pop()
+        names += 1
         if name == "..":
             del resolved[-1:]
             continue
@@ -50,7 +53,7 @@ def follow(path: str, read_link: ReadLink) -> str:
         if target is None:
             continue
         links += 1
-        if links > _MAX_LINKS:
+        if links > _MAX_LINKS or names > _MAX_NAMES:
             raise OSError(errno.ELOOP, "too many links", path)
         resolved = [] if target.startswith("/") else resolved[:-1]
         ahead += _names(target)

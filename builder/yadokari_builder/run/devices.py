@@ -15,7 +15,7 @@ from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
 
 DEVICES = "/dev"
-_SHARED = frozenset({"/dev/shm", "/dev/mqueue"})
+SHARED = frozenset({"/dev/shm", "/dev/mqueue"})
 """File systems of their own in which steps leave files; whatever else is mounted below /dev is left alone."""
 
 
@@ -98,7 +98,7 @@ def _look(boundary: Boundary, known: Mapping[str, _Node] | None = None) -> dict[
         nodes[path] = _Node(status, os.readlink(host) if stat.S_ISLNK(status.st_mode) else "")
         if stat.S_ISDIR(status.st_mode) and (known is None or path in known):
             below = (f"{path}/{name}" for name in sorted(os.listdir(host)))
-            ahead += [each for each in below if each not in boundary.excluded or each in _SHARED]
+            ahead += [each for each in below if each not in boundary.excluded or each in SHARED]
     return nodes
 
 

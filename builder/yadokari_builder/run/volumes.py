@@ -54,7 +54,11 @@ class Volumes:
         barrier = self.boundary.barrier(resolve(self.boundary.root, working_dir))
         if barrier is None or not _OF_EVERY_POD.isdisjoint((barrier, *parents(barrier))):
             return
-        why = _advice(barrier) if barrier in self.paths else f"the executor's own files are in {barrier}"
+        why = (
+            _advice(barrier)
+            if barrier in self.paths
+            else f"the executor's own files are in {barrier}: choose another"
+        )
         raise RunError(f"the working directory {working_dir} is not the image's: {why}", status=_REFUSED)
 
     @contextmanager

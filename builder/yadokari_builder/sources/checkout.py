@@ -16,6 +16,8 @@ from dulwich.objects import Blob, ObjectID, Tree
 from yadokari_builder.errors import ContextError
 
 _SUBMODULE = 0o160000
+# A commit may say any time; git's index has 32 bits for it.
+_LATEST = (1 << 32) - 1
 # Git LFS, docs/spec.md.
 _POINTER = b"version https://git-lfs.github.com/spec/v1\n"
 _MAX_POINTER = 1024
@@ -65,8 +67,9 @@ class Checkout:
                 if stat.S_ISDIR(mode):
                     pending.append((f"{path}/", sha))
         if self.mtime is not None:
+            mtime = max(0, min(self.mtime, _LATEST))
             for place in written:
-                os.utime(place, (self.mtime, self.mtime), follow_symlinks=False)
+                os.utime(place, (mtime, mtime), follow_symlinks=False)
 
     def _write_entry(self, path: str, mode: int, sha: ObjectID, folder: Path) -> str:
         """Write a file, or an empty folder; returns where it is on the host."""
@@ -101,6 +104,8 @@ class Checkout:
         if not isinstance(blob, Blob):
             raise ContextError(f"{self.name}: {sha.decode()} is no file")
         if stat.S_ISLNK(mode):
+            if b"\0" in blob.data:
+                raise ContextError(f"{self.name}: the link {sha.decode()} leads to a name with a zero byte")
             os.symlink(blob.data, place)
             return
         if blob.raw_length() < _MAX_POINTER and blob.data.startswith(_POINTER):

@@ -28,8 +28,15 @@ def read_dockerfile(path: str, context: Context, *, cwd: Path) -> DockerfileText
         if ignore.is_file():
             _refuse_escape(ignore, context)
             text = _read(ignore, f"the ignore file {ignore.name}").decode("utf-8", "surrogateescape")
-            return DockerfileText(content, path, text, ignore.name)
-    return DockerfileText(content, path, "", "")
+            return DockerfileText(content, _name(path, file, context), text, ignore.name)
+    return DockerfileText(content, _name(path, file, context), "", "")
+
+
+def _name(path: str, file: Path, context: Context) -> str:
+    """Return what errors call a Dockerfile: an absolute path is often not of its author's making."""
+    if not os.path.isabs(path):
+        return path
+    return str(file.relative_to(context.root)) if file.is_relative_to(context.root) else file.name
 
 
 def _find(path: str, context: Context, cwd: Path) -> Path:

@@ -83,6 +83,12 @@ class _Fetch:
     def _name(self) -> str:
         return without_credentials(self.ref.remote)
 
+    @property
+    def _wanted(self) -> str:
+        """What is asked for: a ref or a commit; the commit that it must be where it is to be fetched so."""
+        by_commit = self.ref.fetch_by_commit and _COMMIT.fullmatch(self.ref.checksum)
+        return self.ref.checksum if by_commit else self.ref.ref or "HEAD"
+
     def write(self, folder: Path, *, keeps: bool = False) -> str:
         """Fetch, and write into `folder`; if it `keeps` what was fetched it is a repository itself."""
         make, path = (Repo.init, str(folder)) if keeps else (Repo.init_bare, mkdtemp(dir=self.source.scratch))
@@ -133,7 +139,7 @@ class _Fetch:
             self._receive(client, path, repository, want, 1)
         except GitProtocolError:
             # Some servers give away only what a branch or a tag names.
-            if not wanted or not _COMMIT.fullmatch(self.ref.ref):
+            if not wanted or not _COMMIT.fullmatch(self._wanted):
                 raise
             self._receive(client, path, repository, want_all, None)
         return wanted[0]
@@ -152,7 +158,7 @@ class _Fetch:
 
     def _find(self, refs: Mapping[Ref, ObjectID]) -> ObjectID:
         """Find what is asked for among a server's refs; a branch goes before a tag, as for git checkout."""
-        name = self.ref.ref or "HEAD"
+        name = self._wanted
         for prefix in ("", "refs/heads/", "refs/tags/", "refs/"):
             found = refs.get(Ref(f"{prefix}{name}".encode()))
             if found is not None and (prefix or name == "HEAD" or name.startswith("refs/")):

@@ -67,15 +67,15 @@ def select(
 
     Raises ContextError where nothing is at `path`.
     """
-    origin = tree.resolve(path)
+    found = tree.resolve(path)
     try:
-        status = tree.lstat(origin)
+        status = tree.lstat(found)
     except (FileNotFoundError, NotADirectoryError):
         raise not_found(tree, path) from None
-    top = Chosen(tree.host("/")[:-1], origin, posixpath.basename(path), status)
+    top = Chosen(tree.host("/")[:-1], found, posixpath.basename(path), status)
     if top.is_folder:
         yield top._replace(place="")
-        yield from _Walk(tree, top.root, include, exclude).below(origin)
+        yield from _Walk(tree, top.root, include, exclude).below(found)
     else:
         yield top
 
@@ -107,11 +107,11 @@ class _Walk:
     include: IgnorePatterns | None
     exclude: IgnorePatterns | None
 
-    def below(self, origin: str) -> Iterator[Chosen]:
+    def below(self, found: str) -> Iterator[Chosen]:
         """Yield what is taken below a folder. The one that it is in at a time is open, and no other."""
-        folder: int | None = self.tree.open_folder(origin)
+        folder: int | None = self.tree.open_folder(found)
         try:
-            levels = [_Level(origin, "", iter(self.tree.entries(origin, folder)))]
+            levels = [_Level(found, "", iter(self.tree.entries(found, folder)))]
             while levels:
                 level = levels[-1]
                 entry = next(level.entries, None)

@@ -13,6 +13,7 @@ from typing import Any
 
 from yadokari_api.keys import CONTAINER
 from yadokari_api.reasons import StateReason
+from yadokari_contract import references
 from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
 
@@ -49,7 +50,7 @@ class Failed:
 Outcome = Waiting | Running | Built | Failed
 
 _KILLED = 137
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
+_DIGEST = re.compile(references.DIGEST)
 # Reasons for which a container waits that pass by themselves; the others are shown to people.
 _ORDINARY_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
 

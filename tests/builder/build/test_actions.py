@@ -12,7 +12,8 @@ import pytest
 from support.registry import Registry
 from support.site import Site
 from yadokari_builder.build import actions
-from yadokari_builder.build.actions import Workbench, Written, files_of
+from yadokari_builder.build.actions import Workbench, files_of
+from yadokari_builder.copy.destination import Written
 from yadokari_builder.errors import DockerfileError, RunError
 from yadokari_builder.plan.steps import CopyAction, RunAction, WorkdirAction
 from yadokari_builder.rootfs.boundary import Boundary
@@ -189,5 +190,5 @@ def test_files_of_a_tree_come_to_any_place_under_any_name(path: str, below: str,
 def test_a_bench_is_of_one_root(shop: Shop) -> None:
     bench: Workbench = shop.site.open(shop.site.spec("FROM scratch\nCMD x\n")).bench
     assert bench.boundary.root == shop.root
-    assert bench.boundary.is_excluded(f"/{bench.shelter.relative_to(shop.root)}")
+    assert bench.boundary.is_excluded(f"/{bench.shelter.resolve().relative_to(shop.root)}")
     assert bench.boundary.is_excluded(f"/{bench.staging.resolve().relative_to(shop.root)}")

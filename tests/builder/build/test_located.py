@@ -72,6 +72,17 @@ def test_a_caret_points_below_a_line_with_a_number_of_any_length() -> None:
     assert str(error) == "Dockerfile:1234: wrong\n  1234 | RUN x\n             ^"
 
 
+def test_a_name_in_an_error_has_no_great_length() -> None:
+    with pytest.raises(BuilderError) as caught, located(ORIGIN):
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), b"/d" * 2050)
+    assert caught.value.message == f"{'/d' * 100}…: File name too long"
+
+
+def test_a_file_that_has_but_a_descriptor_is_not_named() -> None:
+    with pytest.raises(BuilderError, match=r"^Dockerfile:3: No space left on device"), located(ORIGIN):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), 7)
+
+
 def test_names_in_an_error_cannot_do_anything_to_a_terminal() -> None:
     with pytest.raises(BuilderError) as caught, located(ORIGIN):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a\n\x1b[31m\udcff")

@@ -59,6 +59,45 @@ def test_a_kaniko_of_the_images_own_is_left_as_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "kaniko").is_symlink()
 
 
+@pytest.mark.parametrize(("mounts", "is_back"), [(("/run/argo",), True), (("/workspace",), False)])
+def test_a_mount_that_was_reached_by_var_run_still_is_when_the_build_is_done(
+    tmp_path: Path, mounts: tuple[str, ...], is_back: bool
+) -> None:
+    link = tmp_path / "var" / "run"
+    link.parent.mkdir()
+    link.symlink_to("../run")
+    with open_lodging(tmp_path).with_way_to_mounts(mounts):
+        link.unlink()
+        link.parent.rmdir()
+    assert link.is_symlink() == is_back
+
+
+def test_what_an_image_has_at_var_run_is_left_as_it_is(tmp_path: Path) -> None:
+    link = tmp_path / "var" / "run"
+    link.parent.mkdir()
+    link.symlink_to("../run")
+    with open_lodging(tmp_path).with_way_to_mounts(["/run/argo"]):
+        link.unlink()
+        link.mkdir()
+    assert link.is_dir()
+    assert not link.is_symlink()
+    with open_lodging(tmp_path).with_way_to_mounts(["/run/argo"]):
+        pass
+    assert not link.is_symlink()
+
+
+def test_a_var_of_the_images_that_leads_elsewhere_gets_nothing(tmp_path: Path) -> None:
+    link = tmp_path / "var" / "run"
+    link.parent.mkdir()
+    link.symlink_to("../run")
+    (tmp_path / "elsewhere").mkdir()
+    with open_lodging(tmp_path).with_way_to_mounts(["/run/argo"]):
+        link.unlink()
+        link.parent.rmdir()
+        link.parent.symlink_to("elsewhere")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("executable", "environment", "mountinfo"),
     [

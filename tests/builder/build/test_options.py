@@ -1,11 +1,11 @@
-import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.options import read_epoch, read_packing
-from yadokari_builder.build.packing import Packing
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_contract.spec import BuildSpec
@@ -87,10 +87,11 @@ def test_the_whole_root_cannot_be_ignored() -> None:
         read_packing(BuildSpec(ignore_paths=("/",)), None, FOLDER)
 
 
-@pytest.mark.parametrize("flag", ["snapshot-mode", "use-new-run"])
-def test_that_a_flag_changes_nothing_is_said_to_those_who_give_it(
-    flag: str, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("fields", "what"), [({"annotations": {"a": "b"}}, "annotations"), ({"compression": "zstd"}, "zstd")]
+)
+def test_dockers_kind_of_image_is_refused_for_what_it_does_not_know(
+    fields: dict[str, Any], what: str
 ) -> None:
-    with caplog.at_level(logging.INFO):
-        read_packing(BuildSpec(accepted={flag: "full"}), None, FOLDER)
-    assert [record.message.split(":")[0] for record in caplog.records] == [f"--{flag} changes nothing"]
+    with pytest.raises(UsageError, match=f"--image-format docker has no .*{what}"):
+        read_packing(BuildSpec(image_format="docker", **fields), None, FOLDER)

@@ -12,12 +12,13 @@ from support.site import Built, Site
 from yadokari_builder.build.outcome import assemble
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.image import Image
+from yadokari_contract.spec import BuildSpec
 
 CREATED = "2024-06-01T00:00:00Z"
 
 
-def assembled(built: Built, **labels: str) -> Image:
-    return assemble(built.plan, built.finished, labels, CREATED)
+def assembled(built: Built, **fields: Any) -> Image:
+    return assemble(built.plan, built.finished, BuildSpec(**fields), CREATED)
 
 
 def config(image: Image) -> dict[str, Any]:
@@ -71,7 +72,7 @@ def test_a_stage_of_one_layer_has_it_in_the_history_at_its_last_step_with_files(
 
 def test_labels_of_the_build_win_over_those_of_the_dockerfile(site: Site) -> None:
     built = site.build("FROM scratch\nLABEL a=dockerfile b=dockerfile\n")
-    assert config(assembled(built, b="build", c="build"))["config"]["Labels"] == {
+    assert config(assembled(built, labels={"b": "build", "c": "build"}))["config"]["Labels"] == {
         "a": "dockerfile",
         "b": "build",
         "c": "build",
@@ -108,3 +109,27 @@ def test_an_image_from_scratch_is_ocis_and_may_have_no_layer(site: Site) -> None
     assert image.manifest.media_type == media_types.OCI_MANIFEST
     assert image.layers == ()
     assert config(image)["rootfs"] == {"type": "layers", "diff_ids": []}
+
+
+def test_a_kind_that_is_asked_for_wins_over_the_bases(
+    site: Site, registry: Registry, name: str, tmp_path: Path
+) -> None:
+    base = make_image(tmp_path / "base", {"a": b"1"}, manifest_type=media_types.DOCKER_MANIFEST)
+    push(base, f"{registry.host}/{name}")
+    built = site.build(f"FROM {registry.host}/{name}\nCOPY Dockerfile /\n")
+    assert assembled(built, image_format="oci").manifest.media_type == media_types.OCI_MANIFEST
+    scratch = site.build("FROM scratch\nCOPY Dockerfile /\n")
+    image = assembled(scratch, image_format="docker")
+    assert image.manifest.media_type == media_types.DOCKER_MANIFEST
+    assert [layer.media_type for layer in image.manifest.layers] == [media_types.DOCKER_LAYER_GZIP]
+
+
+@pytest.mark.parametrize("fields", [{"annotations": {"a": "b"}}, {"compression": "zstd"}])
+def test_what_dockers_kind_does_not_know_makes_the_image_ocis(
+    site: Site, registry: Registry, name: str, tmp_path: Path, fields: dict[str, Any]
+) -> None:
+    base = make_image(tmp_path / "base", {"a": b"1"}, manifest_type=media_types.DOCKER_MANIFEST)
+    push(base, f"{registry.host}/{name}")
+    image = assembled(site.build(f"FROM {registry.host}/{name}\nCOPY Dockerfile /\n", **fields), **fields)
+    assert image.manifest.media_type == media_types.OCI_MANIFEST
+    assert image.manifest.annotations == fields.get("annotations", {})

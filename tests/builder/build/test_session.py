@@ -141,7 +141,14 @@ def test_an_image_to_copy_from_is_looked_for_before_the_first_step(
         ("FROM scratch\nRUNN x\n", {}, DockerfileError, "unknown instruction: RUNN"),
         ("FROM scratch\nCMD x\n", {"dockerfile": "missing"}, ContextError, "open missing"),
         ("FROM scratch\nCMD x\n", {"context": "/missing"}, ContextError, "/missing does not exist"),
-        ("FROM scratch\nCMD x\n", {"target": "missing"}, DockerfileError, "could not be found"),
+        ("FROM scratch\nCMD x\n", {"targets": ("missing",)}, DockerfileError, "could not be found"),
+        (
+            "FROM scratch\nCMD x\n",
+            {"custom_platform": "windows/amd64"},
+            UsageError,
+            "images are built for linux",
+        ),
+        ("FROM scratch\nCMD x\n", {"custom_platform": "a/b/c/d"}, UsageError, "cannot parse platform"),
         ("FROM scratch\nCMD x\n", {"compression_level": 99}, UsageError, "--compression-level is 99"),
         (
             "FROM scratch\nCMD x\n",
@@ -193,3 +200,31 @@ def test_a_layer_is_written_as_it_is_asked_for(site: Site) -> None:
     assert layout.manifest["layers"][0]["mediaType"].endswith("+zstd")
     index = json.loads((layout.folder / "index.json").read_text())
     assert len(index["manifests"]) == 1
+
+
+def test_stages_are_built_beside_the_image_where_several_are_asked_for(site: Site) -> None:
+    text = (
+        "FROM busybox AS app\nRUN echo app > /made\n"
+        "FROM app AS check\nRUN grep app /made && echo checked > /made\n"
+        "FROM busybox AS other\nRUN exit 1\n"
+    )
+    session = site.session(text, targets=("app", "check"), oci_layout_path=str(site.folder / "layout"))
+    assert session.run().steps == 4
+    assert (site.root / "made").read_text() == "checked\n"
+    layout = Layout(site.folder / "layout")
+    assert [step["created_by"] for step in layout.config["history"]][-1].startswith("RUN /bin/sh -c echo app")
+    with pytest.raises(RunError):
+        site.session(text, targets=("app", "other")).run()
+
+
+def test_all_files_of_the_image_are_left_in_the_root_where_that_is_asked_for(site: Site) -> None:
+    for materialize in (False, True):
+        site.session("FROM busybox\nCMD x\n", materialize=materialize).run()
+        assert (site.root / "bin/busybox").exists() == materialize
+
+
+def test_an_image_is_for_the_platform_that_is_asked_for(site: Site) -> None:
+    layout = site.folder / "layout"
+    site.session("FROM scratch\nCMD x\n", custom_platform="linux/arm/v6", oci_layout_path=str(layout)).run()
+    config = Layout(layout).config
+    assert (config["os"], config["architecture"], config["variant"]) == ("linux", "arm", "v6")

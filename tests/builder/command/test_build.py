@@ -64,8 +64,8 @@ def test_a_dry_run_leaves_nothing_of_a_context_that_it_unpacked(executor: Execut
         ("FROM scratch\nCMD x\n", [], Reason.INVALID_ARGUMENTS, "name one, or give --no-push"),
         ("FROM scratch\nRUN x\n", ["--no-push"], Reason.RUN_FAILED, "Dockerfile:2:"),
         (
-            "FROM scratch\nCOPY Dockerfile /\n",
-            ["--no-push", "--tar-path=context"],
+            "FROM scratch\nCOPY Dockerfile /out\n",
+            ["--no-push", "--tar-path=root/out/tar"],
             Reason.INTERNAL_ERROR,
             "--tar-path ",
         ),
@@ -84,7 +84,9 @@ def test_what_fails_has_its_exit_code_and_is_told_in_the_log_and_in_the_result(
 
 
 def test_a_push_that_fails_is_told_with_all_steps_done(executor: Executor) -> None:
-    executor("FROM scratch\nCMD x\n", "--no-push", "--tar-path=context", "--result-file=result")
+    executor(
+        "FROM scratch\nCOPY Dockerfile /out\n", "--no-push", "--tar-path=root/out/tar", "--result-file=result"
+    )
     written = result(executor.folder)
     assert (written["steps"], written["total_steps"]) == (2, 2)
     assert [phase["name"] for phase in written["phases"]] == ["plan", "build", "write"]
@@ -103,6 +105,13 @@ def test_arguments_that_cannot_be_are_told_and_nothing_is_touched(
     assert done.code == 2
     assert message in done.log
     assert [path.name for path in executor.root.iterdir()] == ["old"]
+
+
+def test_what_changes_nothing_is_told_for_flags_and_variables(executor: Executor) -> None:
+    done = executor("FROM scratch\nCMD x\n", "--use-new-run", KANIKO_NO_PUSH="1", FF_KANIKO_COPY_AS_ROOT="0")
+    assert done.code == 0, done.log
+    assert done.log.startswith("--use-new-run changes nothing: ")
+    assert "\nFF_KANIKO_COPY_AS_ROOT changes nothing: " in done.log
 
 
 def test_help_is_asked_for_by_either_flag(executor: Executor) -> None:

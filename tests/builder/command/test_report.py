@@ -2,6 +2,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 
 import pytest
 
@@ -23,9 +24,11 @@ def _root_logger() -> Iterator[None]:
     root.setLevel(level)
 
 
-def told(log_format: str, stream: io.StringIO | None = None, verbosity: str = "info") -> str:
+def told(
+    log_format: str, stream: io.StringIO | None = None, verbosity: str = "info", *, timestamp: bool = False
+) -> str:
     stream = stream or io.StringIO()
-    configure(stream, verbosity, log_format)
+    configure(stream, verbosity, log_format, timestamp=timestamp)
     ticks = iter([0.0, 1.0, 3.5])
     progress = Progress(clock=lambda: next(ticks))
     progress.expect(2)
@@ -62,3 +65,27 @@ def test_machines_read_one_object_a_line() -> None:
 
 def test_who_wants_warnings_only_gets_no_progress() -> None:
     assert told("text", verbosity="warn") == "warning: beware\nerror: it failed\n"
+
+
+def test_the_time_stands_before_each_line_where_that_is_asked_for() -> None:
+    lines = told("text", timestamp=True).splitlines()
+    times = [datetime.fromisoformat(line.split(" ", 1)[0]) for line in lines]
+    assert all(time.tzinfo for time in times)
+    assert [line.split(" ", 1)[1] for line in lines] == told("text").splitlines()
+
+
+def test_what_others_have_named_cannot_do_anything_to_a_terminal() -> None:
+    stream = io.StringIO()
+    configure(stream, "info", "text")
+    logging.getLogger("x").warning("user %s is not there\nhere neither", "\x1b]0;mine\x07\udcff")
+    assert stream.getvalue() == "warning: user \\x1b]0;mine\\a\\xff is not there\nhere neither\n"
+
+
+@pytest.mark.parametrize("verbosity", ["info", "trace"])
+def test_nothing_is_passed_on_of_a_library_that_tells_urls_with_what_is_secret_in_them(
+    verbosity: str,
+) -> None:
+    stream = io.StringIO()
+    configure(stream, verbosity, "text")
+    logging.getLogger("urllib3.connectionpool").warning("Retrying after connection broken: /x?token=secret")
+    assert stream.getvalue() == ""

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from yadokari_builder.copy.perform import CopyOutcome, Target, copy_files
+from yadokari_builder.copy.destination import Written
+from yadokari_builder.copy.perform import Target, copy_files
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Add, Copy
 from yadokari_builder.dockerfile.parser import parse
@@ -51,7 +52,7 @@ class Workshop:
     def fill_root(self, files: Mapping[str, str | None]) -> None:
         self.fill(files, self.root)
 
-    def do(self, line: str) -> CopyOutcome:
+    def do(self, line: str) -> Written:
         """Perform one COPY or ADD as it would stand in a Dockerfile."""
         instruction = parse(f"FROM scratch\n{line}\n").stages[0].instructions[0]
         assert isinstance(instruction, Copy | Add)

@@ -49,7 +49,7 @@ def test_add_unpacks_an_archive_whatever_its_name(workshop: Any, compress: Calla
     assert workshop.owner("x/d/a") == (12, 34)
     assert workshop.mode("x/d/a") == 0o640
     assert os.stat(workshop.root / "x/b").st_mtime == 1_500_000_000
-    assert outcome.touched == ("/x", "/x/b", "/x/d", "/x/d/a")
+    assert outcome.paths == ("/x", "/x/b", "/x/d", "/x/d/a")
 
 
 def test_what_is_no_archive_is_copied(workshop: Any) -> None:
@@ -171,7 +171,7 @@ def test_a_member_never_takes_the_place_of_the_destination(workshop: Any, name: 
 def test_what_a_replaced_folder_held_was_not_written(workshop: Any) -> None:
     content = _archive(("d/e/f", "F"), ("d", "D"))
     workshop.context.joinpath("a.tar").write_bytes(content)
-    assert workshop.do("ADD a.tar /x/").touched == ("/x", "/x/d")
+    assert workshop.do("ADD a.tar /x/").paths == ("/x", "/x/d")
 
 
 def test_heads_of_members_are_not_kept(workshop: Any) -> None:

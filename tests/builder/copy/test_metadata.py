@@ -69,7 +69,7 @@ def test_a_folder_that_is_there_takes_the_source_s_metadata_but_at_the_top(works
     outcome = workshop.do("COPY d /x")
     assert workshop.mode("x/e") == 0o711
     assert workshop.mode("x") == 0o700
-    assert outcome.touched == ("/x", "/x/e", "/x/e/a")
+    assert outcome.paths == ("/x", "/x/e", "/x/e/a")
 
 
 def test_chmod_is_for_files_folders_and_new_parents(workshop: Any) -> None:

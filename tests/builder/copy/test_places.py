@@ -14,7 +14,7 @@ def test_a_file_is_renamed_to_a_destination_without_a_slash(workshop: Any) -> No
     workshop.fill({"a": "A"})
     outcome = workshop.do("COPY a /x/y")
     assert workshop.tree() == {"x": None, "x/y": "A"}
-    assert outcome.touched == ("/x", "/x/y")
+    assert outcome.paths == ("/x", "/x/y")
 
 
 def test_a_file_goes_into_a_destination_with_a_slash(workshop: Any) -> None:
@@ -28,7 +28,7 @@ def test_a_file_goes_into_a_folder_that_is_there(workshop: Any) -> None:
     workshop.fill_root({"x": None})
     outcome = workshop.do("COPY a /x")
     assert workshop.tree() == {"x": None, "x/a": "A"}
-    assert outcome.touched == ("/x/a",)
+    assert outcome.paths == ("/x/a",)
 
 
 def test_a_relative_destination_starts_at_the_working_directory(workshop: Any) -> None:
@@ -76,7 +76,7 @@ def test_links_in_the_destination_are_followed_inside_the_root(workshop: Any) ->
     workshop.fill_root({"in": "-> /real/../other"})
     outcome = workshop.do("COPY a /in/x")
     assert workshop.tree() == {"in": "-> /real/../other", "other": None, "other/x": "A"}
-    assert outcome.touched == ("/other", "/other/x")
+    assert outcome.paths == ("/other", "/other/x")
 
 
 def test_a_destination_that_is_a_link_to_a_file_keeps_the_link(workshop: Any) -> None:
@@ -141,7 +141,7 @@ def test_link_starts_from_an_empty_root(workshop: Any) -> None:
     assert workshop.tree() == {"etc": None, "to": None, "to/b": "B", "x": None, "x/a": "A"}
     workshop.do("COPY --link a /etc/y/")
     assert workshop.mode("etc") == 0o755
-    assert outcome.touched == ("/x", "/x/a")
+    assert outcome.paths == ("/x", "/x/a")
 
 
 def test_link_replaces_a_folder_by_a_file(workshop: Any) -> None:
@@ -156,7 +156,7 @@ def test_what_lands_on_the_executor_is_staged_and_not_written(workshop: Any) -> 
     workshop.fill_root({"yadokari/bin/python": "ours", "kaniko": "-> /yadokari"})
     outcome = workshop.with_(excluded=frozenset({"/yadokari", "/kaniko"})).do("COPY app /yadokari/")
     assert workshop.tree()["yadokari/bin/python"] == "ours"
-    assert outcome.touched == ()
+    assert outcome.paths == ()
     assert {staged.path: staged.file.is_dir() or staged.file.read_text() for staged in outcome.staged} == {
         "/yadokari": True,
         "/yadokari/b": "B",
@@ -177,8 +177,18 @@ def test_a_mounted_file_in_a_copied_folder_is_staged(workshop: Any) -> None:
     workshop.fill_root({"etc/hosts": "ours"})
     outcome = workshop.with_(excluded=frozenset({"/etc/hosts"})).do("COPY . /")
     assert workshop.tree() == {"etc": None, "etc/hosts": "ours", "etc/motd": "M"}
-    assert outcome.touched == ("/", "/etc", "/etc/motd")
+    assert outcome.paths == ("/", "/etc", "/etc/motd")
     assert [(staged.path, staged.file.read_text()) for staged in outcome.staged] == [("/etc/hosts", "theirs")]
+
+
+def test_every_mount_that_hides_what_is_copied_is_named_once(
+    workshop: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    workshop.fill({"etc/hosts": "H", "etc/hostname": "N", "dev/a/b": "B", "etc/motd": "M"})
+    workshop.with_(excluded=frozenset({"/etc/hosts", "/etc/hostname", "/dev", "/proc"})).do("COPY . /")
+    assert [message.partition(" goes")[0] for message in caplog.messages] == [
+        "what is copied to /dev, /etc/hostname, /etc/hosts"
+    ]
 
 
 def test_a_heredoc_becomes_a_file(workshop: Any) -> None:
@@ -200,7 +210,7 @@ def test_a_linked_copy_sees_nothing_of_the_folders_that_are_there(workshop: Any)
         os.setxattr(folder, "user.note", b"theirs")
         os.utime(folder, (1, 1))
     outcome = workshop.do("COPY --link a /d/e/f/a")
-    assert outcome.touched == ("/d", "/d/e", "/d/e/f", "/d/e/f/a")
+    assert outcome.paths == ("/d", "/d/e", "/d/e/f", "/d/e/f/a")
     for folder in (workshop.root / "d", workshop.root / "d/e"):
         assert os.listxattr(folder) == []
         assert folder.stat().st_mtime > 1

@@ -72,7 +72,7 @@ def test_nothing_leaves_the_context_or_the_root(
         assert _listing(base / "outside") == before
         written = [Path(folder, name) for folder, _, names in os.walk(base / "root") for name in names]
         assert all(path.is_symlink() or path.read_text() != SECRET for path in written)
-        for path in outcome.touched if outcome else ():
+        for path in outcome.paths if outcome else ():
             assert os.path.realpath(base / "root" / os.path.dirname(path)[1:]).startswith(str(base / "root"))
 
 

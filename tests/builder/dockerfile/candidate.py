@@ -163,7 +163,7 @@ def git_ref(row: Row) -> Row | None:
         "Checksum": ref.checksum,
         "MTime": ref.mtime,
         "IndistinguishableFromLocal": ref.looks_local,
-        "UnencryptedTCP": ref.is_unencrypted,
+        "UnencryptedTCP": ref.remote.startswith(("http://", "git://")),
         "FetchByCommit": ref.fetch_by_commit,
     }
 

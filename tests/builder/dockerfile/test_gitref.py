@@ -9,8 +9,8 @@ from yadokari_builder.dockerfile.location import LanguageError
     [
         ("https://example.com/a/b.git", GitRef("https://example.com/a/b.git")),
         ("https://u:p@example.com/b.git#main:x/../y", GitRef("https://u:p@example.com/b.git", "main", "y")),
-        ("http://example.com/b.git", GitRef("http://example.com/b.git", is_unencrypted=True)),
-        ("git://example.com/b#c", GitRef("git://example.com/b", "c", is_unencrypted=True)),
+        ("http://example.com/b.git", GitRef("http://example.com/b.git")),
+        ("git://example.com/b#c", GitRef("git://example.com/b", "c")),
         ("ssh://git@example.com/b", GitRef("ssh://git@example.com/b")),
         ("git@example.com:a/b.git#:c", GitRef("git@example.com:a/b.git", subdir="c")),
         ("github.com/a/b#c", GitRef("github.com/a/b", "c", looks_local=True)),

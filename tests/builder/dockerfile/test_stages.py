@@ -16,7 +16,7 @@ def graph(text: str, **meta_env: str) -> StageGraph:
 def reachable(text: str, target: str = "", **meta_env: str) -> list[int]:
     stages = graph(text, **meta_env)
     triggers = {stage.index: stages.triggers_for(stage) for stage in stages.stages}
-    return [stage.index for stage in stages.reachable(stages.target(target), triggers)]
+    return [stage.index for stage in stages.reachable([stages.target(target)], triggers)]
 
 
 def test_only_what_the_target_needs_is_reachable() -> None:
@@ -64,7 +64,7 @@ def test_triggers_of_a_stage_run_in_the_stages_built_on_it() -> None:
 def test_triggers_of_an_image_may_need_stages_too() -> None:
     stages = graph("FROM x AS data\nFROM y")
     triggers = parse_onbuild(["COPY --from=data /a /b"], Location())
-    needed = stages.reachable(stages.target(""), {1: triggers})
+    needed = stages.reachable([stages.target("")], {1: triggers})
     assert [stage.index for stage in needed] == [0, 1]
 
 

@@ -68,6 +68,13 @@ def test_a_sparse_file_that_no_file_system_could_hold_is_an_error(offset: int, t
         applied(tmp_path, extended(*sparse), header())
 
 
+def test_a_map_of_a_sparse_file_without_end_is_an_error(tmp_path: Path) -> None:
+    first = header(flag=b"S", magic=b"ustar  \0", rest=bytes(137) + b"\1" + octal(0))
+    more = bytes(504) + b"\1" + bytes(7)
+    with pytest.raises(ImageInvalidError, match="sparse"):
+        applied(tmp_path, first, *[more] * 2100)
+
+
 def test_a_file_of_any_size_is_made_or_refused(tmp_path: Path) -> None:
     sparse = ((b"GNU.sparse.map", b""), (b"GNU.sparse.size", b"%d" % (2**63 - 1)))
     with suppress(ImageInvalidError):

@@ -14,13 +14,11 @@ from support.clients import plain_client
 from support.handmade import LocalImage, make_image
 from support.registry import running_registry
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.outputs.docker_archive import write_docker_archive
-from yadokari_builder.outputs.files import write_digest
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
@@ -163,17 +161,6 @@ def test_base_layers_are_fetched_from_their_registry(tmp_path: Path, made: Local
     assert inspect(f"oci:{tmp_path}/layout")["Digest"] == str(made.image.manifest_digest)
     assert inspect(f"docker-archive:{tmp_path}/image.tar")["Env"] == ["PATH=/bin"]
     assert not (tmp_path / "broken.tar").exists()
-
-
-def test_the_digest_is_written_into_new_and_mounted_files(tmp_path: Path) -> None:
-    digest = Digest.of(b"x")
-    existing = tmp_path / "termination-log"
-    existing.write_text("something longer than a digest" * 10)
-    inode = existing.stat().st_ino
-    for path in (existing, tmp_path / "new/digest"):
-        write_digest(str(path), digest)
-        assert path.read_text() == str(digest)
-    assert existing.stat().st_ino == inode
 
 
 @WRITERS

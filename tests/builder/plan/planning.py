@@ -15,10 +15,11 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import make_plan
-from yadokari_builder.plan.scope import open_scope
+from yadokari_builder.plan.scope import Platforms, open_scope
 from yadokari_builder.registry.pull import PulledImage
 
 AMD64 = Platform("linux", "amd64")
+AMD64_ALONE = Platforms(AMD64, AMD64)
 BASE = ContainerConfig(
     env=("PATH=/bin", "LANG=C"), cmd=("sh",), entrypoint=("/init",), working_dir="/", user="app"
 )
@@ -55,23 +56,24 @@ def any_image(reference: Reference, platform: Platform) -> PulledImage:
 def planned(
     text: str,
     *,
-    target: str = "",
+    targets: tuple[str, ...] = (),
+    platforms: Platforms = AMD64_ALONE,
     args: Mapping[str, str] = NOTHING,
     bases: Mapping[str, ContainerConfig] = MappingProxyType({"debian:latest": BASE}),
     asked: list[tuple[str, Platform]] | None = None,
 ) -> Plan:
     dockerfile = parse(text)
-    scope = open_scope(dockerfile, args, AMD64, target)
-    return make_plan(dockerfile, scope, target, images(bases, asked), Listener())
+    scope = open_scope(dockerfile, args, platforms, targets[0] if targets else "")
+    return make_plan(dockerfile, scope, targets, images(bases, asked), Listener())
 
 
 def drafted(
     text: str,
     *,
     ignore: str = "",
-    target: str = "",
+    targets: tuple[str, ...] = (),
     args: Mapping[str, str] = NOTHING,
     find_image: FindImage = any_image,
 ) -> Draft:
     source = DockerfileText(text.encode(errors="surrogateescape"), "Dockerfile", ignore, ".dockerignore")
-    return make_draft(source, args, AMD64, target, find_image)
+    return make_draft(source, args, AMD64_ALONE, targets, find_image)

@@ -7,6 +7,8 @@ from yadokari_builder.errors import DockerfileError, ImageNotFoundError
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.needs import with_all_files
+from yadokari_builder.plan.scope import Platforms
 from yadokari_builder.plan.steps import (
     ContextSource,
     CopyAction,
@@ -34,13 +36,44 @@ def test_stages_that_the_target_does_not_need_are_left_out_and_their_bases_not_a
 
 
 def test_the_target_is_the_stage_asked_for_in_any_case() -> None:
-    plan = planned("FROM debian AS One\nRUN a\nFROM debian AS two\nRUN b\n", target="ONE")
+    plan = planned("FROM debian AS One\nRUN a\nFROM debian AS two\nRUN b\n", targets=("ONE",))
     assert plan.target.stage.name == "one"
+
+
+def test_of_several_targets_the_first_is_the_image_wherever_it_stands() -> None:
+    text = "FROM debian AS app\nRUN a\nFROM app AS check\nRUN b\nFROM debian AS other\nRUN c\n"
+    plan = planned(text, targets=("app", "check"))
+    assert [stage.index for stage in plan.stages] == [0, 1]
+    assert (plan.target.index, plan.last.index) == (0, 1)
+    assert [stage.index for stage in plan.chain()] == [0]
+    assert plan.read_by[0] == (1,)
+
+
+def test_the_platform_of_the_image_may_be_another_than_that_of_the_steps() -> None:
+    asked: list[tuple[str, Platform]] = []
+    text = (
+        "FROM --platform=$BUILDPLATFORM debian AS build\nRUN a\n"
+        "FROM debian\nARG TARGETARCH BUILDARCH\nRUN a\nCOPY --from=build /a /\n"
+    )
+    arm64 = Platform("linux", "arm64")
+    plan = planned(text, platforms=Platforms(AMD64, arm64), asked=asked)
+    assert asked == [("debian:latest", AMD64), ("debian:latest", arm64)]
+    assert plan.target.state.environment["TARGETARCH"] == "arm64"
+    assert plan.target.state.environment["BUILDARCH"] == "amd64"
+
+
+def test_a_build_that_leaves_all_files_needs_those_of_each_stage_of_the_image() -> None:
+    text = "FROM debian AS a\nENV A=b\nFROM a\nCMD x\n"
+    plan = planned(text)
+    assert set(plan.needs.values()) == {Files.NONE}
+    whole = with_all_files(plan)
+    assert set(whole.needs.values()) == {Files.CONTENT}
+    assert whole.read_by == {0: (1,), 1: ()}
 
 
 def test_a_target_that_does_not_exist_is_told_with_the_nearest_name() -> None:
     with pytest.raises(DockerfileError, match=r'target stage "biuld" could not be found.*build'):
-        planned("FROM debian AS build\n", target="biuld")
+        planned("FROM debian AS build\n", targets=("biuld",))
 
 
 def test_a_stage_on_a_stage_goes_on_where_that_ended() -> None:
@@ -237,7 +270,7 @@ def test_an_argument_after_an_env_of_the_same_name_wins_in_the_build_alone() -> 
 def test_the_stage_that_is_built_has_its_name_in_an_argument() -> None:
     text = "FROM debian AS a\nARG TARGETSTAGE\nENV B=$TARGETSTAGE\n"
     assert config_of(text).env[-1] == "B=a"
-    assert planned(f"{text}FROM debian\n", target="A").target.state.config.env[-1] == "B=A"
+    assert planned(f"{text}FROM debian\n", targets=("A",)).target.state.config.env[-1] == "B=A"
     assert config_of(text.replace(" AS a", "")).env[-1] == "B=default"
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from support.clients import PLAIN
 from support.gate import Gate, running_gate
-from support.registry import Certificate, Registry, make_certificate, running_registry
+from support.registry import Registry, running_registry
 from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.pace import Patience
 from yadokari_builder.registry.http.reach import Policy, Reach, Transports
@@ -28,18 +29,6 @@ ClientMaker = Callable[..., RegistryClient]
 @pytest.fixture(scope="session")
 def guarded_registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     with running_registry(tmp_path_factory.mktemp("registry"), passwords=True) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("certificate"))
-
-
-@pytest.fixture(scope="session")
-def secure_registry(tmp_path_factory: pytest.TempPathFactory, certificate: Certificate) -> Iterator[Registry]:
-    folder = tmp_path_factory.mktemp("registry")
-    with running_registry(folder, passwords=True, certificate=certificate) as running:
         yield running
 
 
@@ -94,7 +83,7 @@ def client_with() -> Iterator[ClientMaker]:
             stack.callback(transports.close)
             return RegistryClient(
                 Reach(transports, Policy() if ca_file else PLAIN),
-                keychain=Keychain((parse_config(config, "config.json"),)),
+                keychain=Keychain((HelpedCredentials(parse_config(config, "config.json"), Helpers({})),)),
                 retry=retry,
             )
 

@@ -269,7 +269,7 @@ def test_mirrors_stand_in_for_docker_hub(
 
     assert pulled.image == made.image
     assert str(pulled.reference) == "docker.io/library/debian:v1"
-    assert pulled.layers[0].origin == Repository(registry.host, f"{name}/library/debian")
+    assert pulled.layers[0].repository == Repository(registry.host, f"{name}/library/debian")
     with pulled.layers[0].open() as blob:
         assert blob.read()
 
@@ -319,4 +319,16 @@ def test_schema_1_is_refused_in_words(gate: Gate, client: RegistryClient, name: 
         1, "/manifests/", Spoiled(200, {"Content-Type": media_types.DOCKER_SCHEMA1_SIGNED}, body)
     )
     with pytest.raises(ImageInvalidError, match=rf"{name}: manifest latest: .*schema 1"):
+        pull(client, f"{gate.host}/{name}")
+
+
+def test_a_manifest_that_is_not_what_its_digest_says_is_asked_for_again(
+    gate: Gate, registry: Registry, client: RegistryClient, made: LocalImage, name: str
+) -> None:
+    push(client, made, f"{registry.host}/{name}")
+    digest = {"Docker-Content-Digest": str(made.image.manifest_digest)}
+    gate.spoil = times(1, "/manifests/", Spoiled(200, digest, made.image.manifest.format() + b" "))
+    assert pull(client, f"{gate.host}/{name}").image == made.image
+    gate.spoil = times(9, "/manifests/", Spoiled(200, digest, made.image.manifest.format() + b" "))
+    with pytest.raises(RegistryError, match="not what its digest says"):
         pull(client, f"{gate.host}/{name}")

@@ -312,3 +312,43 @@ def test_a_layer_whose_source_is_not_what_it_says_is_not_pushed(
         pytest.raises(PushError, match="cannot push blob"),
     ):
         pusher.add_layer(wrong).result(30)
+
+
+IMMUTABLE = {
+    "ecr": (
+        400,
+        "TAG_INVALID",
+        "The image tag 'v1' already exists and cannot be overwritten because the tag is immutable.",
+    ),
+    "harbor": (412, "PRECONDITION", "Failed to process request due to 'app:v1' configured as immutable."),
+    "google": (400, "MANIFEST_INVALID", "cannot update tag v1. The repository has enabled tag immutability"),
+}
+
+
+@pytest.mark.parametrize("whose", IMMUTABLE)
+def test_a_tag_that_may_not_be_overwritten_is_left_where_that_is_asked_for(
+    client: RegistryClient, registry: Registry, tmp_path: Path, name: str, whose: str
+) -> None:
+    status, code, message = IMMUTABLE[whose]
+    body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
+    made = make_image(tmp_path, {"a": b"1"})
+    with running_gate(registry.host) as gate:
+        gate.spoil = times(2, "/manifests/v1", Spoiled(status, body=body), "PUT")
+        destination = Reference.parse(f"{gate.host}/{name}:v1")
+        with pytest.raises(PushError, match="immutab"):
+            push(client, made, str(destination))
+        with Pusher(client, [destination], keeps_immutable=True) as pusher:
+            pusher.add_layer(made.layers[0])
+            digest = pusher.finish(made.image)
+    assert pull(client, f"{registry.host}/{name}@{digest}").image == made.image
+
+
+def test_other_refusals_of_a_manifest_are_errors_all_the_same(
+    client: RegistryClient, gate: Gate, tmp_path: Path, name: str
+) -> None:
+    made = make_image(tmp_path, {"a": b"1"})
+    gate.spoil = times(1, "/manifests/", Spoiled(400, body=b"no such thing"), "PUT")
+    with Pusher(client, [Reference.parse(f"{gate.host}/{name}")], keeps_immutable=True) as pusher:
+        pusher.add_layer(made.layers[0])
+        with pytest.raises(PushError, match="no such thing"):
+            pusher.finish(made.image)

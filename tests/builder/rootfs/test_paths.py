@@ -60,6 +60,17 @@ def test_a_loop_of_links_is_an_error(root: Path) -> None:
     assert caught.value.filename == "/loop/a"
 
 
+def test_links_through_ever_so_many_folders_are_an_error(tmp_path: Path) -> None:
+    tmp_path.joinpath("d/" * 30).mkdir(parents=True)
+    around = "d/" * 30 + "../" * 30
+    tmp_path.joinpath("l0").symlink_to("d")
+    for number in range(1, 200):
+        tmp_path.joinpath(f"l{number}").symlink_to(f"{around}l{number - 1}")
+    assert resolve(tmp_path, "/l50") == "/d"
+    with pytest.raises(OSError, match="too many links"):
+        resolve(tmp_path, "/l199")
+
+
 @given(st.lists(NAMES).filter(lambda names: "loop" not in names))
 def test_no_path_leads_out_of_the_root(root: Path, names: list[str]) -> None:
     resolved = resolve(root, "/".join(names))

@@ -182,9 +182,9 @@ def test_merging_keeps_what_both_have_as_it_is(tmp_path: Path) -> None:
 OVERLAY = """
 import os, subprocess, sys
 from pathlib import Path
-from yadokari_builder.run.caches import CacheKey, CacheStore
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run.mounts import CacheMount, FileMount, mounted
+from yadokari_builder.run.mounts.mounted import CacheMount, FileMount, mounted
 from yadokari_builder.errors import RunError
 
 base = Path(sys.argv[1])

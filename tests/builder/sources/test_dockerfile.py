@@ -24,7 +24,13 @@ def test_a_dockerfile_is_looked_for_here_and_then_in_the_context(tmp_path: Path,
 def test_a_dockerfile_may_have_an_absolute_path(tmp_path: Path, context: Context) -> None:
     path = str(context.root / "Dockerfile")
     text = read_dockerfile(path, context, cwd=tmp_path)
-    assert (text.content, text.name, text.ignore) == (b"FROM context\n", path, "")
+    assert (text.content, text.name, text.ignore) == (b"FROM context\n", "Dockerfile", "")
+
+
+def test_a_dockerfile_outside_of_the_context_is_called_by_its_name(tmp_path: Path, context: Context) -> None:
+    (tmp_path / "elsewhere.Dockerfile").write_text("FROM a")
+    path = str(tmp_path / "elsewhere.Dockerfile")
+    assert read_dockerfile(path, context, cwd=tmp_path).name == "elsewhere.Dockerfile"
 
 
 def test_the_dockerfile_s_own_ignore_file_comes_first(tmp_path: Path, context: Context) -> None:

@@ -17,7 +17,7 @@ from support.folders import remove_tree
 from support.git import WHY_NO_GIT, daemon, git, make_repository, smart_http
 from yadokari_builder.dockerfile.gitref import parse_git_ref
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.checkout import Checkout
+from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.git import GitSource
 from yadokari_builder.sources.web import DownloadError
 
@@ -67,6 +67,27 @@ def served(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Served]:
     git(folder, "branch", "side")
     with request.param(place) as address:
         yield Served(folder, address, old, git(folder, "rev-parse", "HEAD"))
+
+
+def test_a_link_to_a_name_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    store, tree, blob = MemoryObjectStore(), Tree(), Blob.from_string(b"a\0b")
+    tree.add(b"link", 0o120000, blob.id)
+    store.add_object(blob)
+    store.add_object(tree)
+    with pytest.raises(ContextError, match="with a zero byte"):
+        Checkout(store, "hostile", None).write(tree.id, tmp_path)
+
+
+@pytest.mark.parametrize(("said", "set_"), [(2**80, 2**32 - 1), (-5, 0), (2**40, 2**32 - 1)])
+def test_a_commit_may_say_any_time(tmp_path: Path, said: int, set_: int) -> None:
+    store, tree, blob = MemoryObjectStore(), Tree(), Blob.from_string(b"content")
+    tree.add(b"file", 0o100644, blob.id)
+    store.add_object(blob)
+    store.add_object(tree)
+    checkout = Checkout(store, "hostile", said)
+    checkout.write(tree.id, tmp_path)
+    write_index(str(tmp_path / "index"), checkout)
+    assert (tmp_path / "file").stat().st_mtime == set_
 
 
 def test_a_repository_may_be_deep(tmp_path: Path) -> None:
@@ -140,6 +161,12 @@ def test_a_folder_that_keeps_its_repository_is_one_for_git(served: Served, tmp_p
     assert git(folder, "rev-parse", "HEAD") == served.new
     assert git(folder, "status", "--porcelain") == ""
     assert git(folder, "rev-list", "--count", "HEAD") == "1"
+
+
+def test_a_commit_can_be_fetched_though_its_branch_has_gone_on(served: Served, tmp_path: Path) -> None:
+    query = f"branch=main&commit={served.old}&fetch-by-commit=true"
+    folder = check_out(f"{served.address}/project.git?{query}", tmp_path)
+    assert (folder / "docs/page").read_text() == "page\n"
 
 
 def test_a_commit_other_than_expected_is_refused(served: Served, tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from yadokari_builder.dockerfile.lint.linter import Linter
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.parser import Dockerfile, Stage
 from yadokari_builder.dockerfile.quoting import quote
-from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.dockerfile.words import Expansion, process
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
+from yadokari_contract.suggestion import suggest
 
 _TARGET = "TARGETPLATFORM"
 

@@ -24,8 +24,8 @@ from yadokari_builder.dockerfile.lint.linter import Linter
 from yadokari_builder.dockerfile.listener import View
 from yadokari_builder.dockerfile.location import LanguageError, Location
 from yadokari_builder.dockerfile.quoting import quote
-from yadokari_builder.dockerfile.suggestion import suggest
 from yadokari_builder.dockerfile.urls import is_url
+from yadokari_contract.suggestion import suggest
 
 _SECRET = re.compile(
     "(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)", re.IGNORECASE

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Protocol
 
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.credentials.keys import best_key
@@ -33,11 +34,7 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Credentials of one place by key (`host` or `host/path`), and the helpers that it names instead.
-
-    Helpers are programs that the executor has not got: they are mentioned where a registry refuses a request
-    for want of credentials, and are in nobody's way before.
-    """
+    """Credentials as they are written down, by key (`host` or `host/path`), and helpers that know more."""
 
     by_key: Mapping[str, Credential] = field(default_factory=lambda: MappingProxyType({}))
     helpers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -57,21 +54,31 @@ class Credentials:
         return None if key is None else self.by_key[key]
 
     def helper(self, repository: Repository) -> str:
-        """Return the name of the helper that would know the credential; "" if there is none."""
+        """Return the name of the helper for a repository's registry alone; "" if there is none."""
         key = best_key(self.helpers, repository)
-        return self.default_helper if key is None else self.helpers[key]
+        return "" if key is None else self.helpers[key]
+
+
+class Place(Protocol):
+    """Where credentials are looked for; may be used by several threads."""
+
+    def find(self, repository: Repository) -> Credential | None:
+        """Return the credential for a repository; None if there is none."""
+
+    def hint(self, repository: Repository) -> str:
+        """Say why there is no credential for a repository; "" if there is nothing more to say."""
 
 
 @dataclass(frozen=True, slots=True)
 class Keychain:
     """Credentials of several places: the first place that has one for a repository counts."""
 
-    places: tuple[Credentials, ...] = ()
+    places: tuple[Place, ...] = ()
 
     def find(self, repository: Repository) -> Credential | None:
         """Return the credential for a repository; None if there is none."""
         return next(filter(None, (place.find(repository) for place in self.places)), None)
 
-    def helper(self, repository: Repository) -> str:
-        """Return the name of the helper that would know the credential; "" if there is none."""
-        return next(filter(None, (place.helper(repository) for place in self.places)), "")
+    def hint(self, repository: Repository) -> str:
+        """Say why there is no credential for a repository; "" if there is nothing more to say."""
+        return next(filter(None, (place.hint(repository) for place in self.places)), "")

@@ -4,16 +4,19 @@ import logging
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from yadokari_builder.errors import UsageError, described
 from yadokari_builder.registry.credentials.config_file import parse_config
-from yadokari_builder.registry.credentials.credential import Credentials, Keychain
+from yadokari_builder.registry.credentials.credential import Credentials, Keychain, Place
+from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
 
 logger = logging.getLogger(__name__)
 
 _AUTH = "DOCKER_AUTH_CONFIG"
 _NAME = re.compile(rf"{_AUTH}(_PULL|_PUSH)?(?:_([0-9]{{1,9}}))?")
+_AUTH_FILE = "REGISTRY_AUTH_FILE"
 _DEFAULT_FOLDER = "/kaniko/.docker"
 
 
@@ -23,24 +26,29 @@ class Keychains:
 
     pull: Keychain
     push: Keychain
+    helpers: Helpers
 
 
-def read_keychains(environment: Mapping[str, str]) -> Keychains:
+def read_keychains(environment: Mapping[str, str], others: Iterable[Place] = ()) -> Keychains:
     """Read the credentials for each purpose.
 
     First come those of DOCKER_AUTH_CONFIG_PULL, _PULL_1 and so on, or of DOCKER_AUTH_CONFIG_PUSH and so on,
-    then those for both: of DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1 and so on, and of the config.json of
-    DOCKER_CONFIG. Where several variables hold the same key, the first of them counts. Raises
-    `InvalidCredentialsError`.
+    then those for both: of DOCKER_AUTH_CONFIG, DOCKER_AUTH_CONFIG_1 and so on, of the config.json of
+    DOCKER_CONFIG and of the file of REGISTRY_AUTH_FILE. Where several hold the same key, the first of them
+    counts. Then come the `others`, in their order. Raises `UsageError`.
     """
     for name in environment:
         if name.startswith(_AUTH) and not _NAME.fullmatch(name):
             logger.warning("%s is not read: the name goes on with _PULL or _PUSH, or with a number", name)
-    common = _of_variables(environment, None).merged(_of_file(environment))
-    return Keychains(
-        Keychain((_of_variables(environment, "_PULL"), common)),
-        Keychain((_of_variables(environment, "_PUSH"), common)),
-    )
+    helpers = Helpers(environment)
+    common = _of_variables(environment, None).merged(_of_files(environment))
+    others = tuple(others)
+
+    def keychain(purpose: str) -> Keychain:
+        written = (_of_variables(environment, purpose), common)
+        return Keychain((*(HelpedCredentials(each, helpers) for each in written), *others))
+
+    return Keychains(keychain("_PULL"), keychain("_PUSH"), helpers)
 
 
 def _of_variables(environment: Mapping[str, str], purpose: str | None) -> Credentials:
@@ -51,10 +59,22 @@ def _of_variables(environment: Mapping[str, str], purpose: str | None) -> Creden
     return merged
 
 
-def _of_file(environment: Mapping[str, str]) -> Credentials:
-    path = posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
-    if not os.path.isfile(path):
-        return Credentials()
+def config_path(environment: Mapping[str, str]) -> str:
+    """Return where the config.json is, or would be."""
+    return posixpath.join(environment.get("DOCKER_CONFIG", _DEFAULT_FOLDER), "config.json")
+
+
+def _of_files(environment: Mapping[str, str]) -> Credentials:
+    path = config_path(environment)
+    found = _of_file(path) if os.path.isfile(path) else Credentials()
+    named = environment.get(_AUTH_FILE, "")
+    return found.merged(_of_file(named)) if named else found
+
+
+def _of_file(path: str) -> Credentials:
     logger.debug("RUN steps can read %s: DOCKER_AUTH_CONFIG in the environment is out of their reach", path)
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        return parse_config(file.read(), path)
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return parse_config(file.read(), path)
+    except OSError as error:
+        raise UsageError(f"credentials cannot be read: {described(error)}") from error

@@ -52,6 +52,7 @@ class Authorizer:
         self._lock = Lock()
         self._challenges: dict[str, Challenge] = {}
         self._tokens: dict[Access, _Token] = {}
+        self._shown: dict[Repository, Credential | None] = {}
 
     def authorization(self, access: Access) -> str | None:
         """Return the header's value as far as it is known from earlier answers; None if it is not."""
@@ -78,23 +79,30 @@ class Authorizer:
             value = self._respond(access, challenge)
             return None if value == rejected else value
 
+    def know(self, repository: Repository) -> None:
+        """Look for the credential of a repository while all places can be asked."""
+        self._keychain.find(repository)
+
     def secrets(self, access: Access) -> tuple[str, ...]:
         """Return what an error about a request must not show."""
-        credential = self._keychain.find(access.repository)
+        credential = self._shown.get(access.repository)
         return credential.secrets() if credential else ()
 
     def hint(self, access: Access) -> str:
         """Say whose credentials were shown, for errors."""
-        credential = self._keychain.find(access.repository)
-        helper = self._keychain.helper(access.repository)
+        credential = self._shown.get(access.repository)
         if credential is not None:
             return f"as {credential.username}" if credential.username else "with the token that was given"
-        if helper:
-            return f"its credentials are in docker-credential-{helper}, which cannot be run here: use auths"
-        return "no credentials are given for it; it may also not exist"
+        hint = self._keychain.hint(access.repository)
+        return hint or "no credentials are given for it; it may also not exist"
+
+    def _find(self, access: Access) -> Credential | None:
+        # Only where it is asked for: to find it out may take a program or a cloud.
+        found = self._shown[access.repository] = self._keychain.find(access.repository)
+        return found
 
     def _respond(self, access: Access, challenge: Challenge) -> str | None:
-        credential = self._keychain.find(access.repository)
+        credential = self._find(access)
         if challenge.scheme == "basic":
             return credential.basic() if credential and credential.username else None
         if credential and credential.registry_token:
@@ -105,7 +113,7 @@ class Authorizer:
         return f"Bearer {token.value}"
 
     def _fetch(self, access: Access, challenge: Challenge) -> _Token:
-        credential = self._keychain.find(access.repository)
+        credential = self._find(access)
         realm = challenge.parameters.get("realm", "")
         what = f"{access.repository}: cannot get a token from {origin(realm)}"
         _check_realm(realm, access, what)

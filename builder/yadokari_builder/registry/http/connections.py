@@ -73,6 +73,13 @@ class _Direct(urllib3.PoolManager):
         pool.ConnectionCls = self._kinds[scheme]  # type: ignore[assignment]
         return pool
 
+    def clear(self) -> None:
+        """Close all connections, which urllib3 leaves to whoever collects garbage."""
+        for key in self.pools.keys():  # noqa: SIM118 - it is no mapping that can be iterated
+            if pool := self.pools.get(key):
+                pool.close()
+        super().clear()
+
 
 class _ByProxy(_Direct, urllib3.ProxyManager):
     pass

@@ -1,5 +1,6 @@
 """HTTP: connections, TLS and redirects. What registries say is not interpreted here."""
 
+import contextlib
 import logging
 import re
 from collections.abc import Iterable, Mapping
@@ -76,11 +77,10 @@ class Answer:
 
     def discard(self) -> None:
         """Do without the body."""
-        try:
-            drained = len(self.response.read(_BLOCK)) < _BLOCK
-        except (HTTPError, OSError):
-            drained = False
-        if not drained:
+        with contextlib.suppress(HTTPError, OSError):
+            self.response.read(_BLOCK)
+        # A body without a length may have ended without showing it.
+        if not self.response.closed:
             self.response.close()
         self.response.release_conn()
 

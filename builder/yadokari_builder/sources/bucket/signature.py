@@ -5,10 +5,10 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 _ALGORITHM = "AWS4-HMAC-SHA256"
-_NO_BODY = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,30 @@ class AwsKeys:
     token: str = field(default="", repr=False)
 
 
-def signed(url: str, keys: AwsKeys, region: str, service: str, time: datetime) -> Mapping[str, str]:
-    """Return the headers of a GET without a query; the URL's path is encoded as it is sent."""
+def signed(
+    url: str,
+    keys: AwsKeys,
+    region: str,
+    service: str,
+    time: datetime,
+    *,
+    method: str = "GET",
+    body: bytes = b"",
+    headers: Mapping[str, str] = MappingProxyType({}),
+) -> Mapping[str, str]:
+    """Return a request's headers, those given (names in lower case) among them.
+
+    The URL has no query, its path is encoded as it is sent.
+    """
     parts = urlsplit(url)
     stamp = time.strftime("%Y%m%dT%H%M%SZ")
-    headers = {"host": parts.netloc, "x-amz-content-sha256": _NO_BODY, "x-amz-date": stamp}
+    content = hashlib.sha256(body).hexdigest()
+    headers = {**headers, "host": parts.netloc, "x-amz-content-sha256": content, "x-amz-date": stamp}
     if keys.token:
         headers["x-amz-security-token"] = keys.token
     names = ";".join(sorted(headers))
     lines = [f"{name}:{headers[name]}" for name in sorted(headers)]
-    request = "\n".join(["GET", parts.path or "/", "", *lines, "", names, _NO_BODY])
+    request = "\n".join([method, parts.path or "/", "", *lines, "", names, content])
     scope = f"{stamp[:8]}/{region}/{service}/aws4_request"
     text = "\n".join([_ALGORITHM, stamp, scope, hashlib.sha256(request.encode()).hexdigest()])
     key = f"AWS4{keys.secret}".encode()

@@ -86,7 +86,8 @@ def test_helpers_are_known_by_registry_and_by_default() -> None:
     credentials = parse_config(text, "x")
     assert credentials.find(Repository("a", "x")) is None
     assert credentials.helper(Repository("gcr.io", "x")) == "gcr"
-    assert credentials.helper(Repository("other", "x")) == "desktop"
+    assert credentials.helper(Repository("other", "x")) == ""
+    assert credentials.default_helper == "desktop"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ import pytest
 
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.credentials.credential import Place
 from yadokari_builder.registry.credentials.environment import read_keychains
+from yadokari_builder.registry.credentials.variables import GitLabVariables, KanikoVariables
 
 
 def config(**users: str) -> str:
@@ -84,3 +86,40 @@ def test_a_variable_that_looks_like_credentials_and_is_not_read_is_named(
 ) -> None:
     assert users_for({"DOCKER_AUTH_CONFIG_PUSH_X": config(a_example="writer")}) == ("nobody", "nobody")
     assert "DOCKER_AUTH_CONFIG_PUSH_X is not read" in caplog.text
+
+
+def test_a_further_file_is_named_by_podmans_variable(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(config(a_example="docker"))
+    (tmp_path / "auth.json").write_text(config(a_example="podman", b_example="podman"))
+    environment = {"DOCKER_CONFIG": str(tmp_path), "REGISTRY_AUTH_FILE": str(tmp_path / "auth.json")}
+    assert user_for(environment, "a.example") == "docker"
+    assert user_for(environment, "b.example") == "podman"
+    with pytest.raises(UsageError, match=r"auth\.json: No such file"):
+        read_keychains({"DOCKER_CONFIG": "/nowhere", "REGISTRY_AUTH_FILE": "/no/auth.json"})
+
+
+def test_variables_come_after_what_is_written_and_only_where_they_are_wanted() -> None:
+    environment = {
+        "DOCKER_CONFIG": "/nowhere",
+        "DOCKER_AUTH_CONFIG": config(a_example="written"),
+        "KANIKO_EXAMPLE_USER": "kaniko",
+        "KANIKO_EXAMPLE_PASSWORD": "x",
+        "CI_REGISTRY": "b.example",
+        "CI_REGISTRY_USER": "gitlab",
+        "CI_REGISTRY_PASSWORD": "x",
+    }
+
+    def user(registry: str, *kinds: str) -> str | None:
+        places: dict[str, Place] = {
+            "env": KanikoVariables(environment),
+            "gitlab": GitLabVariables(environment),
+        }
+        found = read_keychains(environment, [places[kind] for kind in kinds]).push.find(
+            Repository(registry, "x")
+        )
+        return found.username if found else None
+
+    assert user("a.example", "env") == "written"
+    assert user("b.example", "env", "gitlab") == "kaniko"
+    assert user("b.example", "gitlab", "env") == "gitlab"
+    assert user("b.example") is None

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import socket
+import ssl
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
 from yadokari_builder.registry.http.addresses import Addresses
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import Proxies, read_proxies
@@ -30,6 +32,13 @@ from yadokari_builder.registry.push import Pusher
 # Loopback is never asked by a proxy, so that it goes by another name.
 WHERE = {"registry.test": "127.0.0.1", "localhost": "127.0.0.1"}
 LOGIN = "me:p%40ss wörd"
+
+
+class Always(Proxies):
+    """Proxies for loopback as well."""
+
+    def _is_exempt(self, host: str, port: int) -> bool:
+        return False
 
 
 @pytest.fixture
@@ -55,7 +64,7 @@ def client(
     with contextlib.closing(transports):
         yield RegistryClient(
             Reach(transports, policy),
-            keychain=Keychain((parse_config(config, "x"),)),
+            keychain=Keychain((HelpedCredentials(parse_config(config, "x"), Helpers({})),)),
             retry=RetryPolicy(attempts=1),
         )
 
@@ -92,10 +101,6 @@ def test_a_registry_is_reached_through_a_tunnel_over_tls_that_the_proxy_cannot_r
         "SSL_CERT_FILE": str(certificate.authority),
     }
 
-    class Always(Proxies):
-        def _is_exempt(self, host: str, port: int) -> bool:
-            return False
-
     read = read_proxies(environment)
     network = Network(
         read_trust(environment), Addresses(look_up), proxies=Always(read.by_scheme, read.exempt)
@@ -104,6 +109,39 @@ def test_a_registry_is_reached_through_a_tunnel_over_tls_that_the_proxy_cannot_r
     with client(environment, Policy(), docker_config(host), network) as made:
         push_and_pull(made, tmp_path, f"{host}/{name}")
     assert set(proxy.asked) == {f"CONNECT localhost:{port}"}
+
+
+@pytest.mark.parametrize("is_secure", [False, True], ids=["plain", "tls"])
+def test_a_proxy_may_be_reached_by_tls(
+    secure_registry: Registry,
+    registry: Registry,
+    certificate: Certificate,
+    tmp_path: Path,
+    name: str,
+    is_secure: bool,
+) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.chain, certificate.key)
+    port = (secure_registry if is_secure else registry).host.partition(":")[2]
+    host = f"localhost:{port}"
+    with running_proxy(WHERE, "me:x", context) as proxy:
+        url = f"https://me:x@localhost:{proxy.host.partition(':')[2]}"
+        environment = {"HTTPS_PROXY": url, "HTTP_PROXY": url, "SSL_CERT_FILE": str(certificate.authority)}
+        network = Network(read_trust(environment), proxies=Always(read_proxies(environment).by_scheme))
+        policy = Policy() if is_secure else PLAIN
+        with client(environment, policy, docker_config(host) if is_secure else "{}", network) as made:
+            push_and_pull(made, tmp_path, f"{host}/{name}")
+        assert proxy.asked
+
+
+def test_what_add_fetches_goes_by_the_proxy(proxy: Proxy, registry: Registry) -> None:
+    port = registry.host.partition(":")[2]
+    environment = {"HTTP_PROXY": f"http://{LOGIN}@proxy.test:{proxy.host.partition(':')[2]}"}
+    network = Network(read_trust({}), Addresses(look_up), proxies=read_proxies(environment))
+    pools = network.pools()
+    assert pools.request("GET", f"http://registry.test:{port}/v2/", retries=False).status == 200
+    assert proxy.asked == [f"GET http://registry.test:{port}/v2/"]
+    pools.clear()
 
 
 def test_a_proxy_that_refuses_is_blamed_and_its_password_is_shown_to_nobody(

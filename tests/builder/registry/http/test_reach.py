@@ -20,6 +20,7 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.credential import Keychain
+from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
 from yadokari_builder.registry.http.addresses import Addresses
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Reach, Transports
@@ -42,7 +43,7 @@ def client(
 ) -> Iterator[RegistryClient]:
     network = Network(Trust(""), addresses or Addresses())
     with contextlib.closing(Transports(network, certificates, read_timeout=5)) as transports:
-        keychain = Keychain((parse_config(config, "x"),))
+        keychain = Keychain((HelpedCredentials(parse_config(config, "x"), Helpers({})),))
         yield RegistryClient(Reach(transports, policy), keychain=keychain, retry=RetryPolicy(attempts=1))
 
 

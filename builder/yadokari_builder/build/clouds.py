@@ -1,0 +1,159 @@
+"""The clouds' registries: who the executor is there, and what it is lent."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+import urllib3
+
+from yadokari_builder.errors import ContextError, RegistryError, UsageError
+from yadokari_builder.registry.credentials.acr import AzureIdentity, is_registry
+from yadokari_builder.registry.credentials.cloud import Cloud, Lease
+from yadokari_builder.registry.credentials.credential import Credential, Place
+from yadokari_builder.registry.credentials.ecr import EcrService, read_password
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.proxies import Proxies
+from yadokari_builder.sources.bucket.aws import AwsCredentials
+from yadokari_builder.sources.bucket.exchange import Query, texts, told, told_nearby
+from yadokari_builder.sources.bucket.signature import signed
+from yadokari_builder.sources.web import DownloadError
+
+_JSON = "application/x-amz-json-1.1"
+_ACR_WHAT = "credentials of Azure"
+_ACR_RESOURCE = "https://containerregistry.azure.net"
+# A registry's token lasts for three hours.
+_ACR_LIFE = 2 * 3600.0
+
+
+def cloud_places(
+    environment: Mapping[str, str], network: Network, azure_config: str = ""
+) -> Mapping[str, Callable[[], Place]]:
+    """Return what makes the place of each kind of cloud that `--credential-helpers` can name.
+
+    Raises `UsageError` for a file of `azure_config` that cannot be read.
+    """
+    # Services of the node are asked directly.
+    direct = replace(network, proxies=Proxies())
+    identity = _read_azure(azure_config, environment)
+
+    def make_ecr() -> Place:
+        ecr = _Ecr(environment, network.pools(), direct.pools())
+        return Cloud(lambda registry: EcrService.of(registry) is not None, ecr.lend)
+
+    def make_acr() -> Place:
+        return Cloud(is_registry, Acr(identity, environment, network.pools(), direct.pools()).lend)
+
+    return {"ecr": make_ecr, "acr": make_acr}
+
+
+@dataclass(frozen=True, slots=True)
+class _Ecr:
+    environment: Mapping[str, str]
+    http: urllib3.PoolManager
+    nearby: urllib3.PoolManager
+
+    def lend(self, registry: str) -> Lease | None:
+        service = EcrService.of(registry)
+        with _as_of_registries():
+            keys = AwsCredentials(self.environment, self.http, self.nearby).find() if service else None
+            if service is None or keys is None:
+                return None
+            get = self.environment.get
+            name = f"AWS_ENDPOINT_URL_{service.name.replace('-', '_').upper()}"
+            url = get(name) or get("AWS_ENDPOINT_URL") or service.url
+            headers = {"content-type": _JSON, "x-amz-target": service.action}
+            now = datetime.now(UTC)
+            headers |= signed(
+                url, keys, service.region, service.name, now, method="POST", body=b"{}", headers=headers
+            )
+            answer = told(Query(url, headers, "POST", b"{}"), self.http, f"the password of {registry}")
+        return read_password(answer, time.time())
+
+
+@dataclass(frozen=True, slots=True)
+class Acr:
+    """Exchanges what Azure says of an identity for a registry's token (azure.github.io/acr, "AAD-OAuth")."""
+
+    identity: AzureIdentity
+    environment: Mapping[str, str]
+    http: urllib3.PoolManager
+    nearby: urllib3.PoolManager
+    origin: Callable[[str], str] = "https://{}".format
+
+    def lend(self, registry: str) -> Lease | None:
+        """Return a registry's token; None where nobody asks. Raises `RegistryError`."""
+        with _as_of_registries():
+            token = self._of_principal() if self.identity.tenant else self._of_node()
+            if not token:
+                return None
+            form = {"grant_type": "access_token", "service": registry, "access_token": token}
+            if self.identity.tenant:
+                form["tenant"] = self.identity.tenant
+            what = f"the token of {registry}"
+            answer = self._told(f"{self.origin(registry)}/oauth2/exchange", form, what)
+            refresh = texts(answer, what).get("refresh_token")
+        if not refresh:
+            raise RegistryError(f"{registry} gives no token for what Azure says of this build")
+        return Lease(Credential(identity_token=refresh), _ACR_LIFE)
+
+    def _of_principal(self) -> str | None:
+        who = self.identity
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": who.client,
+            "scope": f"{_ACR_RESOURCE}/.default",
+        }
+        if who.secret:
+            form["client_secret"] = who.secret
+        elif who.token_file:
+            form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+            form["client_assertion"] = _read_token(who.token_file)
+        else:
+            return self._of_node()
+        answer = self._told(f"{who.authority}/{who.tenant}/oauth2/v2.0/token", form, _ACR_WHAT)
+        return texts(answer, _ACR_WHAT).get("access_token")
+
+    def _of_node(self) -> str | None:
+        host = self.environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or "http://169.254.169.254"
+        query = {"api-version": "2018-02-01", "resource": _ACR_RESOURCE}
+        if self.identity.client:
+            query["client_id"] = self.identity.client
+        url = f"{host.rstrip('/')}/metadata/identity/oauth2/token?{urlencode(query)}"
+        answer = told_nearby(Query(url, {"Metadata": "true"}), self.nearby)
+        return None if answer is None else texts(answer, _ACR_WHAT).get("access_token")
+
+    def _told(self, url: str, form: Mapping[str, str], what: str) -> bytes:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        return told(Query(url, headers, "POST", urlencode(form).encode()), self.http, what)
+
+
+def _read_azure(path: str, environment: Mapping[str, str]) -> AzureIdentity:
+    if not path:
+        return AzureIdentity.of_environment(environment)
+    try:
+        text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError):
+        raise UsageError(f"--azure-container-registry-config: {path} cannot be read") from None
+    return AzureIdentity.parse(text, path)
+
+
+def _read_token(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        raise ContextError(f"{_ACR_WHAT}: {path} cannot be read") from None
+
+
+@contextmanager
+def _as_of_registries() -> Iterator[None]:
+    """Turn what hinders the asking into errors of registries."""
+    try:
+        yield
+    except DownloadError as error:
+        raise RegistryError(error.message, temporary=True) from error
+    except ContextError as error:
+        raise RegistryError(error.message) from error

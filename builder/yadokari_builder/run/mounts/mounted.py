@@ -1,0 +1,150 @@
+"""RUN --mount without privilege: what each type puts in place, and what becomes of it.
+
+Compared with BuildKit: a bind mount is a copy, so writes to it succeed, and are discarded, whether or not it
+is read-only; the size of a tmpfs is not enforced; a step can link files of a cache into the root, which are
+two files once it has ended.
+"""
+
+import os
+import posixpath
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from tempfile import mkdtemp
+from typing import Protocol
+
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.run.devices import SHARED
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.placement import Places
+
+
+class Mount(Protocol):
+    """Something that stands at `target`, an absolute in-root path, while a step runs."""
+
+    @property
+    def target(self) -> str:
+        """Where the step sees it."""
+
+    def content(self, place: str, existing: os.stat_result | None) -> AbstractContextManager[None]:
+        """Make the content at the host path `place`; in the end keep of it what is to be kept.
+
+        `existing` is the state of what stands at the target in the root, if anything does.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class BindMount:
+    """Files of the context, a stage or an image; what the step changes in them is discarded."""
+
+    target: str
+    fill: Fill
+
+    @contextmanager
+    def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
+        """Fill the place."""
+        self.fill(place)
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMount:
+    """A directory that is kept for later steps and stages; `fill` makes what it first holds, if anything."""
+
+    target: str
+    key: CacheKey
+    store: CacheStore
+    fill: Fill | None = None
+    sharing: str = "shared"
+
+    @contextmanager
+    def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
+        """Take the cache out of the store and put it back in the end."""
+        with self.store.lent(self.key, place, self.fill, self.sharing):
+            yield
+
+
+@dataclass(frozen=True, slots=True)
+class TmpfsMount:
+    """An empty directory, with the mode of what stands at its target (as runc does it) or 1777."""
+
+    target: str
+
+    @contextmanager
+    def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:
+        """Make the directory."""
+        os.mkdir(place)
+        os.chmod(place, stat.S_IMODE(existing.st_mode) if existing else 0o1777)
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class FileMount:
+    """A file of the executor's making: a secret, or the script of a heredoc."""
+
+    target: str
+    data: bytes
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o400
+
+    @contextmanager
+    def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
+        """Write the file, which no other user can read at any time before its mode allows it."""
+        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(self.data)
+            os.fchown(descriptor, self.uid, self.gid)
+            os.fchmod(descriptor, self.mode)
+        yield
+
+    def __repr__(self) -> str:
+        return f"FileMount(target={self.target!r})"
+
+
+@contextmanager
+def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Iterator[list[str]]:
+    """Have mounts in place while the context is open; afterwards nothing of them is left in the root.
+
+    `shelter` is the host path of a directory in the root's filesystem that no snapshot sees. The list is
+    filled when the context ends: in-root paths whose metadata the mounts changed and the step did not, to
+    refresh in the snapshot that the step is compared with.
+
+    Raises `RunError` where a mount cannot be put in place or the step led its content away.
+    """
+    untouched: list[str] = []
+    # As new for each step, shared memory is what a tmpfs there would be.
+    fresh = boundary.excluded & SHARED
+    mounts = [each for each in mounts if not (isinstance(each, TmpfsMount) and each.target in fresh)]
+    with _work_directory(shelter) as work, ExitStack() as opened:
+        places = Places(boundary, opened)
+        try:
+            with ExitStack() as taken_away:
+                for number, mount in enumerate(sorted(mounts, key=_depth)):
+                    content, aside = f"{work}/content{number}", f"{work}/aside{number}"
+                    taken_away.enter_context(mount.content(content, places.state(mount.target)))
+                    taken_away.enter_context(places.placed(content, mount.target, aside))
+                places.settle()
+                try:
+                    yield untouched
+                finally:
+                    places.note()
+        finally:
+            untouched += places.restore()
+
+
+def _depth(mount: Mount) -> int:
+    """Mounts below other mounts come after these."""
+    return posixpath.normpath(mount.target).count("/")
+
+
+@contextmanager
+def _work_directory(shelter: str) -> Iterator[str]:
+    os.makedirs(shelter, exist_ok=True)
+    work = mkdtemp(dir=shelter)
+    try:
+        yield work
+    finally:
+        discard(work)

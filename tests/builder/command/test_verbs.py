@@ -1,0 +1,144 @@
+"""Verbs beside building."""
+
+import base64
+import json
+import stat
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.executor import Ended, Executor
+from support.layout import Layout
+from support.registry import Registry
+from support.verbs import run_verb
+from yadokari_contract import VERSION
+
+PROJECT = Path(__file__).parents[3] / "pyproject.toml"
+
+
+def login(folder: Path, *arguments: str, stdin: str = "") -> Ended:
+    return run_verb("login", *arguments, stdin=stdin, DOCKER_CONFIG=str(folder))
+
+
+def kept(folder: Path) -> dict[str, Any]:
+    """What is kept, with user and password in the place of their base64 form."""
+    config = json.loads((folder / "config.json").read_text())
+    return {key: base64.b64decode(entry["auth"]).decode() for key, entry in config["auths"].items()}
+
+
+def test_the_version_is_the_distributions() -> None:
+    assert tomllib.loads(PROJECT.read_text())["project"]["version"] == VERSION
+    assert run_verb("version").out == f"yadokari {VERSION}\n"
+    assert run_verb("version", "--short").code == 2
+
+
+def test_what_is_no_verb_is_told() -> None:
+    done = run_verb("destroy")
+    assert (done.code, done.out) == (2, "")
+    assert "'destroy' is not a flag" in done.log
+
+
+def test_a_password_is_kept_where_builds_look_and_others_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "docker"
+    assert login(folder, "r.example:5000", "-u", "me", "--password-stdin", stdin="pass:word\n").code == 0
+    assert login(folder, "-u=you", "-p", "old", "docker.io").code == 0
+    done = login(folder, "index.docker.io", "--username", "you", "--password-stdin", stdin="new")
+    assert done.code == 0, done.log
+    assert kept(folder) == {"r.example:5000": "me:pass:word", "https://index.docker.io/v1/": "you:new"}
+    assert stat.S_IMODE((folder / "config.json").stat().st_mode) == 0o600
+    assert [file.name for file in folder.iterdir()] == ["config.json"]
+    assert "new" not in done.out + done.log
+
+
+@pytest.mark.parametrize(
+    ("arguments", "stdin", "message"),
+    [
+        (["r.example"], "", "--username NAME"),
+        (["r.example", "-u", "me"], "", "--password-stdin"),
+        (["r.example", "-u", "me", "-p", "x", "--password-stdin"], "y", "--password-stdin"),
+        (["r.example", "-u", "me", "--password-stdin"], "\n", "is empty"),
+        (["-u", "me", "-p", "x"], "", "login takes one registry"),
+        (["a", "b", "-u", "me", "-p", "x"], "", "login takes one registry"),
+        (["a", "--usrname=x"], "", "did you mean --username"),
+    ],
+)
+def test_a_login_that_lacks_something_is_refused(
+    arguments: list[str], stdin: str, message: str, tmp_path: Path
+) -> None:
+    done = login(tmp_path, *arguments, stdin=stdin)
+    assert done.code == 2
+    assert message in done.log
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ({"credsStore": "desktop"}, "another program keeps the credentials for r.example"),
+        ({"credHelpers": {"r.example": "ecr-login"}}, "another program keeps the credentials for r.example"),
+        ([], "is not a JSON object"),
+    ],
+)
+def test_a_file_that_cannot_keep_a_password_stays_as_it_is(
+    config: object, message: str, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = login(tmp_path, "r.example", "-u", "me", "-p", "x")
+    assert done.code == 2
+    assert message in done.log
+    assert json.loads((tmp_path / "config.json").read_text()) == config
+
+
+def test_what_was_written_is_pushed(executor: Executor, registry: Registry, name: str) -> None:
+    outputs = ["--tar-path=image.tar", "--oci-layout-path=layout", "--digest-file=digest"]
+    assert executor("FROM scratch\nCOPY Dockerfile /\n", "--no-push", *outputs).code == 0
+    for output in ("image.tar", "layout"):
+        image = f"{registry.host}/{name}:{output}"
+        done = run_verb("push", str(executor.folder / output), "-d", image, "--insecure")
+        assert done.code == 0, done.log
+        layout = Layout.pull(image, executor.folder / f"pulled-{output}")
+        assert layout.names_in_layers() == {"Dockerfile"}
+    assert done.out.strip() == layout.digest == (executor.folder / "digest").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-d", "r.example/a"], "push takes one file or folder"),
+        (["a", "b", "-d", "r.example/a"], "push takes one file or folder"),
+        (["a"], "no --destination"),
+        (["a", "--tar-path=b"], "--tar-path is not a flag"),
+    ],
+)
+def test_a_push_that_lacks_something_is_refused(arguments: list[str], message: str) -> None:
+    done = run_verb("push", *arguments)
+    assert done.code == 2
+    assert message in done.log
+
+
+def test_what_would_differ_from_kaniko_is_told_and_nothing_is_touched(executor: Executor) -> None:
+    executor.root.mkdir()
+    dockerfile = "FROM scratch\nUSER me\nCOPY Dockerfile /\n"
+    done = executor(dockerfile, "--no-push", "--use-new-run", FF_KANIKO_COPY_AS_ROOT="1", verb="check")
+    assert done.code == 0, done.log
+    assert done.out.splitlines() == [
+        "--use-new-run changes nothing: steps run in one way",
+        "FF_KANIKO_COPY_AS_ROOT changes nothing: it is always so, as with BuildKit",
+        "line 3: files belong to root, where kaniko gives them to me: --chown=me",
+        "image: its manifest is OCI's, where kaniko writes Docker's on scratch: --image-format docker",
+    ]
+    assert not list(executor.root.iterdir())
+    same = executor("FROM scratch\nCOPY Dockerfile /\n", "--no-push", "--image-format=docker", verb="check")
+    assert same.out == "nothing differs\n"
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "argument", "code"),
+    [("FROM scratch\n", "--nothing", 2), ("FORM scratch\n", "--no-push", 10)],
+)
+def test_a_check_of_what_cannot_be_built_ends_as_the_build_would(
+    executor: Executor, dockerfile: str, argument: str, code: int
+) -> None:
+    assert executor(dockerfile, argument, verb="check").code == code

@@ -1,0 +1,122 @@
+import logging
+import os
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.errors import RunError
+from yadokari_builder.plan.steps import (
+    BindRequest,
+    CacheRequest,
+    ContextSource,
+    MountRequest,
+    SecretRequest,
+    Source,
+    SshRequest,
+    StageSource,
+    TmpfsRequest,
+)
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, TmpfsMount
+from yadokari_builder.run.mounts.requests import Mounts, Provisions, answer
+from yadokari_builder.run.mounts.secrets import Secrets
+from yadokari_builder.run.mounts.ssh import Agents, SshMount
+
+
+def no_fill(place: str) -> None:
+    os.mkdir(place)
+
+
+class Wanted:
+    """Answers requests and keeps which files were asked for."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        self.files: list[tuple[Source, str]] = []
+        self.caches = CacheStore(str(tmp_path))
+
+    def fill(self, source: Source, path: str) -> Fill:
+        self.files.append((source, path))
+        return no_fill
+
+    def __call__(self, *requests: MountRequest) -> Mounts:
+        provisions = Provisions(
+            self.fill, str, self.caches, Secrets({"token": b"value"}), Agents({"default": "/agent"})
+        )
+        return answer(requests, provisions)
+
+
+@pytest.fixture
+def wanted(tmp_path: Path) -> Wanted:
+    return Wanted(tmp_path)
+
+
+def test_a_bind_mount_has_the_files_of_its_source(wanted: Wanted) -> None:
+    answered = wanted(BindRequest("/work/in", ContextSource(), "/src/x"))
+    assert answered.mounts == [BindMount("/work/in", no_fill)]
+    assert wanted.files == [(ContextSource(), "/src/x")]
+
+
+def test_a_cache_is_kept_by_its_id_and_owner(wanted: Wanted) -> None:
+    answered = wanted(CacheRequest("/c", "x", uid=1, gid=2, mode=0o700, sharing="locked"))
+    key = CacheKey("x", "", 1, 2, 0o700)
+    assert answered.mounts == [CacheMount("/c", key, wanted.caches, sharing="locked")]
+
+
+def test_a_cache_begins_with_the_files_of_its_source(wanted: Wanted) -> None:
+    answered = wanted(CacheRequest("/c", "/c", StageSource(1), "/sub", is_filled=True))
+    key = CacheKey("/c", "StageSource(index=1):/sub")
+    assert answered.mounts == [CacheMount("/c", key, wanted.caches, no_fill)]
+    assert wanted.files == [(StageSource(1), "/sub")]
+
+
+def test_a_cache_that_is_not_filled_is_one_of_its_source_all_the_same(wanted: Wanted) -> None:
+    (mount,) = wanted(CacheRequest("/c", "/c", StageSource(1), uid=5)).mounts
+    assert isinstance(mount, CacheMount)
+    assert mount.key.content == "StageSource(index=1):/"
+    assert wanted.files == []
+
+
+def test_a_tmpfs_tells_that_its_size_is_not_enforced(
+    wanted: Wanted, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert wanted(TmpfsRequest("/t", 4096)).mounts == [TmpfsMount("/t")]
+    assert "the size is not enforced" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("target", "variable"), [("/run/secrets/token", ""), ("", "TOKEN"), ("/etc/token", "TOKEN")]
+)
+def test_a_secret_is_a_file_or_a_variable_or_both(wanted: Wanted, target: str, variable: str) -> None:
+    answered = wanted(SecretRequest("token", target, variable))
+    assert answered.mounts == ([FileMount(target, b"value")] if target else [])
+    assert answered.environment({variable: "own"}) == {variable: "value" if variable else "own"}
+    assert "value" not in repr(answered)
+
+
+def test_a_secret_that_is_missing_fails_only_if_it_is_required(wanted: Wanted) -> None:
+    assert wanted(SecretRequest("other", "/other")) == Mounts()
+    with pytest.raises(RunError, match="secret other: not found"):
+        wanted(SecretRequest("other", "/other", required=True))
+
+
+def test_the_first_agent_is_the_one_that_programs_find(wanted: Wanted) -> None:
+    answered = wanted(SshRequest("/a"), SshRequest("/b", uid=3, mode=0o666))
+    assert answered.environment({"A": "b"}) == {"A": "b", "SSH_AUTH_SOCK": "/a"}
+    assert answered.mounts == [SshMount("/a", "/agent"), SshMount("/b", "/agent", 3, 0, 0o666)]
+
+
+def test_an_agent_of_the_image_s_environment_is_the_one_that_programs_find(wanted: Wanted) -> None:
+    assert wanted(SshRequest("/a")).environment({"SSH_AUTH_SOCK": "/own"}) == {"SSH_AUTH_SOCK": "/own"}
+
+
+def test_a_variable_is_empty_where_its_secret_is_missing(wanted: Wanted) -> None:
+    answered = wanted(SecretRequest("other", "/other", "OTHER"))
+    assert answered.mounts == []
+    assert answered.environment({"OTHER": "own"}) == {"OTHER": ""}
+
+
+def test_an_agent_that_is_missing_fails_only_if_it_is_required(wanted: Wanted) -> None:
+    assert wanted(SshRequest("/a", "other")).mounts == []
+    with pytest.raises(RunError, match='no SSH key "other" forwarded'):
+        wanted(SshRequest("/a", "other", required=True))

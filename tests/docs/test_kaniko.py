@@ -1,0 +1,52 @@
+"""docs/kaniko.md: what becomes of each flag and variable of kaniko."""
+
+import pytest
+
+from support.kaniko import KanikoFlag, has_default, kaniko_flags, kaniko_variables, with_tables
+from support.pages import DOCS
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag
+from yadokari_contract.variables import VARIABLES
+
+_BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
+_OWN = {"cache-mounts-dir", "result-file", "ssh"}
+"""Flags that kaniko has not."""
+
+
+def named(name: str) -> Flag:
+    return _BY_NAME[name]
+
+
+def test_the_page_shows_the_flags_and_variables_that_there_are() -> None:
+    page = (DOCS / "kaniko.md").read_text()
+    assert page == with_tables(page), "PYTHONPATH=builder:tests python -m support.kaniko writes the tables"
+
+
+@pytest.mark.parametrize("theirs", kaniko_flags("executor"), ids=lambda flag: flag.name)
+def test_a_flag_of_kaniko_is_known_with_its_short_name(theirs: KanikoFlag) -> None:
+    assert named(theirs.name).short == theirs.short
+
+
+@pytest.mark.parametrize("theirs", kaniko_flags("executor"), ids=lambda flag: flag.name)
+def test_a_default_other_than_kanikos_is_explained(theirs: KanikoFlag) -> None:
+    ours = named(theirs.name)
+    assert has_default(ours, theirs.default.rstrip("/")) or ours.unlike
+
+
+def test_there_is_no_flag_that_kaniko_has_not_but_a_few() -> None:
+    assert set(_BY_NAME) - {flag.name for flag in kaniko_flags("executor")} == _OWN
+
+
+def test_the_variables_are_kanikos() -> None:
+    assert sorted(variable.name for variable in VARIABLES) == sorted(kaniko_variables())
+
+
+def test_the_flags_of_push_are_kanikos_and_those_of_the_log() -> None:
+    theirs = {(flag.name, flag.short) for flag in kaniko_flags("push")}
+    log = {("verbosity", "v"), ("log-format", ""), ("log-timestamp", "")}
+    missing = {("push-ignore-immutable-tag-errors", "")}
+    assert {(flag.name, flag.short) for flag in PUSH_FLAGS} == (theirs | log) - missing
+
+
+def test_the_flags_of_login_are_kanikos() -> None:
+    theirs = {(flag.name, flag.short) for flag in kaniko_flags("login")}
+    assert {(flag.name, flag.short) for flag in LOGIN_FLAGS} == theirs
