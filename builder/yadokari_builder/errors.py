@@ -19,7 +19,7 @@ _MOST_SHOWN = 200
 class BuilderError(Exception):
     """A build cannot go on; the base of all errors that a user is shown.
 
-    Where a line of the Dockerfile is to blame, `file` and `line` (1-based; 0: none) name it, `source` is its
+    Where a line of the Dockerfile is to blame, `file` and `line` (1-based; 0: none) name it, `excerpt` is its
     text, perhaps with the lines that follow it, and `column` the 0-based place of the caret below it, if one
     is known.
     """
@@ -31,21 +31,21 @@ class BuilderError(Exception):
         self.message = message
         self.file = ""
         self.line = 0
-        self.source = ""
+        self.excerpt = ""
         self.column: int | None = None
 
-    def locate(self, file: str, line: int, source: str) -> None:
+    def locate(self, file: str, line: int, excerpt: str) -> None:
         """Blame a line of the Dockerfile, unless one is to blame already."""
         if not self.line:
-            self.file, self.line, self.source = file, line, source
+            self.file, self.line, self.excerpt = file, line, excerpt
 
     def __str__(self) -> str:
         if not self.line:
             return f"{self.file}: {self.message}" if self.file else self.message
-        return "\n".join([f"{self.file}:{self.line}: {self.message}", *self._shown_source()])
+        return "\n".join([f"{self.file}:{self.line}: {self.message}", *self._shown_excerpt()])
 
-    def _shown_source(self) -> Iterator[str]:
-        lines = self.source.split("\n") if self.source else []
+    def _shown_excerpt(self) -> Iterator[str]:
+        lines = self.excerpt.split("\n") if self.excerpt else []
         width = len(str(self.line + min(len(lines), _LINES_SHOWN) - 1))
         for number, line in enumerate(lines[:_LINES_SHOWN], self.line):
             is_cut = len(line) > _LONGEST_LINE and self.column is None
@@ -91,13 +91,13 @@ class DockerfileError(BuilderError):
         *,
         file: str = "Dockerfile",
         line: int = 0,
-        source: str = "",
+        excerpt: str = "",
         column: int | None = None,
     ) -> None:
         super().__init__(message)
         self.file = file
         self.line = line
-        self.source = source
+        self.excerpt = excerpt
         self.column = column
 
 

@@ -204,19 +204,19 @@ class Roots:
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
                 whole.add(report)
-        _tell(pulled.reference, whole, self.lodging)
+        _tell(pulled.reference, whole, self.lodging, boundary)
 
 
-def _tell(reference: Reference, report: UnpackReport, lodging: Lodging) -> None:
+def _tell(reference: Reference, report: UnpackReport, lodging: Lodging, boundary: Boundary) -> None:
     """Say once what of an image could not be written as it stands."""
     runtime = lodging.runtime
     if hidden := in_volumes(report.excluded, (runtime, *lodging.kept)):
         logger.warning(
             "%s: its own %s goes into the image, but no step sees it: a volume of the pod is mounted there",
-            reference.familiar, hidden[0],
+            reference.familiar, ", ".join(dict.fromkeys(boundary.barrier(path) or path for path in hidden)),
         )  # fmt: skip
     elif report.excluded:
-        own = any(path == runtime or path.startswith(f"{runtime}/") for path in report.excluded)
+        own = any(boundary.barrier(path) == runtime for path in report.excluded)
         # Nearly every image has a /dev; one that has a runtime of its own is worth a word.
         logger.log(
             logging.INFO if own else logging.DEBUG,

@@ -58,7 +58,7 @@ def error_at(error: LanguageError, location: Location, text: str) -> DockerfileE
         _shown(error.message),
         file=location.file,
         line=location.start,
-        source=_shown(text),
+        excerpt=_shown(text),
         column=None if column < 0 else len(printable(text[:column])),
     )
 

@@ -20,10 +20,10 @@ from yadokari_builder.dockerfile.words import expand_word
 from yadokari_builder.errors import DockerfileError
 from yadokari_builder.oci.platform import Platform
 
-Source = Stage | str
+StageOrImage = Stage | str
 """Where files come from: a stage, or an image by its name."""
 
-Sources = tuple[tuple[Instruction, Source], ...]
+Sources = tuple[tuple[Instruction, StageOrImage], ...]
 """The stages and images that instructions take files from."""
 
 
@@ -91,7 +91,7 @@ class StageGraph:
         onbuilds = [one.expression for one in base.instructions if isinstance(one, Onbuild)] if base else []
         return parse_onbuild(onbuilds, stage.location)
 
-    def source_of_copy(self, copy: Copy) -> Source | None:
+    def source_of_copy(self, copy: Copy) -> StageOrImage | None:
         """Return where COPY takes files from, None for the build context. Raises DockerfileError."""
         if not copy.from_:
             return None
@@ -109,7 +109,7 @@ class StageGraph:
                 return self.stages[index]
         return self.find(copy.from_) or copy.from_
 
-    def source_of_mount(self, mount: Mount) -> Source | None:
+    def source_of_mount(self, mount: Mount) -> StageOrImage | None:
         """Return where a mount takes files from: None is the build context, or for a cache nothing."""
         if not mount.from_:
             return None
@@ -117,9 +117,9 @@ class StageGraph:
 
     def sources_of(self, instructions: Iterable[Instruction]) -> Sources:
         """List the stages and images that instructions take files from; raises DockerfileError."""
-        sources: list[tuple[Instruction, Source]] = []
+        sources: list[tuple[Instruction, StageOrImage]] = []
         for instruction in instructions:
-            found: list[Source | None] = []
+            found: list[StageOrImage | None] = []
             if isinstance(instruction, Copy):
                 found = [self.source_of_copy(instruction)]
             elif isinstance(instruction, Run):

@@ -12,7 +12,7 @@ from yadokari_builder.layers.streams import HashingReader
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.registry.source import LayerSource
 
-Source = TypeVar("Source", bound=LayerSource)
+AnyLayer = TypeVar("AnyLayer", bound=LayerSource)
 
 
 def require_file(path: str) -> None:
@@ -43,7 +43,7 @@ def naming(flag: str, path: str) -> Iterator[None]:
         raise BuilderError(f"{flag} {path} cannot be written: {described(error)}") from error
 
 
-def distinct(layers: Iterable[Source]) -> Iterator[Source]:
+def distinct(layers: Iterable[AnyLayer]) -> Iterator[AnyLayer]:
     """Return each blob once; foreign layers are never kept with an image."""
     by_digest = {layer.layer.descriptor.digest: layer for layer in layers}
     return (layer for layer in by_digest.values() if layer.layer.descriptor.media_type not in FOREIGN_LAYERS)

@@ -68,7 +68,7 @@ def test_what_the_system_refuses_is_blamed_on_the_step() -> None:
 
 
 def test_a_caret_points_below_a_line_with_a_number_of_any_length() -> None:
-    error = DockerfileError("wrong", line=1234, source="RUN x", column=4)
+    error = DockerfileError("wrong", line=1234, excerpt="RUN x", column=4)
     assert str(error) == "Dockerfile:1234: wrong\n  1234 | RUN x\n             ^"
 
 

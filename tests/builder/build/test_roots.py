@@ -50,6 +50,15 @@ def pulled(folder: Path, *members: Member) -> PulledImage:
     return PulledImage(reference, Repository("example.com", "base"), image, (source,))
 
 
+def test_every_volume_that_hides_files_of_a_base_is_named_once(
+    roots: Roots, tmp_path_factory: pytest.TempPathFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    base = pulled(tmp_path_factory.mktemp("image"), *(file(f"{path}/{n}") for path in "ab" for n in range(3)))
+    roots.boundary = roots.lodging.boundary(["/a", "/b", "/c"])
+    roots.fill(base, Files.CONTENT, last_use=False)
+    assert "its own /a, /b goes into the image, but no step sees it" in caplog.text
+
+
 def test_what_tells_accounts_is_there_even_where_names_are_enough(
     roots: Roots, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
