@@ -66,7 +66,7 @@ FLAGS = (
         Kind.TEXT,
         "folder in the context to build in its stead",
     ),
-    Flag("bucket", "bucket", Kind.TEXT, "bucket that holds the context", short="b", pending=True),
+    Flag("bucket", "bucket", Kind.TEXT, "bucket that holds the context", short="b"),
     Flag(
         "git",
         "git",

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlencode
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
+
+import urllib3
+
+from support.services import answering
 
 # Beside the interpreter, as the development group of uv.lock has it.
 _MOTO = Path(sys.executable).with_name("moto_server")
@@ -49,6 +55,50 @@ def moto(objects: Mapping[str, bytes]) -> Iterator[Moto]:
             for name in ("AccessKeyId", "SecretAccessKey")
         )
         yield Moto(address, {"AWS_ACCESS_KEY_ID": identity, "AWS_SECRET_ACCESS_KEY": secret})
+
+
+@contextmanager
+def google(objects: Mapping[str, bytes]) -> Iterator[str]:
+    """Serve a bucket named `bucket` as Google does; yields the address.
+
+    By fake-gcs-server where it is installed, otherwise by a service that knows these objects alone.
+    """
+    places = {quote(key, safe=""): content for key, content in objects.items()}
+    if shutil.which("fake-gcs-server"):
+        with _fake_gcs_server(places) as address:
+            yield address
+        return
+    with answering(
+        {f"GET /storage/v1/b/bucket/o/{place}?alt=media": content for place, content in places.items()}
+    ) as service:
+        yield service.address
+
+
+@contextmanager
+def _fake_gcs_server(places: Mapping[str, bytes]) -> Iterator[str]:
+    command = "fake-gcs-server -backend memory -scheme http -host 127.0.0.1 -port {port} -log-level error"
+    with _running(command.split()) as port:
+        address = f"http://127.0.0.1:{port}"
+        json_type = {"Content-Type": "application/json"}
+        send("POST", f"{address}/storage/v1/b?project=p", b'{"name": "bucket"}', json_type)
+        for place, content in places.items():
+            url = f"{address}/upload/storage/v1/b/bucket/o?uploadType=media&name={place}"
+            send("POST", url, content, {"Content-Type": "application/octet-stream"})
+        yield address
+
+
+class Redirected(urllib3.PoolManager):
+    """Reaches a server on the loopback in place of every other one, under the other's name."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self._address = address
+
+    def urlopen(self, method: str, url: str, *arguments: Any, **settings: Any) -> urllib3.BaseHTTPResponse:
+        parts = urlsplit(url)
+        headers = {**(settings.pop("headers", None) or {}), "Host": parts.netloc}
+        there = f"{self._address}{url.partition(parts.netloc)[2]}"
+        return super().urlopen(method, there, *arguments, headers=headers, **settings)
 
 
 def send(method: str, url: str, body: bytes = b"", headers: Mapping[str, str] = MappingProxyType({})) -> str:

@@ -24,6 +24,7 @@ def opened(
     excluded: frozenset[str] = frozenset(),
     stdin: int = 0,
     environment: Mapping[str, str] = MappingProxyType({}),
+    http: urllib3.PoolManager | None = None,
 ) -> Context:
     """Open a context beside the root `base`/root, whose runtime is in /yadokari."""
     root = base / "root"
@@ -36,7 +37,7 @@ def opened(
         around = Surroundings(
             place=Place(cwd or base, boundary, work / "contexts/0", scratch),
             environment=environment,
-            http=urllib3.PoolManager(),
+            http=http or urllib3.PoolManager(),
             nearby=urllib3.PoolManager(),
             artifact=lambda reference: puller.artifact(reference, Platform("linux", "amd64")),
             stdin=stdin,

@@ -18,12 +18,12 @@ from yadokari_builder.registry.credentials.ecr import EcrService, read_password
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import Proxies
 from yadokari_builder.sources.bucket.aws import AwsCredentials
-from yadokari_builder.sources.bucket.exchange import Query, texts, told, told_nearby
+from yadokari_builder.sources.bucket.azure import AzureCredentials
+from yadokari_builder.sources.bucket.exchange import Query, texts, told
 from yadokari_builder.sources.bucket.signature import signed
 from yadokari_builder.sources.web import DownloadError
 
 _JSON = "application/x-amz-json-1.1"
-_ACR_WHAT = "credentials of Azure"
 _ACR_RESOURCE = "https://containerregistry.azure.net"
 # A registry's token lasts for three hours.
 _ACR_LIFE = 2 * 3600.0
@@ -87,7 +87,9 @@ class Acr:
     def lend(self, registry: str) -> Lease | None:
         """Return a registry's token; None where nobody asks. Raises `RegistryError`."""
         with _as_of_registries():
-            token = self._of_principal() if self.identity.tenant else self._of_node()
+            token = AzureCredentials(
+                self.identity, _ACR_RESOURCE, self.environment, self.http, self.nearby
+            ).find()
             if not token:
                 return None
             form = {"grant_type": "access_token", "service": registry, "access_token": token}
@@ -99,32 +101,6 @@ class Acr:
         if not refresh:
             raise RegistryError(f"{registry} gives no token for what Azure says of this build")
         return Lease(Credential(identity_token=refresh), _ACR_LIFE)
-
-    def _of_principal(self) -> str | None:
-        who = self.identity
-        form = {
-            "grant_type": "client_credentials",
-            "client_id": who.client,
-            "scope": f"{_ACR_RESOURCE}/.default",
-        }
-        if who.secret:
-            form["client_secret"] = who.secret
-        elif who.token_file:
-            form["client_assertion_type"] = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-            form["client_assertion"] = _read_token(who.token_file)
-        else:
-            return self._of_node()
-        answer = self._told(f"{who.authority}/{who.tenant}/oauth2/v2.0/token", form, _ACR_WHAT)
-        return texts(answer, _ACR_WHAT).get("access_token")
-
-    def _of_node(self) -> str | None:
-        host = self.environment.get("AZURE_POD_IDENTITY_AUTHORITY_HOST") or "http://169.254.169.254"
-        query = {"api-version": "2018-02-01", "resource": _ACR_RESOURCE}
-        if self.identity.client:
-            query["client_id"] = self.identity.client
-        url = f"{host.rstrip('/')}/metadata/identity/oauth2/token?{urlencode(query)}"
-        answer = told_nearby(Query(url, {"Metadata": "true"}), self.nearby)
-        return None if answer is None else texts(answer, _ACR_WHAT).get("access_token")
 
     def _told(self, url: str, form: Mapping[str, str], what: str) -> bytes:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -139,13 +115,6 @@ def _read_azure(path: str, environment: Mapping[str, str]) -> AzureIdentity:
     except (OSError, UnicodeDecodeError):
         raise UsageError(f"--azure-container-registry-config: {path} cannot be read") from None
     return AzureIdentity.parse(text, path)
-
-
-def _read_token(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        raise ContextError(f"{_ACR_WHAT}: {path} cannot be read") from None
 
 
 @contextmanager

@@ -15,9 +15,13 @@ from yadokari_builder.sources.archive import open_archive
 from yadokari_builder.sources.artifact import open_artifact
 from yadokari_builder.sources.context import Context, Location, Surroundings
 from yadokari_builder.sources.directory import open_directory
+from yadokari_builder.sources.web import host_of
 from yadokari_builder.sources.web_archive import open_web_archive
 
 _LOCATION = re.compile(r"(?:([A-Za-z][A-Za-z0-9+.-]*)://)?(.*)", re.DOTALL)
+_AZURE = re.compile(
+    r"[a-z0-9-]+\.blob\.core\.(?:windows\.net|chinacloudapi\.cn|usgovcloudapi\.net|cloudapi\.de)"
+)
 
 Opener = Callable[[Location, Surroundings], Context]
 """Opens the contexts of a scheme; raises ContextError, and DownloadError where trying again may help."""
@@ -31,8 +35,11 @@ def _open_path(location: Location, around: Surroundings) -> Context:
 
 
 def _open_web(location: Location, around: Surroundings) -> Context:
-    opener = _open_repository if _is_repository(location) else open_web_archive
-    return opener(location, around)
+    if _is_repository(location):
+        return _open_repository(location, around)
+    if location.scheme == "https" and _AZURE.fullmatch(host_of(str(location))):
+        return _open_azure(location, around)
+    return open_web_archive(location, around)
 
 
 def _open_repository(location: Location, around: Surroundings) -> Context:
@@ -48,6 +55,12 @@ def _open_bucket(location: Location, around: Surroundings) -> Context:
     return open_bucket(location, around)
 
 
+def _open_azure(location: Location, around: Surroundings) -> Context:
+    from yadokari_builder.sources.bucket.open import open_azure
+
+    return open_azure(location, around)
+
+
 _OPENERS: Mapping[str, Opener] = {
     "": _open_path,
     "dir": open_directory,
@@ -58,6 +71,7 @@ _OPENERS: Mapping[str, Opener] = {
     "git": _open_repository,
     "ssh": _open_repository,
     "s3": _open_bucket,
+    "gs": _open_bucket,
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from support import archives
+from support.buckets import google
 from support.executor import Executor
 from yadokari_contract.reasons import Reason
 
@@ -41,6 +42,17 @@ def test_a_context_from_standard_input_is_built_and_its_digest_told(executor: Ex
     assert result(executor.folder)["context"] == f"sha256:{hashlib.sha256(context).hexdigest()}"
     assert (executor.root / "file").read_text() == "F"
     assert not (executor.root / "left").exists()
+
+
+def test_a_bucket_without_a_scheme_is_google_s_and_stands_for_the_context(executor: Executor) -> None:
+    context = archives.archive(archives.file("Dockerfile", b"FROM scratch\nCOPY Dockerfile /\n")).getvalue()
+    with google({"deep/context.tar": context}) as address:
+        given = ("--context=/workspace", "--bucket=bucket/deep/context.tar", "--no-push")
+        done = executor("", *given, STORAGE_EMULATOR_HOST=address)
+    assert done.code == 0, done.log
+    assert (executor.root / "Dockerfile").exists()
+    done = executor("FROM scratch\n", "--bucket=bucket", "--no-push")
+    assert (done.code, "--bucket and --context name two contexts" in done.log) == (2, True)
 
 
 def test_a_dry_run_leaves_nothing_of_a_context_that_it_unpacked(executor: Executor, tmp_path: Path) -> None:

@@ -1,0 +1,126 @@
+"""Access tokens of Google, looked for where its own programs look (cloud.google.com, "ADC")."""
+
+import base64
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import urllib3
+
+from yadokari_builder.errors import ContextError
+from yadokari_builder.sources.bucket.exchange import Query, texts, told, told_nearby
+from yadokari_builder.sources.bucket.rsa import PrivateKey
+
+_WHAT = "credentials of Google"
+_FILE = "GOOGLE_APPLICATION_CREDENTIALS"
+_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
+_PLATFORM_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+_GRANT = "urn:ietf:params:oauth:grant-type:"
+_METADATA = "metadata.google.internal"
+_TOKEN = "computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105 (a path)
+_FORM = {"Content-Type": "application/x-www-form-urlencoded"}
+_TOKEN_SERVICE = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
+_LIFETIME = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleCredentials:
+    """Looks for a token; `nearby` are connections without a proxy, `now` is in seconds since the epoch."""
+
+    environment: Mapping[str, str]
+    http: urllib3.PoolManager
+    nearby: urllib3.PoolManager
+    now: Callable[[], float]
+
+    def find(self) -> str | None:
+        """Return a token, None where there is none; raises ContextError for one that cannot be had."""
+        file = self.environment.get(_FILE)
+        if file:
+            return self._of_file(file)
+        return self._of_node()
+
+    def _of_file(self, file: str) -> str:
+        try:
+            parsed: Any = json.loads(Path(file).read_text())
+        except (OSError, ValueError):
+            raise ContextError(f"{_WHAT}: {file}, which {_FILE} names, cannot be read") from None
+        kinds = {
+            "service_account": self._of_key,
+            "authorized_user": self._of_user,
+            "external_account": self._of_federation,
+        }
+        kind = parsed.get("type") if isinstance(parsed, dict) else None
+        if kind not in kinds:
+            raise ContextError(
+                f"{_WHAT}: {file} is of a kind that is not supported: it can be {', '.join(kinds)}"
+            )
+        try:
+            return kinds[kind](parsed)
+        except (KeyError, TypeError, ValueError, AttributeError, OSError):
+            raise ContextError(f"{_WHAT}: {file} is not complete, or not of Google's form") from None
+
+    def _of_key(self, account: Mapping[str, Any]) -> str:
+        service = account.get("token_uri") or _TOKEN_SERVICE
+        now = int(self.now())
+        claims = {
+            "iss": account["client_email"],
+            "scope": _SCOPE,
+            "aud": service,
+            "iat": now,
+            "exp": now + _LIFETIME,
+        }
+        text = ".".join(map(_part, ({"alg": "RS256", "typ": "JWT"}, claims)))
+        signature = PrivateKey.parse(account["private_key"]).sign(text.encode())
+        form = {"grant_type": f"{_GRANT}jwt-bearer", "assertion": f"{text}.{_encoded(signature)}"}
+        return self._exchanged(service, form)
+
+    def _of_user(self, user: Mapping[str, Any]) -> str:
+        names = ("client_id", "client_secret", "refresh_token")
+        form = {"grant_type": "refresh_token", **{name: user[name] for name in names}}
+        return self._exchanged(user.get("token_uri") or _TOKEN_SERVICE, form)
+
+    def _of_federation(self, account: Mapping[str, Any]) -> str:
+        """Exchange a service account's token of the cluster (workload identity federation)."""
+        source = account["credential_source"]
+        subject = Path(source["file"]).read_text()
+        if source.get("format", {}).get("type") == "json":
+            subject = json.loads(subject)[source["format"]["subject_token_field_name"]]
+        form = {
+            "grant_type": f"{_GRANT}token-exchange",
+            "audience": account["audience"],
+            "scope": _PLATFORM_SCOPE,
+            "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
+            "subject_token": subject.strip(),
+            "subject_token_type": account["subject_token_type"],
+        }
+        token = self._exchanged(account["token_url"], form)
+        impersonation = account.get("service_account_impersonation_url")
+        if not impersonation:
+            return token
+        body = json.dumps({"scope": [_SCOPE]}).encode()
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        answer = told(
+            Query(impersonation, headers, "POST", body), self.http, f"{_WHAT} for a service account"
+        )
+        return texts(answer, _WHAT)["accessToken"]
+
+    def _of_node(self) -> str | None:
+        host = self.environment.get("GCE_METADATA_HOST") or _METADATA
+        query = Query(f"http://{host}/{_TOKEN}", {"Metadata-Flavor": "Google"})
+        answer = told_nearby(query, self.nearby)
+        return None if answer is None else texts(answer, _WHAT).get("access_token")
+
+    def _exchanged(self, service: str, form: Mapping[str, str]) -> str:
+        answer = told(Query(service, _FORM, "POST", urlencode(form).encode()), self.http, _WHAT)
+        return texts(answer, _WHAT)["access_token"]
+
+
+def _part(values: Mapping[str, Any]) -> str:
+    return _encoded(json.dumps(values).encode())
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
