@@ -27,6 +27,8 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.push import Pusher
 from yadokari_contract.spec import BuildSpec
 
+pytestmark = pytest.mark.long
+
 # fmt: off
 NEVER_REACHED = frozenset({
     # Other systems' own.

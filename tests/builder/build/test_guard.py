@@ -7,6 +7,8 @@ import pytest
 from support.executor import Executor
 from yadokari_contract.reasons import Reason
 
+pytestmark = pytest.mark.long
+
 
 def test_before_the_first_step_the_process_closes_itself_to_what_steps_may_do(executor: Executor) -> None:
     done = executor("FROM scratch\nCMD x\n", "--no-push")

@@ -25,6 +25,8 @@ from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
 
+pytestmark = pytest.mark.long
+
 ClientMaker = Callable[..., RegistryClient]
 ONCE = RetryPolicy(attempts=1)
 HASTY = Patience(floor=10_000, window=0.1)
