@@ -1,6 +1,5 @@
 """From the first step on the root is the image's: nothing of ours may be steered by what stands in it."""
 
-import gc
 import os
 from collections.abc import Iterator
 from itertools import chain
@@ -27,9 +26,6 @@ def guard(root: Path, plan: Plan, registries: Registries) -> None:
     registries.freeze(images, filter(None, _hosts(plan)))
     needs_git = any(step.needs_git for stage in plan.stages for step in stage.steps)
     lock_up(GIT_MODULES if needs_git else ())
-    # All that is there by now stays; what steps leave is looked through from here on.
-    gc.freeze()
-    gc.enable()
 
 
 def _hosts(plan: Plan) -> Iterator[str]:

@@ -3,6 +3,7 @@
 Verbs are imported when they are asked for: what is quick to say is said quickly.
 """
 
+import gc
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -37,6 +38,10 @@ def run(
             from yadokari_builder.command import push
 
             return push.run(rest, environment, out, log)
+    # What is imported stays, and looking for garbage in it takes time. What comes after is a stranger's.
+    gc.disable()
     from yadokari_builder.command import build
 
+    gc.freeze()
+    gc.enable()
     return build.run(arguments, environment, root, out, log)
