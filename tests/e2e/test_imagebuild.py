@@ -96,10 +96,10 @@ def test_a_custom_executor_brings_its_tool_and_nothing_else(
         (
             "run-fails",
             "FROM busybox\nRUN echo about to fail\nRUN exit 7\n",
-            "RunFailed",
+            "StepFailed",
             ["3", "exit code: 7"],
         ),
-        ("no-base", "FROM REGISTRY/library/busybox:no-such-tag\n", "ImageNotFound", [":1:", "no-such-tag"]),
+        ("no-base", "FROM REGISTRY/library/busybox:no-such-tag\n", "BaseImageNotFound", [":1:", "no-such-tag"]),
         ("syntax", "FROM busybox\nFORM x\n", "DockerfileInvalid", [":2:", "FORM"]),
     ],
 )

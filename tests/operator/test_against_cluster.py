@@ -35,7 +35,7 @@ def test_a_failed_build_is_stalled_and_says_why(builds: Builds) -> None:
     builds.apply("bad", fails(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
     status = builds.wait_for_phase("bad", "Failed")
     assert status["failure"]["line"] == 3
-    assert ("Warning", "RunFailed") in builds.events("bad")
+    assert ("Warning", "StepFailed") in builds.events("bad")
     assert "Dockerfile:3: exit code 7" in builds.kubectl("describe", "ib", "bad")
 
 

@@ -185,7 +185,7 @@ def test_a_pod_whose_annotations_somebody_removed_does_not_stop_the_build(
 def test_a_message_that_is_no_text_is_written_once(server: ApiServer, controller: Controller) -> None:
     apply(server)
     controller.reconcile(KEY)
-    message = '{"failure": {"reason": "RunFailed", "message": "\\ud800\\u0000"}}'
+    message = '{"failure": {"reason": "StepFailed", "message": "\\ud800\\u0000"}}'
     end(server, resources.ended(11, message))
     for _ in range(3):
         controller.reconcile(KEY)

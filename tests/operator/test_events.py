@@ -13,7 +13,7 @@ from yadokari_operator import reports
 from yadokari_operator.events import event, event_manifest
 
 RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
-FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+FAILURE = Failure("StepFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
 
 
 def test_the_same_happening_makes_an_event_of_the_same_name() -> None:

@@ -80,12 +80,12 @@ def test_a_build_is_done_when_the_executor_is_though_another_container_runs_on()
 
 def test_a_build_has_failed_when_the_executor_has_though_another_container_runs_on() -> None:
     status = beside(resources.failed(Reason.RUN_FAILED), SIDECAR, phase="Running")
-    assert failure(status)[0].reason == "RunFailed"
+    assert failure(status)[0].reason == "StepFailed"
 
 
 def test_a_failed_step_is_no_timeout_though_another_container_ran_until_then() -> None:
     status = resources.failed(Reason.RUN_FAILED) | {"reason": "DeadlineExceeded"}
-    assert failure(beside(status, SIDECAR))[0].reason == "RunFailed"
+    assert failure(beside(status, SIDECAR))[0].reason == "StepFailed"
 
 
 def test_a_result_without_failure_is_success() -> None:
@@ -116,7 +116,7 @@ def test_success_with_a_result_that_names_no_digest_is_none(digest: str) -> None
 
 def test_the_executors_failure_is_passed_on() -> None:
     found, retry = failure(resources.failed(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
-    assert found == Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+    assert found == Failure("StepFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
     assert retry is Retry.NEVER
 
 
@@ -172,12 +172,12 @@ def test_whatever_a_step_wrote_in_place_of_the_result_is_a_failure(message: str)
     [("a\ud800b", "a\ufffdb"), ("a\x1b[2Jb", "a\ufffd[2Jb"), ("a\u202eb", "a\ufffdb"), ("a\n\tb", "a\n\tb")],
 )
 def test_what_is_no_text_to_show_is_replaced(said: str, shown: str) -> None:
-    message = '{"failure": {"reason": "RunFailed", "message": MESSAGE, "log_tail": MESSAGE}}'
+    message = '{"failure": {"reason": "StepFailed", "message": MESSAGE, "log_tail": MESSAGE}}'
     found, _ = failure(ended(11, message.replace("MESSAGE", json.dumps(said))))
     assert (found.message, found.log_tail) == (shown, shown)
 
 
-@pytest.mark.parametrize("reason", ["", "Succeeded", "A" * 200, "RunFailed\n", "runFailed"])
+@pytest.mark.parametrize("reason", ["", "Succeeded", "A" * 200, "StepFailed\n", "runFailed"])
 def test_a_reason_that_is_none_of_the_executors_is_replaced(reason: str) -> None:
     status = ended(11, format_result(BuildResult(failure=Failure(reason, "it failed"))))
     assert failure(status)[0].reason == "ExecutorFailed"

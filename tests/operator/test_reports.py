@@ -7,7 +7,7 @@ from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator import reports
 
 RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
-FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+FAILURE = Failure("StepFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
 
 
 def truths(of: Status) -> dict[str, str]:
@@ -49,11 +49,11 @@ def test_a_failure_for_good_is_stalled_and_tells_the_line() -> None:
     assert truths(made) == {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"}
     assert made.failure is not None
     assert (made.failure.reason, made.failure.line, made.failure.log_tail) == (
-        "RunFailed",
+        "StepFailed",
         3,
         "the log's end",
     )
-    assert {condition.reason for condition in made.conditions} == {"RunFailed"}
+    assert {condition.reason for condition in made.conditions} == {"StepFailed"}
     assert {condition.observed_generation for condition in made.conditions} == {4}
     assert made.observed_generation == 4
 
