@@ -4,13 +4,31 @@ Each takes the ImageBuild, the status of the current run so far (`run`) and the 
 status. What the same observations lead to is the same, so a status is only written when something happened.
 """
 
+import math
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from yadokari_api.conditions import Condition, ConditionType, Truth, carried_over
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import BuildFailure, LastSucceeded, Phase, Status
+from yadokari_api.status import (
+    LONGEST_HISTORY,
+    BuildFailure,
+    LastSucceeded,
+    Output,
+    PastRun,
+    Phase,
+    RunReason,
+    RunResult,
+    RunStatus,
+    Source,
+    Status,
+    Steps,
+    TimedPhase,
+)
+from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
@@ -20,21 +38,35 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Succeeded": {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"},
     "Failed": {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"},
 }
-_LAST_LINE = 10**6
+# A step of the build may have written the result: what the API server would refuse is left out.
+_MOST = 10**6
+_LONGEST_SIZE = 2**53
+_MOST_PHASES = 16
+_LONGEST_WORD = 256
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def begun(build: ImageBuild, inputs_hash: str = "") -> Status:
-    """Give the status with which a run begins: of the one before, the last success alone is left."""
+def unbegun(build: ImageBuild) -> Status:
+    """Give the status of what cannot begin: of all before, the last success and the runs are left."""
+    before = build.status
     return Status(
-        inputs_hash=inputs_hash,
-        rebuild_requested_at=build.rebuild or build.status.rebuild_requested_at,
-        last_succeeded=build.status.last_succeeded,
+        rebuild_requested_at=build.rebuild or before.rebuild_requested_at,
+        last_succeeded=before.last_succeeded,
+        run=RunStatus(number=before.run.number),
+        history=before.history if before.finished else _history(before, "Replaced", None),
     )
 
 
-def waiting(build: ImageBuild, run: Status, now: datetime, message: str) -> Status:
-    """Report that the build has not begun, with nothing but time in its way."""
-    return _status(build, run, now, "Pending", StateReason.PENDING, message)
+def begun(build: ImageBuild, inputs_hash: str, reason: RunReason, now: datetime) -> Status:
+    """Give the status with which a run begins."""
+    number = build.status.run.number + 1
+    run = RunStatus(number=number, reason=reason, queued_at=format_time(now))
+    return replace(unbegun(build), inputs_hash=inputs_hash, run=run)
+
+
+def waiting(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
+    """Report that the executor does not run yet, with nothing but time in its way."""
+    return _status(build, run, now, "Pending", reason, message)
 
 
 def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
@@ -44,30 +76,40 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
 
 def building(build: ImageBuild, run: Status, now: datetime) -> Status:
     """Report that the executor runs."""
-    message = f"attempt {run.attempt} runs in pod {run.pod_name}"
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}"
     return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
-def retrying(build: ImageBuild, run: Status, now: datetime, failure: Failure) -> Status:
+def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:
     """Report that an attempt failed and another one follows."""
-    message = f"attempt {run.attempt} failed and is followed by another one: {failure.message}"
-    run = replace(run, failure=_failure(failure))
-    return _status(build, run, now, "Retrying", failure.reason, message)
+    message = f"attempt {run.run.attempt} failed and is followed by another one: {failure.message}"
+    return _status(build, replace(run, failure=failure), now, "Retrying", failure.reason, message)
 
 
 def succeeded(
-    build: ImageBuild, run: Status, now: datetime, image: str, result: BuildResult, end: datetime
+    build: ImageBuild, run: Status, now: datetime, images: Sequence[str], result: BuildResult, end: datetime
 ) -> Status:
-    """Report that the image is built, and pushed to `image` and all other destinations."""
-    message = f"{image} was built and pushed with digest {result.digest}"
+    """Report that the image is built and pushed to all of `images`."""
+    size = result.size if 0 < result.size < _LONGEST_SIZE else None
     last = LastSucceeded(digest=result.digest, time=format_time(end), inputs_hash=run.inputs_hash)
-    run = replace(_ended(run, end), image=image, digest=result.digest, failure=None, last_succeeded=last)
+    run = replace(
+        _ended(with_result(run, result), end),
+        output=Output.at(images, result.digest, size),
+        failure=None,
+        last_succeeded=last,
+    )
+    run = replace(run, history=_history(run, "Succeeded", last.digest))
+    message = f"{images[0]} was built and pushed with digest {result.digest}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
 
 
-def failed(build: ImageBuild, run: Status, now: datetime, failure: Failure, end: datetime | None) -> Status:
+def failed(
+    build: ImageBuild, run: Status, now: datetime, failure: BuildFailure, end: datetime | None
+) -> Status:
     """Report that the build failed for good; without `end`, that it never began."""
-    run = replace(run if end is None else _ended(run, end), failure=_failure(failure))
+    run = replace(run if end is None else _ended(run, end), failure=failure)
+    if end is not None:
+        run = replace(run, history=_history(run, "Failed", None))
     return _status(build, run, now, "Failed", failure.reason, failure.message)
 
 
@@ -75,7 +117,53 @@ def kept(build: ImageBuild, run: Status) -> Status:
     """Report the same as before, for the generation of the spec that was seen now."""
     seen = build.generation
     conditions = tuple(replace(condition, observed_generation=seen) for condition in run.conditions)
+    if run.phase == "Succeeded" and 0 < run.observed_generation < seen:
+        message = "nothing that makes the image has changed: it is built and pushed already"
+        conditions = tuple(
+            replace(condition, reason=StateReason.UP_TO_DATE, message=message) for condition in conditions
+        )
+        run = replace(run, message=message)
     return replace(run, observed_generation=seen, conditions=conditions)
+
+
+def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFailure:
+    """Tell of an attempt that failed and whose executor ended with `code`, if it did."""
+    return BuildFailure(
+        reason=failure.reason,
+        message=failure.message,
+        exit_code=code,
+        line=failure.line if 0 < failure.line <= _MOST else None,
+        log_tail=failure.log_tail or None,
+        retryable=retry is not Retry.NEVER,
+    )
+
+
+def with_result(run: Status, result: BuildResult | None) -> Status:
+    """Add what the executor tells of how it went."""
+    if result is None:
+        return run
+    counts = (result.steps, result.total_steps)
+    known = 0 <= counts[0] <= counts[1] <= _MOST and counts[1] > 0
+    return replace(
+        run,
+        source=_source(_word(result.context)),
+        phases=tuple(
+            TimedPhase(name=_word(phase.name), seconds=round(phase.seconds, 3))
+            for phase in result.phases[:_MOST_PHASES]
+            if math.isfinite(phase.seconds) and 0 <= phase.seconds <= _MOST
+        ),
+        steps=Steps(current=counts[0], total=counts[1]) if known else None,
+    )
+
+
+def _source(context: str) -> Source | None:
+    if not context:
+        return None
+    return Source(commit=context) if _COMMIT.fullmatch(context) else Source(digest=context)
+
+
+def _word(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST_WORD])
 
 
 def _status(
@@ -109,20 +197,30 @@ def _status(
     )
 
 
-def _failure(failure: Failure) -> BuildFailure:
-    return BuildFailure(
-        reason=failure.reason,
-        message=failure.message,
-        # A step of the build may have written the message: what the API server would refuse is left out.
-        line=failure.line if 0 < failure.line <= _LAST_LINE else None,
-        log_tail=failure.log_tail or None,
-    )
-
-
-def _ended(run: Status, end: datetime) -> Status:
-    start = datetime.fromisoformat(run.start_time) if run.start_time else end
+def _ended(status: Status, end: datetime) -> Status:
+    run = status.run
+    start = datetime.fromisoformat(run.started_at) if run.started_at else end
     duration = format_duration(max(0, round((end - start).total_seconds())))
-    return replace(run, completion_time=format_time(end), duration=duration)
+    return replace(status, run=replace(run, finished_at=format_time(end), duration=duration))
+
+
+def _history(status: Status, result: RunResult, digest: str | None) -> tuple[PastRun, ...]:
+    """Add the latest run to those that have ended, unless it is there already or had no attempt."""
+    run, history = status.run, status.history
+    if not run.attempt or (history and history[0].number >= run.number):
+        return history
+    ended = PastRun(
+        number=run.number,
+        reason=run.reason,
+        result=result,
+        failure=status.failure.reason if status.failure and result == "Failed" else None,
+        digest=digest,
+        inputs_hash=status.inputs_hash,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        duration=run.duration,
+    )
+    return (ended, *history)[:LONGEST_HISTORY]
 
 
 def format_duration(seconds: int) -> str:

@@ -1,23 +1,21 @@
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from support.pages import DOCS, read_table, spans
 from yadokari_api.keys import ANNOTATION_REBUILD
-from yadokari_api.reasons import StateReason
+from yadokari_api.reasons import StateReason, advice
 from yadokari_api.spec import PodRetention
-from yadokari_contract.reasons import Reason
+from yadokari_api.status import LONGEST_HISTORY, RunReason, RunResult
+from yadokari_contract.reasons import Reason, Retry
 from yadokari_operator.crd import crd
 from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
 
 Schema = dict[str, Any]
-# Reasons that the cluster gives and the page takes for an example.
-_OF_THE_CLUSTER = {"Preempting"}
 
 
 def schemas(part: str) -> dict[str, Schema]:
@@ -105,9 +103,25 @@ def test_the_phases_are_those_of_the_page() -> None:
     assert spans(rows("Status")["phase"][0]) == STATUS["phase"]["enum"]
 
 
-@pytest.mark.parametrize("reasons", [Reason, StateReason])
-def test_every_reason_is_on_the_page(reasons: type[StrEnum]) -> None:
-    assert set(reasons) - rows("Reasons").keys() == set()
+def test_every_reason_is_on_the_page_and_no_other() -> None:
+    assert rows("Reasons").keys() == {*Reason, *StateReason}
+
+
+@pytest.mark.parametrize("reason", [*Reason, *StateReason])
+def test_what_to_do_about_a_reason_is_what_the_page_says(reason: Reason | StateReason) -> None:
+    _, follows, to_do = rows("Reasons")[reason]
+    assert to_do == advice(reason)
+    if reason.retry is Retry.NEVER:
+        assert follows == ""
+
+
+def test_as_many_runs_are_told_as_the_page_says() -> None:
+    assert f"the last {LONGEST_HISTORY} runs" in rows("Status")["history"][0]
+
+
+@pytest.mark.parametrize(("field", "choices"), [("run.reason", RunReason), ("history", RunResult)])
+def test_why_runs_begin_and_how_they_end_is_what_the_page_says(field: str, choices: Any) -> None:
+    assert set(get_args(choices)) <= {*spans(rows("Status")[field][0])}
 
 
 def test_what_starts_a_build_is_what_the_page_names() -> None:

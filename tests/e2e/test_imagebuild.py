@@ -29,7 +29,7 @@ def test_the_nginx_example_is_built_pushed_and_exact(
         "Succeeded": "True",
     }
     layout = Layout.pull(image, tmp_path / "built")
-    assert str(layout.digest) == status["digest"]
+    assert str(layout.digest) == status["output"]["digest"]
     assert layout.config["config"]["WorkingDir"] == "/etc/nginx"
     base = Layout.pull(f"{cluster.registry}/library/nginx:1.19.5", tmp_path / "base")
     assert layout.layer_digests[: len(base.layer_digests)] == base.layer_digests
@@ -41,7 +41,7 @@ def test_the_nginx_example_is_built_pushed_and_exact(
     output = cluster.kubectl("get", "imagebuilds", "-n", builds.namespace)
     assert output.splitlines()[0].split() == ["NAME", "READY", "STATUS", "IMAGE", "DURATION", "AGE"]
     wide = cluster.kubectl("get", "ib", "-n", builds.namespace, "-o", "wide")
-    assert status["digest"] in wide
+    assert status["output"]["digest"] in wide
 
     log = builds.run_pod("check", image, "netstat --version; ps --version; vim --version; pwd")
     assert all(word in log for word in ("net-tools", "procps", "VIM", "/etc/nginx"))
@@ -99,7 +99,12 @@ def test_a_custom_executor_brings_its_tool_and_nothing_else(
             "StepFailed",
             ["3", "exit code: 7"],
         ),
-        ("no-base", "FROM REGISTRY/library/busybox:no-such-tag\n", "BaseImageNotFound", [":1:", "no-such-tag"]),
+        (
+            "no-base",
+            "FROM REGISTRY/library/busybox:no-such-tag\n",
+            "BaseImageNotFound",
+            [":1:", "no-such-tag"],
+        ),
         ("syntax", "FROM busybox\nFORM x\n", "DockerfileInvalid", [":2:", "FORM"]),
     ],
 )
@@ -123,12 +128,12 @@ def test_the_same_inputs_are_not_built_again_and_a_change_is(cluster: Cluster, b
     first = builds.wait_until_done("again")
     cluster.kubectl("-n", builds.namespace, "annotate", "imagebuild/again", "touched=yes")
     builds.apply("again", "FROM busybox\nRUN echo one > /one\n", image)
-    assert builds.status("again")["digest"] == first["digest"]
-    assert builds.pods("again") == [first["podName"]]
+    assert builds.status("again")["output"]["digest"] == first["output"]["digest"]
+    assert builds.pods("again") == [first["run"]["pod"]]
 
     builds.apply("again", "FROM busybox\nRUN echo two > /two\n", image)
-    second = builds.wait_until_done("again", not_digest=first["digest"])
-    assert second["podName"] != first["podName"]
+    second = builds.wait_until_done("again", not_digest=first["output"]["digest"])
+    assert second["run"]["pod"] != first["run"]["pod"]
 
 
 def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, builds: Builds) -> None:
@@ -142,7 +147,7 @@ def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, build
     )  # fmt: skip
     status = builds.wait_until_done("slow")
     assert status["phase"] == "Succeeded"
-    assert builds.pods("slow") == [status["podName"]]
+    assert builds.pods("slow") == [status["run"]["pod"]]
 
 
 def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: Builds) -> None:

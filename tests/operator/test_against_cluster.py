@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
     builds.apply("good", f"sleep 2\n{BUILT}")
     status = builds.wait_for_phase("good", "Succeeded")
-    assert (status["digest"], status["image"]) == (DIGEST, "registry.test/app:1")
+    assert (status["output"]["digest"], status["output"]["image"]) == (DIGEST, "registry.test/app:1")
     assert {c["type"]: c["status"] for c in status["conditions"]} == {
         "Ready": "True",
         "Reconciling": "False",
@@ -48,12 +48,12 @@ def test_an_executor_that_dies_without_a_word_leaves_its_log(builds: Builds) -> 
 
 def test_an_operator_killed_during_a_build_loses_nothing(builds: Builds, operator: OperatorProcess) -> None:
     builds.apply("survivor", f"sleep 4\n{BUILT}")
-    pod = builds.wait_for_phase("survivor", "Building")["podName"]
+    pod = builds.wait_for_phase("survivor", "Building")["run"]["pod"]
     operator.kill()
     builds.kubectl("wait", f"pod/{pod}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
     operator.start()
     status = builds.wait_for_phase("survivor", "Succeeded")
-    assert (status["podName"], builds.pods("survivor")) == (pod, [pod])
+    assert (status["run"]["pod"], builds.pods("survivor")) == (pod, [pod])
     assert builds.events("survivor").count(("Normal", "Succeeded")) == 1
 
 
@@ -70,7 +70,9 @@ def test_who_asks_for_it_gets_a_new_build(builds: Builds) -> None:
     builds.apply("asked", BUILT)
     first = builds.wait_for_phase("asked", "Succeeded")
     builds.kubectl("annotate", "ib/asked", "yadokari.dev/rebuild-requested-at=now")
-    second = builds.wait("asked", lambda s: s["phase"] == "Succeeded" and s["podName"] != first["podName"])
+    second = builds.wait(
+        "asked", lambda s: s["phase"] == "Succeeded" and s["run"]["pod"] != first["run"]["pod"]
+    )
     assert second["rebuildRequestedAt"] == "now"
 
 
@@ -118,19 +120,21 @@ def test_a_changed_spec_is_built_anew_and_the_same_one_is_not(builds: Builds) ->
     builds.kubectl("annotate", "ib/changed", "touched=yes")
     builds.apply("changed", BUILT, timeout="2h", buildArgs={}, podRetention={"failed": "1h"})
     builds.wait_for_phase("changed", "Succeeded")
-    assert builds.pods("changed") == [first["podName"]]
+    assert builds.pods("changed") == [first["run"]["pod"]]
 
     builds.apply("changed", BUILT, target="final")
-    second = builds.wait("changed", lambda s: s["phase"] == "Succeeded" and s["podName"] != first["podName"])
-    wait_until(lambda: builds.pods("changed") == [second["podName"]])
+    second = builds.wait(
+        "changed", lambda s: s["phase"] == "Succeeded" and s["run"]["pod"] != first["run"]["pod"]
+    )
+    wait_until(lambda: builds.pods("changed") == [second["run"]["pod"]])
     wait_until(lambda: builds.config_maps("changed") == [])
 
 
 def test_a_spec_that_changes_during_a_build_ends_it_first(builds: Builds) -> None:
     builds.apply("overtaken", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
-    old = builds.wait_for_phase("overtaken", "Building")["podName"]
+    old = builds.wait_for_phase("overtaken", "Building")["run"]["pod"]
     builds.apply("overtaken", BUILT)
-    assert builds.wait_for_phase("overtaken", "Succeeded")["podName"] != old
+    assert builds.wait_for_phase("overtaken", "Succeeded")["run"]["pod"] != old
     assert old not in builds.pods("overtaken")
 
 
@@ -145,11 +149,11 @@ def test_a_config_map_may_come_later_and_change(builds: Builds) -> None:
         builds.kubectl("apply", "-f", "-", stdin=resource)
 
     builds.apply("later", None, dockerfileFrom={"configMapKeyRef": {"name": "source"}})
-    builds.wait_for_reason("later", "DockerfileNotFound")
+    builds.wait_for_reason("later", "ConfigMapNotFound")
     source(BUILT)
-    first = builds.wait_for_phase("later", "Succeeded", seconds=15)["podName"]
+    first = builds.wait_for_phase("later", "Succeeded", seconds=15)["run"]["pod"]
     source(f"{BUILT}# changed\n")
-    builds.wait("later", lambda s: s["phase"] == "Succeeded" and s["podName"] != first, seconds=15)
+    builds.wait("later", lambda s: s["phase"] == "Succeeded" and s["run"]["pod"] != first, seconds=15)
     builds.kubectl("delete", "configmap", "source")
     time.sleep(1)
     assert builds.status("later")["phase"] == "Succeeded"
@@ -171,7 +175,7 @@ def test_a_missing_secret_is_told_and_waited_for(builds: Builds) -> None:
         f'[ "$DOCKER_AUTH_CONFIG_PULL_1" = \'{{"auths":{{}}}}\' ] || exit 13\n{BUILT}',
         pullSecretRefs=[{"name": "pull"}],
     )
-    assert '"pull" not found' in builds.wait_for_reason("secret", "PodPending")["message"]
+    assert '"pull" not found' in builds.wait_for_reason("secret", "SecretNotFound")["message"]
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -185,10 +189,10 @@ def test_a_missing_secret_is_told_and_waited_for(builds: Builds) -> None:
 
 def test_a_pod_that_is_deleted_is_followed_by_another(builds: Builds) -> None:
     builds.apply("deleted", f"trap 'exit 143' TERM; sleep 5 & wait\n{BUILT}")
-    pod = builds.wait_for_phase("deleted", "Building")["podName"]
+    pod = builds.wait_for_phase("deleted", "Building")["run"]["pod"]
     builds.kubectl("delete", "pod", pod)
     status = builds.wait("deleted", lambda s: s["phase"] == "Succeeded", seconds=60)
-    assert (status["attempt"], status["retries"]) == (2, 0)
+    assert (status["run"]["attempt"], status["run"]["retries"]) == (2, 0)
 
 
 def test_too_little_memory_is_told_with_the_limit(builds: Builds) -> None:
@@ -227,7 +231,7 @@ def test_a_running_pod_on_a_dead_node_is_given_up(builds: Builds) -> None:
             "tolerations": [{"operator": "Exists"}],
         }
         builds.apply("dead", BUILT, executor=executor, timeout="2s")
-        pod = builds.wait("dead", lambda s: "podName" in s)["podName"]
+        pod = builds.wait("dead", lambda s: "pod" in s.get("run", {}))["run"]["pod"]
         builds.kubectl("wait", f"pod/{pod}", "--for=jsonpath={.spec.nodeName}=" + node, "--timeout=20s")
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         running = {
@@ -277,7 +281,7 @@ def test_a_pod_that_breaks_a_policy_is_told_of(builds: Builds) -> None:
     try:
         time.sleep(2)
         builds.apply("rejected", BUILT)
-        status = builds.wait_for_reason("rejected", "PodRejected")
+        status = builds.wait_for_reason("rejected", "QuotaExceeded")
         assert "none" in status["message"]
     finally:
         builds.kubectl("delete", "quota", "none")
@@ -286,7 +290,7 @@ def test_a_pod_that_breaks_a_policy_is_told_of(builds: Builds) -> None:
 
 def test_what_a_build_owns_goes_with_it(builds: Builds) -> None:
     builds.apply("gone", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
-    pod = builds.wait_for_phase("gone", "Building")["podName"]
+    pod = builds.wait_for_phase("gone", "Building")["run"]["pod"]
     builds.kubectl("delete", "ib", "gone")
     builds.kubectl("wait", "--for=delete", f"pod/{pod}", "--timeout=30s")
     builds.kubectl("wait", "--for=delete", f"configmap/{pod.removesuffix('-1')}", "--timeout=30s")

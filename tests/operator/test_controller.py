@@ -75,7 +75,7 @@ def test_a_build_goes_from_nothing_to_its_digest_and_leaves_the_log_alone(
     assert len(server.names("configmaps")) == 1
     end(server, resources.built())
     controller.reconcile(KEY)
-    assert (status(server)["phase"], status(server)["digest"]) == ("Succeeded", resources.DIGEST)
+    assert (status(server)["phase"], status(server)["output"]["digest"]) == ("Succeeded", resources.DIGEST)
     assert controller.reconcile(KEY) == 595
     assert (server.names("configmaps"), len(server.names("pods"))) == (set(), 1)
     before = len(server.made("PUT"))
@@ -125,7 +125,7 @@ def test_a_pod_that_may_be_made_later_is_waited_for(server: ApiServer, controlle
     server.refuse = refuse("pods", 403, "exceeded quota")
     apply(server)
     assert controller.reconcile(KEY) == 10
-    assert (status(server)["phase"], reason(server)) == ("Pending", "PodRejected")
+    assert (status(server)["phase"], reason(server)) == ("Pending", "QuotaExceeded")
     server.refuse = lambda _: None
     controller.reconcile(KEY)
     assert len(server.names("pods")) == 1
@@ -136,7 +136,7 @@ def test_a_waiting_build_is_not_looked_at_again_before_something_happens(
 ) -> None:
     server.put("imagebuilds", "app", spec=FROM_CONFIG_MAP)
     assert controller.reconcile(KEY) is None
-    assert reason(server) == "DockerfileNotFound"
+    assert reason(server) == "ConfigMapNotFound"
 
 
 def test_whose_config_map_it_is_is_known_before_it_is_read(

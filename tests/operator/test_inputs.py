@@ -55,9 +55,9 @@ def test_a_file_is_read_as_it_was_written(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("spec", "maps", "reason"),
     [
-        (FROM_CONFIG_MAP, {}, "DockerfileNotFound"),
-        (FROM_CONFIG_MAP, {"source": ConfigMapData({"dockerfile": ""})}, "DockerfileNotFound"),
-        (SPEC | CONTEXT, {}, "ContextNotFound"),
+        (FROM_CONFIG_MAP, {}, "ConfigMapNotFound"),
+        (FROM_CONFIG_MAP, {"source": ConfigMapData({"dockerfile": ""})}, "ConfigMapNotFound"),
+        (SPEC | CONTEXT, {}, "ConfigMapNotFound"),
     ],
 )
 def test_what_is_missing_is_named(spec: dict[str, Any], maps: dict[str, ConfigMapData], reason: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
 from yadokari_api.keys import API_VERSION, PLURAL, Key
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status, format_status
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.metadata import Metadata
@@ -15,20 +16,23 @@ from yadokari_operator.cluster.metadata import Metadata
 Resource = Mapping[str, Any]
 
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_FORBIDDEN = 403
 _CONFLICT = 409
 _WRONG = (400, 422)
 
 
 class RejectedError(ClusterError):
-    """The API server does not let a resource be made: a quota, a policy, or a name that is taken.
-
-    `for_good` is whether it would refuse the same again, whatever else changes.
-    """
+    """The API server does not let a resource be made: a quota, a policy, a name that is taken, a mistake."""
 
     @property
-    def for_good(self) -> bool:
-        """Whether the resource itself is wrong."""
-        return self.status in _WRONG
+    def reason(self) -> StateReason:
+        """Why not: an invalid spec would be refused again, whatever else changes."""
+        message = str(self)
+        if "exceeded quota" in message or "failed quota" in message:
+            return StateReason.QUOTA_EXCEEDED
+        if self.status == _FORBIDDEN or "admission webhook" in message:
+            return StateReason.ADMISSION_DENIED
+        return StateReason.INVALID_SPEC if self.status in _WRONG else StateReason.POD_REJECTED
 
 
 class Cluster:
@@ -75,7 +79,7 @@ class Cluster:
         except ClusterError as error:
             if error.status == _CONFLICT:
                 self._take_over(build, manifest, path)
-            elif error.status in (403, *_WRONG):
+            elif error.status in (_FORBIDDEN, *_WRONG):
                 raise RejectedError(str(error), status=error.status) from None
             else:
                 raise

@@ -79,7 +79,7 @@ class Controller:
             for action in decision.actions:
                 self._do(build, action)
         except RejectedError as error:
-            return refused(build, decision, str(error), for_good=error.for_good, now=now)
+            return refused(build, decision, error.reason, str(error), now)
         return decision
 
     def _do(self, build: ImageBuild, action: Action) -> None:

@@ -74,7 +74,9 @@ def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | 
         name = spec.context.config_map.name
         context = maps.get(name)
         if context is None:
-            return Missing(StateReason.CONTEXT_NOT_FOUND, f"ConfigMap {name} of spec.context does not exist")
+            return Missing(
+                StateReason.CONFIG_MAP_NOT_FOUND, f"ConfigMap {name} of spec.context does not exist"
+            )
     return Inputs(
         spec, dockerfile, context, _hash(spec, dockerfile, context), _former_hash(spec, dockerfile, context)
     )
@@ -96,12 +98,12 @@ def _dockerfile(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> byte
     found = maps.get(source.name)
     if found is None:
         message = f"ConfigMap {source.name} of spec.dockerfileFrom does not exist"
-        return Missing(StateReason.DOCKERFILE_NOT_FOUND, message)
+        return Missing(StateReason.CONFIG_MAP_NOT_FOUND, message)
     content = found.files.get(source.key)
     if content is None:
         # What its keys are called is not told: who may make ImageBuilds need not be one who may read it.
         message = f"ConfigMap {source.name} of spec.dockerfileFrom has no key {source.key}"
-        return Missing(StateReason.DOCKERFILE_NOT_FOUND, message)
+        return Missing(StateReason.CONFIG_MAP_NOT_FOUND, message)
     return content
 
 

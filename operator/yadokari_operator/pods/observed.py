@@ -36,6 +36,7 @@ class Pod:
     `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
     does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
     `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
+    `node` is where it runs, empty before that is decided.
     """
 
     uid: str
@@ -51,6 +52,7 @@ class Pod:
     deleted: datetime | None
     over: bool
     outcome: Outcome
+    node: str = ""
 
     @property
     def finished(self) -> datetime | None:
@@ -95,6 +97,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
         outcome=outcome_of(resource),
+        node=(resource.get("spec") or {}).get("nodeName") or "",
     )
 
 

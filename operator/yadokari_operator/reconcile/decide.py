@@ -7,7 +7,8 @@ from pydantic import ValidationError
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_contract.result import Failure
+from yadokari_api.status import BuildFailure
+from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Missing, gather
 from yadokari_operator.pods.names import run_in
@@ -26,8 +27,8 @@ def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision
     try:
         spec = ImageBuildSpec.model_validate(build.spec)
     except ValidationError as error:
-        failure = Failure(StateReason.INVALID_SPEC, _explain(error))
-        report = reports.failed(build, reports.begun(build), now, failure, None)
+        failure = BuildFailure(reason=StateReason.INVALID_SPEC, message=_explain(error))
+        report = reports.failed(build, reports.unbegun(build), now, failure, None)
         cleaning = clean(observed, "", None, Keeping(), now)
         return decided(build, report, now, *cleaning.actions, due=cleaning.due)
     inputs = gather(spec, observed.sources)
@@ -37,17 +38,17 @@ def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision
 
 
 def refused(
-    build: ImageBuild, decision: Decision, message: str, *, for_good: bool, now: datetime
+    build: ImageBuild, decision: Decision, reason: StateReason, message: str, now: datetime
 ) -> Decision:
     """Decide what to report where the API server refuses an action of a decision.
 
-    What is refused `for_good` would be refused again; anything else, such as a quota, is asked for again, the
-    less often the longer that lasts.
+    What is refused because it is wrong would be refused again; anything else, such as a quota, is asked for
+    again, the less often the longer that lasts.
     """
-    if for_good:
-        failure = Failure(StateReason.INVALID_SPEC, message)
+    if reason.retry is Retry.NEVER:
+        failure = BuildFailure(reason=reason, message=message)
         return decided(build, reports.failed(build, decision.unacted, now, failure, None), now)
-    report = reports.blocked(build, decision.unacted, now, StateReason.POD_REJECTED, message)
+    report = reports.blocked(build, decision.unacted, now, reason, message)
     since = datetime.fromisoformat(report.conditions[0].last_transition_time)
     return decided(build, report, now, due=now + min(max(_SHORTEST_WAIT, (now - since) / 4), _LONGEST_WAIT))
 
@@ -60,8 +61,8 @@ def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, 
     if stays:
         report = before
     else:
-        report = reports.blocked(build, reports.begun(build), now, missing.reason, missing.message)
-    run = run_in(build.key.name, before.pod_name) if stays else ""
+        report = reports.blocked(build, reports.unbegun(build), now, missing.reason, missing.message)
+    run = run_in(build.key.name, before.run.pod) if stays else ""
     cleaning = clean(observed, run, before if stays else None, Keeping.of(spec), now)
     return decided(build, report, now, *cleaning.actions, due=cleaning.due)
 

@@ -4,11 +4,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
-from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import Status
+from yadokari_api.status import BuildFailure, Output, RunReason, Status
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import Failure
 from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Inputs, run_of
 from yadokari_operator.pods.names import pod_name, run_in
@@ -35,8 +33,8 @@ class Run:
         self._inputs = inputs
         self._settings = settings
         self._now = now
-        self._run, self._stored = identify(observed.build, inputs)
-        self._status = self._stored or reports.begun(observed.build, inputs.hash)
+        self._run, self._stored, began = identify(observed, inputs)
+        self._status = self._stored or reports.begun(observed.build, inputs.hash, began, now)
         mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
 
@@ -44,28 +42,31 @@ class Run:
         """Decide what is to be done."""
         if self._status.finished:
             return self._decided(reports.kept(self._build, self._status))
-        if self._pods and self._pods[-1].attempt >= self._status.attempt:
+        if self._pods and self._pods[-1].attempt >= self._status.run.attempt:
             return self._look_at(self._pods[-1])
         others = [it for it in self._observed.pods if it not in self._pods and self._holds_up(it)]
         if others:
             message = "the pod of the build before has to end first"
-            report = reports.waiting(self._build, self._status, self._now, message)
+            report = reports.waiting(self._build, self._status, self._now, StateReason.QUEUED, message)
             return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
-        return self._start(self._status, self._status.attempt + 1, self._status.retries)
+        return self._start(self._status, self._status.run.attempt + 1, self._status.run.retries)
 
     def _look_at(self, latest: Pod) -> Decision:
         build, now = self._build, self._now
-        run = replace(
-            self._status,
+        before = self._status.run
+        attempt = replace(
+            before,
             attempt=latest.attempt,
             retries=latest.retries,
-            pod_name=latest.name,
-            start_time=self._status.start_time or reports.format_time(latest.created),
+            pod=latest.name,
+            node=latest.node or None,
+            started_at=before.started_at or reports.format_time(latest.created),
         )
+        run = replace(self._status, run=attempt)
         match latest.outcome:
             case Built(result, finished):
-                image = self._inputs.spec.destinations[0].image
-                return self._decided(reports.succeeded(build, run, now, image, result, finished))
+                images = [to.image for to in self._inputs.spec.destinations]
+                return self._decided(reports.succeeded(build, run, now, images, result, finished))
             case Failed():
                 return self._after_failure(latest, latest.outcome, run)
             case _ if self._is_lost(latest):
@@ -77,16 +78,16 @@ class Run:
         build, now = self._build, self._now
         deadline = self._deadline(latest)
         if now >= deadline:
-            failure = Failure(StateReason.TIMEOUT, self._too_long(latest, outcome))
+            failure = BuildFailure(reason=StateReason.TIMEOUT, message=self._too_long(latest, outcome))
             return self._decided(reports.failed(build, run, now, failure, now))
         due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
         match outcome:
             case Running():
                 report = reports.building(build, run, now)
-            case Waiting(problem) if problem:
-                report = reports.blocked(build, run, now, StateReason.POD_PENDING, problem)
-            case Waiting():
-                report = reports.waiting(build, run, now, f"pod {latest.name} is about to start")
+            case Waiting(reason, problem) if problem:
+                report = reports.blocked(build, run, now, reason, problem)
+            case Waiting(reason):
+                report = reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
         return self._decided(report, due=due)
 
     def _deadline(self, latest: Pod) -> datetime:
@@ -105,15 +106,17 @@ class Run:
 
     def _after_failure(self, latest: Pod, outcome: Failed, run: Status) -> Decision:
         build, now = self._build, self._now
+        run = reports.with_result(run, outcome.result)
+        failure = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
         counted = outcome.retry is Retry.COUNTED
         if outcome.retry is Retry.NEVER or (counted and latest.retries >= MAX_RETRIES):
             if 0 < latest.generation < build.generation:
                 # The spec was changed meanwhile, in what does not make the image: perhaps to mend just this.
                 return self._start(run, latest.attempt + 1, 0)
-            return self._decided(reports.failed(build, run, now, outcome.failure, outcome.finished))
+            return self._decided(reports.failed(build, run, now, failure, outcome.finished))
         begin = outcome.finished + timedelta(seconds=_delay(latest.attempt))
         if now < begin:
-            return self._decided(reports.retrying(build, run, now, outcome.failure), due=begin)
+            return self._decided(reports.retrying(build, run, now, failure), due=begin)
         return self._start(run, latest.attempt + 1, latest.retries + counted)
 
     def _start(self, run: Status, number: int, retries: int) -> Decision:
@@ -121,8 +124,9 @@ class Run:
         name = pod_name(build.key.name, self._run, number)
         report = reports.waiting(
             build,
-            replace(run, attempt=number, retries=retries, pod_name=name),
+            replace(run, run=replace(run.run, attempt=number, retries=retries, pod=name, node=None)),
             self._now,
+            StateReason.SCHEDULING,
             f"pod {name} is about to start",
         )
         attempt = Attempt(run=self._run, number=number, retries=retries)
@@ -149,21 +153,41 @@ class Run:
         return pod.finished is None and not self._is_lost(pod)
 
 
-def identify(build: ImageBuild, inputs: Inputs) -> tuple[str, Status | None]:
-    """Tell the run that these inputs are in, and how far it has come; a run that begins has no status.
+def identify(observed: Observed, inputs: Inputs) -> tuple[str, Status | None, RunReason]:
+    """Tell the run that these inputs are in, how far it has come if it had begun, and else why it begins.
 
     A run begins when what makes the image has changed, when the annotation asks for it, and, after a failure,
     when anything of the spec has changed: that may be what mends it.
     """
-    before = build.status
-    new, current = run_of(build, inputs), run_in(build.key.name, before.pod_name)
+    build, before = observed.build, observed.build.status
+    new, current = run_of(build, inputs), run_in(build.key.name, before.run.pod) or _run_before(observed)
     same = before.inputs_hash in (inputs.hash, inputs.former_hash)
     asked = build.rebuild not in ("", before.rebuild_requested_at) and new != current
     mended = before.phase == "Failed" and before.observed_generation != build.generation
-    if not same or asked or mended:
-        return new, None
-    image = inputs.spec.destinations[0].image if before.phase == "Succeeded" else before.image
-    return current or new, replace(before, inputs_hash=inputs.hash, image=image)
+    if asked:
+        return new, None, "Requested"
+    if not same:
+        return new, None, "InputsChanged" if before.run.number else "Created"
+    if mended:
+        return new, None, "SpecChanged"
+    return current or new, _as_of_now(before, inputs), "Created"
+
+
+def _run_before(observed: Observed) -> str:
+    """Tell the run of a status that does not name its pod, as those of versions before may not any more."""
+    if observed.build.status.run.queued_at is not None:
+        return ""
+    pods = [pod for pod in observed.pods if pod.standing is Standing.OURS and pod.deleted is None]
+    return max(pods, key=lambda pod: (pod.created, pod.attempt)).run if pods else ""
+
+
+def _as_of_now(before: Status, inputs: Inputs) -> Status:
+    """Name the inputs and the image as they are called now: destinations may have changed their order."""
+    output = before.output
+    if output is not None:
+        images = [to.image for to in inputs.spec.destinations]
+        output = Output.at(images, output.digest, output.size)
+    return replace(before, inputs_hash=inputs.hash, output=output)
 
 
 def _delay(attempt: int) -> float:
