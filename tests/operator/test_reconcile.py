@@ -27,7 +27,7 @@ from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import LastSucceeded, Output, Status, parse_status
 from yadokari_contract.reasons import Reason
-from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decide import reconcile, refused

@@ -11,7 +11,7 @@ from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
 from yadokari_operator.handlers.references import References
-from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.names import label_value
 from yadokari_operator.pods.observed import OwnedConfigMap, parse_owned_config_map, parse_pod
 from yadokari_operator.reconcile.decide import reconcile, refused

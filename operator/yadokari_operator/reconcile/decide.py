@@ -54,12 +54,19 @@ def refused(
 
 
 def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, now: datetime) -> Decision:
-    """Decide while a source is missing: what is finished stays so, anything else ends and waits for it."""
+    """Decide while a source is missing: what is finished stays so, anything else ends and waits for it.
+
+    What cannot be built ends as well, and is failed.
+    """
     build, before = observed.build, observed.build.status
     asked = build.rebuild not in ("", before.rebuild_requested_at)
-    stays = before.finished and before.observed_generation == build.generation and not asked
+    wrong = missing.reason.retry is Retry.NEVER
+    stays = before.finished and before.observed_generation == build.generation and not (asked or wrong)
     if stays:
         report = before
+    elif wrong:
+        failure = BuildFailure(reason=missing.reason, message=missing.message)
+        report = reports.failed(build, reports.unbegun(build), now, failure, None)
     else:
         report = reports.blocked(build, reports.unbegun(build), now, missing.reason, missing.message)
     run = run_in(build.key.name, before.run.pod) if stays else ""

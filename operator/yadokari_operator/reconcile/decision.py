@@ -8,7 +8,7 @@ from typing import Literal
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status
 from yadokari_operator.events import Event, event
-from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
 
