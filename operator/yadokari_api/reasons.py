@@ -60,6 +60,17 @@ class StateReason(StrEnum):
     POD_REJECTED = "PodRejected", Retry.UNCOUNTED, "rename or delete what has the name that the pod needs"
     EVICTED = "Evicted", Retry.UNCOUNTED, ""
     NODE_LOST = "NodeLost", Retry.UNCOUNTED, ""
+    SUSPENDED = "Suspended", Retry.UNCOUNTED, "set suspend to false"
+    CHANGE_FORBIDDEN = (
+        "ChangeForbidden",
+        Retry.NEVER,
+        "set the annotation yadokari.dev/rebuild-requested-at, or change the spec again",
+    )
+    DESTINATION_SHARED = (
+        "DestinationShared",
+        Retry.UNCOUNTED,
+        "give each ImageBuild a tag or a repository of its own",
+    )
     INVALID_SPEC = "InvalidSpec", Retry.NEVER, "change the spec"
     OUT_OF_MEMORY = "OOMKilled", Retry.NEVER, "raise executor.resources.limits.memory"
     DISK_LIMIT_EXCEEDED = (
@@ -67,7 +78,7 @@ class StateReason(StrEnum):
         Retry.NEVER,
         "raise executor.resources.limits.ephemeral-storage",
     )
-    TIMEOUT = "Timeout", Retry.NEVER, "raise timeout"
+    TIMEOUT = "Timeout", Retry.NEVER, "raise timeout, or pendingTimeout where the executor had not started"
     EXECUTOR_FAILED = "ExecutorFailed", Retry.NEVER, "read the pod's log, and report it"
 
     def __new__(cls, name: str, retry: Retry, advice: str) -> "StateReason":

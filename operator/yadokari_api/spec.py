@@ -313,6 +313,12 @@ def referenced_config_maps(spec: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(name for name in names if isinstance(name, str))
 
 
+def pushed_to(spec: Mapping[str, Any]) -> frozenset[str]:
+    """Name the places that a raw spec, right or wrong, pushes to, each in its one spelling."""
+    found = (image for image in _found(spec, ("destinations", "image")) if isinstance(image, str))
+    return frozenset(map(spelled_out, found))
+
+
 def _found(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
     """Yield what stands at a path; a list on the way stands for all that it holds."""
     if isinstance(value, list):

@@ -13,7 +13,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from yadokari_api.conditions import REPORTED, Condition, Time
 from yadokari_api.former import modernised
 
-Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed"]
+Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed", "Suspended"]
 FINISHED: frozenset[Phase] = frozenset({"Succeeded", "Failed"})
 
 RunReason = Literal["Created", "InputsChanged", "SpecChanged", "Requested"]
@@ -152,15 +152,19 @@ class Status:
     observed_generation: Annotated[
         int, Field(description="Generation of the spec that this status is about; -1 before the first look.")
     ] = -1
-    phase: Annotated[Phase, Field(description="Pending, Building, Retrying, Succeeded or Failed.")] = (
-        "Pending"
-    )
+    phase: Annotated[
+        Phase, Field(description="Pending, Building, Retrying, Succeeded, Failed or Suspended.")
+    ] = "Pending"
     message: Annotated[str, Field(description="What is going on or went wrong, in a sentence.")] = ""
     inputs_hash: Annotated[str, Field(description="Hash over all that defines the image, of this build.")] = (
         ""
     )
     rebuild_requested_at: Annotated[
         str, Field(description="Value of the annotation yadokari.dev/rebuild-requested-at that was followed.")
+    ] = ""
+    refused_hash: Annotated[
+        str,
+        Field(description="Hash of inputs that came while a build ran, and that concurrencyPolicy forbids."),
     ] = ""
     output: Annotated[
         Output | None, Field(description="The image; absent while a build runs and after a failure.")

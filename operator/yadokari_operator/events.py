@@ -37,6 +37,16 @@ def event(old: Status, new: Status) -> Event | None:
     return Event(warning, new.reason, message[:_LONGEST], "/".join(_happening(new)))
 
 
+def sharing(old: Status, new: Status) -> Event | None:
+    """Tell people that others push to the same place, when that is found out."""
+    before = {condition.message for condition in old.conditions if condition.type == "DestinationShared"}
+    for shared in new.conditions:
+        if shared.type == "DestinationShared" and shared.message not in before:
+            message = f"{shared.message}\nWhat to do: {advice(shared.reason)}"
+            return Event(True, shared.reason, message[:_LONGEST], f"shared/{shared.message}")
+    return None
+
+
 def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, Any]:
     """Write an Event; its name tells what happened, so that it can be made once only."""
     token = hashlib.sha256(f"{build.uid}/{event.token}".encode()).hexdigest()[:16]

@@ -6,12 +6,14 @@ status. What the same observations lead to is the same, so a status is only writ
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from yadokari_api.conditions import Condition, ConditionType, Truth, carried_over
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import Key
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import (
     LONGEST_HISTORY,
@@ -37,6 +39,7 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Retrying": {"Ready": "False", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
     "Succeeded": {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"},
     "Failed": {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"},
+    "Suspended": {"Ready": "False", "Reconciling": "False", "Stalled": "False", "Succeeded": "Unknown"},
 }
 # A step of the build may have written the result: what the API server would refuse is left out.
 _MOST = 10**6
@@ -71,12 +74,12 @@ def waiting(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
 
 def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
     """Report that something is missing that may still come: a ConfigMap, a Secret, room on a node."""
-    return _status(build, run, now, "Pending", reason, message, ready="False")
+    return _status(build, run, now, "Pending", reason, message, {"Ready": "False"})
 
 
-def building(build: ImageBuild, run: Status, now: datetime) -> Status:
-    """Report that the executor runs."""
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}"
+def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
+    """Report that the executor runs; `note` is what else there is to say."""
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{note}"
     return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
@@ -113,17 +116,55 @@ def failed(
     return _status(build, run, now, "Failed", failure.reason, failure.message)
 
 
-def kept(build: ImageBuild, run: Status) -> Status:
+def suspended(build: ImageBuild, run: Status, now: datetime) -> Status:
+    """Report that nothing is built because the spec says so."""
+    message = "spec.suspend is true: nothing is built until it is false"
+    return _status(build, run, now, "Suspended", StateReason.SUSPENDED, message)
+
+
+def forbidden(build: ImageBuild, ended: Status, now: datetime) -> Status:
+    """Report that a change that came while a build ran, which has `ended`, is not built."""
+    message = (
+        "the inputs changed while a build ran, and concurrencyPolicy Forbid leaves such a change unbuilt:"
+        " set the annotation yadokari.dev/rebuild-requested-at to build it"
+    )
+    but: dict[ConditionType, Truth] = {"Ready": "False", "Stalled": "True"}
+    return _status(build, ended, now, ended.phase, StateReason.CHANGE_FORBIDDEN, message, but)
+
+
+def kept(build: ImageBuild, run: Status, now: datetime) -> Status:
     """Report the same as before, for the generation of the spec that was seen now."""
     seen = build.generation
-    conditions = tuple(replace(condition, observed_generation=seen) for condition in run.conditions)
     if run.phase == "Succeeded" and 0 < run.observed_generation < seen:
         message = "nothing that makes the image has changed: it is built and pushed already"
-        conditions = tuple(
-            replace(condition, reason=StateReason.UP_TO_DATE, message=message) for condition in conditions
-        )
-        run = replace(run, message=message)
+        run = replace(run, refused_hash="")
+        return _status(build, run, now, "Succeeded", StateReason.UP_TO_DATE, message)
+    conditions = tuple(replace(condition, observed_generation=seen) for condition in run.conditions)
     return replace(run, observed_generation=seen, conditions=conditions)
+
+
+def with_rivals(
+    build: ImageBuild, report: Status, rivals: Mapping[str, Sequence[Key]], now: datetime
+) -> Status:
+    """Add to a report who else pushes to the same places; what is in other namespaces is not named."""
+    conditions = [it for it in report.conditions if it.type != "DestinationShared"]
+    if rivals:
+        (place, others), *more = rivals.items()
+        names = [key.name for key in others if key.namespace == build.key.namespace]
+        who = f"ImageBuild {names[0]}" if names else "an ImageBuild of another namespace"
+        message = f"{place} is a destination of {who}, too: the later push overwrites the earlier one"
+        if more:
+            message += f" (and so is it with {len(more)} more)"
+        shared = Condition(
+            type="DestinationShared",
+            status="True",
+            reason=StateReason.DESTINATION_SHARED,
+            message=message,
+            observed_generation=build.generation,
+            last_transition_time=format_time(now),
+        )
+        conditions += carried_over([shared], build.status.conditions)
+    return replace(report, conditions=tuple(conditions))
 
 
 def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFailure:
@@ -173,10 +214,10 @@ def _status(
     phase: Phase,
     reason: str,
     message: str,
-    *,
-    ready: Truth | None = None,
+    but: Mapping[ConditionType, Truth] = MappingProxyType({}),
 ) -> Status:
-    truths = _TRUTHS[phase] | ({"Ready": ready} if ready else {})
+    """Write a status; its conditions are those of the phase `but` for some."""
+    truths = {**_TRUTHS[phase], **but}
     conditions = [
         Condition(
             type=kind,

@@ -6,16 +6,18 @@ import pytest
 import yaml
 
 from support.pages import DOCS, read_table, spans
+from yadokari_api.executor import EXTRA_FLAGS
 from yadokari_api.keys import ANNOTATION_REBUILD
 from yadokari_api.reasons import StateReason, advice
-from yadokari_api.spec import PodRetention
+from yadokari_api.spec import DEFAULT_RETRIES, PodRetention
 from yadokari_api.status import LONGEST_HISTORY, RunReason, RunResult
+from yadokari_contract.flags import FLAGS
 from yadokari_contract.reasons import Reason, Retry
 from yadokari_operator.crd import crd
-from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
 
 Schema = dict[str, Any]
+_AS_IN_A_POD = ("executor.affinity.", "executor.topologySpreadConstraints[].")
 
 
 def schemas(part: str) -> dict[str, Schema]:
@@ -43,6 +45,11 @@ def rows(heading: str) -> dict[str, tuple[str, ...]]:
 def holder(field: str) -> str:
     """The field that another one is a part of; none for one at the top."""
     return field.rpartition(".")[0].removesuffix("[]")
+
+
+def is_ours(field: str) -> bool:
+    """Whether it is no part of what is a pod's, whose documentation tells."""
+    return not field.startswith(_AS_IN_A_POD)
 
 
 def bounds(schema: Schema) -> str:
@@ -86,7 +93,7 @@ def test_every_field_has_a_row_or_is_named_in_the_row_of_the_field_that_holds_it
 ) -> None:
     documented = rows(heading)
     assert documented.keys() - fields.keys() == set()
-    for field in fields.keys() - set(map(holder, fields)):
+    for field in filter(is_ours, fields.keys() - set(map(holder, fields))):
         meaning = documented.get(holder(field), ("",))[0]
         assert field in documented or field.rpartition(".")[2] in spans(meaning), field
 
@@ -115,6 +122,12 @@ def test_what_to_do_about_a_reason_is_what_the_page_says(reason: Reason | StateR
         assert follows == ""
 
 
+def test_the_flags_that_a_spec_may_add_are_those_of_the_page_and_of_the_executor() -> None:
+    documented = spans(rows("Spec")["executor.extraArgs"][0].partition(": ")[2])
+    assert documented == list(EXTRA_FLAGS)
+    assert {*EXTRA_FLAGS} <= {flag.name for flag in FLAGS if flag.field and not flag.pending}
+
+
 def test_as_many_runs_are_told_as_the_page_says() -> None:
     assert f"the last {LONGEST_HISTORY} runs" in rows("Status")["history"][0]
 
@@ -135,7 +148,7 @@ def test_how_long_pods_are_kept_is_what_the_page_says() -> None:
 
 
 def test_a_build_is_tried_again_as_often_as_the_page_says() -> None:
-    assert rows("Reasons")["PushFailed"][1].startswith(f"{MAX_RETRIES} more attempts")
+    assert rows("Reasons")["PushFailed"][1].startswith(f"{DEFAULT_RETRIES} more attempts")
 
 
 def test_the_settings_are_those_of_the_page() -> None:

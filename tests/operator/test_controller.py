@@ -34,9 +34,15 @@ def references() -> References:
 
 
 @pytest.fixture
-def controller(server: ApiServer, references: References) -> Iterator[Controller]:
+def changed() -> list[Key]:
+    """The ImageBuilds that are to be looked at because of another one."""
+    return []
+
+
+@pytest.fixture
+def controller(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
     with serve(server) as api:
-        yield Controller(Cluster(api), references, Settings(), lambda: NOW)
+        yield Controller(Cluster(api), Settings(), lambda: NOW, references, changed.append)
 
 
 def apply(server: ApiServer, **spec: Any) -> None:
@@ -208,3 +214,45 @@ def test_a_status_that_somebody_wrote_meanwhile_is_not_overwritten(
     assert status(server) == {}
     controller.reconcile(KEY)
     assert len(server.names("pods")) == 1
+
+
+def test_two_image_builds_with_one_destination_both_say_so_until_one_has_another(
+    server: ApiServer, controller: Controller, changed: list[Key]
+) -> None:
+    def shared(name: str) -> list[str]:
+        conditions = server.get("imagebuilds", name)["status"]["conditions"]
+        return [condition["message"] for condition in conditions if condition["type"] == "DestinationShared"]
+
+    server.put("imagebuilds", "app", spec=SPEC)
+    server.put("imagebuilds", "copy", spec=SPEC)
+    controller.reconcile(KEY)
+    assert shared("app") == []
+    controller.reconcile(Key("team", "copy"))
+    assert changed == [KEY]
+    controller.reconcile(KEY)
+    assert "ImageBuild copy" in shared("app")[0]
+    assert "ImageBuild app" in shared("copy")[0]
+    told = [server.get("events", name)["reason"] for name in server.names("events")]
+    assert told == ["DestinationShared", "DestinationShared"]
+    server.get("imagebuilds", "copy")["spec"] = SPEC | {"destinations": [{"image": "another"}]}
+    controller.reconcile(Key("team", "copy"))
+    assert changed == [KEY, KEY]
+    controller.reconcile(KEY)
+    assert shared("app") == []
+    assert shared("copy") == []
+
+
+def test_who_pushes_to_the_same_place_from_another_namespace_is_not_named(
+    server: ApiServer, controller: Controller
+) -> None:
+    rival = {"metadata": {"name": "secret-project", "namespace": "other"}, "spec": SPEC}
+    server.resources["/apis/yadokari.dev/v1alpha1/namespaces/other/imagebuilds", "secret-project"] = {
+        **rival,
+        "metadata": {**rival["metadata"], "uid": "u9", "resourceVersion": "1"},
+    }
+    apply(server)
+    controller.reconcile(Key("other", "secret-project"))
+    controller.reconcile(KEY)
+    message = status(server)["conditions"][-1]["message"]
+    assert "an ImageBuild of another namespace" in message
+    assert "secret-project" not in message

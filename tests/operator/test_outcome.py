@@ -251,7 +251,7 @@ def test_too_long_a_build_is_a_timeout() -> None:
 def test_an_executor_that_did_not_start_in_time_says_what_kept_it() -> None:
     status = waiting("CreateContainerConfigError", 'secret "push" not found')
     found, _ = failure(status | {"phase": "Failed", "reason": "DeadlineExceeded"}, timeout="90s")
-    assert found.reason == "Timeout"
+    assert found.reason == "SecretNotFound"
     assert "did not start" in found.message
     assert 'secret "push" not found' in found.message
 

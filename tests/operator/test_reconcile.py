@@ -25,6 +25,7 @@ from support.resources import (
 )
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
+from yadokari_api.spec import DEFAULT_RETRIES
 from yadokari_api.status import LastSucceeded, Output, Status, parse_status
 from yadokari_contract.reasons import Reason
 from yadokari_operator.pods.files import ConfigMapData
@@ -32,7 +33,6 @@ from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decide import reconcile, refused
 from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
-from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import Settings
 
 SETTINGS = Settings()
@@ -110,7 +110,9 @@ def broken(status: dict[str, Any] = RUN_FAILED) -> tuple[ImageBuild, Pod]:
 
 
 def changed(build: ImageBuild, **spec: Any) -> ImageBuild:
-    return image_build(dict(build.spec) | spec, build.status, generation=build.generation + 1)
+    """With other fields, of which `None` goes away."""
+    made = {name: value for name, value in (dict(build.spec) | spec).items() if value is not None}
+    return image_build(made, build.status, generation=build.generation + 1)
 
 
 def digest(status: Status) -> str | None:
@@ -532,15 +534,15 @@ def test_a_push_that_fails_is_tried_again_after_a_while() -> None:
 
 def test_retries_come_to_an_end() -> None:
     build, manifest = begun()
-    last = attempt(manifest, PUSH_FAILED, number=MAX_RETRIES + 1, retries=MAX_RETRIES)
+    last = attempt(manifest, PUSH_FAILED, number=DEFAULT_RETRIES + 1, retries=DEFAULT_RETRIES)
     assert decide(build, last).status.phase == "Failed"
 
 
 def test_a_pod_taken_away_does_not_count() -> None:
     build, manifest = begun()
-    pod = attempt(manifest, taken_away("Evicted", before=3600), number=9, retries=MAX_RETRIES)
+    pod = attempt(manifest, taken_away("Evicted", before=3600), number=9, retries=DEFAULT_RETRIES)
     (made,) = created(decide(build, pod))
-    assert made["metadata"]["annotations"]["yadokari.dev/retries"] == str(MAX_RETRIES)
+    assert made["metadata"]["annotations"]["yadokari.dev/retries"] == str(DEFAULT_RETRIES)
 
 
 def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
@@ -593,7 +595,7 @@ def test_a_pod_that_no_node_takes_in_time_is_given_up_to_the_second() -> None:
     before = decide(build, pod)
     assert (reason(before), before.look_again) == ("Unschedulable", 1)
     decision = decide(build, pod, later=1)
-    assert (decision.status.phase, reason(decision)) == ("Failed", "Timeout")
+    assert (decision.status.phase, reason(decision)) == ("Failed", "Unschedulable")
     assert "0/1 nodes" in decision.status.message
     assert deleted(decide(with_status(build, decision.status), pod, later=1)) == {pod.name}
 
@@ -605,7 +607,7 @@ def test_a_pod_that_a_node_took_may_wait_to_be_scheduled_as_long_again() -> None
     decision = decide(build, pod)
     assert (reason(decision), decision.look_again) == ("SecretNotFound", 3540 + GRACE.total_seconds())
     late = decide(build, pod, later=3540 + GRACE.total_seconds())
-    assert reason(late) == "Timeout"
+    assert (late.status.phase, reason(late)) == ("Failed", "SecretNotFound")
     assert 'secret "push" not found' in late.status.message
 
 
@@ -668,7 +670,7 @@ pod_states = st.one_of(
 attempts = st.lists(
     st.tuples(
         pod_states,
-        st.integers(0, MAX_RETRIES),
+        st.integers(0, DEFAULT_RETRIES),
         st.sampled_from(["", time(-10), time(60)]),
         st.sampled_from([10.0, 7200.0]),
     ),
@@ -679,6 +681,11 @@ starts: dict[str, Callable[[], ImageBuild]] = {
     "first attempt made": lambda: begun()[0],
     "finished": lambda: finished()[0],
     "spec changed": lambda: changed(finished()[0], target="final"),
+    "suspended": lambda: suspended(begun()[0]),
+    "overtaken, which queues": lambda: overtaken("Queue")[0],
+    "overtaken, which is forbidden": lambda: overtaken("Forbid")[0],
+    "may not wait for long": lambda: changed(begun()[0], pendingTimeout="30s"),
+    "may not be tried again": lambda: changed(begun()[0], retries=0),
     "second attempt made": lambda: with_status(image_build(), of_run(begun()[0].status, attempt=2)),
 }
 
@@ -693,6 +700,9 @@ def test_what_was_decided_once_is_not_decided_or_told_again(
         attempt(manifest, state, number=number, retries=retries, deleted=gone, age=age)
         for number, (state, retries, gone, age) in enumerate(found, 1)
     ]
+    if start.startswith("overtaken"):
+        # The end of the build before is told first, then what becomes of the change.
+        build = with_status(build, decide(build, *pods).status)
     first = decide(build, *pods)
     assert len(created(first)) <= 1
     assert {name["metadata"]["name"] for name in created(first)}.isdisjoint(pod.name for pod in pods)
@@ -720,6 +730,9 @@ def test_all_conditions_are_always_there_and_agree(
     status = decide(starts[start](), *pods).status
     truth = {condition.type: condition.status for condition in status.conditions}
     assert set(truth) == {"Ready", "Reconciling", "Stalled", "Succeeded"}
+    if status.phase == "Suspended":
+        assert (truth["Ready"], truth["Reconciling"], truth["Stalled"]) == ("False", "False", "False")
+        return
     assert (truth["Reconciling"] == "True") == (not status.finished)
     assert [truth[kind] for kind in ("Ready", "Stalled", "Reconciling")].count("True") == 1
 
@@ -748,3 +761,164 @@ def test_the_node_of_the_pod_is_told() -> None:
     build, manifest = begun()
     manifest["spec"]["nodeName"] = "node-3"
     assert decide(build, attempt(manifest, RUNNING)).status.run.node == "node-3"
+
+
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"phase": "Pending", "conditions": [UNSCHEDULABLE]}, "Unschedulable"),
+        (waiting("ImagePullBackOff", "no such image") | {"startTime": time(60)}, "ImagePullFailed"),
+        (waiting("CreateContainerConfigError", 'secret "push" not found'), "SecretNotFound"),
+        (waiting("CreateContainerConfigError", 'configmap "env" not found'), "ConfigMapNotFound"),
+        (waiting("ContainerCreating") | {"startTime": time(60)}, "Timeout"),
+    ],
+)
+def test_an_executor_that_does_not_start_in_time_is_given_up_by_what_keeps_it(
+    status: dict[str, Any], told: str
+) -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "90s"}))
+    pod = attempt(manifest, status)
+    before = decide(build, pod, later=29)
+    assert (before.status.phase, before.look_again) == ("Pending", 1)
+    decision = decide(build, pod, later=30)
+    assert (decision.status.phase, reason(decision)) == ("Failed", told)
+    assert "pendingTimeout of 90s" in decision.status.message
+    stalled = with_status(build, decision.status)
+    assert deleted(decide(stalled, pod, later=30)) == {pod.name}
+    assert created(decide(stalled, later=31)) == []
+
+
+def test_what_runs_is_given_its_whole_time_however_short_it_may_wait() -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "1s"}))
+    assert decide(build, attempt(manifest, RUNNING), later=600).status.phase == "Building"
+
+
+@pytest.mark.parametrize("retries", [0, 1, 10])
+def test_a_build_is_tried_again_as_often_as_the_spec_says(retries: int) -> None:
+    build, manifest = begun(image_build(SPEC | {"retries": retries}))
+    last = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=9, retries=retries)
+    decision = decide(build, last)
+    assert decision.status.phase == "Failed"
+    assert decision.status.failure is not None
+    assert decision.status.failure.retryable
+    if retries:
+        before = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=9, retries=retries - 1)
+        assert created(decide(build, before))
+
+
+def suspended(build: ImageBuild, value: bool = True) -> ImageBuild:
+    return changed(build, suspend=value)
+
+
+def test_nothing_is_built_while_it_is_suspended() -> None:
+    build = image_build(SPEC | {"suspend": True})
+    decision = decide(build)
+    assert decision.actions == ()
+    assert (decision.status.phase, reason(decision), decision.look_again) == ("Suspended", "Suspended", None)
+    assert decide(with_status(build, decision.status)).status == decision.status
+    (made,) = created(decide(suspended(with_status(build, decision.status), False)))
+    assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "1"
+
+
+def test_a_build_that_runs_is_ended_by_suspension_and_goes_on_as_another_attempt() -> None:
+    build = image_build()
+    first = decide(build)
+    owned = tuple(map(owned_config_map, created(first, "ConfigMap")))
+    pod = attempt(created(first)[0], RUNNING)
+    resting = suspended(with_status(build, first.status))
+    decision = decide(resting, pod, owned=owned)
+    assert deleted(decision) == {pod.name, owned[0].name}
+    assert decision.status.phase == "Suspended"
+    resumed = suspended(with_status(resting, decision.status), False)
+    (made,) = created(decide(resumed))
+    assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
+    assert decide(resumed).status.run.number == 1
+
+
+def test_a_build_that_had_just_ended_when_it_was_suspended_is_told_of() -> None:
+    build, manifest = begun()
+    decision = decide(suspended(build), attempt(manifest, resources.built()))
+    assert decision.status.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("before", [1, 3600])
+def test_an_attempt_that_failed_is_not_followed_by_another_while_it_is_suspended(before: float) -> None:
+    build, manifest = begun()
+    decision = decide(suspended(build), attempt(manifest, failed(Reason.PUSH_FAILED, before=before)))
+    assert (created(decision), decision.status.phase) == ([], "Suspended")
+
+
+def test_suspension_leaves_what_is_built_as_it_is() -> None:
+    build, pod = finished()
+    decision = decide(suspended(build), pod)
+    assert (decision.actions, decision.status.phase) == ((), "Succeeded")
+    waits = decide(changed(suspended(build), target="final"), pod)
+    assert (created(waits), waits.status.phase) == ([], "Suspended")
+
+
+def overtaken(policy: str) -> tuple[ImageBuild, dict[str, Any]]:
+    """An ImageBuild whose target was changed while its first attempt ran."""
+    build, manifest = begun(image_build(SPEC | {"concurrencyPolicy": policy}))
+    build = with_status(build, decide(build, attempt(manifest, RUNNING)).status)
+    return changed(build, target="final"), manifest
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_build_that_is_not_to_be_replaced_comes_to_its_end(policy: str) -> None:
+    build, manifest = overtaken(policy)
+    going = decide(build, attempt(manifest, RUNNING))
+    assert (going.actions, going.status.phase) == ((), "Building")
+    assert "the inputs have changed" in going.status.message
+    assert going.status.inputs_hash == build.status.inputs_hash
+    going_on = with_status(build, going.status)
+    assert decide(going_on, attempt(manifest, RUNNING)).status == going.status
+    ended_well = decide(going_on, attempt(manifest, resources.built()))
+    assert (ended_well.status.phase, ended_well.look_again) == ("Succeeded", 0)
+    assert ended_well.status.last_succeeded is not None
+    assert ended_well.status.last_succeeded.inputs_hash == build.status.inputs_hash
+
+
+def test_what_is_queued_is_built_when_the_build_before_has_ended() -> None:
+    build, manifest = overtaken("Queue")
+    for state in (resources.built(), RUN_FAILED, PUSH_FAILED, taken_away("Evicted")):
+        pod = attempt(manifest, state)
+        done = with_status(build, decide(build, pod).status)
+        assert done.status.finished
+        decision = decide(done, pod)
+        assert created(decision)
+        assert decision.status.run.number == 2
+        assert decision.status.history[0].number == 1
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_build_that_vanished_keeps_nothing_waiting(policy: str) -> None:
+    build, _ = overtaken(policy)
+    assert created(decide(build))
+
+
+def test_a_change_that_is_forbidden_stays_unbuilt_until_it_is_asked_for() -> None:
+    build, manifest = overtaken("Forbid")
+    build = with_status(build, decide(build, attempt(manifest, RUNNING)).status)
+    pod = attempt(manifest, resources.built())
+    done = with_status(build, decide(build, pod).status)
+    refusal = decide(done, pod)
+    assert (created(refusal), reason(refusal)) == ([], "ChangeForbidden")
+    truth = {condition.type: condition.status for condition in refusal.status.conditions}
+    assert (truth["Ready"], truth["Stalled"], truth["Reconciling"]) == ("False", "True", "False")
+    assert digest(refusal.status) == DIGEST
+    stalled = with_status(done, refusal.status)
+    assert decide(stalled, pod).status == refusal.status
+    asked = image_build(dict(stalled.spec), stalled.status, generation=stalled.generation, rebuild="now")
+    assert created(decide(asked, pod))
+    assert created(decide(changed(stalled, target="another"), pod))
+    taken_back = decide(changed(stalled, target=None), pod).status
+    assert (taken_back.reason, taken_back.conditions[0].status) == ("UpToDate", "True")
+
+
+def test_suspension_ends_a_build_that_others_wait_for() -> None:
+    build, manifest = overtaken("Queue")
+    pod = attempt(manifest, RUNNING)
+    assert deleted(decide(suspended(build), pod)) == {pod.name}

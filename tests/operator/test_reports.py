@@ -99,7 +99,7 @@ def test_transition_times_stay_while_a_condition_does() -> None:
 
 def test_what_is_kept_holds_for_the_new_generation() -> None:
     done = reports.failed(image_build(), RUN, NOW, FAILURE, NOW)
-    made = reports.kept(image_build(generation=2), done)
+    made = reports.kept(image_build(generation=2), done, NOW)
     assert made.observed_generation == 2
     assert {condition.observed_generation for condition in made.conditions} == {2}
     assert made.failure == done.failure
@@ -107,11 +107,11 @@ def test_what_is_kept_holds_for_the_new_generation() -> None:
 
 def test_a_change_that_makes_no_other_image_is_up_to_date() -> None:
     done = reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
-    made = reports.kept(image_build(generation=2), done)
+    made = reports.kept(image_build(generation=2), done, NOW)
     assert made.reason == "UpToDate"
     assert truths(made) == truths(done)
     assert made.output == done.output
-    assert reports.kept(image_build(generation=2), made) == made
+    assert reports.kept(image_build(generation=2), made, NOW) == made
 
 
 def test_what_the_executor_tells_of_its_work_is_reported() -> None:

@@ -6,11 +6,12 @@ from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import LABEL_BUILD, Key
-from yadokari_api.spec import referenced_config_maps
+from yadokari_api.spec import pushed_to, referenced_config_maps
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.rivals import Rivals
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.names import label_value
 from yadokari_operator.pods.observed import OwnedConfigMap, parse_owned_config_map, parse_pod
@@ -22,13 +23,23 @@ logger = logging.getLogger(__name__)
 
 
 class Controller:
-    """Brings the cluster to what ImageBuilds ask for."""
+    """Brings the cluster to what ImageBuilds ask for.
+
+    `references` is told which ConfigMaps they take, `changed` which others are to be looked at.
+    """
 
     def __init__(
-        self, cluster: Cluster, references: References, settings: Settings, clock: Callable[[], datetime]
+        self,
+        cluster: Cluster,
+        settings: Settings,
+        clock: Callable[[], datetime],
+        references: References,
+        changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         self._references = references
+        self._rivals = Rivals()
+        self._changed = changed
         self._settings = settings
         self._clock = clock
 
@@ -41,9 +52,11 @@ class Controller:
         build = None if resource is None else ImageBuild.parse(resource)
         if resource is None or build is None or build.deleted:
             self._references.replace(key, ())
+            self._note_places(key, frozenset())
             return None
         # Before they are read: what changes after that is an event for this ImageBuild.
         self._references.replace(key, referenced_config_maps(build.spec))
+        self._note_places(key, pushed_to(build.spec))
         now = self._clock()
         decision = self._act(build, reconcile(self._observe(build), self._settings, now), now)
         if decision.status != build.status:
@@ -51,6 +64,10 @@ class Controller:
         if decision.event is not None:
             self._tell(build, decision.event, now)
         return decision.look_again
+
+    def _note_places(self, key: Key, places: frozenset[str]) -> None:
+        for rival in self._rivals.replace(key, places):
+            self._changed(rival)
 
     def _observe(self, build: ImageBuild) -> Observed:
         namespace = build.key.namespace
@@ -65,6 +82,7 @@ class Controller:
             sources={
                 name: ConfigMapData.parse(found) for name, found in sources.items() if found is not None
             },
+            rivals=self._rivals.of(build.key),
         )
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:

@@ -152,7 +152,7 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     status = _status(resource)
     reason, message = status.get("reason") or "", status.get("message") or ""
     if reason == "DeadlineExceeded":
-        return _because(StateReason.TIMEOUT, _too_long(resource, ended))
+        return _too_long(resource, ended), Retry.NEVER
     disruption = _disruption(status)
     if disruption is not None or not ended:
         taken = StateReason.NODE_LOST if disruption in _OF_LOST_NODES or not reason else StateReason.EVICTED
@@ -165,12 +165,15 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     return None
 
 
-def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> str:
+def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Failure:
+    """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
     limit = (resource.get("spec") or {}).get("activeDeadlineSeconds")
     if ended:
-        return f"the build took longer than its timeout of {limit} s"
-    problem = _waiting(resource).problem or "no reason is known"
-    return f"the executor did not start within the timeout of {limit} s: {problem}"
+        return Failure(StateReason.TIMEOUT, f"the build took longer than its timeout of {limit} s")
+    kept = _waiting(resource)
+    message = f"the executor did not start within the timeout of {limit} s"
+    message += f": {kept.problem or 'no reason is known'}"
+    return Failure(kept.reason if kept.problem else StateReason.TIMEOUT, message)
 
 
 def _disruption(status: Mapping[str, Any]) -> str | None:

@@ -1,5 +1,6 @@
 """Decide what is to be done for an ImageBuild, and what to report where that is refused."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
@@ -10,6 +11,7 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
+from yadokari_operator.events import sharing
 from yadokari_operator.pods.inputs import Missing, gather
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.reconcile.cleaning import Keeping, clean
@@ -23,6 +25,18 @@ _LONGEST_WAIT = timedelta(seconds=300)
 
 def reconcile(observed: Observed, settings: Settings, now: datetime) -> Decision:
     """Decide what is to be done for an ImageBuild."""
+    decision = _decide(observed, settings, now)
+    build, rivals = observed.build, observed.rivals
+    status = reports.with_rivals(build, decision.status, rivals, now)
+    return replace(
+        decision,
+        status=status,
+        unacted=reports.with_rivals(build, decision.unacted, rivals, now),
+        event=decision.event or sharing(build.status, status),
+    )
+
+
+def _decide(observed: Observed, settings: Settings, now: datetime) -> Decision:
     build = observed.build
     try:
         spec = ImageBuildSpec.model_validate(build.spec)

@@ -1,11 +1,13 @@
 """What is observed of an ImageBuild, and what is decided."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import Key
 from yadokari_api.status import Status
 from yadokari_operator.events import Event, event
 from yadokari_operator.pods.files import ConfigMapData
@@ -15,12 +17,16 @@ from yadokari_operator.pods.render import Manifest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources."""
+    """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
+
+    `rivals` are other ImageBuilds that push to one of its destinations.
+    """
 
     build: ImageBuild
     pods: tuple[Pod, ...] = ()
     config_maps: tuple[OwnedConfigMap, ...] = ()
     sources: Mapping[str, ConfigMapData]
+    rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)

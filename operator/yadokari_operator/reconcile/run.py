@@ -5,20 +5,19 @@ from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import BuildFailure, Output, RunReason, Status
+from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
-from yadokari_operator.pods.inputs import Inputs, run_of
-from yadokari_operator.pods.names import pod_name, run_in
+from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
+from yadokari_operator.reconcile.identity import identify
 from yadokari_operator.settings import Settings
-
-MAX_RETRIES = 3
-"""How often a build is tried again after failures of the network or a registry."""
 
 _FIRST_DELAY = 10.0
 _LONGEST_DELAY = 300.0
@@ -41,7 +40,9 @@ class Run:
     def decide(self) -> Decision:
         """Decide what is to be done."""
         if self._status.finished:
-            return self._decided(reports.kept(self._build, self._status))
+            return self._decided(reports.kept(self._build, self._status, self._now))
+        if self._stored is None and (decision := before_it(self._observed, self._inputs, self._now)):
+            return decision
         if self._pods and self._pods[-1].attempt >= self._status.run.attempt:
             return self._look_at(self._pods[-1])
         others = [it for it in self._observed.pods if it not in self._pods and self._holds_up(it)]
@@ -69,6 +70,8 @@ class Run:
                 return self._decided(reports.succeeded(build, run, now, images, result, finished))
             case Failed():
                 return self._after_failure(latest, latest.outcome, run)
+            case _ if self._inputs.spec.suspend:
+                return self._suspended(run)
             case _ if self._is_lost(latest):
                 return self._start(run, latest.attempt + 1, latest.retries)
             case Waiting() | Running():
@@ -76,10 +79,9 @@ class Run:
 
     def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running, run: Status) -> Decision:
         build, now = self._build, self._now
-        deadline = self._deadline(latest)
+        deadline = self._deadline(latest, outcome)
         if now >= deadline:
-            failure = BuildFailure(reason=StateReason.TIMEOUT, message=self._too_long(latest, outcome))
-            return self._decided(reports.failed(build, run, now, failure, now))
+            return self._decided(reports.failed(build, run, now, self._too_long(latest, outcome), now))
         due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
         match outcome:
             case Running():
@@ -90,37 +92,61 @@ class Run:
                 report = reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
         return self._decided(report, due=due)
 
-    def _deadline(self, latest: Pod) -> datetime:
+    def _deadline(self, latest: Pod, outcome: Waiting | Running) -> datetime:
         """Tell when an attempt has taken too long: the kubelet sees to it, but a dead node has none."""
-        timeout = seconds(self._inputs.spec.timeout)
+        spec = self._inputs.spec
+        if isinstance(outcome, Waiting) and spec.pending_timeout is not None:
+            return latest.created + timedelta(seconds=seconds(spec.pending_timeout))
+        timeout = seconds(spec.timeout)
         if latest.accepted is None:
             return latest.created + timedelta(seconds=timeout)
         return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
 
-    def _too_long(self, latest: Pod, outcome: Waiting | Running) -> str:
-        timeout = self._inputs.spec.timeout
+    def _too_long(self, latest: Pod, outcome: Waiting | Running) -> BuildFailure:
+        """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
+        spec = self._inputs.spec
         if isinstance(outcome, Running):
-            return f"the build took longer than its timeout of {timeout}, and its node does not answer"
+            message = (
+                f"the build took longer than its timeout of {spec.timeout}, and its node does not answer"
+            )
+            return BuildFailure(reason=StateReason.TIMEOUT, message=message)
         who = "no node took the pod" if latest.accepted is None else "the executor did not start"
-        return f"{who} within the timeout of {timeout}: {outcome.problem or 'no reason is known'}"
+        limit = f"timeout of {spec.timeout}"
+        if spec.pending_timeout is not None:
+            limit = f"pendingTimeout of {spec.pending_timeout}"
+        message = f"{who} within the {limit}: {outcome.problem or 'no reason is known'}"
+        return BuildFailure(
+            reason=outcome.reason if outcome.problem else StateReason.TIMEOUT, message=message
+        )
 
     def _after_failure(self, latest: Pod, outcome: Failed, run: Status) -> Decision:
         build, now = self._build, self._now
         run = reports.with_result(run, outcome.result)
         failure = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
         counted = outcome.retry is Retry.COUNTED
-        if outcome.retry is Retry.NEVER or (counted and latest.retries >= MAX_RETRIES):
+        if outcome.retry is Retry.NEVER or (counted and latest.retries >= self._inputs.spec.retries):
             if 0 < latest.generation < build.generation:
                 # The spec was changed meanwhile, in what does not make the image: perhaps to mend just this.
                 return self._start(run, latest.attempt + 1, 0)
             return self._decided(reports.failed(build, run, now, failure, outcome.finished))
+        if self._inputs.spec.suspend:
+            return self._suspended(run)
         begin = outcome.finished + timedelta(seconds=_delay(latest.attempt))
         if now < begin:
             return self._decided(reports.retrying(build, run, now, failure), due=begin)
         return self._start(run, latest.attempt + 1, latest.retries + counted)
 
+    def _suspended(self, run: Status) -> Decision:
+        """Decide what goes where nothing is to be built: all that is not kept for its log."""
+        keeping = Keeping.of(self._inputs.spec)
+        cleaning = clean(self._observed, "", None, keeping, self._now)
+        report = reports.suspended(self._build, run, self._now)
+        return decided(self._build, report, self._now, *cleaning.actions, due=cleaning.due)
+
     def _start(self, run: Status, number: int, retries: int) -> Decision:
         build, inputs = self._build, self._inputs
+        if inputs.spec.suspend:
+            return self._suspended(run)
         name = pod_name(build.key.name, self._run, number)
         report = reports.waiting(
             build,
@@ -151,43 +177,6 @@ class Run:
     def _holds_up(self, pod: Pod) -> bool:
         """Whether a pod of an earlier run may still push its image after the one of this run is there."""
         return pod.finished is None and not self._is_lost(pod)
-
-
-def identify(observed: Observed, inputs: Inputs) -> tuple[str, Status | None, RunReason]:
-    """Tell the run that these inputs are in, how far it has come if it had begun, and else why it begins.
-
-    A run begins when what makes the image has changed, when the annotation asks for it, and, after a failure,
-    when anything of the spec has changed: that may be what mends it.
-    """
-    build, before = observed.build, observed.build.status
-    new, current = run_of(build, inputs), run_in(build.key.name, before.run.pod) or _run_before(observed)
-    same = before.inputs_hash in (inputs.hash, inputs.former_hash)
-    asked = build.rebuild not in ("", before.rebuild_requested_at) and new != current
-    mended = before.phase == "Failed" and before.observed_generation != build.generation
-    if asked:
-        return new, None, "Requested"
-    if not same:
-        return new, None, "InputsChanged" if before.run.number else "Created"
-    if mended:
-        return new, None, "SpecChanged"
-    return current or new, _as_of_now(before, inputs), "Created"
-
-
-def _run_before(observed: Observed) -> str:
-    """Tell the run of a status that does not name its pod, as those of versions before may not any more."""
-    if observed.build.status.run.queued_at is not None:
-        return ""
-    pods = [pod for pod in observed.pods if pod.standing is Standing.OURS and pod.deleted is None]
-    return max(pods, key=lambda pod: (pod.created, pod.attempt)).run if pods else ""
-
-
-def _as_of_now(before: Status, inputs: Inputs) -> Status:
-    """Name the inputs and the image as they are called now: destinations may have changed their order."""
-    output = before.output
-    if output is not None:
-        images = [to.image for to in inputs.spec.destinations]
-        output = Output.at(images, output.digest, output.size)
-    return replace(before, inputs_hash=inputs.hash, output=output)
 
 
 def _delay(attempt: int) -> float:
