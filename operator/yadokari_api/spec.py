@@ -30,6 +30,7 @@ from yadokari_api.rules import Rule, matches, quoted
 DEFAULT_TIMEOUT = "1h"
 DEFAULT_RETRIES = 3
 MOST_RETRIES = 10
+HIGHEST_PRIORITY = 1000
 DOCKERFILE_BYTES = 256 * 1024
 LONGEST_HISTORY = 20
 
@@ -266,6 +267,12 @@ class ImageBuildSpec(Model):
     )
     output: OutputSpec | None = Field(default=None, description="What the image is like.")
     executor: Executor | None = Field(default=None, description="The pod that builds.")
+    priority: int = Field(
+        default=0,
+        ge=-HIGHEST_PRIORITY,
+        le=HIGHEST_PRIORITY,
+        description="Which builds of a namespace go first where the operator limits how many run.",
+    )
     timeout: Timeout = Field(
         default=DEFAULT_TIMEOUT,
         description="How long one attempt may take from when a node takes its pod: pulling the executor's"
@@ -311,6 +318,12 @@ def referenced_config_maps(spec: Mapping[str, Any]) -> frozenset[str]:
     )
     names = (name for path in paths for name in _found(spec, (*path, "name")))
     return frozenset(name for name in names if isinstance(name, str))
+
+
+def priority_of(spec: Mapping[str, Any]) -> int:
+    """Tell the priority of a raw spec, right or wrong."""
+    priority = spec.get("priority", 0)
+    return priority if isinstance(priority, int) else 0
 
 
 def pushed_to(spec: Mapping[str, Any]) -> frozenset[str]:

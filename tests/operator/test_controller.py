@@ -45,6 +45,12 @@ def controller(server: ApiServer, references: References, changed: list[Key]) ->
         yield Controller(Cluster(api), Settings(), lambda: NOW, references, changed.append)
 
 
+@pytest.fixture
+def one_at_a_time(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
+    with serve(server) as api:
+        yield Controller(Cluster(api), Settings(max_builds=1), lambda: NOW, references, changed.append)
+
+
 def apply(server: ApiServer, **spec: Any) -> None:
     server.put("imagebuilds", "app", spec=SPEC | spec)
 
@@ -256,3 +262,49 @@ def test_who_pushes_to_the_same_place_from_another_namespace_is_not_named(
     message = status(server)["conditions"][-1]["message"]
     assert "an ImageBuild of another namespace" in message
     assert "secret-project" not in message
+
+
+OTHER = Key("team", "other")
+
+
+def test_builds_take_turns_where_they_are_limited(
+    server: ApiServer, one_at_a_time: Controller, changed: list[Key]
+) -> None:
+    apply(server)
+    server.put("imagebuilds", "other", spec=SPEC | {"destinations": [{"image": "another"}]})
+    one_at_a_time.reconcile(KEY)
+    assert one_at_a_time.reconcile(OTHER) == 15
+    waits = server.get("imagebuilds", "other")["status"]
+    assert waits["conditions"][0]["reason"] == "Queued"
+    assert "number 1 of 1 in the queue, while 1 builds run" in waits["message"]
+    assert len(server.names("pods")) == 1
+    one_at_a_time.reconcile(KEY)
+    end(server, resources.built())
+    one_at_a_time.reconcile(KEY)
+    assert changed == [OTHER]
+    one_at_a_time.reconcile(OTHER)
+    assert len(server.names("pods")) == 2
+
+
+def test_a_build_that_the_server_refuses_takes_nobodys_turn(
+    server: ApiServer, one_at_a_time: Controller
+) -> None:
+    server.refuse = refuse("pods", 403, "exceeded quota")
+    apply(server)
+    server.put("imagebuilds", "other", spec=SPEC | {"destinations": [{"image": "another"}]})
+    one_at_a_time.reconcile(KEY)
+    server.refuse = lambda _: None
+    one_at_a_time.reconcile(OTHER)
+    assert len(server.names("pods")) == 1
+
+
+def test_a_build_that_goes_leaves_its_turn(
+    server: ApiServer, one_at_a_time: Controller, changed: list[Key]
+) -> None:
+    apply(server)
+    server.put("imagebuilds", "other", spec=SPEC | {"destinations": [{"image": "another"}]})
+    one_at_a_time.reconcile(KEY)
+    one_at_a_time.reconcile(OTHER)
+    del server.resources["/apis/yadokari.dev/v1alpha1/namespaces/team/imagebuilds", "app"]
+    one_at_a_time.reconcile(KEY)
+    assert changed == [OTHER]

@@ -31,9 +31,10 @@ from yadokari_contract.reasons import Reason
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
-from yadokari_operator.reconcile.decide import reconcile, refused
+from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
 from yadokari_operator.settings import Settings
+from yadokari_operator.turns import Place
 
 SETTINGS = Settings()
 FROM_CONFIG_MAP = {
@@ -54,6 +55,10 @@ def decide(
 ) -> Decision:
     observed = Observed(build=build, pods=pods, config_maps=owned, sources=sources or {})
     return reconcile(observed, SETTINGS, NOW + timedelta(seconds=later))
+
+
+def seen(build: ImageBuild) -> Observed:
+    return Observed(build=build, sources={})
 
 
 def created(decision: Decision, kind: str = "Pod") -> list[dict[str, Any]]:
@@ -614,7 +619,7 @@ def test_a_pod_that_a_node_took_may_wait_to_be_scheduled_as_long_again() -> None
 def test_what_the_server_refuses_for_now_is_told_and_asked_for_again_as_the_same_attempt() -> None:
     build = image_build()
     wanted = decide(build)
-    told = refused(build, wanted, StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
+    told = refused(seen(build), wanted, StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
     assert (reason(told), told.status.message, told.look_again) == ("QuotaExceeded", "exceeded quota", 10)
     again = decide(with_status(build, told.status))
     assert created(again) == created(wanted)
@@ -622,11 +627,15 @@ def test_what_the_server_refuses_for_now_is_told_and_asked_for_again_as_the_same
 
 def test_what_the_server_refuses_for_long_is_asked_for_less_often() -> None:
     build = image_build()
-    told = refused(build, decide(build), StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
+    told = refused(seen(build), decide(build), StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
     build = with_status(build, told.status)
     waits = [
         refused(
-            build, decide(build), StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW + timedelta(seconds=s)
+            seen(build),
+            decide(build),
+            StateReason.QUOTA_EXCEEDED,
+            "exceeded quota",
+            NOW + timedelta(seconds=s),
         ).look_again
         for s in (10, 100, 10**6)
     ]
@@ -636,7 +645,7 @@ def test_what_the_server_refuses_for_long_is_asked_for_less_often() -> None:
 def test_what_the_server_refuses_for_good_is_stalled_until_the_spec_changes() -> None:
     build = image_build()
     message = "requests must be less than or equal to cpu limit"
-    told = refused(build, decide(build), StateReason.INVALID_SPEC, message, NOW)
+    told = refused(seen(build), decide(build), StateReason.INVALID_SPEC, message, NOW)
     assert (told.status.phase, reason(told), told.look_again) == ("Failed", "InvalidSpec", None)
     assert told.status.message == message
     stalled = with_status(build, told.status)
@@ -647,7 +656,7 @@ def test_what_the_server_refuses_for_good_is_stalled_until_the_spec_changes() ->
 def test_a_retry_that_the_server_refuses_does_not_forget_the_attempt_before() -> None:
     build, manifest = begun()
     pod = attempt(manifest, failed(Reason.PUSH_FAILED, before=10))
-    told = refused(build, decide(build, pod), StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
+    told = refused(seen(build), decide(build, pod), StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
     assert (told.status.run.attempt, told.status.run.pod) == (1, pod.name)
 
 
@@ -922,3 +931,23 @@ def test_suspension_ends_a_build_that_others_wait_for() -> None:
     build, manifest = overtaken("Queue")
     pod = attempt(manifest, RUNNING)
     assert deleted(decide(suspended(build), pod)) == {pod.name}
+
+
+def test_a_build_whose_turn_it_is_not_waits_and_tells_its_place() -> None:
+    build = image_build()
+    wanted = decide(build)
+    assert wanted.begins
+    told = held(seen(build), wanted, Place(position=2, of=5, running=10), NOW)
+    assert (told.actions, told.status.phase, reason(told)) == ((), "Pending", "Queued")
+    assert "number 2 of 5 in the queue, while 10 builds run" in told.status.message
+    assert (told.look_again, told.event) == (30, None)
+    waits = with_status(build, told.status)
+    assert created(decide(waits)) == created(wanted)
+    assert decide(waits).unacted.run.queued_at == time(0)
+
+
+def test_what_is_to_go_goes_while_a_build_waits_for_its_turn() -> None:
+    build, pod = finished()
+    other = changed(build, target="final", historyLimit=0)
+    told = held(seen(other), decide(other, pod), Place(position=1, of=1, running=1), NOW)
+    assert deleted(told) == {pod.name}

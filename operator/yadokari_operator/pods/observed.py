@@ -14,6 +14,7 @@ from yadokari_api.keys import (
     LABEL_BUILD,
     LABEL_MANAGER,
     MANAGER,
+    Key,
 )
 from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
@@ -108,6 +109,12 @@ def parse_owned_config_map(resource: Mapping[str, Any], build: ImageBuild) -> Ow
     if run is None or _standing(resource, build) not in (Standing.OURS, Standing.LEFT):
         return None
     return OwnedConfigMap(uid=metadata["uid"], name=metadata["name"], run=run)
+
+
+def build_of(pod: Mapping[str, Any]) -> Key:
+    """Tell the ImageBuild that a pod was made for, by its owner or, where that is gone, by its label."""
+    owners = [owner["name"] for owner in pod.get("ownerReferences") or [] if owner["kind"] == KIND]
+    return Key(pod["namespace"], [*owners, pod["labels"][LABEL_BUILD]][0])
 
 
 def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:

@@ -62,6 +62,11 @@ class Decision:
     event: Event | None
     look_again: float | None
 
+    @property
+    def begins(self) -> bool:
+        """Whether an attempt begins."""
+        return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
+
 
 def decided(
     build: ImageBuild,
