@@ -4,6 +4,7 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -286,6 +287,108 @@ def test_a_pod_that_breaks_a_policy_is_told_of(builds: Builds) -> None:
     finally:
         builds.kubectl("delete", "quota", "none")
     builds.wait_for_phase("rejected", "Succeeded", seconds=60)
+
+
+STOPS = "trap 'exit 143' TERM; sleep 60 & wait\n"
+
+
+def test_suspension_ends_a_build_and_its_end_begins_it_anew(builds: Builds) -> None:
+    builds.apply("resting", STOPS)
+    pod = builds.wait_for_phase("resting", "Building")["run"]["pod"]
+    builds.apply("resting", STOPS, suspend=True)
+    builds.wait_for_reason("resting", "Suspended")
+    builds.kubectl("wait", "--for=delete", f"pod/{pod}", "--timeout=30s")
+    wait_until(lambda: builds.config_maps("resting") == [])
+    builds.apply("resting", STOPS, suspend=False)
+    again = builds.wait("resting", lambda s: s["phase"] == "Building" and s["run"]["pod"] != pod)
+    assert (again["run"]["number"], again["run"]["attempt"]) == (1, 2)
+    builds.kubectl("delete", "ib", "resting")
+
+
+def test_a_change_waits_for_the_build_before_it_where_the_spec_says_so(builds: Builds) -> None:
+    builds.apply("queued", f"sleep 4\n{BUILT}", concurrencyPolicy="Queue")
+    builds.wait_for_phase("queued", "Building")
+    builds.apply("queued", BUILT, concurrencyPolicy="Queue")
+    status = builds.wait("queued", lambda s: s["phase"] == "Succeeded" and s["run"]["number"] == 2)
+    assert [(run["number"], run["result"]) for run in status["history"]] == [
+        (2, "Succeeded"),
+        (1, "Succeeded"),
+    ]
+
+
+def test_a_change_that_is_forbidden_is_built_when_it_is_asked_for(builds: Builds) -> None:
+    builds.apply("forbidden", f"sleep 3\n{BUILT}", concurrencyPolicy="Forbid")
+    builds.wait_for_phase("forbidden", "Building")
+    builds.apply("forbidden", BUILT, concurrencyPolicy="Forbid")
+    builds.wait_for_reason("forbidden", "ChangeForbidden")
+    builds.kubectl("annotate", "ib/forbidden", "yadokari.dev/rebuild-requested-at=now")
+    status = builds.wait("forbidden", lambda s: s["phase"] == "Succeeded" and s["run"]["number"] == 2)
+    assert status["run"]["reason"] == "Requested"
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "reason"),
+    [
+        ("no-secret", {"pullSecretRefs": [{"name": "nowhere"}]}, "SecretNotFound"),
+        ("no-node", {"executor": {"nodeSelector": {"no": "such-node"}}}, "Unschedulable"),
+        ("no-image", {"executor": {"image": "registry.invalid/no/such:1"}}, "ImagePullFailed"),
+    ],
+)
+def test_an_executor_that_does_not_start_in_time_fails_by_what_keeps_it(
+    builds: Builds, name: str, spec: dict[str, Any], reason: str
+) -> None:
+    executor = {"image": builds.image} | spec.get("executor", {})
+    builds.apply(name, BUILT, **(spec | {"executor": executor}), pendingTimeout="6s")
+    status = builds.wait_for_phase(name, "Failed")
+    assert (status["failure"]["reason"], builds.reason(name)) == (reason, reason)
+    assert "pendingTimeout of 6s" in status["message"]
+    wait_until(lambda: builds.pods(name) == [])
+
+
+def test_two_image_builds_with_one_destination_both_say_so(builds: Builds) -> None:
+    for name in ("one", "two"):
+        builds.apply(name, BUILT, destinations=[{"image": "registry.test/shared:1"}])
+    for name, other in (("one", "two"), ("two", "one")):
+        found = builds.wait(
+            name, lambda s: "DestinationShared" in {c["type"] for c in s.get("conditions", [])}
+        )
+        (shared,) = [c for c in found["conditions"] if c["type"] == "DestinationShared"]
+        assert f"ImageBuild {other}" in shared["message"]
+
+
+def test_secrets_arguments_and_files_of_several_places_reach_the_executor(builds: Builds) -> None:
+    builds.kubectl("create", "secret", "generic", "tokens", "--from-literal=npm=s3cret")
+    builds.kubectl("create", "configmap", "args", "--from-literal=A=one")
+    builds.kubectl("create", "configmap", "sources", "--from-literal=a=alpha", "--from-literal=b=beta")
+    checks = [
+        '[ "$YADOKARI_SECRET_1" = s3cret ]',
+        '[ "$(cat /yadokari/input/context/src/a)" = alpha ]',
+        "[ ! -e /yadokari/input/context/src/b ]",
+        '[ "$(cat /yadokari/input/context/b)" = beta ]',
+        "[ -d /cache ]",
+        '[ "$GREETING" = hello ]',
+    ]
+    executor = {
+        "image": builds.image,
+        "env": [{"name": "GREETING", "value": "hello"}],
+        "volumes": [{"name": "cache", "emptyDir": {}}],
+        "volumeMounts": [{"name": "cache", "mountPath": "/cache"}],
+    }
+    builds.apply(
+        "gathered",
+        f"{' && '.join(checks)} || exit 14\n{BUILT}",
+        secrets=[{"id": "npm", "secretRef": {"name": "tokens", "key": "npm"}}],
+        buildArgsFrom=[{"configMapRef": {"name": "args"}}],
+        context={
+            "configMaps": [
+                {"name": "sources", "path": "src", "items": [{"key": "a", "path": "a"}]},
+                {"name": "sources", "items": [{"key": "b", "path": "b"}]},
+            ]
+        },
+        executor=executor,
+    )
+    pod = builds.wait_for_phase("gathered", "Succeeded")["run"]["pod"]
+    assert "--build-arg=A=one" in builds.kubectl.get("pod", pod)["spec"]["containers"][0]["args"]
 
 
 def test_what_a_build_owns_goes_with_it(builds: Builds) -> None:
