@@ -159,3 +159,54 @@ def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: B
     assert builds.wait_until_done("context")["phase"] == "Succeeded"
     log = builds.run_pod("check", image, "find /files -type f; cat /files/greeting")
     assert log.split("\n")[:2] == ["/files/greeting", "good morning"]
+
+
+def test_a_dockerfile_of_the_context_is_built_with_secrets_arguments_and_labels(
+    cluster: Cluster, builds: Builds, tmp_path: Path
+) -> None:
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(
+        "FROM busybox\nARG GREETING\nCOPY src/hello /hello\n"
+        'RUN --mount=type=secret,id=npm [ "$(cat /run/secrets/npm)" = s3cret ]\n'
+        'RUN echo "$GREETING" > /greeting\n'
+    )
+    for resource in (
+        ["configmap", "recipe", f"--from-file={dockerfile}"],
+        ["configmap", "sources", "--from-literal=hello=good evening"],
+        ["configmap", "args", "--from-literal=GREETING=bonsoir"],
+        ["secret", "generic", "tokens", "--from-literal=npm=s3cret"],
+    ):
+        cluster.kubectl("-n", builds.namespace, "create", *resource)
+    image = f"{cluster.registry}/team/gathered:1"
+    builds.apply(
+        "gathered",
+        None,
+        image,
+        dockerfileFrom={"path": "docker/Dockerfile"},
+        context={
+            "configMaps": [{"name": "recipe", "path": "docker"}, {"name": "sources", "path": "src"}],
+        },
+        buildArgsFrom=[{"configMapRef": {"name": "args"}}],
+        secrets=[{"id": "npm", "secretRef": {"name": "tokens", "key": "npm"}}],
+        output={"labels": {"team": "a"}, "timestamp": 1700000000, "compression": "zstd"},
+        executor={"extraArgs": ["--single-snapshot"]},
+    )
+    status = builds.wait_until_done("gathered")
+    assert status["phase"] == "Succeeded", status["message"]
+    assert status["steps"]["current"] == status["steps"]["total"] > 0
+    assert status["output"]["size"] > 0
+    layout = Layout.pull(image, tmp_path / "built")
+    assert layout.config["config"]["Labels"] == {"team": "a"}
+    assert layout.config["created"] == "2023-11-14T22:13:20Z"
+    assert "zstd" in layout.manifest["layers"][-1]["mediaType"]
+    assert builds.run_pod("check", image, "cat /hello /greeting") == "good eveningbonsoir\n"
+
+
+def test_a_context_may_be_what_a_registry_has(cluster: Cluster, builds: Builds, tmp_path: Path) -> None:
+    image = f"{cluster.registry}/team/from-registry:1"
+    context = {"oci": {"image": f"{cluster.registry}/library/busybox:latest"}}
+    builds.apply("from-registry", "FROM scratch\nCOPY bin/busybox /tool\n", image, context=context)
+    status = builds.wait_until_done("from-registry")
+    assert status["phase"] == "Succeeded", status["message"]
+    assert status["source"]["digest"].startswith("sha256:")
+    assert "tool" in Layout.pull(image, tmp_path / "built").names_in_layers()

@@ -19,14 +19,14 @@ class Builds:
         self._cluster = cluster
         self._work = work
 
-    def apply(self, name: str, dockerfile: str, image: str, **spec: Any) -> None:
-        """Apply an ImageBuild with the Dockerfile as text."""
+    def apply(self, name: str, dockerfile: str | None, image: str, **spec: Any) -> None:
+        """Apply an ImageBuild with the Dockerfile as text, or as `spec` says."""
         resource = {
             "apiVersion": "yadokari.dev/v1alpha1",
             "kind": "ImageBuild",
             "metadata": {"name": name},
             "spec": {
-                "dockerfile": textwrap.dedent(dockerfile),
+                **({} if dockerfile is None else {"dockerfile": textwrap.dedent(dockerfile)}),
                 "destinations": [{"image": image, "insecure": True}],
                 **spec,
             },
