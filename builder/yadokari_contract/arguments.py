@@ -12,10 +12,11 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag, Kind
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag, Kind
 from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.variables import VARIABLES
+from yadokari_contract.verbs import PUSH, VERBS, Verb
 
 
 class ArgumentError(ValueError):
@@ -29,26 +30,17 @@ def parse_arguments(
 
     Raises `ArgumentError` with what is wrong and what would be right.
     """
-    by_name = _by_name(FLAGS)
-    spec = _with_variables(BuildSpec(), environment, by_name, wins=False)
-    for name, flag, value in _pairs(arguments, by_name):
-        if flag is None:
-            raise ArgumentError(f"{name!r} is not a flag: the executor takes flags only")
-        spec = _with(spec, flag, value)
-    return _with_variables(spec, environment, by_name, wins=True)
+    words, spec = _parse(arguments, FLAGS, environment)
+    if words:
+        raise ArgumentError(f"{words[0]!r} is not a flag: the executor takes flags only")
+    return spec
 
 
-def parse_push(arguments: Sequence[str]) -> tuple[str, BuildSpec]:
+def parse_push(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[str, BuildSpec]:
     """Read the arguments of `push`: what to push, and how; raises `ArgumentError`."""
-    spec = BuildSpec()
-    paths = []
-    for name, flag, value in _pairs(arguments, _by_name(PUSH_FLAGS)):
-        if flag is None:
-            paths.append(name)
-        else:
-            spec = _with(spec, flag, value)
+    paths, spec = _parse(arguments, PUSH.flags, environment)
     if len(paths) != 1:
-        raise ArgumentError("push takes one file or folder: push PATH --destination REFERENCE")
+        raise ArgumentError(f"push takes one file or folder: {PUSH.synopsis}")
     return paths[0], spec
 
 
@@ -65,6 +57,21 @@ def parse_login(arguments: Sequence[str]) -> LoginSpec:
     if len(registries) != 1:
         raise ArgumentError("login takes one registry: login REGISTRY -u NAME --password-stdin")
     return replace(spec, registry=registries[0])
+
+
+def _parse(
+    arguments: Sequence[str], flags: Iterable[Flag], environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], BuildSpec]:
+    """Read words and flags, and the variables that stand for one of the flags."""
+    by_name = _by_name(flags)
+    spec = _with_variables(BuildSpec(), environment, by_name, wins=False)
+    words = []
+    for name, flag, value in _pairs(arguments, by_name):
+        if flag is None:
+            words.append(name)
+        else:
+            spec = _with(spec, flag, value)
+    return tuple(words), _with_variables(spec, environment, by_name, wins=True)
 
 
 def _by_name(flags: Iterable[Flag]) -> dict[str, Flag]:
@@ -103,16 +110,28 @@ def without_effect(spec: BuildSpec) -> Iterator[str]:
 
 
 def usage() -> str:
-    """Describe every flag, one a line."""
+    """Describe every flag of a build, and every verb, one a line."""
+    width = max(len(verb.synopsis) for verb in VERBS)
+    verbs = "\n".join(f"  {verb.synopsis:{width}}  {verb.help}" for verb in VERBS)
+    return f"{_described_flags(FLAGS)}\n\nOther verbs:\n{verbs}\n"
+
+
+def usage_of(verb: Verb) -> str:
+    """Describe a verb and its flags, one a line."""
+    flags = f"\n\n{_described_flags(verb.flags)}" if verb.flags else ""
+    return f"{verb.synopsis}: {verb.help}{flags}\n"
+
+
+def _described_flags(flags: Sequence[Flag]) -> str:
     names = [
         (f"-{flag.short}, " if flag.short else "    ")
         + f"--{flag.name} {SYNTAX[flag.kind].placeholder}".rstrip()
-        for flag in FLAGS
+        for flag in flags
     ]
     width = max(map(len, names))
     return "\n".join(
         f"  {name:{width}}  {_described(flag)}" + (f" ({', '.join(flag.choices)})" if flag.choices else "")
-        for name, flag in zip(names, FLAGS, strict=True)
+        for name, flag in zip(names, flags, strict=True)
     )
 
 
@@ -140,6 +159,8 @@ def _with_variables(
 ) -> BuildSpec:
     for variable in VARIABLES:
         for text in variable.texts(environment) if variable.wins == wins else ():
+            if variable.flag and f"--{variable.flag}" not in flags:
+                continue
             if variable.field:
                 value: dict[str, Any] = {variable.field: text}
                 spec = replace(spec, **value)

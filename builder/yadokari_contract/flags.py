@@ -89,8 +89,7 @@ FLAGS = (
         "digest-file",
         "digest_file",
         Kind.TEXT,
-        "write the manifest's digest into this file",
-        unlike="an address that starts with https:// is refused",
+        "write the manifest's digest into this file, or send it to this https:// address by PUT",
     ),
     Flag(
         "image-name-with-digest-file",
@@ -316,32 +315,6 @@ FLAGS = (
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
-
-_OF_PUSH = frozenset(
-    {
-        "credential-helpers",
-        "destination",
-        "image-download-retry",
-        "insecure",
-        "insecure-pull",
-        "insecure-registry",
-        "log-format",
-        "log-timestamp",
-        "push-retry",
-        "registry-certificate",
-        "registry-client-cert",
-        "registry-map",
-        "registry-mirror",
-        "skip-default-registry-fallback",
-        "skip-push-permission-check",
-        "skip-tls-verify",
-        "skip-tls-verify-pull",
-        "skip-tls-verify-registry",
-        "verbosity",
-    }
-)
-PUSH_FLAGS = tuple(flag for flag in FLAGS if flag.name in _OF_PUSH)
-"""Flags of `push`; those for pulling change nothing there."""
 
 LOGIN_FLAGS = (
     Flag("username", "username", Kind.TEXT, "whose password it is", short="u"),

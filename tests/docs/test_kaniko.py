@@ -4,8 +4,9 @@ import pytest
 
 from support.kaniko import KanikoFlag, has_default, kaniko_flags, kaniko_variables, with_tables
 from support.pages import DOCS
-from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag
 from yadokari_contract.variables import VARIABLES
+from yadokari_contract.verbs import PUSH
 
 _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
 _OWN = {"cache-mounts-dir", "result-file", "ssh"}
@@ -40,11 +41,11 @@ def test_the_variables_are_kanikos() -> None:
     assert sorted(variable.name for variable in VARIABLES) == sorted(kaniko_variables())
 
 
-def test_the_flags_of_push_are_kanikos_and_those_of_the_log() -> None:
+def test_the_flags_of_push_are_kanikos_and_a_few() -> None:
     theirs = {(flag.name, flag.short) for flag in kaniko_flags("push")}
     log = {("verbosity", "v"), ("log-format", ""), ("log-timestamp", "")}
-    missing = {("push-ignore-immutable-tag-errors", "")}
-    assert {(flag.name, flag.short) for flag in PUSH_FLAGS} == (theirs | log) - missing
+    own = {("azure-container-registry-config", "")}
+    assert {(flag.name, flag.short) for flag in PUSH.flags} == theirs | log | own
 
 
 def test_the_flags_of_login_are_kanikos() -> None:

@@ -17,19 +17,11 @@ from yadokari_builder.errors import BuilderError, CancelledError, RunError
 from yadokari_builder.plan import dryrun
 from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract import variables
-from yadokari_contract.arguments import ArgumentError, parse_arguments, usage, without_effect
+from yadokari_contract.arguments import ArgumentError, parse_arguments, without_effect
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 
 logger = logging.getLogger(__name__)
-
-VERBS = """
-Other verbs:
-  check -- FLAGS     tell what differs from what kaniko would build
-  login REGISTRY     keep a password in config.json: --username NAME --password-stdin
-  push PATH          push an archive or an OCI layout: --destination REFERENCE
-  version            tell the version
-"""
 
 
 def run(
@@ -37,11 +29,8 @@ def run(
 ) -> int:
     """Build what the arguments ask for in `root`, return the exit code; no exception leaves this.
 
-    The log goes to `log`; `out` gets what `--help` and `--dryrun` ask for.
+    The log goes to `log`; `out` gets what `--dryrun` asks for.
     """
-    if any(argument in ("--help", "-h") for argument in arguments):
-        out.write(f"Builds a container image in the root of its own container.\n\n{usage()}\n{VERBS}")
-        return SUCCESS
     report.configure(log, "info", "text")
     try:
         spec = resolve_paths(parse_arguments(arguments, environment), cwd := Path.cwd())

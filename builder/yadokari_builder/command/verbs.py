@@ -19,6 +19,10 @@ def run(
 
     The log goes to `log`, what was asked for to `out`.
     """
+    if "--help" in arguments or "-h" in arguments:
+        from yadokari_builder.command import usage
+
+        return usage.run(arguments, out)
     match arguments:
         case ["version", *rest]:
             if rest:

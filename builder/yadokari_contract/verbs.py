@@ -1,0 +1,72 @@
+"""The executor's verbs beside building: what each takes, in one table."""
+
+from dataclasses import dataclass
+
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """A verb: its name, the words that follow it (for people), what it does, and its flags."""
+
+    name: str
+    words: str
+    help: str
+    flags: tuple[Flag, ...] = ()
+
+    @property
+    def synopsis(self) -> str:
+        """How it is called."""
+        return " ".join(filter(None, (self.name, self.words)))
+
+
+_LOG = frozenset({"log-format", "log-timestamp", "verbosity"})
+_REACH = frozenset(
+    {
+        "azure-container-registry-config",
+        "credential-helpers",
+        "image-download-retry",
+        "insecure-pull",
+        "insecure-registry",
+        "registry-certificate",
+        "registry-client-cert",
+        "registry-map",
+        "registry-mirror",
+        "skip-default-registry-fallback",
+        "skip-tls-verify-pull",
+        "skip-tls-verify-registry",
+    }
+)
+_PUSH = frozenset(
+    {
+        "destination",
+        "insecure",
+        "push-ignore-immutable-tag-errors",
+        "push-retry",
+        "skip-push-permission-check",
+        "skip-tls-verify",
+    }
+)
+
+
+def _named(*groups: frozenset[str]) -> tuple[Flag, ...]:
+    return tuple(flag for flag in FLAGS if any(flag.name in group for group in groups))
+
+
+CHECK = Verb("check", "-- FLAGS", "tell what differs from what kaniko would build", FLAGS)
+LOGIN = Verb(
+    "login",
+    "REGISTRY --username NAME --password-stdin",
+    "keep a password in config.json",
+    LOGIN_FLAGS,
+)
+# Flags for pulling change nothing there.
+PUSH = Verb(
+    "push",
+    "PATH --destination REFERENCE",
+    "push an archive or an OCI layout",
+    _named(_LOG, _REACH, _PUSH),
+)
+VERSION_VERB = Verb("version", "", "tell the version")
+VERBS = (CHECK, LOGIN, PUSH, VERSION_VERB)
+"""All of them, as they are listed."""
