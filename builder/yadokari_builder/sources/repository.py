@@ -31,9 +31,11 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     ref = read_ref(str(location), around.environment, around.git)
     folder = around.place.new_folder()
     login = read_login(ref.remote, around.environment)
-    if login and not login.site.startswith("https:"):
-        logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", login.site)
-    source = GitSource(around.http, around.place.scratch, login)
+    is_plain = not ref.remote.startswith("https:")
+    if login and (is_plain or around.git.insecure_skip_tls):
+        how = "over plain HTTP" if is_plain else "without verifying certificates"
+        logger.warning("%s gets credentials %s: anybody on the way can read them", login.site, how)
+    source = GitSource(around.repositories, around.place.scratch, login)
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
 
@@ -86,8 +88,6 @@ def _split_commit(location: str) -> tuple[str, str]:
 
 
 def _with_options(ref: GitRef, options: GitOptions, shown: str) -> GitRef:
-    if options.insecure_skip_tls:
-        raise ContextError("--git insecure-skip-tls is not supported: name the certificate in SSL_CERT_FILE")
     if options.depth or options.single_branch:
         logger.info("--git depth and single-branch change nothing: one commit is fetched, without history")
     if options.branch and ref.ref and options.branch != ref.ref:
