@@ -16,7 +16,7 @@ from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag, Kind
 from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.variables import VARIABLES
-from yadokari_contract.verbs import PUSH, VERBS, Verb
+from yadokari_contract.verbs import INDEX, PUSH, RESOLVE, VERBS, Verb
 
 
 class ArgumentError(ValueError):
@@ -44,6 +44,20 @@ def parse_push(arguments: Sequence[str], environment: Mapping[str, str]) -> tupl
     return paths[0], spec
 
 
+def parse_index(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], BuildSpec]:
+    """Read the arguments of `index`: its images, and where it goes; raises `ArgumentError`."""
+    return _parse_some(INDEX, arguments, environment)
+
+
+def parse_resolve(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], BuildSpec]:
+    """Read the arguments of `resolve`: names, and how servers are reached; raises `ArgumentError`."""
+    return _parse_some(RESOLVE, arguments, environment)
+
+
 def parse_login(arguments: Sequence[str]) -> LoginSpec:
     """Read the arguments of `login`; raises `ArgumentError`."""
     spec = LoginSpec()
@@ -57,6 +71,15 @@ def parse_login(arguments: Sequence[str]) -> LoginSpec:
     if len(registries) != 1:
         raise ArgumentError("login takes one registry: login REGISTRY -u NAME --password-stdin")
     return replace(spec, registry=registries[0])
+
+
+def _parse_some(
+    verb: Verb, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], BuildSpec]:
+    words, spec = _parse(arguments, verb.flags, environment)
+    if not words:
+        raise ArgumentError(f"{verb.name} takes one word at least: {verb.synopsis}")
+    return words, spec
 
 
 def _parse(

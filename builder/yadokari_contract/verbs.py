@@ -47,6 +47,9 @@ _PUSH = frozenset(
         "skip-tls-verify",
     }
 )
+_NAMES = frozenset(
+    {"digest-file", "image-name-with-digest-file", "image-name-tag-with-digest-file", "result-file"}
+)
 
 
 def _named(*groups: frozenset[str]) -> tuple[Flag, ...]:
@@ -67,6 +70,18 @@ PUSH = Verb(
     "push an archive or an OCI layout",
     _named(_LOG, _REACH, _PUSH),
 )
+INDEX = Verb(
+    "index",
+    "IMAGE@DIGEST... --destination REFERENCE",
+    "push an index of images that are in registries",
+    _named(_LOG, _REACH, _PUSH, _NAMES, frozenset({"annotation", "image-fs-extract-retry"})),
+)
+RESOLVE = Verb(
+    "resolve",
+    "REFERENCE|REPOSITORY...",
+    "tell as JSON what images and git refs point at now",
+    _named(_LOG, _REACH, frozenset({"custom-platform", "git", "result-file"})),
+)
 VERSION_VERB = Verb("version", "", "tell the version")
-VERBS = (CHECK, LOGIN, PUSH, VERSION_VERB)
+VERBS = (CHECK, INDEX, LOGIN, PUSH, RESOLVE, VERSION_VERB)
 """All of them, as they are listed."""

@@ -12,7 +12,6 @@ from yadokari_builder.build.options import own_platform
 from yadokari_builder.build.registries import Registries
 from yadokari_builder.errors import UsageError
 from yadokari_builder.registry.http.proxies import Proxies
-from yadokari_builder.registry.http.tls import Trust
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
@@ -62,14 +61,12 @@ def readable_context(
 
 def _open(spec: BuildSpec, environment: Mapping[str, str], registries: Registries, place: Place) -> Context:
     puller = Puller(registries.pulling, registries.mirrors)
-    network = registries.network
-    anybody = Trust("", verified=False)
     around = Surroundings(
         place=place,
         environment=environment,
-        http=network.pools(),
-        repositories=(network.trusting(anybody) if spec.git.insecure_skip_tls else network).pools(),
-        nearby=replace(network, proxies=Proxies()).pools(),
+        http=registries.network.pools(),
+        repositories=registries.for_git(spec.git),
+        nearby=replace(registries.network, proxies=Proxies()).pools(),
         artifact=lambda reference: puller.artifact(reference, own_platform()),
         git=spec.git,
     )

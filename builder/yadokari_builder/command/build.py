@@ -12,7 +12,7 @@ from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
-from yadokari_builder.command.failures import as_problem
+from yadokari_builder.command.failures import as_problem, write_result
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
 from yadokari_builder.plan import dryrun
 from yadokari_builder.run.cancellation import Cancellation
@@ -51,8 +51,7 @@ def run(
         cancelled = CancelledError("the build was cancelled")
         logger.error("%s", cancelled)
         result, code = _failed(session, cancelled), cancelled.reason.exit_code
-    if spec.result_file:
-        _write_result(spec.result_file, result)
+    write_result(spec.result_file, format_result(result))
     return code
 
 
@@ -89,12 +88,3 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
         total_steps=session.progress.total,
         failure=failure,
     )
-
-
-def _write_result(path: str, result: BuildResult) -> None:
-    """Write in place: the termination message's file is a mount."""
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(format_result(result))
-    except OSError as error:
-        logger.error("the result cannot be written to %s: %s", path, os.strerror(error.errno or 0))

@@ -34,6 +34,10 @@ def run(
             from yadokari_builder.command import check
 
             return check.run(rest, environment, root, out, log)
+        case ["index", *rest]:
+            from yadokari_builder.command import index
+
+            return index.run(rest, environment, out, log)
         case ["login", *rest]:
             from yadokari_builder.command import login
 
@@ -42,6 +46,10 @@ def run(
             from yadokari_builder.command import push
 
             return push.run(rest, environment, out, log)
+        case ["resolve", *rest]:
+            from yadokari_builder.command import resolve
+
+            return resolve.run(rest, environment, out, log)
     # What is imported stays, and looking for garbage in it takes time. What comes after is a stranger's.
     gc.disable()
     from yadokari_builder.command import build
