@@ -1,13 +1,20 @@
 """Signatures, beside those that botocore makes of the same requests."""
 
 from datetime import UTC, datetime
+from urllib.parse import quote
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
 
 from yadokari_builder.sources.bucket.signature import AwsKeys, signed
 
 URL = "https://bucket.s3.eu-west-1.amazonaws.com/a%20folder/context%2B1.tar.gz"
 TIME = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)
+words = st.text("abcXYZ019-", min_size=1, max_size=12)
 SCOPE = "Credential=AKIDEXAMPLE/20240501/eu-west-1/s3/aws4_request"
 
 
@@ -33,6 +40,35 @@ def test_a_request_is_signed_as_botocore_signs_it(token: str, names: str, signat
     assert headers["Authorization"] == expected
     assert headers["x-amz-date"] == "20240501T123000Z"
     assert headers.get("x-amz-security-token", "") == token
+
+
+@given(
+    keys=st.builds(AwsKeys, words, words, st.just("") | words),
+    path=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), max_size=3),
+    region=words,
+    service=words,
+    method=st.sampled_from(["GET", "PUT", "POST"]),
+    body=st.binary(max_size=20),
+    headers=st.dictionaries(words.map("x-amz-y-{}".format).map(str.lower), words, max_size=3),
+)
+def test_any_request_is_signed_as_botocore_signs_it(
+    keys: AwsKeys,
+    path: list[str],
+    region: str,
+    service: str,
+    method: str,
+    body: bytes,
+    headers: dict[str, str],
+) -> None:
+    url = f"http://server.example:9000/{'/'.join(quote(part, safe='') for part in path)}"
+    theirs = AWSRequest(method, url, headers, body)
+    given_keys = Credentials(keys.identity, keys.secret, keys.token or None)
+    S3SigV4Auth(given_keys, service, region).add_auth(theirs)
+    time = datetime.strptime(theirs.headers["X-Amz-Date"], "%Y%m%dT%H%M%S%z")
+    ours = signed(url, keys, region, service, time, method=method, body=body, headers=headers)
+    assert {name.lower(): text for name, text in theirs.headers.items()} == {
+        name.lower(): text for name, text in ours.items()
+    }
 
 
 def test_secrets_do_not_show_where_keys_are_printed() -> None:
