@@ -20,7 +20,7 @@ from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Re
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.http.tls import ClientCertificate, Trust, read_trust
 from yadokari_builder.registry.mirrors import Mirrors, make_mirrors
-from yadokari_contract.spec import CREDENTIAL_HELPERS, BuildSpec, GitOptions
+from yadokari_contract.spec import BuildSpec, GitOptions
 
 _PLAIN = "http://"
 
@@ -108,12 +108,7 @@ def _places(spec: BuildSpec, environment: Mapping[str, str], network: Network) -
         "gitlab": lambda: GitLabVariables(environment),
         **cloud_places(environment, network, spec.azure_container_registry_config),
     }
-    missing = sorted({*spec.credential_helpers} - {*kinds})
-    if missing and spec.credential_helpers != CREDENTIAL_HELPERS:
-        raise UsageError(
-            f"--credential-helpers: {', '.join(missing)} is not there yet, but {', '.join(kinds)}"
-        )
-    return (kinds[kind]() for kind in spec.credential_helpers if kind in kinds)
+    return (kinds[kind]() for kind in spec.credential_helpers)
 
 
 def _certificates(spec: BuildSpec) -> Certificates:

@@ -59,8 +59,8 @@ def transport(certificate: Certificate) -> Transport:
 def test_a_build_puts_its_digest_at_an_address(executor: Executor, certificate: Certificate) -> None:
     with bucket(certificate) as there:
         outputs = [f"--digest-file={there.address}/digest?signature=s3cret", "--tar-path=image.tar"]
-        trusted = {"SSL_CERT_FILE": str(certificate.authority)}
-        done = executor("FROM scratch\nCMD x\n", "--no-push", *outputs, **trusted)
+        dockerfile = "FROM scratch\nCMD x\n"
+        done = executor(dockerfile, "--no-push", *outputs, SSL_CERT_FILE=str(certificate.authority))
     assert done.code == 0, done.log
     ((path, kind, digest),) = there.taken
     assert (path, kind) == ("/digest?signature=s3cret", "text/plain")

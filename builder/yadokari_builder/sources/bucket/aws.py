@@ -64,7 +64,7 @@ class AwsCredentials:
             "WebIdentityToken": _read(file).strip(),
         }
         query = Query(
-            get("AWS_ENDPOINT_URL_STS") or f"https://{place}/",
+            get("AWS_ENDPOINT_URL_STS") or get("AWS_ENDPOINT_URL") or f"https://{place}/",
             {"Content-Type": "application/x-www-form-urlencoded"},
             "POST",
             urlencode(form).encode(),
