@@ -26,10 +26,10 @@ from dulwich.repo import Repo
 from yadokari_builder.dockerfile.gitref import GitRef
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.urls import without_credentials
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.pack import require_small_objects
-from yadokari_builder.sources.web import DownloadError, warn_of_exposure
+from yadokari_builder.sources.web import warn_of_exposure
 
 logger = logging.getLogger(__name__)
 

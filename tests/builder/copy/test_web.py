@@ -15,7 +15,7 @@ from typing import Any, ClassVar
 import pytest
 
 from support.hostile import hostile_server, saying
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.pace import Patience
 from yadokari_builder.registry.http.tls import Trust

@@ -8,8 +8,8 @@ from urllib.parse import quote
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.exchange import Query, answered
-from yadokari_builder.sources.bucket.google import READ_STORAGE, GoogleCredentials
+from yadokari_builder.registry.clouds.exchange import Query, answered
+from yadokari_builder.registry.clouds.google import READ_STORAGE, GoogleCredentials
 from yadokari_builder.sources.context import Surroundings
 
 _SERVER = "https://storage.googleapis.com"

@@ -10,7 +10,12 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from yadokari_builder.errors import ContextError, RegistryError, UsageError
+from yadokari_builder.errors import ContextError, DownloadError, RegistryError, UsageError
+from yadokari_builder.registry.clouds.aws import AwsCredentials
+from yadokari_builder.registry.clouds.azure import AzureCredentials
+from yadokari_builder.registry.clouds.exchange import Query, texts, told
+from yadokari_builder.registry.clouds.google import PLATFORM, GoogleCredentials
+from yadokari_builder.registry.clouds.signature import signed
 from yadokari_builder.registry.credentials import acr, gcr
 from yadokari_builder.registry.credentials.acr import AzureIdentity
 from yadokari_builder.registry.credentials.cloud import Cloud, Lease
@@ -18,12 +23,6 @@ from yadokari_builder.registry.credentials.credential import Credential, Place
 from yadokari_builder.registry.credentials.ecr import EcrService, read_password
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import Proxies
-from yadokari_builder.sources.bucket.aws import AwsCredentials
-from yadokari_builder.sources.bucket.azure import AzureCredentials
-from yadokari_builder.sources.bucket.exchange import Query, texts, told
-from yadokari_builder.sources.bucket.google import PLATFORM, GoogleCredentials
-from yadokari_builder.sources.bucket.signature import signed
-from yadokari_builder.sources.web import DownloadError
 
 _JSON = "application/x-amz-json-1.1"
 _ACR_RESOURCE = "https://containerregistry.azure.net"

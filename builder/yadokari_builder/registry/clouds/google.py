@@ -11,8 +11,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.exchange import Query, texts, told, told_nearby
-from yadokari_builder.sources.bucket.rsa import PrivateKey
+from yadokari_builder.registry.clouds.exchange import Query, texts, told, told_nearby
+from yadokari_builder.registry.clouds.rsa import PrivateKey
 
 _WHAT = "credentials of Google"
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"

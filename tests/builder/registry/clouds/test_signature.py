@@ -10,7 +10,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_builder.sources.bucket.signature import AwsKeys, signed
+from yadokari_builder.registry.clouds.signature import AwsKeys, signed
 
 URL = "https://bucket.s3.eu-west-1.amazonaws.com/a%20folder/context%2B1.tar.gz"
 TIME = datetime(2024, 5, 1, 12, 30, tzinfo=UTC)

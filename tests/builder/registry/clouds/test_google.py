@@ -13,13 +13,13 @@ import urllib3
 
 from support.services import answering
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.google import (
+from yadokari_builder.registry.clouds.google import (
     PLATFORM,
     READ_STORAGE,
     GoogleCredentials,
     GoogleToken,
 )
-from yadokari_builder.sources.bucket.rsa import PrivateKey
+from yadokari_builder.registry.clouds.rsa import PrivateKey
 
 ANSWER = b'{"access_token": "token", "expires_in": 3600}'
 NODE = "GET /computeMetadata/v1/instance/service-accounts/default/token"

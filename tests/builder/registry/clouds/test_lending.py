@@ -14,9 +14,9 @@ import pytest
 from support.buckets import WHY_NO_MOTO, Moto, moto, trusting_moto
 from support.services import answering
 from support.tokens import serving
-from yadokari_builder.build.clouds import Acr, cloud_places
 from yadokari_builder.errors import RegistryError, UsageError
 from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.clouds.lending import Acr, cloud_places
 from yadokari_builder.registry.credentials.acr import AzureIdentity, is_registry
 from yadokari_builder.registry.credentials.cloud import Cloud
 from yadokari_builder.registry.credentials.credential import Credential, Place
