@@ -112,10 +112,7 @@ def format_resolve_result(result: ResolveResult, *, bounded: bool = True) -> str
         text = _resolve_text(result)
         if not excess(text):
             return text
-    while excess(text) and result.items:
-        result = replace(result, items=result.items[:-1], omitted=result.omitted + 1)
-        text = _resolve_text(result)
-    return text
+    return _resolve_text(_first(result, _fitting(result))) if excess(text) else text
 
 
 def parse_resolve_result(text: str) -> ResolveResult:
@@ -135,6 +132,21 @@ def parse_resolve_result(text: str) -> ResolveResult:
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise ResultError(f"not a result: {error!r}") from None
+
+
+def _fitting(result: ResolveResult) -> int:
+    """Return how many items fit."""
+    low, high = 0, len(result.items)
+    while low < high:
+        middle = (low + high + 1) // 2
+        fits = not excess(_resolve_text(_first(result, middle)))
+        low, high = (middle, high) if fits else (low, middle - 1)
+    return low
+
+
+def _first(result: ResolveResult, number: int) -> ResolveResult:
+    left_out = len(result.items) - number
+    return replace(result, items=result.items[:number], omitted=result.omitted + left_out)
 
 
 def _index_text(result: IndexResult) -> str:

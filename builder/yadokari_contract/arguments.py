@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag, Kind
-from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec
+from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec, WarmSpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.variables import VARIABLES
-from yadokari_contract.verbs import INDEX, PUSH, RESOLVE, VERBS, Verb
+from yadokari_contract.verbs import INDEX, PUSH, RESOLVE, VERBS, WARM, Verb
+
+Spec = TypeVar("Spec", bound=BuildSpec)
 
 
 class ArgumentError(ValueError):
@@ -30,7 +32,7 @@ def parse_arguments(
 
     Raises `ArgumentError` with what is wrong and what would be right.
     """
-    words, spec = _parse(arguments, FLAGS, environment)
+    words, spec = _parse(arguments, FLAGS, environment, BuildSpec())
     if words:
         raise ArgumentError(f"{words[0]!r} is not a flag: the executor takes flags only")
     return spec
@@ -38,7 +40,7 @@ def parse_arguments(
 
 def parse_push(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[str, BuildSpec]:
     """Read the arguments of `push`: what to push, and how; raises `ArgumentError`."""
-    paths, spec = _parse(arguments, PUSH.flags, environment)
+    paths, spec = _parse(arguments, PUSH.flags, environment, BuildSpec())
     if len(paths) != 1:
         raise ArgumentError(f"push takes one file or folder: {PUSH.synopsis}")
     return paths[0], spec
@@ -56,6 +58,18 @@ def parse_resolve(
 ) -> tuple[tuple[str, ...], BuildSpec]:
     """Read the arguments of `resolve`: names, and how servers are reached; raises `ArgumentError`."""
     return _parse_some(RESOLVE, arguments, environment)
+
+
+def parse_warm(arguments: Sequence[str], environment: Mapping[str, str]) -> WarmSpec:
+    """Read the arguments of `warm`; raises `ArgumentError`."""
+    words, spec = _parse(arguments, WARM.flags, environment, WarmSpec())
+    if words:
+        raise ArgumentError(f"{words[0]!r} is not a flag: {WARM.synopsis}")
+    if not (spec.images or spec.dockerfile):
+        raise ArgumentError(
+            "nothing says which images: name some by --image, or a Dockerfile by --dockerfile"
+        )
+    return spec
 
 
 def parse_login(arguments: Sequence[str]) -> LoginSpec:
@@ -76,18 +90,18 @@ def parse_login(arguments: Sequence[str]) -> LoginSpec:
 def _parse_some(
     verb: Verb, arguments: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[tuple[str, ...], BuildSpec]:
-    words, spec = _parse(arguments, verb.flags, environment)
+    words, spec = _parse(arguments, verb.flags, environment, BuildSpec())
     if not words:
         raise ArgumentError(f"{verb.name} takes one word at least: {verb.synopsis}")
     return words, spec
 
 
 def _parse(
-    arguments: Sequence[str], flags: Iterable[Flag], environment: Mapping[str, str]
-) -> tuple[tuple[str, ...], BuildSpec]:
+    arguments: Sequence[str], flags: Iterable[Flag], environment: Mapping[str, str], spec: Spec
+) -> tuple[tuple[str, ...], Spec]:
     """Read words and flags, and the variables that stand for one of the flags."""
     by_name = _by_name(flags)
-    spec = _with_variables(BuildSpec(), environment, by_name, wins=False)
+    spec = _with_variables(spec, environment, by_name, wins=False)
     words = []
     for name, flag, value in _pairs(arguments, by_name):
         if flag is None:
@@ -125,9 +139,9 @@ def format_arguments(spec: BuildSpec) -> list[str]:
     return [f"--{flag.name}={text}" for flag in FLAGS for text in _given(spec, flag)]
 
 
-def without_effect(spec: BuildSpec) -> Iterator[str]:
+def without_effect(spec: BuildSpec, flags: Iterable[Flag] = FLAGS) -> Iterator[str]:
     """Say of each flag that was given, and changes nothing, why; a line each."""
-    for flag in FLAGS:
+    for flag in flags:
         if flag.name in spec.accepted:
             yield f"--{flag.name} changes nothing: {flag.help}"
 
@@ -164,7 +178,7 @@ def _described(flag: Flag) -> str:
     return flag.help if flag.field else f"accepted for kaniko's sake: {flag.help}"
 
 
-def _with(spec: BuildSpec, flag: Flag, text: str) -> BuildSpec:
+def _with(spec: Spec, flag: Flag, text: str) -> Spec:
     read = SYNTAX[flag.kind].read
     if not flag.field:
         read(flag, None, text)
@@ -178,8 +192,8 @@ def _with(spec: BuildSpec, flag: Flag, text: str) -> BuildSpec:
 
 
 def _with_variables(
-    spec: BuildSpec, environment: Mapping[str, str], flags: Mapping[str, Flag], *, wins: bool
-) -> BuildSpec:
+    spec: Spec, environment: Mapping[str, str], flags: Mapping[str, Flag], *, wins: bool
+) -> Spec:
     for variable in VARIABLES:
         for text in variable.texts(environment) if variable.wins == wins else ():
             if variable.flag and f"--{variable.flag}" not in flags:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +82,19 @@ RESOLVE = Verb(
     "tell as JSON what images and git refs point at now",
     _named(_LOG, _REACH, frozenset({"custom-platform", "git", "result-file"})),
 )
+WARM = Verb(
+    "warm",
+    "--image REFERENCE",
+    "put base images into a folder that builds read",
+    (
+        Flag("image", "images", Kind.LIST, "image to put there; repeatable", short="i"),
+        Flag("dockerfile", "dockerfile", Kind.TEXT, "Dockerfile whose images to put there", short="d"),
+        Flag("cache-dir", "cache_dir", Kind.TEXT, "the folder", short="c"),
+        Flag("force", "again", Kind.SWITCH, "fetch again what is there already", short="f"),
+        Flag("cache-ttl", "", Kind.DURATION, "registries are always asked what a name means"),
+        *_named(_LOG, _REACH, frozenset({"build-arg", "custom-platform", "image-fs-extract-retry"})),
+    ),
+)
 VERSION_VERB = Verb("version", "", "tell the version")
-VERBS = (CHECK, INDEX, LOGIN, PUSH, RESOLVE, VERSION_VERB)
+VERBS = (CHECK, INDEX, LOGIN, PUSH, RESOLVE, VERSION_VERB, WARM)
 """All of them, as they are listed."""

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yadokari_contract.answers import (
@@ -63,6 +63,7 @@ def test_what_was_resolved_is_read_back_as_it_was(result: ResolveResult) -> None
     assert parse_resolve_result(format_resolve_result(result, bounded=False)) == result
 
 
+@settings(deadline=None)
 @given(st.integers(0, 200), st.integers(0, 2000))
 def test_what_was_resolved_fits_the_termination_message(number: int, length: int) -> None:
     items = tuple(

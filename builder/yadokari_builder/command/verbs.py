@@ -50,6 +50,10 @@ def run(
             from yadokari_builder.command import resolve
 
             return resolve.run(rest, environment, out, log)
+        case ["warm", *rest]:
+            from yadokari_builder.command import warm
+
+            return warm.run(rest, environment, log)
     # What is imported stays, and looking for garbage in it takes time. What comes after is a stranger's.
     gc.disable()
     from yadokari_builder.command import build

@@ -19,10 +19,7 @@ from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.pace import Patience
 from yadokari_builder.registry.http.tls import Trust
-from yadokari_builder.sources.web import (
-    DownloadError,
-    file_name,
-)
+from yadokari_builder.sources.web import file_name
 
 MODIFIED = "Thu, 01 Jan 2015 00:00:00 GMT"
 

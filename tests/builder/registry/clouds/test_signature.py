@@ -7,7 +7,7 @@ import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yadokari_builder.registry.clouds.signature import AwsKeys, signed
@@ -42,6 +42,7 @@ def test_a_request_is_signed_as_botocore_signs_it(token: str, names: str, signat
     assert headers.get("x-amz-security-token", "") == token
 
 
+@settings(max_examples=50, deadline=None)
 @given(
     keys=st.builds(AwsKeys, words, words, st.just("") | words),
     path=st.lists(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8), max_size=3),
