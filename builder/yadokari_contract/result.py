@@ -39,7 +39,7 @@ class BuildResult:
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
     how many steps were done of `total_steps`. `context` is what the build context's location was resolved
-    to: a commit, a digest or an ETag; "" for a folder.
+    to, also where the build failed: a commit, a digest or an ETag; "" for a folder.
     """
 
     digest: str = ""

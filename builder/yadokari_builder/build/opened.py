@@ -78,6 +78,7 @@ def open_build(
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
     context = kept_context(spec, environment, registries, boundary, lodging, cwd)
+    progress.context = context.resolved
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.folder("blobs"))
     images = _Images(find_bases(spec, registries, boundary), blobs)

@@ -83,6 +83,7 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
         error.reason, str(error), error.line, error.log_tail if isinstance(error, RunError) else ""
     )
     return BuildResult(
+        context=session.progress.context,
         phases=tuple(session.phases),
         steps=session.progress.done,
         total_steps=session.progress.total,
