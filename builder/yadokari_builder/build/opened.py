@@ -95,6 +95,7 @@ def open_build(
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
+    packing = replace(packing, sought=bench.provisions.secrets.sought())
     return Opened(plan, context, blobs, registries, roots, bench, packing)
 
 

@@ -219,3 +219,39 @@ def test_the_first_run_of_an_image_from_scratch_sees_what_was_copied(site: Site)
         "FROM busybox AS tools\nFROM scratch\nCOPY --from=tools /bin/busybox /bin/sh\nRUN echo a > /a\n"
     )
     assert built.names == [["bin", "bin/sh"], ["a"]]
+
+
+@pytest.mark.parametrize("single_snapshot", [False, True])
+def test_a_secret_in_the_image_is_warned_of_by_step_and_path_and_never_shown(
+    site: Site, caplog: pytest.LogCaptureFixture, single_snapshot: bool
+) -> None:
+    (site.folder / "token").write_text("hunter2-hunter2\n")
+    site.build(
+        "FROM busybox\n"
+        "RUN --mount=type=secret,id=token grep -q hunter /run/secrets/token && echo fine > /fine\n"
+        "RUN --mount=type=secret,id=token,env=T echo url=https://user:$T@host > /config\n"
+        "RUN rm /config\n",
+        secrets=(f"id=token,src={site.folder}/token",),
+        single_snapshot=single_snapshot,
+    )
+    warnings = [message for message in caplog.messages if "secret" in message and "STEP" not in message]
+    if single_snapshot:
+        assert warnings == []
+    else:
+        (warning,) = warnings
+        assert warning.startswith("Dockerfile:3: the value of the secret token is in the image, in /config:")
+    assert "hunter2" not in caplog.text
+
+
+def test_a_secret_in_a_stage_that_is_not_the_image_is_no_leak(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    (site.folder / "token").write_text("hunter2-hunter2\n")
+    site.build(
+        "FROM busybox AS one\nRUN --mount=type=secret,id=token cp /run/secrets/token /kept; echo a > /a\n"
+        "FROM scratch\nCOPY --from=one /a /\nCOPY --from=one /kept /b\n",
+        secrets=(f"id=token,src={site.folder}/token",),
+    )
+    assert [message.partition(":")[2][:1] for message in caplog.messages if "is in the image" in message] == [
+        "5"
+    ]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from yadokari_builder.errors import RunError, UsageError
+from yadokari_builder.layers.leaks import Sought
 
 MAX_BYTES = 500 * 1024
 """BuildKit's limit for one secret."""
@@ -25,6 +26,10 @@ class Secrets:
 
     def __init__(self, values: Mapping[str, bytes]) -> None:
         self._values = MappingProxyType(dict(values))
+
+    def sought(self) -> Sought:
+        """Return what to look for in layers."""
+        return Sought.of(self._values)
 
     def find(self, secret_id: str, *, required: bool) -> bytes | None:
         """Return a secret's value, None where there is none and it is not required.
