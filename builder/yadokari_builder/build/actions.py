@@ -31,7 +31,7 @@ class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
     `staging` and `shelter` are host paths of folders that no snapshot sees; `strangers` tells which
-    directories are there for the sake of a mount alone.
+    directories are there for the sake of a mount alone; `unpack_limit` is for archives that are added.
     """
 
     boundary: Boundary
@@ -43,6 +43,7 @@ class Workbench:
     volumes: Volumes
     strangers: Callable[[], Collection[str]]
     output: Callable[[bytes], None]
+    unpack_limit: int
     http: urllib3.PoolManager
 
 
@@ -67,7 +68,7 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, bench.staging, bench.shelter)
+    target = Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit)
     return copy_files(action, bench.source(action.source), target, bench.http)
 
 

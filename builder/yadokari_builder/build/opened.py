@@ -92,6 +92,7 @@ def open_build(
         lodging.hold("staging").path,
         Anchor.open(context.root).path,
         read_ignored(text),
+        spec.image_unpack_limit,
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
@@ -172,6 +173,7 @@ def _bench(
         volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
         strangers=roots.strangers,
         output=progress.output,
+        unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
     )
 
