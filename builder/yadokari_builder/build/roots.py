@@ -165,10 +165,13 @@ class Roots:
 
     def _make_aside(self, kind: str) -> _Aside:
         name = f"{kind}.{next(self._numbers)}"
-        return _Aside(name, self._aside.make(name))
+        folder = self._aside.make(name)
+        self.lodging.held[self.lodging.work(f"aside/{name}")] = folder
+        return _Aside(name, folder)
 
     def _remove(self, folder: _Aside) -> None:
         tree.clear(Boundary(folder.path))
+        del self.lodging.held[self.lodging.work(f"aside/{folder.name}")]
         folder.anchor.close()
         tree.remove_if_empty(folder.name, directory=self._aside.descriptor)
 
@@ -199,7 +202,7 @@ class Roots:
     ) -> None:
         whole = UnpackReport()
         allowance = Allowance(boundary.root, self.unpack_limit)
-        with downloading(pulled.layers, self.lodging.folder("blobs")) as blobs:
+        with downloading(pulled.layers, self.lodging.hold("blobs").path) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
                     report = apply(

@@ -187,9 +187,22 @@ def test_a_base_that_is_not_what_it_says_is_blamed_on_its_line(
 
 
 def test_a_layer_that_cannot_be_packed_is_blamed_on_its_step(site: Site) -> None:
-    with pytest.raises(BuilderError, match=r"work/layers/.*: No such file or directory") as caught:
-        site.build("FROM busybox\nRUN echo a > /a && rm -r /yadokari/work/layers\nRUN true\n")
+    with pytest.raises(BuilderError, match=r"gone/.*: No such file or directory") as caught:
+        site.build("FROM busybox\nRUN echo a > /a\nRUN true\n", layers=site.folder / "gone")
     assert caught.value.line == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["aside", "aside/stage0.0", "staging", "shelter", "layers", "blobs", "caches"]
+)
+def test_a_step_that_deletes_what_the_build_needs_is_blamed(site: Site, name: str) -> None:
+    with pytest.raises(RunError, match=f"the step deleted /yadokari/work/{name}, which is needed") as caught:
+        site.build(
+            "FROM busybox\nRUN echo a > /a\nFROM busybox\n"
+            f"RUN --mount=type=cache,target=/c rm -r /yadokari/work/{name}; test ! -e /yadokari/work/{name}\n"
+            "COPY --from=0 /a /\n"
+        )
+    assert caught.value.line == 4
 
 
 def test_a_large_layer_is_packed_while_the_next_step_runs(
@@ -209,9 +222,9 @@ def test_a_large_layer_is_packed_while_the_next_step_runs(
 def test_what_goes_wrong_with_a_layer_beside_the_build_is_blamed_on_its_step(site: Site) -> None:
     site.context.mkdir()
     (site.context / "large").write_bytes(os.urandom(4_000_000))
-    with pytest.raises(BuilderError, match=r"work/layers/.*: No such file or directory") as caught:
-        site.build("FROM busybox\nRUN rm -r /yadokari/work/layers\nCOPY large /\nRUN true\nRUN true\n")
-    assert caught.value.line == 3
+    with pytest.raises(BuilderError, match=r"gone/.*: No such file or directory") as caught:
+        site.build("FROM busybox\nCOPY large /\nRUN true\nRUN true\n", layers=site.folder / "gone")
+    assert caught.value.line == 2
 
 
 def test_the_first_run_of_an_image_from_scratch_sees_what_was_copied(site: Site) -> None:
