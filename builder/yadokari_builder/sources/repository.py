@@ -34,7 +34,7 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     ref = read_ref(str(location), around.environment, around.git)
     folder = around.place.new_folder()
     login = _warned_login(ref.remote, around.environment, around.git)
-    source = GitSource(around.repositories, around.place.scratch, login)
+    source = GitSource(around.repositories, around.place.scratch, login, around.allowance())
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
 
