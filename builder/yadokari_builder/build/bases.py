@@ -21,9 +21,9 @@ def find_bases(spec: BuildSpec, registries: Registries, boundary: Boundary | Non
     """
     resolve = Puller(registries.pulling, registries.mirrors).resolve
     path = spec.cache_dir
-    if not (path and os.path.isdir(path)):
+    if not BaseFolder(path).is_filled():
         if path != BuildSpec().cache_dir:
-            logger.warning("--cache-dir %s is no folder: all images are pulled", path)
+            logger.warning("--cache-dir %s holds no images that a warmer put there: all are pulled", path)
         return resolve
     if boundary and _is_deleted(Path(path), boundary):
         logger.warning(

@@ -57,6 +57,10 @@ class BaseFolder:
 
     path: str
 
+    def is_filled(self) -> bool:
+        """Tell whether a warmer has been there."""
+        return os.path.isfile(self._place)
+
     def find(self, reference: Reference, platform: Platform) -> KeptImage | None:
         """Return the image that a name meant on a platform; None if there is none."""
         name = _name(reference, platform)
@@ -143,13 +147,15 @@ class BaseFolder:
             image.config.platform,
         )
         others = tuple(each for each in index.manifests if each.annotations.get(_NAME) != name)
-        self._write(
-            os.path.join(self.path, "index.json"), [replace(index, manifests=(*others, entry)).format()]
-        )
+        self._write(self._place, [replace(index, manifests=(*others, entry)).format()])
+
+    @property
+    def _place(self) -> str:
+        return os.path.join(self.path, "index.json")
 
     def _index(self) -> Index:
         try:
-            data = self._read(os.path.join(self.path, "index.json"), _MAX_INDEX)
+            data = self._read(self._place, _MAX_INDEX)
         except FileNotFoundError:
             return Index(OCI_INDEX, ())
         return Index.parse(data, OCI_INDEX)

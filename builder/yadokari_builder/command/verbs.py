@@ -4,6 +4,8 @@ Verbs are imported when they are asked for: what is quick to say is said quickly
 """
 
 import gc
+import os
+import signal
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
@@ -17,8 +19,11 @@ def run(
 ) -> int:
     """Do what the arguments ask for and return the exit code; no exception leaves this.
 
-    The log goes to `log`, what was asked for to `out`.
+    The log goes to `log`, what was asked for to `out`. A verb that is told to stop does so at once: nothing
+    that it leaves half is taken for whole.
     """
+    if arguments and not arguments[0].startswith("-"):
+        _end_when_told(log)
     if "--help" in arguments or "-h" in arguments:
         from yadokari_builder.command import usage
 
@@ -73,3 +78,14 @@ def _beware() -> None:
 
     protection.keep_out_of_dumps()
     cancellation.end_at_once()
+
+
+def _end_when_told(log: TextIO) -> None:
+    def end(*_: object) -> None:
+        log.write("error: it was told to stop\n")
+        log.flush()
+        os._exit(Reason.CANCELLED.exit_code)
+
+    # A container's first process does not end by these unless it says so (pid_namespaces(7)).
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, end)

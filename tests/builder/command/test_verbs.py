@@ -2,8 +2,13 @@
 
 import base64
 import json
+import os
 import re
+import signal
+import socket
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -43,6 +48,20 @@ def test_a_verb_tells_its_flags(verb: Verb) -> None:
     assert (done.code, done.log) == (0, "")
     assert done.out.startswith(f"{verb.synopsis}: ")
     assert all(f" --{flag.name} " in done.out.replace("\n", " ") for flag in verb.flags)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_verb_that_is_told_to_stop_ends_with_the_code_for_that(number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"127.0.0.1:{silent.getsockname()[1]}/app"
+        command = [sys.executable, "-m", "yadokari_builder", "resolve", image]
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as verb:
+            silent.accept()[0].close()
+            verb.send_signal(number)
+            log = verb.communicate(timeout=60)[1].decode()
+    assert verb.returncode == 143
+    assert log.endswith("error: it was told to stop\n")
 
 
 def test_the_help_lists_flags_and_verbs() -> None:

@@ -144,7 +144,7 @@ def test_a_folder_that_the_build_would_delete_is_told_of(executor: Executor, ima
     assert done.code == 0, done.log
     assert f"--cache-dir {cache} lies in the root that is built in" in done.log
     missing = executor("FROM scratch\nCMD x\n", "--no-push", "--cache-dir=/no/where")
-    assert "--cache-dir /no/where is no folder: all images are pulled" in missing.log
+    assert "--cache-dir /no/where holds no images that a warmer put there" in missing.log
 
 
 @pytest.mark.parametrize(
