@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.gate import running_gate
+from support.gate import Spoiled, running_gate, times
 from support.git import WHY_NO_GIT, daemon, git, make_repository, smart_http
 from support.handmade import make_image, push
 from support.registry import Registry
@@ -46,6 +46,21 @@ def test_an_image_is_resolved_to_its_digest_without_fetching_it(image: str, regi
     assert (gate.count("HEAD", "/manifests/1"), gate.count("GET", "/manifests/")) == (1, 0)
     assert registry.skopeo("inspect", "--format={{.Digest}}", f"docker://{image}").strip() == digest
     assert resolved(f"{image.removesuffix(':1')}@{digest}") == [digest]
+
+
+def test_a_registry_that_does_not_say_a_digest_is_asked_for_what_has_it(
+    image: str, registry: Registry
+) -> None:
+    with running_gate(registry.host) as gate:
+        gate.spoil = times(1, "/manifests/1", Spoiled(200), "HEAD")
+        assert resolved(image.replace(registry.host, gate.host)) == resolved(image)
+        assert gate.count("GET", "/manifests/1") == 1
+
+
+def test_a_mirror_is_asked_first(image: str, registry: Registry) -> None:
+    mirrored = image.replace(registry.host, "r.invalid")
+    maps = f"--registry-map=r.invalid=http://{registry.host}"
+    assert resolved(mirrored, maps) == resolved(image)
 
 
 def test_a_platform_chooses_in_an_index(image: str) -> None:
