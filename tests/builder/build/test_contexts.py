@@ -12,6 +12,7 @@ from support.registry import Certificate
 NO_TLS = "--git=insecure-skip-tls=true"
 
 
+@pytest.mark.long
 @pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
 def test_a_repository_may_be_anybodys_where_that_is_asked_for(
     executor: Executor, certificate: Certificate, tmp_path: Path

@@ -80,6 +80,7 @@ def test_an_index_names_images_by_the_platforms_of_their_configs(
         assert there["Architecture"] == architecture
 
 
+@pytest.mark.long
 def test_images_of_dockers_kind_make_dockers_list_but_for_annotations(
     registry: Registry, name: str, tmp_path: Path
 ) -> None:
@@ -92,6 +93,7 @@ def test_images_of_dockers_kind_make_dockers_list_but_for_annotations(
     assert (annotated["mediaType"], annotated["annotations"]) == (OCI_INDEX, {"who": "me"})
 
 
+@pytest.mark.long
 def test_images_of_another_repository_are_mounted_and_of_another_registry_copied(
     registry: Registry, other_registry: Registry, name: str, tmp_path: Path
 ) -> None:
@@ -156,6 +158,7 @@ def test_two_images_for_one_platform_are_refused(registry: Registry, name: str, 
     assert failure.message in done.log
 
 
+@pytest.mark.long
 def test_an_index_in_an_index_is_refused_with_what_is_in_it(
     registry: Registry, name: str, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_a_mirror_is_asked_first(image: str, registry: Registry) -> None:
     assert resolved(mirrored, maps) == resolved(image)
 
 
+@pytest.mark.long
 def test_a_platform_chooses_in_an_index(image: str) -> None:
     both = [resolved(image.replace(":1", f":{one}")) for one in ("amd64", "arm64")]
     platforms = [resolved(image, f"--custom-platform=linux/{one}") for one in ("amd64", "arm64")]
@@ -71,6 +72,7 @@ def test_a_platform_chooses_in_an_index(image: str) -> None:
     assert resolved(image, "--custom-platform=linux/s390x") == ["ImageNotFound"]
 
 
+@pytest.mark.long
 @NEEDS_GIT
 def test_git_refs_are_resolved_to_commits(tmp_path: Path) -> None:
     project = make_repository(tmp_path / "served/app.git")

@@ -145,6 +145,7 @@ def archive(executor: Executor) -> str:
     return str(executor.folder / "image.tar")
 
 
+@pytest.mark.long
 def test_a_tag_that_cannot_be_overwritten_is_a_success_where_that_is_asked_for(
     archive: str, registry: Registry, name: str
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_tag_that_cannot_be_overwritten_is_a_success_where_that_is_asked_for(
     assert Layout.pull(f"{registry.host}/{name}@{done.out.strip()}", Path(archive).with_name("pulled"))
 
 
+@pytest.mark.long
 def test_a_push_heeds_variables_of_kaniko(archive: str, secure_registry: Registry, name: str) -> None:
     arguments = ("push", archive, "-d", f"{secure_registry.host}/{name}:v1", "--skip-tls-verify")
     prefix = f"KANIKO_{re.sub('[.:]', '_', secure_registry.host)}"

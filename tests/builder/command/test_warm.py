@@ -75,6 +75,7 @@ FROM scratch
     assert not has(tmp_path / "cache", others[0])
 
 
+@pytest.mark.long
 def test_a_warmer_fetches_a_blob_once(registry: Registry, image: str, tmp_path: Path) -> None:
     with running_gate(registry.host) as gate:
         through = image.replace(registry.host, gate.host)
@@ -107,6 +108,7 @@ def _name(index: str, gate: Gate) -> str:
     return index.partition(f"{gate.host}/")[2].partition("+")[0]
 
 
+@pytest.mark.long
 def test_a_build_takes_layers_from_the_folder(
     executor: Executor, registry: Registry, image: str, made: LocalImage, name: str
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_build_from_a_digest_needs_no_registry(executor: Executor, image: str,
     assert (executor.root / "a").read_text() == "1"
 
 
+@pytest.mark.long
 def test_a_folder_that_the_build_would_delete_is_told_of(executor: Executor, image: str) -> None:
     executor.root.mkdir()
     cache = executor.root / "cache"

@@ -42,6 +42,7 @@ def test_a_request_is_signed_as_botocore_signs_it(token: str, names: str, signat
     assert headers.get("x-amz-security-token", "") == token
 
 
+@pytest.mark.long
 @settings(max_examples=50, deadline=None)
 @given(
     keys=st.builds(AwsKeys, words, words, st.just("") | words),
