@@ -70,7 +70,7 @@ class Documents:
         request = self._request("HEAD", f"manifests/{name}", f"look for manifest {name}")
         said = self._client.call(request, _said_digest)
         try:
-            return Digest.parse(said)
+            return reference.digest or Digest.parse(said)
         except ImageInvalidError:
             return self._named(reference)[0]
 
