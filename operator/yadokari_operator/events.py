@@ -33,7 +33,7 @@ def event(old: Status, new: Status) -> Event | None:
     message = new.message[:_LONGEST]
     to_do = advice(new.reason) if warning else ""
     if to_do and len(message) + len(to_do) < _LONGEST:
-        message = f"{message}\nWhat to do: {to_do}"
+        message = f"{message}; what to do: {to_do}"
     return Event(warning, new.reason, message[:_LONGEST], "/".join(_happening(new)))
 
 
@@ -42,7 +42,7 @@ def sharing(old: Status, new: Status) -> Event | None:
     before = {condition.message for condition in old.conditions if condition.type == "DestinationShared"}
     for shared in new.conditions:
         if shared.type == "DestinationShared" and shared.message not in before:
-            message = f"{shared.message}\nWhat to do: {advice(shared.reason)}"
+            message = f"{shared.message}; what to do: {advice(shared.reason)}"
             return Event(True, shared.reason, message[:_LONGEST], f"shared/{shared.message}")
     return None
 

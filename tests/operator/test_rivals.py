@@ -25,6 +25,15 @@ def test_who_does_not_any_more_concerns_the_others_and_nobody_twice() -> None:
     assert rivals.of(A) == {}
 
 
+def test_many_that_push_to_one_place_are_not_all_told_of_one_more() -> None:
+    rivals = Rivals()
+    told = [len(rivals.replace(Key("one", str(number)), {"x"})) for number in range(100)]
+    assert max(told) < 10
+    assert len(rivals.of(A)) == 0
+    rivals.replace(A, {"x"})
+    assert len(rivals.of(A)["x"]) == 100
+
+
 steps = st.lists(st.tuples(st.sampled_from([A, B, C]), st.frozensets(st.sampled_from("xyz"))), max_size=20)
 
 

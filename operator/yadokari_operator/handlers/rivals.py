@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from yadokari_api.keys import Key
 
+_FEW = 8
+
 
 class Rivals:
     """An index over the destinations of ImageBuilds as they were last seen, in all namespaces.
@@ -18,11 +20,15 @@ class Rivals:
         self._builds: dict[str, set[Key]] = {}
 
     def replace(self, build: Key, places: Iterable[str]) -> frozenset[Key]:
-        """Note where an ImageBuild pushes to now, nowhere when it is gone; tells whom that concerns."""
+        """Note where an ImageBuild pushes to now, nowhere when it is gone; tells whom that concerns.
+
+        Where many push to one place, they know already that they are not alone.
+        """
         now = frozenset(places)
         with self._lock:
             before = self._places.pop(build, frozenset())
-            concerned = {other for place in before ^ now for other in self._builds.get(place, ())}
+            rivals = [self._builds.get(place, set()) for place in before ^ now]
+            concerned = {other for keys in rivals if len(keys) <= _FEW for other in keys}
             for place in before - now:
                 self._builds[place].discard(build)
                 if not self._builds[place]:
