@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 
 from yadokari_builder.build.actions import Workbench, files_of
-from yadokari_builder.build.contexts import kept_context, readable_context
+from yadokari_builder.build.contexts import kept_context, open_ssh, readable_context
 from yadokari_builder.build.layering.blobs import Blobs
 from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
@@ -172,6 +172,7 @@ def _bench(
         strangers=roots.strangers,
         output=progress.output,
         http=registries.network.pools(),
+        ssh=open_ssh(spec, environment, registries.network, lodging.root),
     )
 
 

@@ -10,6 +10,7 @@ import urllib3
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import Artifact
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_contract.spec import GitOptions
 
 FindArtifact = Callable[[Reference], Artifact]
@@ -67,14 +68,15 @@ class Surroundings:
     """What a context is opened with.
 
     Credentials are in `environment`. `http` are connections to anywhere, `nearby` to services of the node,
-    without a proxy. `artifact` finds what registries have, `git` says how repositories are fetched, and
-    `stdin` is the executor's standard input, a descriptor.
+    without a proxy; `ssh` is for git. `artifact` finds what registries have, `git` says how
+    repositories are fetched, and `stdin` is the executor's standard input, a descriptor.
     """
 
     place: Place
     environment: Mapping[str, str]
     http: urllib3.PoolManager
     nearby: urllib3.PoolManager
+    ssh: SshAccess
     artifact: FindArtifact
     git: GitOptions = field(default_factory=GitOptions)
     stdin: int = 0

@@ -31,9 +31,9 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     ref = read_ref(str(location), around.environment, around.git)
     folder = around.place.new_folder()
     login = read_login(ref.remote, around.environment)
-    if login and not login.site.startswith("https:"):
+    if login and login.site.startswith(("http:", "git:")):
         logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", login.site)
-    source = GitSource(around.http, around.place.scratch, login)
+    source = GitSource(around.http, around.place.scratch, around.ssh, login)
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
 

@@ -15,6 +15,7 @@ from dulwich.objects import Blob, Tree
 
 from support.folders import remove_tree
 from support.git import WHY_NO_GIT, daemon, git, make_repository, smart_http
+from support.sshd import NO_SSH
 from yadokari_builder.dockerfile.gitref import parse_git_ref
 from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.checkout import Checkout, write_index
@@ -115,7 +116,7 @@ def check_out(text: str, tmp_path: Path, *, keep_git_dir: bool = False) -> Path:
     folder, scratch = tmp_path / "out", tmp_path / "scratch"
     folder.mkdir()
     scratch.mkdir()
-    GitSource(urllib3.PoolManager(), scratch).check_out(ref, folder, keep_git_dir=keep_git_dir)
+    GitSource(urllib3.PoolManager(), scratch, NO_SSH).check_out(ref, folder, keep_git_dir=keep_git_dir)
     return folder
 
 
