@@ -263,14 +263,16 @@ def _explained(name: str) -> Iterator[None]:
         if isinstance(error.__cause__, OSError | urllib3.exceptions.HTTPError) or _TRY_AGAIN.search(
             str(error)
         ):
-            raise DownloadError(
-                f"{name} cannot be fetched: {type(error.__cause__ or error).__name__}"
-            ) from None
+            raise DownloadError(f"{name} cannot be fetched: {_why(error.__cause__ or error)}") from None
         raise ContextError(
             f"{name}: the server did not give the repository away: {printable(str(error))}"
         ) from None
     except urllib3.exceptions.HTTPError as error:
         cause = getattr(error, "reason", None) or error
-        raise DownloadError(f"{name} cannot be fetched: {type(cause).__name__}") from None
+        raise DownloadError(f"{name} cannot be fetched: {_why(cause)}") from None
     except OSError as error:
-        raise DownloadError(f"{name} cannot be fetched: {error.strerror or type(error).__name__}") from None
+        raise DownloadError(f"{name} cannot be fetched: {_why(error)}") from None
+
+
+def _why(cause: BaseException) -> str:
+    return getattr(cause, "strerror", None) or type(cause).__name__

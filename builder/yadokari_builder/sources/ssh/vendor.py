@@ -50,11 +50,11 @@ def server_of(remote: str) -> tuple[Server, str]:
         return Server(host, user), path
     parts = urlsplit(remote)
     try:
-        host, port = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port or DEFAULT_PORT
     except ValueError:
-        host = port = None
+        host, port = "", DEFAULT_PORT
     if not host or host.startswith("-"):
         raise ContextError(f"{without_credentials(remote)}: write it as ssh://USER@HOST/PATH")
     if parts.password is not None:
         raise ContextError(f"{without_credentials(remote)}: git over ssh takes no passwords, but keys")
-    return Server(host, unquote(parts.username or _USER), port or DEFAULT_PORT), unquote(parts.path)
+    return Server(host, unquote(parts.username or _USER), port), unquote(parts.path)
