@@ -94,7 +94,7 @@ def running_crane(folder: Path) -> Iterator[Registry]:
     """Run another registry, that of go-containerregistry; skips where tests/setup has not compiled it."""
     crane = program("crane")
     if not crane:
-        pytest.skip("crane is not compiled: tests/setup pod")
+        pytest.skip("crane is not compiled: tests/setup servers")
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
     command = [crane, "registry", "serve", f"--address=127.0.0.1:{port}", f"--disk={folder}"]

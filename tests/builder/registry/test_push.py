@@ -298,7 +298,7 @@ def test_an_upload_in_chunks_that_the_registry_has_forgotten_is_begun_again(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
     made = make_image(tmp_path, {name: bytes(1000)})
-    asked = []
+    asked: list[Passed] = []
 
     def spoil(request: Passed) -> Spoiled | None:
         if request.method == "PUT" and request.headers.get("Content-Length", "0") not in ("0", ""):

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Programs in Go that tests run beside the cluster, one in each folder of tests/go. They are compiled once.
+# Programs that tests run beside the cluster: one in Go in each folder of tests/go, compiled once, and azurite.
 
 programs() { basename --multiple "$REPO_DIR"/tests/go/*/; }
 
@@ -31,4 +31,26 @@ build_programs() { # go
       die "$program does not compile"
   done
   rm -rf "$CACHE_DIR/programs/go"
+}
+
+# Azure's storage, a program in JavaScript: one folder with all that it needs.
+azurite_folder() {
+  local pins
+  pins=$(cd "$REPO_DIR/tests/npm/azurite" && cat package.json package-lock.json | sha256sum | cut -c 1-12)
+  echo "$CACHE_DIR/programs/azurite-$pins"
+}
+
+install_azurite() { # npm
+  local folder part=$CACHE_DIR/programs/npm
+  folder=$(azurite_folder)
+  say "installing azurite: about 40 s"
+  rm -rf "$CACHE_DIR/programs/azurite"-* "$part"
+  mkdir -p "$part/azurite"
+  cp "$REPO_DIR"/tests/npm/azurite/package*.json "$part/azurite"
+  # Nothing of what is installed runs meanwhile.
+  PATH=$(dirname -- "$1"):$PATH npm_config_cache=$part/cache \
+    "$1" ci --prefix "$part/azurite" --ignore-scripts --no-audit --no-fund --loglevel error >&2 ||
+    die "azurite cannot be installed"
+  mv "$part/azurite" "$folder"
+  rm -rf "$part"
 }
