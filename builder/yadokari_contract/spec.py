@@ -72,6 +72,7 @@ class BuildSpec:
     reproducible: bool = False
     single_snapshot: bool = False
     materialize: bool = False
+    image_unpack_limit: int = 0
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

@@ -69,12 +69,12 @@ def open_build(
     """Find everything that a build needs, and plan it; raises `BuilderError`."""
     registries = open_registries(spec, environment)
     lodging = open_lodging(root)
-    packing = read_packing(spec, None, lodging.folder("layers"))
+    packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
     context = kept_context(spec, environment, registries, boundary, lodging, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
-    blobs = Blobs(lodging.folder("blobs"))
+    blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
     drafted = _draft(spec, environment, text, images.find)
     for note in drafted.notes():
@@ -90,11 +90,13 @@ def open_build(
         lodging,
         boundary,
         lodging.hold("staging").path,
-        Anchor.open(context.root).path,
+        lodging.held.setdefault("the build context", Anchor.open(context.root)).path,
         read_ignored(text),
+        spec.image_unpack_limit,
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
+    packing = replace(packing, sought=bench.provisions.secrets.sought())
     return Opened(plan, context, blobs, registries, roots, bench, packing)
 
 
@@ -166,11 +168,13 @@ def _bench(
         staging=roots.staging,
         shelter=lodging.hold("shelter").path,
         source=roots.source,
+        whole=lodging.whole,
         provisions=_provisions(spec, environment, roots),
         devices=Devices.record(boundary),
         volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
         strangers=roots.strangers,
         output=progress.output,
+        unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
         ssh=open_ssh(spec, environment, registries.network, lodging.root),
     )
