@@ -11,15 +11,12 @@ from yadokari_builder.build.lodging import KANIKO, Lodging
 from yadokari_builder.build.options import own_platform
 from yadokari_builder.build.registries import Registries
 from yadokari_builder.errors import UsageError
-from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import Proxies
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
-from yadokari_builder.run.mounts.ssh import DEFAULT_ID, parse_agents
 from yadokari_builder.sources.context import Context, Place, Surroundings
 from yadokari_builder.sources.open import open_context
-from yadokari_builder.sources.ssh.access import SshAccess, read_access
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -68,19 +65,14 @@ def _open(spec: BuildSpec, environment: Mapping[str, str], registries: Registrie
         place=place,
         environment=environment,
         http=registries.network.pools(),
-        ssh=open_ssh(spec, environment, registries.network, place.boundary.root),
+        repositories=registries.for_git(spec.git),
+        ssh=registries.for_ssh(spec, environment, place.boundary.root),
         nearby=replace(registries.network, proxies=Proxies()).pools(),
         artifact=lambda reference: puller.artifact(reference, own_platform()),
         git=spec.git,
         unpack_limit=spec.image_unpack_limit,
     )
     return open_context(_location(spec), spec.context_sub_path, around)
-
-
-def open_ssh(spec: BuildSpec, environment: Mapping[str, str], network: Network, root: Path) -> SshAccess:
-    """Return with what git's servers are reached by ssh; raises `UsageError`."""
-    agents = parse_agents(spec.ssh, environment)
-    return read_access(environment, agents.sockets.get(DEFAULT_ID, ""), network.dial, root)
 
 
 def _location(spec: BuildSpec) -> str:

@@ -9,7 +9,10 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import urllib3
 
 from yadokari_builder.dockerfile.gitref import GitRef, parse_git_ref
 from yadokari_builder.dockerfile.location import LanguageError
@@ -17,6 +20,7 @@ from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.context import Context, Location, Surroundings
 from yadokari_builder.sources.git import GitSource, Login
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_contract.spec import GitOptions
 
 logger = logging.getLogger(__name__)
@@ -30,12 +34,27 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     """Check a commit out; the context is resolved to it. See `GitSource.check_out` for errors."""
     ref = read_ref(str(location), around.environment, around.git)
     folder = around.place.new_folder()
-    login = read_login(ref.remote, around.environment)
-    if login and login.site.startswith(("http:", "git:")):
-        logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", login.site)
-    source = GitSource(around.http, around.place.scratch, around.ssh, login, around.allowance())
+    login = _warned_login(ref.remote, around.environment, around.git)
+    source = GitSource(around.repositories, around.place.scratch, around.ssh, login, around.allowance())
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
+
+
+def find_commit(
+    location: str,
+    environment: Mapping[str, str],
+    options: GitOptions,
+    http: urllib3.PoolManager,
+    ssh: SshAccess,
+) -> str:
+    """Ask a server for the commit that a context's location means now, without fetching it.
+
+    One that is named in full is taken as it is. Raises what `open_repository` does.
+    """
+    ref = read_ref(location, environment, options)
+    login = _warned_login(ref.remote, environment, options)
+    nowhere = Path()  # nothing is fetched
+    return GitSource(http, nowhere, ssh, login).find_commit(ref)
 
 
 def read_ref(location: str, environment: Mapping[str, str], options: GitOptions) -> GitRef:
@@ -72,6 +91,15 @@ def read_login(remote: str, environment: Mapping[str, str]) -> Login | None:
     return Login(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", user, password)
 
 
+def _warned_login(remote: str, environment: Mapping[str, str], options: GitOptions) -> Login | None:
+    login = read_login(remote, environment)
+    is_plain = login is not None and login.site.startswith(("http:", "git:"))
+    if login and (is_plain or options.insecure_skip_tls):
+        how = "over plain HTTP" if is_plain else "without verifying certificates"
+        logger.warning("%s gets credentials %s: anybody on the way can read them", login.site, how)
+    return login
+
+
 def _split_commit(location: str) -> tuple[str, str]:
     """Take kaniko's commit off."""
     text, *fragments = location.split("#")
@@ -86,8 +114,6 @@ def _split_commit(location: str) -> tuple[str, str]:
 
 
 def _with_options(ref: GitRef, options: GitOptions, shown: str) -> GitRef:
-    if options.insecure_skip_tls:
-        raise ContextError("--git insecure-skip-tls is not supported: name the certificate in SSL_CERT_FILE")
     if options.depth or options.single_branch:
         logger.info("--git depth and single-branch change nothing: one commit is fetched, without history")
     if options.branch and ref.ref and options.branch != ref.ref:

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from yadokari_builder.dockerfile.quoting import printable
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.sources.ssh.access import KNOWN_HOSTS, PRIVATE_KEY, SshAccess
 from yadokari_builder.sources.ssh.known_hosts import DEFAULT_PORT, HostKey, host_name
 from yadokari_builder.sources.ssh.library import AGAIN, EOF, ERROR, OK, Option, load_library
-from yadokari_builder.sources.web import DownloadError
 
 _CONNECT_SECONDS = 30
 # How long a server may be silent: it counts objects before it sends any.

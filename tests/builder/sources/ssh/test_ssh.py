@@ -1,6 +1,7 @@
 """Git repositories by ssh, from OpenSSH's own server."""
 
 import gc
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import closing
@@ -14,12 +15,11 @@ from support.contexts import files, opened
 from support.git import WHY_NO_GIT, git, make_repository
 from support.sshd import USER, WHY_NO_SSHD, Sshd, connect, make_key, running_agent, running_sshd
 from yadokari_builder.dockerfile.gitref import parse_git_ref
-from yadokari_builder.errors import ContextError, UsageError
+from yadokari_builder.errors import ContextError, DownloadError, UsageError
 from yadokari_builder.sources.git import GitSource
 from yadokari_builder.sources.ssh.access import SshAccess, read_access
 from yadokari_builder.sources.ssh.connection import Command, Server
 from yadokari_builder.sources.ssh.vendor import server_of
-from yadokari_builder.sources.web import DownloadError
 
 WHY_NOT = WHY_NO_GIT or WHY_NO_SSHD
 pytestmark = [
@@ -93,6 +93,17 @@ def test_a_context_may_be_a_ref_a_commit_or_a_folder(served: Served, tmp_path: P
     context = opened(location, tmp_path, ssh=served.sshd.access())
     assert context.resolved == served.old
     assert files(context)["page" if ":" in which else "docs/page"] == "page"
+
+
+@pytest.mark.parametrize(("ref", "is_old"), [("", False), ("#main", False), ("#v1", True)])
+def test_a_commit_is_found_without_being_fetched(
+    served: Served, tmp_path: Path, ref: str, is_old: bool
+) -> None:
+    found = parse_git_ref(f"{served.url}{ref}")
+    assert found is not None
+    source = GitSource(urllib3.PoolManager(), tmp_path, served.sshd.access())
+    assert source.find_commit(found) == (served.old if is_old else served.new)
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_repository_is_named_as_for_scp_too(served: Served, tmp_path: Path) -> None:
