@@ -262,3 +262,16 @@ def test_the_time_of_the_end_is_known_without_a_container() -> None:
     found = outcome(taken_away("Evicted", before=7))
     assert isinstance(found, Failed)
     assert (NOW - found.finished).total_seconds() == 7
+
+
+def test_an_executor_whose_runtime_could_not_be_copied_is_not_waited_for() -> None:
+    status = ended(0) | {"phase": "Failed"}
+    status["containerStatuses"] = [{"name": "executor", "state": {"waiting": {"reason": "PodInitializing"}}}]
+    state = {"terminated": {"exitCode": 2, "message": "copy-runtime is\x1b[2J no flag\n"}}
+    status["initContainerStatuses"] = [{"name": "runtime", "state": state}]
+    found = outcome_of(resource(status))
+    assert isinstance(found, Failed)
+    assert (found.failure.reason, found.retry) == ("ExecutorFailed", Retry.NEVER)
+    assert found.failure.message == (
+        "container runtime ended with exit code 2: copy-runtime is\N{REPLACEMENT CHARACTER}[2J no flag"
+    )

@@ -3,6 +3,7 @@
 Resources are plain dictionaries, as the server gives them.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -88,6 +89,12 @@ class Cluster:
         except ClusterError as error:
             if error.status not in (404, _CONFLICT):
                 raise
+
+    def minor_version(self) -> int:
+        """Tell N of the server's Kubernetes version 1.N."""
+        # Some providers write 36+.
+        digits = re.findall("[0-9]+", self._api.request("GET", "/version")["minor"])
+        return int(digits[0]) if digits else 0
 
     def write_status(self, resource: Resource, status: Status) -> None:
         """Replace the status of an ImageBuild as it was read; it must not have changed since."""

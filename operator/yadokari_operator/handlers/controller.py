@@ -10,6 +10,7 @@ from yadokari_api.spec import referenced_config_maps
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
+from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.references import References
 from yadokari_operator.pods.inputs import ConfigMapData
 from yadokari_operator.pods.names import label_value
@@ -31,6 +32,7 @@ class Controller:
         self._references = references
         self._settings = settings
         self._clock = clock
+        self._abilities = Abilities(cluster)
 
     def reconcile(self, key: Key) -> float | None:
         """Do what is due for an ImageBuild; tells in how many seconds to look again, if no event comes first.
@@ -45,7 +47,8 @@ class Controller:
         # Before they are read: what changes after that is an event for this ImageBuild.
         self._references.replace(key, referenced_config_maps(build.spec))
         now = self._clock()
-        decision = self._act(build, reconcile(self._observe(build), self._settings, now), now)
+        settings = self._abilities.decided(self._settings)
+        decision = self._act(build, reconcile(self._observe(build), settings, now), now)
         if decision.status != build.status:
             self._cluster.write_status(resource, decision.status)
         if decision.event is not None:

@@ -132,6 +132,9 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     reason, message = status.get("reason") or "", status.get("message") or ""
     if reason == "DeadlineExceeded":
         return _because(StateReason.TIMEOUT, _too_long(resource, ended))
+    prepared = _by_preparation(status)
+    if prepared and not _disrupted(status):
+        return prepared
     if _disrupted(status) or not ended:
         lost = StateReason.POD_LOST
         return Failure(reason or lost, message or "the pod was stopped by the cluster"), lost.retry
@@ -140,6 +143,17 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     stopped = _exit_code(ended) in (Reason.CANCELLED.exit_code, _KILLED)
     if stopped and "deletionTimestamp" in resource["metadata"]:
         return _because(Reason.CANCELLED, "the pod was deleted")
+    return None
+
+
+def _by_preparation(status: Mapping[str, Any]) -> _Verdict | None:
+    """Tell of a container before the executor's that failed, so that this one never started."""
+    for container in status.get("initContainerStatuses") or []:
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended and _exit_code(ended) != SUCCESS:
+            said = shown(ended.get("message") or "").strip() or "it said nothing"
+            message = f"container {container['name']} ended with exit code {_exit_code(ended)}: {said}"
+            return _because(StateReason.EXECUTOR_FAILED, message)
     return None
 
 
