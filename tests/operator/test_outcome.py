@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -275,3 +276,27 @@ def test_an_executor_whose_runtime_could_not_be_copied_is_not_waited_for() -> No
     assert found.failure.message == (
         "container runtime ended with exit code 2: copy-runtime is\N{REPLACEMENT CHARACTER}[2J no flag"
     )
+
+
+HOSTILE = "\x1b]0;title\x07\u202egnirts\u2066\x00" + "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        waiting(HOSTILE, HOSTILE),
+        taken_away(HOSTILE) | {"message": HOSTILE},
+        ended(137, HOSTILE, reason=HOSTILE),
+        ended(11, format_result(BuildResult(failure=Failure("RunFailed", HOSTILE, 1, HOSTILE)))),
+        ended(11, json.dumps({"failure": {"reason": HOSTILE, "message": HOSTILE, "log_tail": HOSTILE}})),
+        {"phase": "Failed", "reason": "Evicted", "message": HOSTILE} | {"containerStatuses": []},
+    ],
+)
+def test_what_a_pod_says_is_short_and_moves_no_terminal(status: dict[str, Any]) -> None:
+    found = outcome(status)
+    assert isinstance(found, Failed | Waiting)
+    failure = found.failure if isinstance(found, Failed) else Failure("None", found.problem)
+    assert re.fullmatch("[A-Za-z]+", failure.reason)
+    for text in (failure.message, failure.log_tail):
+        assert len(text) <= 4096
+        assert not set(text) & set("\x1b\x07\x00\u202e\u2066")

@@ -7,7 +7,7 @@ it is text to show and nothing to trust.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,12 +51,29 @@ Outcome = Waiting | Running | Built | Failed
 
 _KILLED = 137
 _DIGEST = re.compile(references.DIGEST)
+_LONGEST = 4096
+# What the API server takes for the reason of a condition, and no longer than people read.
+_REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]{0,126}[A-Za-z0-9_])?")
 # Reasons for which a container waits that pass by themselves; the others are shown to people.
 _ORDINARY_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 def outcome_of(resource: Mapping[str, Any]) -> Outcome:
-    """Tell how far the attempt of an executor's pod has come."""
+    """Tell how far the attempt of an executor's pod has come, in words that can be shown and stored.
+
+    Whoever may write a pod or its status may have written them, and the kubelet quotes what others wrote.
+    """
+    match found := _outcome_of(resource):
+        case Waiting(problem=problem):
+            return replace(found, problem=_brief(problem))
+        case Failed(failure):
+            reason = failure.reason if _REASON.fullmatch(failure.reason) else StateReason.EXECUTOR_FAILED
+            message, tail = _brief(failure.message), _brief(failure.log_tail, from_end=True)
+            return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
+    return found
+
+
+def _outcome_of(resource: Mapping[str, Any]) -> Outcome:
     state = _executor(resource).get("state") or {}
     if "terminated" in state or is_over(resource):
         return _end(resource, state.get("terminated") or {})
@@ -205,6 +222,11 @@ def _result(message: str) -> tuple[BuildResult | None, str]:
 def shown(text: str) -> str:
     """Make text fit to be shown and stored: what is no character, or moves the cursor, is replaced."""
     return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _brief(text: str, *, from_end: bool = False) -> str:
+    kept = text[-_LONGEST:] if from_end else text[:_LONGEST]
+    return shown(kept if len(kept) == len(text) else f"…{kept[1:]}" if from_end else f"{kept[:-1]}…")
 
 
 def _problem(resource: Mapping[str, Any]) -> str:
