@@ -87,7 +87,7 @@ class Controller:
 
     def _act(self, observed: Observed, decision: Decision, now: datetime) -> Decision:
         build = observed.build
-        made = []
+        made: list[str] = []
         try:
             for action in decision.actions:
                 made += self._do(build, action)
