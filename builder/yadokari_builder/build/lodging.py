@@ -16,7 +16,7 @@ KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
 _VAR_RUN = "/var/run"
 # Contexts and caches stay: they are the user's.
-_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "staging", "shelter")
+_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "root", "staging", "shelter", "trial")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
