@@ -74,6 +74,7 @@ class BuildSpec:
     materialize: bool = False
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
+    isolation: str = "auto"
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False

@@ -18,7 +18,7 @@ VOLUMES = ("work", "tmp", "input")
 """Folders of the runtime that builds write or are given files in: volumes where it is mounted read-only."""
 _VAR_RUN = "/var/run"
 # Contexts and caches stay: they are the user's.
-_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "staging", "shelter")
+_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "root", "staging", "shelter", "trial")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 

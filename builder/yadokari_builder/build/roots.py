@@ -3,7 +3,7 @@
 import itertools
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,7 +56,8 @@ class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
-    of the build context. `fingerprints` are those of the files in the root.
+    of the build context. `fingerprints` are those of the files in the root. `lay_ground`, if given, makes
+    in a clean root the places that steps mount on.
     """
 
     lodging: Lodging
@@ -64,6 +65,7 @@ class Roots:
     staging: Path
     context: Path
     ignored: IgnorePatterns
+    lay_ground: Callable[[], None] | None = None
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
@@ -83,6 +85,8 @@ class Roots:
         """
         tree.clear(self.boundary)
         tree.clear(Boundary(self.staging))
+        if self.lay_ground:
+            self.lay_ground()
         self._strangers = {path: self._stamp(path) for path in self.boundary.above if self._stamp(path)}
         self.fingerprints = Fingerprints()
         if needs is Files.NONE:
