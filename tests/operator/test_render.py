@@ -241,3 +241,13 @@ def test_a_build_that_shares_the_executors_namespaces_gets_an_ordinary_pod() -> 
     assert (
         container(settings=NAMESPACES, executor=executor)["securityContext"] == container()["securityContext"]
     )
+
+
+def test_how_steps_are_kept_apart_is_handed_on() -> None:
+    asked = made(settings=Settings(executor_isolation="Shared"), executor={"isolation": "Namespaces"})
+    assert parse_arguments(asked["spec"]["containers"][0]["args"]).isolation == "namespaces"
+    assert (
+        parse_arguments(container(settings=Settings(executor_isolation="Shared"))["args"]).isolation
+        == "shared"
+    )
+    assert parse_arguments(container()["args"]).isolation == "auto"

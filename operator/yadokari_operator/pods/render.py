@@ -135,6 +135,7 @@ def build_spec(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
         targets=(spec.target,) if spec.target else (),
         insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
         registry_mirrors=settings.registry_mirrors,
+        isolation=security.isolation_of(spec.executor or Executor(), settings).lower(),
         log_format="text",
     )
 
