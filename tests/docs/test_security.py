@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -36,7 +37,7 @@ def test_the_example_of_a_network_policy_selects_the_executors() -> None:
     assert yaml.safe_load(component)["spec"]["podSelector"]["matchLabels"] == labels
 
 
-def examples() -> list[dict[str, object]]:
+def examples() -> list[dict[str, Any]]:
     """The resources that the page shows."""
     blocks = (DOCS / "security.md").read_text().split("\n\n")
     return [yaml.safe_load(block) for block in blocks if block.startswith("    apiVersion:")]

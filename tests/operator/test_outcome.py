@@ -265,11 +265,22 @@ def test_the_time_of_the_end_is_known_without_a_container() -> None:
     assert (NOW - found.finished).total_seconds() == 7
 
 
+def unprepared(**terminated: Any) -> dict[str, Any]:
+    """The status of a pod whose init container failed."""
+    waits = {"name": "executor", "state": {"waiting": {"reason": "PodInitializing"}}}
+    preparing = {"name": "runtime", "state": {"terminated": terminated}}
+    return {"phase": "Failed", "containerStatuses": [waits], "initContainerStatuses": [preparing]}
+
+
+def test_too_little_memory_for_copying_the_runtime_names_the_limit_too() -> None:
+    limits = {"executor": {"resources": {"limits": {"memory": "8Mi"}}}}
+    found, retry = failure(unprepared(exitCode=137, reason="OOMKilled"), **limits)
+    assert (found.reason, retry) == ("OOMKilled", Retry.NEVER)
+    assert "its limit of 8Mi" in found.message
+
+
 def test_an_executor_whose_runtime_could_not_be_copied_is_not_waited_for() -> None:
-    status = ended(0) | {"phase": "Failed"}
-    status["containerStatuses"] = [{"name": "executor", "state": {"waiting": {"reason": "PodInitializing"}}}]
-    state = {"terminated": {"exitCode": 2, "message": "copy-runtime is\x1b[2J no flag\n"}}
-    status["initContainerStatuses"] = [{"name": "runtime", "state": state}]
+    status = unprepared(exitCode=2, message="copy-runtime is\x1b[2J no flag\n")
     found = outcome_of(resource(status))
     assert isinstance(found, Failed)
     assert (found.failure.reason, found.retry) == ("ExecutorFailed", Retry.NEVER)

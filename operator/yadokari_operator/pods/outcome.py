@@ -149,7 +149,7 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     reason, message = status.get("reason") or "", status.get("message") or ""
     if reason == "DeadlineExceeded":
         return _because(StateReason.TIMEOUT, _too_long(resource, ended))
-    prepared = _by_preparation(status)
+    prepared = _by_preparation(resource)
     if prepared and not _disrupted(status):
         return prepared
     if _disrupted(status) or not ended:
@@ -163,14 +163,14 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     return None
 
 
-def _by_preparation(status: Mapping[str, Any]) -> _Verdict | None:
+def _by_preparation(resource: Mapping[str, Any]) -> _Verdict | None:
     """Tell of a container before the executor's that failed, so that this one never started."""
-    for container in status.get("initContainerStatuses") or []:
+    for container in _status(resource).get("initContainerStatuses") or []:
         ended = (container.get("state") or {}).get("terminated") or {}
         if ended and _exit_code(ended) != SUCCESS:
             said = shown(ended.get("message") or "").strip() or "it said nothing"
             message = f"container {container['name']} ended with exit code {_exit_code(ended)}: {said}"
-            return _because(StateReason.EXECUTOR_FAILED, message)
+            return _by_memory(resource, ended) or _because(StateReason.EXECUTOR_FAILED, message)
     return None
 
 
