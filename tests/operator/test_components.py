@@ -244,7 +244,9 @@ def test_nothing_is_allowed_where_nothing_was_set(bounds: Bounds) -> None:
 def test_executor_images_and_nodes_are_the_administrators_unless_he_says_otherwise(bounds: Bounds) -> None:
     bounds.set(registries="r.test")
     assert bounds.refusal("r.test/a", resources={"limits": {"memory": "1Gi"}}) == ""
-    assert "no executor image may be named" in bounds.refusal("r.test/a", image="evil.test/executor")
+    assert "neither executor image nor account may be named" in bounds.refusal(
+        "r.test/a", image="evil.test/executor"
+    )
     assert "nodes cannot be chosen" in bounds.refusal("r.test/a", nodeSelector={"a": "b"})
     assert "nodes cannot be chosen" in bounds.refusal("r.test/a", tolerations=[{"operator": "Exists"}])
     bounds.set(registries="r.test  again.test", customExecutors="true", placement="true")

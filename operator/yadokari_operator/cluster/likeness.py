@@ -3,11 +3,25 @@
 from collections.abc import Mapping
 from typing import Any
 
-_OF_CONTAINERS = ("image", "args", "command", "env", "envFrom", "volumeMounts", "volumeDevices", "lifecycle")
+_OF_CONTAINERS = (
+    *(
+        "image",
+        "args",
+        "command",
+        "workingDir",
+        "env",
+        "envFrom",
+        "volumeMounts",
+        "volumeDevices",
+        "lifecycle",
+    ),
+)
 _OF_PODS = (
     *("shareProcessNamespace", "hostPID", "hostIPC", "hostNetwork", "automountServiceAccountToken"),
     *("ephemeralContainers", "hostUsers", "activeDeadlineSeconds"),
 )
+_ACCOUNT = "default"
+"""What the server gives to a pod that names no account."""
 
 
 def is_like(found: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
@@ -23,6 +37,7 @@ def _is_like_pod(found: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
     """Compare what runs, with which files and rights; a pod with a container more is another one."""
     return (
         _same(_OF_PODS, found, made)
+        and found.get("serviceAccountName", _ACCOUNT) == made.get("serviceAccountName", _ACCOUNT)
         and _contains(found.get("securityContext"), made["securityContext"])
         and all(
             _are_like_containers(found.get(kind) or [], made.get(kind) or [])
