@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -38,7 +37,7 @@ from yadokari_builder.run.mounts.caches import CacheStore
 from yadokari_builder.run.mounts.requests import Provisions
 from yadokari_builder.run.mounts.secrets import load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
-from yadokari_builder.run.spaces.ground import MOUNT_POINTS, lay
+from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
@@ -100,7 +99,7 @@ def open_build(
         lodging.hold("staging").path,
         Anchor.open(context.root).path,
         read_ignored(text),
-        lay_ground=partial(lay, boundary.root) if is_apart else None,
+        are_apart=is_apart,
     )
     level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
     bench = _bench(spec, environment, roots, level, registries, progress)

@@ -140,6 +140,7 @@ class Build:
     def _perform(self, step: Step, recorder: Recorder) -> Members | None:
         match step.action:
             case RunAction() as action:
+                self.roots.seal()
                 return recorder.run(partial(actions.run, action, self.bench))
             case CopyAction() as action:
                 return recorder.wrote(actions.copy(action, self.bench))
