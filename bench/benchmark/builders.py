@@ -53,7 +53,8 @@ class Builder:
 def yadokari(image: str, kind: str = "") -> Builder:
     """Return Yadokari, run as a pod is run; tests/pod knows image and kind by these names."""
     options = f"--kind {kind} " if kind else ""
-    pod = f"{COMMAND} {options}--image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}} --"
+    options += f"--image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}}"
+    pod = f"{COMMAND} {options} --"
     arguments = "--context dir://{context} --dockerfile {dockerfile} --destination {destination} --insecure"
     name = f"Yadokari-{kind}" if kind else "Yadokari"
     return peer(f"{name}={pod} {arguments} --registry-mirror {{mirror}} --insecure-registry {{mirror}}")
