@@ -13,6 +13,11 @@ pytest_plugins = ["support.cluster", "support.operator_fixtures"]
 _NEEDS_A_MACHINE = re.compile(r"pytest\.mark\.(pod|cluster)\b")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer what takes too long for every run."""
+    parser.addoption("--every-kind", action="store_true", help="build all cases in every kind of pod")
+
+
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
     """Runs tests side by side, but those of files that need a whole machine in one process, in order."""
 

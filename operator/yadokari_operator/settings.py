@@ -22,8 +22,8 @@ class Settings:
     """How this operator works.
 
     `namespace` is the one namespace that is watched, all of them when empty. `registry_mirrors` are mirrors
-    of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that speak plain HTTP; both
-    go to every build. `health_address` (HOST:PORT) serves GET /healthz.
+    of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
+    both go to every build. `health_address` (HOST:PORT) serves GET /healthz.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,18 +28,21 @@ from yadokari_builder.sources.tree import SourceTree
 class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
-    `staging` and `shelter` are host paths of folders that no snapshot sees; `level` runs steps, which read
-    from the open file `null`.
+    `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
+    deletes such folders while it runs (see `Lodging`); `level` runs steps, which read from the open file
+    `null`; `unpack_limit` is for archives that are added.
     """
 
     boundary: Boundary
     staging: Path
     shelter: Path
     source: Callable[[Source], SourceTree]
+    whole: Callable[[], AbstractContextManager[None]]
     provisions: Provisions
     level: Level
     null: int
     output: Callable[[bytes], None]
+    unpack_limit: int
     http: urllib3.PoolManager
 
 
@@ -63,7 +67,7 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, bench.staging, bench.shelter)
+    target = Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit)
     return copy_files(action, bench.source(action.source), target, bench.http)
 
 
@@ -87,7 +91,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
         action.network,
     )
     text = " ".join([*action.argv, script.content if script else ""])
-    with bench.level.around() as beside:
+    with bench.whole(), bench.level.around() as beside:
         with (
             mounted(
                 [*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter)

@@ -1,8 +1,10 @@
 """The build: stages one after the other, each step's changes packed into a layer while the next step runs."""
 
+import errno
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -20,7 +22,9 @@ from yadokari_builder.build.located import located
 from yadokari_builder.build.outcome import FinishedStep
 from yadokari_builder.build.progress import Progress, counted, human_size
 from yadokari_builder.build.roots import Roots
-from yadokari_builder.errors import BuilderError
+from yadokari_builder.dockerfile.location import Location
+from yadokari_builder.dockerfile.quoting import printable
+from yadokari_builder.errors import BuilderError, RunError, described
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.plan.needs import looks_up
@@ -30,6 +34,7 @@ from yadokari_builder.registry.pull import PulledImage
 
 logger = logging.getLogger(__name__)
 
+_MOST_LEAKS = 3
 _DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTENT: "{} unpacked"}
 
 
@@ -85,8 +90,10 @@ class Build:
             self._require_accounts(step, stage)
             done.append(self._step(step, recorder, followed=goes_on or place < last))
         if last >= 0:
-            with located(stage.steps[last].instruction.origin):
-                done[last].layer = done[last].layer or self._pack(recorder.finish(), followed=goes_on)
+            with located(stage.steps[last].instruction.origin), _paths_of_steps():
+                done[last].layer = done[last].layer or self._pack(
+                    recorder.finish(), stage.steps[last], followed=goes_on
+                )
         return done
 
     def _require_accounts(self, step: Step, stage: PlannedStage) -> None:
@@ -123,7 +130,7 @@ class Build:
         self.progress.begin(step.instruction.original)
         with located(step.instruction.origin):
             try:
-                layer = self._pack(self._perform(step, recorder), followed=followed)
+                layer = self._pack(self._perform(step, recorder), step, followed=followed)
                 is_late = layer is not None and not layer.done()
                 result = "" if is_late else _size_of(layer)
             except BaseException:
@@ -140,7 +147,9 @@ class Build:
     def _perform(self, step: Step, recorder: Recorder) -> Members | None:
         match step.action:
             case RunAction() as action:
-                return recorder.run(partial(actions.run, action, self.bench))
+                self.roots.seal()
+                with _paths_of_steps():
+                    return recorder.run(partial(actions.run, action, self.bench))
             case CopyAction() as action:
                 return recorder.wrote(actions.copy(action, self.bench))
             case WorkdirAction() as action:
@@ -148,11 +157,13 @@ class Build:
             case None:
                 return None
 
-    def _pack(self, members: Members | None, *, followed: bool) -> "Future[PackedLayer] | None":
+    def _pack(self, members: Members | None, step: Step, *, followed: bool) -> "Future[PackedLayer] | None":
         if members is None:
             return None
         try:
-            return self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
+            layer = self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
+            layer.add_done_callback(partial(_tell_of_leaks, step.instruction.origin.location))
+            return layer
         except (BuilderError, OSError):
             self._raise_failed()  # an earlier layer's trouble is this one's, too
             raise
@@ -183,6 +194,18 @@ class Build:
         return self.roots.fingerprints.find(paths)
 
 
+@contextmanager
+def _paths_of_steps() -> Iterator[None]:
+    """Blame steps for paths that no layer can hold; raises `RunError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        what = "a path is left that is longer than the system can name, and cannot go into a layer"
+        raise RunError(f"{what}: {described(error)}", status=0) from error
+
+
 class _ContentNeeded(Exception):  # noqa: N818 as StopIteration is called
     """The plan has taken names for enough where they are not."""
 
@@ -199,6 +222,20 @@ class _DoneStep:
         """Wait for the layer; raises what went wrong with it."""
         with located(self.step.instruction.origin):
             return FinishedStep(self.step, self.created, self.layer.result() if self.layer else None)
+
+
+def _tell_of_leaks(where: Location, layer: "Future[PackedLayer]") -> None:
+    """Warn of secrets in a layer; may be called in any thread."""
+    if layer.cancelled() or layer.exception():
+        return
+    for secret, names in layer.result().leaks.items():
+        logger.warning(
+            "%s:%d: the value of the secret %s is in the image, in %s%s: whoever can pull it can read that."
+            " Let the step write it nowhere, and replace a secret that was pushed",
+            where.file, where.start, printable(secret),
+            ", ".join(printable(f"/{name}") for name in names[:_MOST_LEAKS]),
+            " and others" if names[_MOST_LEAKS:] else "",
+        )  # fmt: skip
 
 
 def _size_of(layer: "Future[PackedLayer] | None") -> str:

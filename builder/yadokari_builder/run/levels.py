@@ -15,6 +15,7 @@ from typing import Protocol
 
 from yadokari_builder.errors import RunError, UsageError
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run import ipc, process
 from yadokari_builder.run.command import Command, Process
 from yadokari_builder.run.devices import Devices
@@ -155,6 +156,8 @@ def may_be_apart(wanted: str, folder: Path) -> bool:
             error,
         )
         return False
+    finally:
+        discard(str(folder))
     seen = "" if own_proc else "; it sees the pod's /proc, since a new one needs procMount: Unmasked"
     logger.info("isolation: namespaces: each step is a container of its own%s", seen)
     return True
