@@ -60,7 +60,7 @@ def run(
         case ["resolve", *rest]:
             from yadokari_builder.command import resolve
 
-            return resolve.run(rest, environment, out, log)
+            return resolve.run(rest, environment, root, out, log)
         case ["warm", *rest]:
             from yadokari_builder.command import warm
 
