@@ -142,13 +142,11 @@ class Volume(Model):
 
 
 _NOT_TO_MOUNT = ("/proc", "/sys", "/dev", "/kaniko", "/yadokari")
-# What the executor keeps, which is a place for a volume; all else there is the executor itself.
-_WORK = "/yadokari/work"
 
 
 def _may_be_mounted(path: str) -> bool:
-    below = [place for place in (*_NOT_TO_MOUNT, _WORK) if path == place or path.startswith(f"{place}/")]
-    return not {".", ".."} & {*path.split("/")} and (not below or _WORK in below)
+    below = any(path == place or path.startswith(f"{place}/") for place in _NOT_TO_MOUNT)
+    return not below and not {".", ".."} & {*path.split("/")}
 
 
 class Mount(Model):
@@ -157,10 +155,8 @@ class Mount(Model):
     RULES = (
         Rule(
             "!self.mountPath.split('/').exists(part, part == '..' || part == '.')"
-            f" && (self.mountPath == '{_WORK}' || self.mountPath.startsWith('{_WORK}/')"
-            f" || !{[*_NOT_TO_MOUNT]}.exists(p, self.mountPath == p || self.mountPath.startsWith(p + '/')))",
-            "mountPath must not be in /proc, /sys, /dev, /kaniko or /yadokari (but for /yadokari/work), and"
-            " must have no . and .. in it",
+            f" && !{[*_NOT_TO_MOUNT]}.exists(p, self.mountPath == p || self.mountPath.startsWith(p + '/'))",
+            "mountPath must not be in /proc, /sys, /dev, /kaniko and /yadokari, and have no . and .. in it",
             lambda it: _may_be_mounted(it.mount_path),
         ),
     )
@@ -273,6 +269,16 @@ class Executor(Model):
     affinity: Affinity | None = Field(default=None, description="Where it must and had better run.")
     topology_spread_constraints: Annotated[tuple[SpreadConstraint, ...], Field(max_length=8)] = Field(
         default=(), strict=False, description="How pods are spread over places."
+    )
+    runtime: Literal["Auto", "ImageVolume", "InitContainer"] | None = Field(
+        default=None,
+        description="How the executor's own files, which no step can write, come into the pod: what the"
+        " operator's settings say where it is absent.",
+    )
+    isolation: Literal["Auto", "Namespaces", "Shared"] | None = Field(
+        default=None,
+        description="How steps are kept apart: each in namespaces of its own, all in the executor's own, or"
+        " as the pod allows (Auto). What the operator's settings say where it is absent.",
     )
     runtime_class_name: ResourceName | None = Field(
         default=None, description="RuntimeClass that runs the pod."

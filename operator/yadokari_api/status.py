@@ -180,6 +180,12 @@ class Status:
     history: Annotated[
         tuple[PastRun, ...], Field(description="Runs that have ended, the latest one first.")
     ] = ()
+    pod_uids: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="UIDs of the pods that the operator made and that may be there yet: no others count."
+        ),
+    ] = None
     conditions: Annotated[
         tuple[Condition, ...],
         Field(

@@ -132,7 +132,7 @@ RIGHT: list[dict[str, Any]] = [
         ]
     ),
     mounted("/var/cache/apt"),
-    mounted("/yadokari/work", emptyDir={"sizeLimit": "10Gi"}),
+    mounted("/var/cache", emptyDir={"sizeLimit": "10Gi"}),
     mounted("/yadokarix", emptyDir={"medium": "Memory"}),
     mounted("/etc/apt/..d", configMap={"name": "apt"}),
     mounted("/cache", persistentVolumeClaim={"claimName": "cache", "readOnly": True}),
@@ -236,7 +236,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (mounted("cache"), "mountPath must be a folder by its whole path"),
     (mounted("/proc/sys"), "mountPath must not be in /proc"),
     (mounted("/yadokari/bin"), "mountPath must not be in /proc"),
-    (mounted("/yadokari/workshop"), "mountPath must not be in /proc"),
+    (mounted("/yadokari/work"), "mountPath must not be in /proc"),
     (mounted("/var/../yadokari"), "mountPath must not be in /proc"),
     (mounted("/c", emptyDir={}, configMap={"name": "a"}), "exactly one of emptyDir, configMap"),
     (executed(volumes=[{"name": "v", "emptyDir": {}}]), "each of volumes must be mounted"),

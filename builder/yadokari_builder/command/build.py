@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from yadokari_builder.build.guard import guard
-from yadokari_builder.build.lodging import require_container
+from yadokari_builder.build.lodging import is_writable, require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
@@ -38,6 +38,8 @@ def run(
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
     report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+    if not (spec.force or spec.dry_run) and is_writable(root):
+        logger.info("steps can write the executor's own files: mount them read-only (docs/executor.md)")
     for remark in (*without_effect(spec), *variables.without_effect(environment)):
         logger.info("%s", remark)
     session = Session(spec, environment, root, cwd, guard)

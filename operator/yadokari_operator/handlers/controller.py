@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
@@ -10,12 +11,20 @@ from yadokari_api.spec import priority_of, pushed_to, referenced_config_maps
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
+from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.admission import Admission
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.rivals import Rivals
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.names import label_value
-from yadokari_operator.pods.observed import OwnedConfigMap, build_of, parse_owned_config_map, parse_pod
+from yadokari_operator.pods.observed import (
+    OwnedConfigMap,
+    build_of,
+    is_stuck,
+    known_pods,
+    parse_owned_config_map,
+    parse_pod,
+)
 from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed
 from yadokari_operator.reports import format_time
@@ -47,6 +56,7 @@ class Controller:
         self._admission = Admission(limits, self._running, changed)
         self._settings = settings
         self._clock = clock
+        self._abilities = Abilities(cluster)
 
     def reconcile(self, key: Key) -> float | None:
         """Do what is due for an ImageBuild; tells in how many seconds to look again, if no event comes first.
@@ -65,7 +75,8 @@ class Controller:
         self._note_places(key, pushed_to(build.spec))
         now = self._clock()
         observed = self._observe(build)
-        decision = self._admitted(observed, reconcile(observed, self._settings, now), now)
+        settings = self._abilities.decided(self._settings)
+        decision = self._admitted(observed, reconcile(observed, settings, now), now)
         decision = self._act(observed, decision, now)
         if decision.status != build.status:
             self._cluster.write_status(resource, decision.status)
@@ -85,17 +96,17 @@ class Controller:
     def _observe(self, build: ImageBuild) -> Observed:
         namespace = build.key.namespace
         selector = f"{LABEL_BUILD}={label_value(build.key.name)}"
-        pods = [parse_pod(pod, build) for pod in self._cluster.pods(namespace, selector)]
+        found = self._cluster.pods(namespace, selector)
+        pods = [parse_pod(pod, build) for pod in found]
         names = referenced_config_maps(build.spec)
         sources = {name: self._cluster.config_map(namespace, name) for name in names}
         return Observed(
             build=build,
             pods=tuple(pod for pod in pods if pod is not None),
             config_maps=tuple(self._owned_config_maps(build, selector)),
-            sources={
-                name: ConfigMapData.parse(found) for name, found in sources.items() if found is not None
-            },
+            sources={name: ConfigMapData.parse(it) for name, it in sources.items() if it is not None},
             rivals=self._rivals.of(build.key),
+            taken=frozenset(pod["metadata"]["name"] for pod in found if is_stuck(pod, build)),
         )
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
@@ -119,20 +130,26 @@ class Controller:
         return decision
 
     def _act(self, observed: Observed, decision: Decision, now: datetime) -> Decision:
+        build = observed.build
+        made: list[str] = []
         try:
             for action in decision.actions:
-                self._do(observed.build, action)
+                made += self._do(build, action)
         except RejectedError as error:
-            self._admission.rests(observed.build.key)
-            return refused(observed, decision, error.reason, str(error), now)
-        return decision
+            self._admission.rests(build.key)
+            decision = refused(observed, decision, error.reason, str(error), now)
+        known = known_pods(build.status.pod_uids, observed.pods, made)
+        return replace(decision, status=replace(decision.status, pod_uids=known))
 
-    def _do(self, build: ImageBuild, action: Action) -> None:
+    def _do(self, build: ImageBuild, action: Action) -> tuple[str, ...]:
+        """Do what was decided; gives the UID of a pod that was made."""
         match action:
             case Create(manifest):
-                self._cluster.create(build, manifest)
-            case Delete(kind, name, uid):
-                self._cluster.delete(kind, build.key.namespace, name, uid)
+                uid = self._cluster.create(build, manifest)
+                return (uid,) if manifest["kind"] == "Pod" else ()
+            case Delete(kind, name, uid, version):
+                self._cluster.delete(kind, build.key.namespace, name, uid, version)
+                return ()
 
     def _tell(self, build: ImageBuild, event: Event, now: datetime) -> None:
         """Make an Event. That is a courtesy: the status, which says the same, was written before."""

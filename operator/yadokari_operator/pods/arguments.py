@@ -7,6 +7,7 @@ from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.environment import secret_variable
 from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.security import isolation_of
 from yadokari_operator.pods.sources import Place
 from yadokari_operator.settings import Settings
 
@@ -43,6 +44,7 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         compression=output.compression or BuildSpec().compression,
         insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
         registry_mirrors=settings.registry_mirrors,
+        isolation=isolation_of(spec.executor or Executor(), settings).lower(),
         log_format="text",
     )
 

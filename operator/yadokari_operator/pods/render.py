@@ -19,6 +19,7 @@ from yadokari_api.keys import (
     MANAGER,
 )
 from yadokari_api.spec import ImageBuildSpec
+from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
 from yadokari_operator.pods.environment import environment
 from yadokari_operator.pods.files import ConfigMapData
@@ -62,6 +63,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     """Write the pod of an attempt."""
     spec = inputs.spec
     executor = spec.executor or Executor()
+    image, way = _image(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
     where = place(name, inputs, attempt.run)
     metadata = _metadata(build, attempt.run, pod_name(name, attempt.run, attempt.number))
@@ -81,30 +83,48 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             "enableServiceLinks": False,
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            **security.of_pod(executor, settings),
             **placement(executor),
+            **_prepared(runtime.init_containers(way, image, _resources(executor))),
             "containers": [_container(inputs, where, executor, settings)],
-            "volumes": [*_volumes(name, inputs, where, attempt.run), *user_volumes(executor)],
+            "volumes": [
+                *runtime.volumes(way, image),
+                *_volumes(name, inputs, where, attempt.run),
+                *user_volumes(executor),
+            ],
         },
     }
 
 
+def _prepared(init_containers: list[Manifest]) -> Manifest:
+    return {"initContainers": init_containers} if init_containers else {}
+
+
+def _image(executor: Executor, settings: Settings) -> str:
+    return executor.image or settings.executor_image
+
+
+def _resources(executor: Executor) -> Manifest:
+    return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
+
+
 def _container(inputs: Inputs, where: Place, executor: Executor, settings: Settings) -> Manifest:
-    resources = executor.resources or Resources()
     return {
         "name": CONTAINER,
-        "image": executor.image or settings.executor_image,
+        "image": _image(executor, settings),
         "args": arguments(inputs, where, settings),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *_trust(inputs.spec)],
-        "resources": resources.model_dump(by_alias=True, exclude_defaults=True),
-        # Root and the default capabilities: what the baseline Pod Security Standard allows, and what a
-        # RUN step needs to install packages (chown, setuid programs). None needs to forge packets.
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "capabilities": {"drop": ["NET_RAW"]}},
+        "resources": _resources(executor),
+        "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.
         "terminationMessagePolicy": "FallbackToLogsOnError",
-        "volumeMounts": [*_mounts(inputs, where), *user_mounts(executor)],
+        "volumeMounts": [
+            *runtime.mounts(runtime.way_of(executor, settings)),
+            *_mounts(inputs, where),
+            *user_mounts(executor),
+        ],
     }
 
 

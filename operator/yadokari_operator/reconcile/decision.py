@@ -19,7 +19,8 @@ from yadokari_operator.pods.render import Manifest
 class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
-    `rivals` are other ImageBuilds that push to one of its destinations.
+    `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours that pods of
+    others bear for now.
     """
 
     build: ImageBuild
@@ -27,6 +28,7 @@ class Observed:
     config_maps: tuple[OwnedConfigMap, ...] = ()
     sources: Mapping[str, ConfigMapData]
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    taken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,12 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the very resource that was observed; that it is gone already is fine."""
+    """Delete the very resource that was observed, as it was with `version`; that it is gone is fine."""
 
     kind: Literal["Pod", "ConfigMap"]
     name: str
     uid: str
+    version: str = ""
 
 
 Action = Create | Delete

@@ -147,7 +147,8 @@ class Run:
         build, inputs = self._build, self._inputs
         if inputs.spec.suspend:
             return self._suspended(run)
-        name = pod_name(build.key.name, self._run, number)
+        while (name := pod_name(build.key.name, self._run, number)) in self._observed.taken:
+            number += 1
         report = reports.waiting(
             build,
             replace(run, run=replace(run.run, attempt=number, retries=retries, pod=name, node=None)),
