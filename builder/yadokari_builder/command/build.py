@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 
 from yadokari_builder.build.guard import guard
-from yadokari_builder.build.lodging import is_writable, require_container
+from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
