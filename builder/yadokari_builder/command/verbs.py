@@ -30,11 +30,7 @@ def run(
         return usage.run(arguments, out)
     match arguments:
         case ["version", *rest]:
-            if rest:
-                log.write("error: version takes nothing\n")
-                return Reason.INVALID_ARGUMENTS.exit_code
-            out.write(f"yadokari {VERSION}\n")
-            return SUCCESS
+            return _version(rest, out, log)
         case ["check", *rest]:
             from yadokari_builder.command import check
 
@@ -74,6 +70,14 @@ def run(
     gc.freeze()
     gc.enable()
     return build.run(arguments, environment, root, out, log)
+
+
+def _version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
+    if rest:
+        log.write("error: version takes nothing\n")
+        return Reason.INVALID_ARGUMENTS.exit_code
+    out.write(f"yadokari {VERSION}\n")
+    return SUCCESS
 
 
 def _beware() -> None:
