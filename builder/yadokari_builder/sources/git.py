@@ -4,9 +4,11 @@ As BuildKit does: one commit is fetched without its history, submodules too. dul
 which takes some three times the size of the largest file: there is a limit for these.
 """
 
+import errno
 import logging
 import posixpath
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -18,8 +20,15 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 import urllib3
 from dulwich.client import GitClient, HTTPUnauthorized, SSHGitClient, TCPGitClient, Urllib3HttpGitClient
 from dulwich.config import ConfigFile, StackedConfig, parse_submodules
-from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.errors import (
+    ApplyDeltaError,
+    ChecksumMismatch,
+    FileFormatException,
+    GitProtocolError,
+    NotGitRepository,
+)
 from dulwich.objects import Blob, Commit, ObjectID, Tag
+from dulwich.pack import UnresolvedDeltas
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
@@ -44,6 +53,8 @@ _SSH = "ssh://"
 _MODULES = ".gitmodules"
 _PEELED = b"^{}"
 _MAX_DEPTH = 10
+# Tags of tags.
+_MOST_TAGS = 10
 # In bytes; GitHub, for one, takes no larger ones than 100 MiB.
 _LARGEST_FILE = 128 << 20
 _TRY_AGAIN = re.compile("http resp (?:429|5[0-9][0-9])")
@@ -77,7 +88,8 @@ class GitSource:
         With `keep_git_dir` the folder is a repository, of one commit. Returns the commit. Raises ContextError
         for what is not there or not as expected, DownloadError for the network.
         """
-        return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
+        with _sound(without_credentials(ref.remote)):
+            return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
 
     def find_commit(self, ref: GitRef) -> str:
         """Ask for the commit that is meant, without fetching it; raises what `check_out` does."""
@@ -198,7 +210,9 @@ class _Fetch:
     def _peel(self, repository: Repo, sha: ObjectID) -> Commit:
         try:
             found = repository[sha]
-            while isinstance(found, Tag):
+            for _ in range(_MOST_TAGS):
+                if not isinstance(found, Tag):
+                    break
                 found = repository[found.object[1]]
         except KeyError:
             raise ContextError(f"{self._name}: repository does not contain {sha.decode()}") from None
@@ -263,7 +277,7 @@ def _client(remote: str, source: GitSource) -> Iterator[tuple[GitClient, str]]:
 
 def _client_of_url(remote: str, source: GitSource) -> tuple[GitClient, str]:
     parts = urlsplit(remote)
-    if parts.scheme in ("http", "https"):
+    if parts.scheme in ("http", "https") and parts.hostname:
         base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
@@ -277,6 +291,28 @@ def _client_of_url(remote: str, source: GitSource) -> tuple[GitClient, str]:
         f"{without_credentials(remote)}: git repositories are fetched over https, http, ssh or git only:"
         " write it as https://HOST/PATH.git"
     )
+
+
+# What dulwich raises for objects that are none; among it are mistakes of its own, which these bring to light.
+_BROKEN = (
+    *(FileFormatException, ChecksumMismatch, ApplyDeltaError, UnresolvedDeltas),
+    *(AssertionError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError, zlib.error),
+)
+# What only names and links of a repository can cause, not the machine.
+_IMPOSSIBLE = frozenset({errno.ENAMETOOLONG, errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
+
+
+@contextmanager
+def _sound(name: str) -> Iterator[None]:
+    """Turn what objects by strangers cause in dulwich, or in the file system, into errors in words."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise ContextError(f"{name}: what the server sent is broken: {type(error).__name__}") from error
+    except OSError as error:
+        if error.errno not in _IMPOSSIBLE:
+            raise
+        raise ContextError(f"{name}: it cannot be written: {error.strerror}") from error
 
 
 @contextmanager
