@@ -50,11 +50,14 @@ class Builder:
     build: Build
 
 
-def yadokari(image: str) -> Builder:
-    """Return Yadokari, run as a pod is run, from the image that tests/pod knows by this name."""
-    pod = f"{COMMAND} --image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}} --"
+def yadokari(image: str, kind: str = "") -> Builder:
+    """Return Yadokari, run as a pod is run; tests/pod knows image and kind by these names."""
+    options = f"--kind {kind} " if kind else ""
+    options += f"--image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}}"
+    pod = f"{COMMAND} {options} --"
     arguments = "--context dir://{context} --dockerfile {dockerfile} --destination {destination} --insecure"
-    return peer(f"Yadokari={pod} {arguments} --registry-mirror {{mirror}} --insecure-registry {{mirror}}")
+    name = f"Yadokari-{kind}" if kind else "Yadokari"
+    return peer(f"{name}={pod} {arguments} --registry-mirror {{mirror}} --insecure-registry {{mirror}}")
 
 
 def chroot_buildah() -> Builder:

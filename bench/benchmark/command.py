@@ -12,6 +12,7 @@ from benchmark.table import machine, table
 from benchmark.workloads import Workload, names, prepare
 from support.folders import scratch_folder
 from support.pod.images import RECIPES, built
+from support.pod.kinds import KINDS
 from support.pod.machine import why_no_containers
 
 
@@ -22,7 +23,8 @@ def main(arguments: Sequence[str], description: str) -> int:
         print(f"bench: nothing can be built here: {reason}", file=sys.stderr)
         return 1
     image = str(built(options.image)) if options.image in RECIPES else options.image
-    builders = [yadokari(image), *([chroot_buildah()] if options.buildah else []), *options.peer]
+    kinds = [yadokari(image, kind) for kind in options.kind]
+    builders = [yadokari(image), *kinds, *([chroot_buildah()] if options.buildah else []), *options.peer]
     with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
         workloads = prepare(options.only or names(), Path(folder, "contexts"))
         try:
@@ -71,6 +73,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--only", type=_names, metavar="NAMES", help="workloads to build, with commas between")
     add("--rounds", type=int, default=3, metavar="N", help="how often (3)")
     add("--image", default="executor", help="executor (default), or the folder of an OCI layout")
+    add("--kind", action="append", default=[], choices=KINDS, help="Yadokari in this kind of pod, too")
     add("--without-buildah", dest="buildah", action="store_false", help="leave buildah out")
     add("--peer", action="append", default=[], type=peer, metavar="[NAME=]COMMAND", help="another builder")
     return parser

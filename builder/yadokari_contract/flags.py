@@ -317,6 +317,13 @@ FLAGS = (
     Flag("compressed-caching", "compressed_caching", Kind.SWITCH, "compress cached layers", pending=True),
     Flag("no-push-cache", "no_push_cache", Kind.SWITCH, "do not push layers to the cache", pending=True),
     Flag(
+        "isolation",
+        "isolation",
+        Kind.TEXT,
+        "whether steps have namespaces of their own or share the executor's; auto: their own, if possible",
+        choices=("auto", "namespaces", "shared"),
+    ),
+    Flag(
         "verbosity",
         "verbosity",
         Kind.TEXT,

@@ -75,6 +75,7 @@ class BuildSpec:
     image_unpack_limit: int = 0
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
+    isolation: str = "auto"
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False

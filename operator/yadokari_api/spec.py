@@ -225,6 +225,16 @@ class Executor(Model):
     tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = Field(
         default=(), strict=False, description="Taints that are tolerated."
     )
+    runtime: Literal["Auto", "ImageVolume", "InitContainer"] | None = Field(
+        default=None,
+        description="How the executor's own files, which no step can write, come into the pod: what the"
+        " operator's settings say where it is absent.",
+    )
+    isolation: Literal["Auto", "Namespaces", "Shared"] | None = Field(
+        default=None,
+        description="How steps are kept apart: each in namespaces of its own, all in the executor's own, or"
+        " as the pod allows (Auto). What the operator's settings say where it is absent.",
+    )
 
 
 def _span(shortest: str, longest: str, message: str) -> Rule:

@@ -69,6 +69,12 @@ class Status:
         LastSucceeded | None, Field(description="The latest build that succeeded; failures leave it alone.")
     ] = None
     failure: Annotated[BuildFailure | None, Field(description="Why the latest attempt failed.")] = None
+    pod_uids: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="UIDs of the pods that the operator made and that may be there yet: no others count."
+        ),
+    ] = None
     conditions: Annotated[
         tuple[Condition, ...],
         Field(

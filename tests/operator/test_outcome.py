@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -262,3 +263,51 @@ def test_the_time_of_the_end_is_known_without_a_container() -> None:
     found = outcome(taken_away("Evicted", before=7))
     assert isinstance(found, Failed)
     assert (NOW - found.finished).total_seconds() == 7
+
+
+def unprepared(**terminated: Any) -> dict[str, Any]:
+    """The status of a pod whose init container failed."""
+    waits = {"name": "executor", "state": {"waiting": {"reason": "PodInitializing"}}}
+    preparing = {"name": "runtime", "state": {"terminated": terminated}}
+    return {"phase": "Failed", "containerStatuses": [waits], "initContainerStatuses": [preparing]}
+
+
+def test_too_little_memory_for_copying_the_runtime_names_the_limit_too() -> None:
+    limits = {"executor": {"resources": {"limits": {"memory": "8Mi"}}}}
+    found, retry = failure(unprepared(exitCode=137, reason="OOMKilled"), **limits)
+    assert (found.reason, retry) == ("OOMKilled", Retry.NEVER)
+    assert "its limit of 8Mi" in found.message
+
+
+def test_an_executor_whose_runtime_could_not_be_copied_is_not_waited_for() -> None:
+    status = unprepared(exitCode=2, message="copy-runtime is\x1b[2J no flag\n")
+    found = outcome_of(resource(status))
+    assert isinstance(found, Failed)
+    assert (found.failure.reason, found.retry) == ("ExecutorFailed", Retry.NEVER)
+    assert found.failure.message == (
+        "container runtime ended with exit code 2: copy-runtime is\N{REPLACEMENT CHARACTER}[2J no flag"
+    )
+
+
+HOSTILE = "\x1b]0;title\x07\u202egnirts\u2066\x00" + "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        waiting(HOSTILE, HOSTILE),
+        taken_away(HOSTILE) | {"message": HOSTILE},
+        ended(137, HOSTILE, reason=HOSTILE),
+        ended(11, format_result(BuildResult(failure=Failure("RunFailed", HOSTILE, 1, HOSTILE)))),
+        ended(11, json.dumps({"failure": {"reason": HOSTILE, "message": HOSTILE, "log_tail": HOSTILE}})),
+        {"phase": "Failed", "reason": "Evicted", "message": HOSTILE} | {"containerStatuses": []},
+    ],
+)
+def test_what_a_pod_says_is_short_and_moves_no_terminal(status: dict[str, Any]) -> None:
+    found = outcome(status)
+    assert isinstance(found, Failed | Waiting)
+    failure = found.failure if isinstance(found, Failed) else Failure("None", found.problem)
+    assert re.fullmatch("[A-Za-z]+", failure.reason)
+    for text in (failure.message, failure.log_tail):
+        assert len(text) <= 4096
+        assert not set(text) & set("\x1b\x07\x00\u202e\u2066")

@@ -16,6 +16,7 @@ from support.resources import (
     ended,
     failed,
     image_build,
+    knowing,
     owned_config_map,
     pod_resource,
     taken_away,
@@ -89,7 +90,7 @@ def attempt(
     metadata = resource["metadata"]
     metadata["name"] = metadata["name"].rpartition("-")[0] + f"-{number}"
     metadata["annotations"]["yadokari.dev/retries"] = str(retries)
-    found = parse_pod(resource, build or image_build())
+    found = parse_pod(resource, knowing(build or image_build(), resource))
     assert found is not None
     return found
 

@@ -1,5 +1,7 @@
 from typing import Any
 
+import pytest
+
 from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import parse_arguments
@@ -86,7 +88,7 @@ def test_the_executor_reads_back_what_the_spec_says() -> None:
 
 def test_all_mounts_lie_in_the_runtimes_own_directory() -> None:
     executor = container()
-    assert all(mount["mountPath"].startswith("/yadokari/input/") for mount in executor["volumeMounts"])
+    assert all(f"{mount['mountPath']}/".startswith("/yadokari/") for mount in executor["volumeMounts"])
     spec = parse_arguments(executor["args"])
     assert spec.dockerfile == "/yadokari/input/dockerfile/Dockerfile"
     assert spec.context == "dir:///yadokari/input/context"
@@ -142,7 +144,7 @@ def test_the_dockerfile_is_in_an_immutable_config_map_that_the_pod_mounts() -> N
     (made_map,) = config_maps(image_build(), inputs(), RUN)
     assert made_map["immutable"] is True
     assert made_map["data"] == {"Dockerfile": "FROM busybox\n"}
-    assert made()["spec"]["volumes"] == [
+    assert made()["spec"]["volumes"][2:] == [
         {"name": "dockerfile", "configMap": {"name": made_map["metadata"]["name"]}},
         {"name": "context", "emptyDir": {}},
     ]
@@ -162,4 +164,90 @@ def test_a_context_is_copied_text_and_binary() -> None:
     assert made_map["immutable"] is True
     assert (made_map["data"], made_map["binaryData"]) == ({"a.txt": "text"}, {"b.bin": "AAE="})
     volumes = made(FILES)["spec"]["volumes"]
-    assert volumes[1] == {"name": "context", "configMap": {"name": made_map["metadata"]["name"]}}
+    assert volumes[-1] == {"name": "context", "configMap": {"name": made_map["metadata"]["name"]}}
+
+
+IMAGE_VOLUME = Settings(executor_image="ours:1", executor_runtime="ImageVolume")
+BELOW = [
+    {"name": "work", "mountPath": f"/yadokari/{name}", "subPath": name} for name in ("work", "tmp", "input")
+]
+
+
+def test_an_init_container_that_may_do_nothing_else_copies_the_runtime_that_steps_cannot_write() -> None:
+    spec = made(executor={"image": "ours:1", "resources": {"limits": {"memory": "1Gi"}}})["spec"]
+    (preparing,) = spec["initContainers"]
+    assert (preparing["image"], preparing["args"]) == ("ours:1", ["copy-runtime", "/runtime"])
+    assert preparing["volumeMounts"] == [{"name": "runtime", "mountPath": "/runtime"}]
+    assert preparing["resources"] == {"limits": {"memory": "1Gi"}}
+    assert preparing["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert "env" not in preparing
+    assert spec["volumes"][:2] == [{"name": "runtime", "emptyDir": {}}, {"name": "work", "emptyDir": {}}]
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert mounts[0] == {"name": "runtime", "mountPath": "/yadokari", "readOnly": True}
+    assert mounts[1:4] == BELOW
+
+
+def test_where_the_cluster_has_image_volumes_the_runtime_is_one_of_the_executors_own_image() -> None:
+    spec = made(settings=IMAGE_VOLUME)["spec"]
+    assert "initContainers" not in spec
+    assert spec["volumes"][0] == {"name": "runtime", "image": {"reference": "ours:1"}}
+    mounts = spec["containers"][0]["volumeMounts"]
+    assert mounts[0] == {
+        "name": "runtime",
+        "mountPath": "/yadokari",
+        "readOnly": True,
+        "subPath": "yadokari",
+    }
+    assert mounts[1:4] == BELOW
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked", "way"),
+    [
+        (Settings(), None, "InitContainer"),
+        (Settings(), "ImageVolume", "ImageVolume"),
+        (IMAGE_VOLUME, "InitContainer", "InitContainer"),
+        (IMAGE_VOLUME, "Auto", "ImageVolume"),
+    ],
+)
+def test_the_spec_says_how_the_runtime_comes_before_the_settings_do(
+    settings: Settings, asked: str | None, way: str
+) -> None:
+    spec = made(settings=settings, executor={"runtime": asked} if asked else None)["spec"]
+    assert ("initContainers" in spec) == (way == "InitContainer")
+
+
+NAMESPACES = Settings(
+    executor_seccomp_profile="yadokari/namespaces.json",
+    executor_host_users="false",
+    executor_proc_mount="Unmasked",
+)
+
+
+def test_pods_get_what_namespaces_take_where_the_settings_say_that_nodes_have_it() -> None:
+    spec = made(settings=NAMESPACES)["spec"]
+    assert spec["securityContext"]["seccompProfile"] == {
+        "type": "Localhost",
+        "localhostProfile": "yadokari/namespaces.json",
+    }
+    assert spec["hostUsers"] is False
+    assert spec["containers"][0]["securityContext"]["procMount"] == "Unmasked"
+    assert "procMount" not in spec["initContainers"][0]["securityContext"]
+
+
+def test_a_build_that_shares_the_executors_namespaces_gets_an_ordinary_pod() -> None:
+    executor = {"isolation": "Shared"}
+    assert made(settings=NAMESPACES, executor=executor)["spec"].keys() == made()["spec"].keys()
+    assert (
+        container(settings=NAMESPACES, executor=executor)["securityContext"] == container()["securityContext"]
+    )
+
+
+def test_how_steps_are_kept_apart_is_handed_on() -> None:
+    asked = made(settings=Settings(executor_isolation="Shared"), executor={"isolation": "Namespaces"})
+    assert parse_arguments(asked["spec"]["containers"][0]["args"]).isolation == "namespaces"
+    assert (
+        parse_arguments(container(settings=Settings(executor_isolation="Shared"))["args"]).isolation
+        == "shared"
+    )
+    assert parse_arguments(container()["args"]).isolation == "auto"

@@ -27,6 +27,8 @@ def test_lists_are_separated_by_commas_or_blanks() -> None:
     [
         ("YADOKARI_LOG_LEVEL", "loud"),
         ("YADOKARI_LOG_FORMAT", "xml"),
+        ("YADOKARI_EXECUTOR_RUNTIME", "Volume"),
+        ("YADOKARI_EXECUTOR_PROC_MOUNT", "Unmasked"),
         ("YADOKARI_HEALTH_ADDRESS", "8080"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:0"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:65536"),
@@ -35,3 +37,10 @@ def test_lists_are_separated_by_commas_or_blanks() -> None:
 def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.from_environment({name: value})
+
+
+def test_a_choice_may_be_written_in_any_case() -> None:
+    settings = Settings.from_environment(
+        {"YADOKARI_EXECUTOR_RUNTIME": "imagevolume", "YADOKARI_LOG_LEVEL": "DEBUG"}
+    )
+    assert (settings.executor_runtime, settings.log_level) == ("ImageVolume", "debug")

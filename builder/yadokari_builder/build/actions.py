@@ -1,8 +1,8 @@
 """Steps that change files, performed: RUN, COPY and ADD, WORKDIR."""
 
 import os
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,13 @@ from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAction
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run import ipc
-from yadokari_builder.run.devices import Devices
+from yadokari_builder.run.command import Command, ProcessUser
 from yadokari_builder.run.environment import step_environment
-from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
+from yadokari_builder.run.levels import Level
 from yadokari_builder.run.mounts.caches import Fill
 from yadokari_builder.run.mounts.mounted import FileMount, mounted
 from yadokari_builder.run.mounts.requests import Provisions, answer
-from yadokari_builder.run.process import ProcessUser, run_step
-from yadokari_builder.run.volumes import Volumes
+from yadokari_builder.run.process import run_step
 from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import SourceTree
 
@@ -32,8 +30,8 @@ class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
     `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
-    deletes such folders while it runs (see `Lodging`); `strangers` tells which directories are there for the
-    sake of a mount alone; `unpack_limit` is for archives that are added.
+    deletes such folders while it runs (see `Lodging`); `level` runs steps, which read from the open file
+    `null`; `unpack_limit` is for archives that are added.
     """
 
     boundary: Boundary
@@ -42,9 +40,8 @@ class Workbench:
     source: Callable[[Source], SourceTree]
     whole: Callable[[], AbstractContextManager[None]]
     provisions: Provisions
-    devices: Devices
-    volumes: Volumes
-    strangers: Callable[[], Collection[str]]
+    level: Level
+    null: int
     output: Callable[[bytes], None]
     unpack_limit: int
     http: urllib3.PoolManager
@@ -82,30 +79,33 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     Raises `RunError`.
     """
     root = bench.boundary.root
-    bench.volumes.require_free(action.working_dir)
+    bench.level.require_free(action.working_dir)
     user = find_user(action.user, root)
     environment = step_environment(action.environment.variables(), user.home)
-    kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
-    with bench.whole(), ExitStack() as stack:
-        stack.enter_context(preserved(kubelet_files))
-        stack.enter_context(bench.devices.fresh())
-        stack.enter_context(ipc.unshared())
-        disturbed = stack.enter_context(
-            mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
-        )
-        text = " ".join([*action.argv, script.content if script else ""])
-        stack.enter_context(bench.volumes.watched(text, bench.strangers, action.working_dir))
-        run_step(
-            action.argv,
-            root=root,
-            env=answered.environment(environment),
-            cwd=action.working_dir,
-            user=ProcessUser(user.uid, user.gid, user.groups),
-            stdin=bench.devices.null,
-            output=bench.output,
-            network=action.network,
-        )
-    return tuple(disturbed)
+    command = Command(
+        action.argv,
+        answered.environment(environment),
+        action.working_dir,
+        ProcessUser(user.uid, user.gid, user.groups),
+        action.network,
+    )
+    text = " ".join([*action.argv, script.content if script else ""])
+    with bench.whole(), bench.level.around() as beside:
+        with (
+            mounted(
+                [*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter)
+            ) as placed,
+            bench.level.watched(text, action.working_dir),
+        ):
+            run_step(
+                command,
+                root=root,
+                start=bench.level.starting(command, [*beside, *placed.held]),
+                stdin=bench.null,
+                output=bench.output,
+                grace=bench.level.grace,
+            )
+        return tuple(placed.disturbed)

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,9 +31,12 @@ from yadokari_builder.rootfs import relocate, tree
 from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.mounts import has_own_clock
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.xattrs import is_foreign
+from yadokari_builder.run.spaces.ground import lay
 from yadokari_builder.run.volumes import in_volumes
+from yadokari_builder.sources.seal import Seal, settled_now
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 
 logger = logging.getLogger(__name__)
@@ -58,7 +61,8 @@ class Roots:
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
     of the build context. `fingerprints` are those of the files in the root. `unpack_limit` is what an image
-    may take when it is unpacked, in bytes (see `Allowance`).
+    may take when it is unpacked, in bytes (see `Allowance`). Steps that `are_apart` see the root alone, and
+    mount what they need of the pod in it.
     """
 
     lodging: Lodging
@@ -67,10 +71,12 @@ class Roots:
     context: Path
     ignored: IgnorePatterns
     unpack_limit: int = 0
+    are_apart: bool = False
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
     _images: dict[Reference, _Aside] = field(default_factory=dict)
+    _seals: dict[Hashable, Seal] = field(default_factory=dict)
     _strangers: dict[str, int] = field(default_factory=dict)
     # Steps can reach what is beside the root: it is held, and never looked for by its name again.
     _aside: Anchor = field(init=False)
@@ -86,6 +92,8 @@ class Roots:
         """
         tree.clear(self.boundary)
         tree.clear(Boundary(self.staging))
+        if self.are_apart:
+            lay(self.boundary.root)
         self._strangers = {path: self._stamp(path) for path in self.boundary.above if self._stamp(path)}
         self.fingerprints = Fingerprints()
         if needs is Files.NONE:
@@ -120,8 +128,22 @@ class Roots:
             self.forget(index)
         self._of_stages.clear()
 
+    def seal(self) -> None:
+        """Note, before a step runs, that all that is there for others to take must stay as it is."""
+        if self.are_apart:
+            return
+        named: dict[Hashable, str] = {StageSource(index): f"stage {index}" for index in self._stages}
+        named |= {reference: reference.familiar for reference in self._images}
+        if self._has_open_context():
+            named[ContextSource()] = "the build context"
+        fresh = named.keys() - self._seals.keys()
+        if fresh:
+            moment = settled_now()
+            self._seals |= {source: Seal(named[source], moment) for source in fresh}
+
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
+        self._seals.pop(StageSource(index), None)
         if folder := self._stages.pop(index, None):
             self._remove(folder)
 
@@ -129,11 +151,12 @@ class Roots:
         """Open the files that a step copies from or mounts."""
         match source:
             case ContextSource():
-                return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER)
+                seal = self._seals.get(source)
+                return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER, seal=seal)
             case StageSource(index):
-                return SourceTree(self._stages[index].path)
-            case ImageSource():
-                return SourceTree(self._image(source).path)
+                return SourceTree(self._stages[index].path, seal=self._seals.get(source))
+            case ImageSource(reference):
+                return SourceTree(self._image(source).path, seal=self._seals.get(reference))
             case EmptySource():
                 return SourceTree(self._make_aside("empty").path)
 
@@ -175,7 +198,14 @@ class Roots:
         folder.anchor.close()
         tree.remove_if_empty(folder.name, directory=self._aside.descriptor)
 
+    def _has_open_context(self) -> bool:
+        """Tell whether steps can write the context, and a change of it would tell by the node's clock."""
+        is_readonly = os.statvfs(self.context).f_flag & os.ST_RDONLY
+        return not is_readonly and has_own_clock(self.context)
+
     def _take_up(self, index: int, *, last_use: bool) -> None:
+        if seal := self._seals.pop(StageSource(index), None):
+            seal.require_below(str(self._stages[index].path))
         if last_use:
             folder = self._stages.pop(index)
         else:

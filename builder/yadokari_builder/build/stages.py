@@ -147,6 +147,7 @@ class Build:
     def _perform(self, step: Step, recorder: Recorder) -> Members | None:
         match step.action:
             case RunAction() as action:
+                self.roots.seal()
                 with _paths_of_steps():
                     return recorder.run(partial(actions.run, action, self.bench))
             case CopyAction() as action:

@@ -45,6 +45,10 @@ def run(
             from yadokari_builder.command import check
 
             return check.run(rest, environment, root, out, log)
+        case ["copy-runtime", *rest]:
+            from yadokari_builder.command import copy_runtime
+
+            return copy_runtime.run(rest, root, log)
         case ["index", *rest]:
             from yadokari_builder.command import index
 

@@ -7,7 +7,7 @@ it is text to show and nothing to trust.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -51,12 +51,29 @@ Outcome = Waiting | Running | Built | Failed
 
 _KILLED = 137
 _DIGEST = re.compile(references.DIGEST)
+_LONGEST = 4096
+# What the API server takes for the reason of a condition, and no longer than people read.
+_REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]{0,126}[A-Za-z0-9_])?")
 # Reasons for which a container waits that pass by themselves; the others are shown to people.
 _ORDINARY_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
 
 
 def outcome_of(resource: Mapping[str, Any]) -> Outcome:
-    """Tell how far the attempt of an executor's pod has come."""
+    """Tell how far the attempt of an executor's pod has come, in words that can be shown and stored.
+
+    Whoever may write a pod or its status may have written them, and the kubelet quotes what others wrote.
+    """
+    match found := _outcome_of(resource):
+        case Waiting(problem=problem):
+            return replace(found, problem=_brief(problem))
+        case Failed(failure):
+            reason = failure.reason if _REASON.fullmatch(failure.reason) else StateReason.EXECUTOR_FAILED
+            message, tail = _brief(failure.message), _brief(failure.log_tail, from_end=True)
+            return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
+    return found
+
+
+def _outcome_of(resource: Mapping[str, Any]) -> Outcome:
     state = _executor(resource).get("state") or {}
     if "terminated" in state or is_over(resource):
         return _end(resource, state.get("terminated") or {})
@@ -132,6 +149,9 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     reason, message = status.get("reason") or "", status.get("message") or ""
     if reason == "DeadlineExceeded":
         return _because(StateReason.TIMEOUT, _too_long(resource, ended))
+    prepared = _by_preparation(resource)
+    if prepared and not _disrupted(status):
+        return prepared
     if _disrupted(status) or not ended:
         lost = StateReason.POD_LOST
         return Failure(reason or lost, message or "the pod was stopped by the cluster"), lost.retry
@@ -140,6 +160,17 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     stopped = _exit_code(ended) in (Reason.CANCELLED.exit_code, _KILLED)
     if stopped and "deletionTimestamp" in resource["metadata"]:
         return _because(Reason.CANCELLED, "the pod was deleted")
+    return None
+
+
+def _by_preparation(resource: Mapping[str, Any]) -> _Verdict | None:
+    """Tell of a container before the executor's that failed, so that this one never started."""
+    for container in _status(resource).get("initContainerStatuses") or []:
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended and _exit_code(ended) != SUCCESS:
+            said = shown(ended.get("message") or "").strip() or "it said nothing"
+            message = f"container {container['name']} ended with exit code {_exit_code(ended)}: {said}"
+            return _by_memory(resource, ended) or _because(StateReason.EXECUTOR_FAILED, message)
     return None
 
 
@@ -191,6 +222,11 @@ def _result(message: str) -> tuple[BuildResult | None, str]:
 def shown(text: str) -> str:
     """Make text fit to be shown and stored: what is no character, or moves the cursor, is replaced."""
     return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _brief(text: str, *, from_end: bool = False) -> str:
+    kept = text[-_LONGEST:] if from_end else text[:_LONGEST]
+    return shown(kept if len(kept) == len(text) else f"…{kept[1:]}" if from_end else f"{kept[:-1]}…")
 
 
 def _problem(resource: Mapping[str, Any]) -> str:

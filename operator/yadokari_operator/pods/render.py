@@ -20,6 +20,7 @@ from yadokari_api.keys import (
 from yadokari_api.spec import Executor, ImageBuildSpec, Resources
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
+from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.inputs import ConfigMapData, Inputs
 from yadokari_operator.pods.names import context_name, dockerfile_name, label_value, pod_name
 from yadokari_operator.settings import Settings
@@ -58,6 +59,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     """Write the pod of an attempt."""
     spec = inputs.spec
     executor = spec.executor or Executor()
+    image, way = _image(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
     metadata = _metadata(build, attempt.run, pod_name(name, attempt.run, attempt.number))
     metadata["labels"][LABEL_ATTEMPT] = str(attempt.number)
@@ -82,28 +84,39 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             "enableServiceLinks": False,
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
+            **security.of_pod(executor, settings),
             **placement,
+            **_prepared(runtime.init_containers(way, image, _resources(executor))),
             "containers": [_container(inputs, executor, settings)],
-            "volumes": _volumes(name, inputs, attempt.run),
+            "volumes": [*runtime.volumes(way, image), *_volumes(name, inputs, attempt.run)],
         },
     }
 
 
+def _prepared(init_containers: list[Manifest]) -> Manifest:
+    return {"initContainers": init_containers} if init_containers else {}
+
+
+def _image(executor: Executor, settings: Settings) -> str:
+    return executor.image or settings.executor_image
+
+
+def _resources(executor: Executor) -> Manifest:
+    return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
+
+
 def _container(inputs: Inputs, executor: Executor, settings: Settings) -> Manifest:
-    resources = executor.resources or Resources()
     return {
         "name": CONTAINER,
-        "image": executor.image or settings.executor_image,
+        "image": _image(executor, settings),
         "args": format_arguments(build_spec(inputs.spec, settings)),
         "env": _credentials(inputs.spec),
-        "resources": resources.model_dump(by_alias=True, exclude_defaults=True),
-        # Root and the default capabilities: what the baseline Pod Security Standard allows, and what a
-        # RUN step needs to install packages (chown, setuid programs). None needs to forge packets.
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "capabilities": {"drop": ["NET_RAW"]}},
+        "resources": _resources(executor),
+        "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
+            *runtime.mounts(runtime.way_of(executor, settings)),
             {"name": "dockerfile", "mountPath": _DOCKERFILE_FOLDER, "readOnly": True},
             {"name": "context", "mountPath": _CONTEXT_FOLDER, "readOnly": True},
         ],
@@ -122,6 +135,7 @@ def build_spec(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
         targets=(spec.target,) if spec.target else (),
         insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
         registry_mirrors=settings.registry_mirrors,
+        isolation=security.isolation_of(spec.executor or Executor(), settings).lower(),
         log_format="text",
     )
 

@@ -15,12 +15,16 @@ from yadokari_operator.pods.render import Manifest
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources."""
+    """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
+
+    `taken` are names of ours that pods of others bear for now.
+    """
 
     build: ImageBuild
     pods: tuple[Pod, ...] = ()
     config_maps: tuple[OwnedConfigMap, ...] = ()
     sources: Mapping[str, ConfigMapData]
+    taken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,12 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the very resource that was observed; that it is gone already is fine."""
+    """Delete the very resource that was observed, as it was with `version`; that it is gone is fine."""
 
     kind: Literal["Pod", "ConfigMap"]
     name: str
     uid: str
+    version: str = ""
 
 
 Action = Create | Delete

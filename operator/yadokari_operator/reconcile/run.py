@@ -118,7 +118,8 @@ class Run:
 
     def _start(self, run: Status, number: int, retries: int) -> Decision:
         build, inputs = self._build, self._inputs
-        name = pod_name(build.key.name, self._run, number)
+        while (name := pod_name(build.key.name, self._run, number)) in self._observed.taken:
+            number += 1
         report = reports.waiting(
             build,
             replace(run, attempt=number, retries=retries, pod_name=name),

@@ -1,6 +1,5 @@
 """From what a step wants mounted to mounts: what the build has is put where the plan says."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,8 +16,6 @@ from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, Mount, TmpfsMount
 from yadokari_builder.run.mounts.secrets import Secrets
 from yadokari_builder.run.mounts.ssh import Agents, SshMount
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +62,9 @@ def answer(requests: Sequence[MountRequest], provisions: Provisions) -> Mounts:
             case CacheRequest():
                 answered.mounts.append(_cache(request, provisions))
             case TmpfsRequest():
-                answered.mounts.append(_tmpfs(request))
+                answered.mounts.append(TmpfsMount(request.target, request.size))
             case BindRequest(target=target, source=source, path=path):
-                answered.mounts.append(BindMount(target, provisions.fill(source, path)))
+                answered.mounts.append(BindMount(target, provisions.fill(source, path), request.readonly))
     return answered
 
 
@@ -81,15 +78,7 @@ def _cache(request: CacheRequest, provisions: Provisions) -> CacheMount:
         mode=request.mode,
     )
     fill = provisions.fill(source, path) if source is not None and request.is_filled else None
-    return CacheMount(request.target, key, provisions.caches, fill, request.sharing)
-
-
-def _tmpfs(request: TmpfsRequest) -> TmpfsMount:
-    if request.size:
-        logger.warning(
-            "RUN --mount=type=tmpfs,target=%s: the size is not enforced without privilege", request.target
-        )
-    return TmpfsMount(request.target)
+    return CacheMount(request.target, key, provisions.caches, fill, request.sharing, request.readonly)
 
 
 def _add_secret(answered: Mounts, request: SecretRequest, secrets: Secrets) -> None:

@@ -99,10 +99,10 @@ def test_what_the_mounts_disturbed_is_told_and_nothing_else_has_another_ctime(
     tree: Path, shelter: str, caches: CacheStore
 ) -> None:
     before = listing(tree, ctime=True)
-    with mounted(all_types(caches), boundary=Boundary(tree), shelter=shelter) as untouched:
+    with mounted(all_types(caches), boundary=Boundary(tree), shelter=shelter) as placed:
         pass
-    assert set(changed(before, listing(tree, ctime=True))) <= set(untouched)
-    assert untouched == ["/", "/etc", "/etc/file", "/var", "/var/cache"]
+    assert set(changed(before, listing(tree, ctime=True))) <= set(placed.disturbed)
+    assert placed.disturbed == ["/", "/etc", "/etc/file", "/var", "/var/cache"]
 
 
 def test_the_times_of_directories_do_not_show_mounts_to_the_step(tree: Path, shelter: str) -> None:
@@ -112,11 +112,11 @@ def test_the_times_of_directories_do_not_show_mounts_to_the_step(tree: Path, she
 
 def test_a_directory_that_the_step_changed_itself_is_not_called_untouched(tree: Path, shelter: str) -> None:
     mounts = [BindMount("/etc/new", fill_file), BindMount("/var/cache/new", fill_file)]
-    with mounted(mounts, boundary=Boundary(tree), shelter=shelter) as untouched:
+    with mounted(mounts, boundary=Boundary(tree), shelter=shelter) as placed:
         (tree / "etc/beside").write_text("of the step")
         changed_at = (tree / "etc").stat().st_mtime_ns
         os.chmod(tree / "var/cache", 0o700)
-    assert untouched == ["/", "/var"]
+    assert placed.disturbed == ["/", "/var"]
     assert (tree / "etc").stat().st_mtime_ns == changed_at
     assert stat.S_IMODE((tree / "var/cache").stat().st_mode) == 0o700
 
@@ -293,10 +293,10 @@ def test_large_trees_are_put_aside_in_no_time(tree: Path, shelter: str, caches: 
     begin = time.monotonic()
     with mounted(
         [CacheMount("/var/cache", CacheKey("id"), caches)], boundary=Boundary(tree), shelter=shelter
-    ) as untouched:
+    ) as placed:
         pass
     assert time.monotonic() - begin < 0.5
-    assert untouched == ["/", "/var", "/var/cache"]
+    assert placed.disturbed == ["/", "/var", "/var/cache"]
 
 
 FOREIGN = frozenset({"/yadokari", "/proc", "/dev", "/dev/shm", "/etc/hosts", "/workspace"})

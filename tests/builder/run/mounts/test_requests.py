@@ -1,4 +1,3 @@
-import logging
 import os
 from pathlib import Path
 
@@ -76,12 +75,17 @@ def test_a_cache_that_is_not_filled_is_one_of_its_source_all_the_same(wanted: Wa
     assert wanted.files == []
 
 
-def test_a_tmpfs_tells_that_its_size_is_not_enforced(
-    wanted: Wanted, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert wanted(TmpfsRequest("/t", 4096)).mounts == [TmpfsMount("/t")]
-    assert "the size is not enforced" in caplog.text
+def test_a_tmpfs_has_its_size(wanted: Wanted) -> None:
+    assert wanted(TmpfsRequest("/t", 4096)).mounts == [TmpfsMount("/t", 4096)]
+
+
+def test_what_is_to_be_read_only_is_told(wanted: Wanted) -> None:
+    bind, cache = wanted(
+        BindRequest("/b", ContextSource(), readonly=False), CacheRequest("/c", "/c", readonly=True)
+    ).mounts
+    assert isinstance(bind, BindMount)
+    assert isinstance(cache, CacheMount)
+    assert (bind.readonly, cache.readonly) == (False, True)
 
 
 @pytest.mark.parametrize(
