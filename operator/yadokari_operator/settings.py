@@ -23,7 +23,8 @@ class Settings:
 
     `namespace` is the one namespace that is watched, all of them when empty. `registry_mirrors` are mirrors
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
-    both go to every build. `health_address` (HOST:PORT) serves GET /healthz.
+    both go to every build. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is
+    any number. `health_address` (HOST:PORT) serves GET /healthz.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
@@ -39,6 +40,8 @@ class Settings:
     executor_proc_mount: str = "Default"
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    max_builds: int = 0
+    max_builds_per_namespace: int = 0
     namespace: str = ""
     health_address: str = "0.0.0.0:8080"
     log_level: str = "info"
@@ -56,6 +59,8 @@ class Settings:
             executor_proc_mount=_choice(environment, "EXECUTOR_PROC_MOUNT", PROC_MOUNTS, "Default"),
             registry_mirrors=_list(environment, "REGISTRY_MIRRORS"),
             insecure_registries=_list(environment, "INSECURE_REGISTRIES"),
+            max_builds=_number(environment, "MAX_BUILDS"),
+            max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
             namespace=_text(environment, "NAMESPACE", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
@@ -75,6 +80,13 @@ def _text(environment: Mapping[str, str], name: str, default: str) -> str:
 
 def _list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[\s,]+", _text(environment, name, ""))))
+
+
+def _number(environment: Mapping[str, str], name: str) -> int:
+    value = _text(environment, name, "0")
+    if re.fullmatch("[0-9]{1,6}", value) is None:
+        raise SettingsError(f"YADOKARI_{name} is {value!r}: it is a number up to 999999, 0 for no limit")
+    return int(value)
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:

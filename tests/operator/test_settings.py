@@ -22,11 +22,21 @@ def test_lists_are_separated_by_commas_or_blanks() -> None:
     assert settings.insecure_registries == ("c:5000", "d:5000")
 
 
+def test_limits_are_numbers() -> None:
+    settings = Settings.from_environment(
+        {"YADOKARI_MAX_BUILDS": "20", "YADOKARI_MAX_BUILDS_PER_NAMESPACE": "5"}
+    )
+    assert (settings.max_builds, settings.max_builds_per_namespace) == (20, 5)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("YADOKARI_LOG_LEVEL", "loud"),
         ("YADOKARI_LOG_FORMAT", "xml"),
+        ("YADOKARI_MAX_BUILDS", "many"),
+        ("YADOKARI_MAX_BUILDS", "-1"),
+        ("YADOKARI_MAX_BUILDS_PER_NAMESPACE", "1.5"),
         ("YADOKARI_EXECUTOR_RUNTIME", "Volume"),
         ("YADOKARI_EXECUTOR_PROC_MOUNT", "Unmasked"),
         ("YADOKARI_HEALTH_ADDRESS", "8080"),

@@ -20,11 +20,11 @@ pytestmark = pytest.mark.cluster
 
 def test_a_recreated_image_build_replaces_what_the_earlier_one_left(builds: Builds) -> None:
     builds.apply("orphans", "trap 'exit 143' TERM; sleep 60 & wait")
-    old = builds.wait_for_phase("orphans", "Building")["podName"]
+    old = builds.wait_for_phase("orphans", "Building")["run"]["pod"]
     builds.kubectl("delete", "ib", "orphans", "--cascade=orphan")
     assert builds.pods("orphans") == [old]
     builds.apply("orphans", f"sleep 1\n{BUILT}")
-    new = builds.wait_for_phase("orphans", "Succeeded")["podName"]
+    new = builds.wait_for_phase("orphans", "Succeeded")["run"]["pod"]
     assert new != old
     wait_until(lambda: builds.pods("orphans") == [new])
     wait_until(lambda: builds.config_maps("orphans") == [])
@@ -32,10 +32,10 @@ def test_a_recreated_image_build_replaces_what_the_earlier_one_left(builds: Buil
 
 def test_an_image_build_deleted_and_made_again_at_once_is_built(builds: Builds) -> None:
     builds.apply("again", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
-    old = builds.wait_for_phase("again", "Building")["podName"]
+    old = builds.wait_for_phase("again", "Building")["run"]["pod"]
     builds.kubectl("delete", "ib", "again")
     builds.apply("again", BUILT)
-    assert builds.wait_for_phase("again", "Succeeded", seconds=60)["podName"] != old
+    assert builds.wait_for_phase("again", "Succeeded", seconds=60)["run"]["pod"] != old
 
 
 @dataclass(frozen=True, slots=True)

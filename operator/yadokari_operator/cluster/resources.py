@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
-from yadokari_api.keys import API_VERSION, PLURAL, Key
+from yadokari_api.keys import API_VERSION, LABEL_BUILD, PLURAL, Key
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status, format_status
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.likeness import is_like
@@ -17,20 +18,23 @@ from yadokari_operator.cluster.metadata import Metadata
 Resource = Mapping[str, Any]
 
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_FORBIDDEN = 403
 _CONFLICT = 409
 _WRONG = (400, 422)
 
 
 class RejectedError(ClusterError):
-    """The API server does not let a resource be made: a quota, a policy, or a name that is taken.
-
-    `for_good` is whether it would refuse the same again, whatever else changes.
-    """
+    """The API server does not let a resource be made: a quota, a policy, a name that is taken, a mistake."""
 
     @property
-    def for_good(self) -> bool:
-        """Whether the resource itself is wrong."""
-        return self.status in _WRONG
+    def reason(self) -> StateReason:
+        """Why not: an invalid spec would be refused again, whatever else changes."""
+        message = str(self)
+        if "exceeded quota" in message or "failed quota" in message:
+            return StateReason.QUOTA_EXCEEDED
+        if self.status == _FORBIDDEN or "admission webhook" in message:
+            return StateReason.ADMISSION_DENIED
+        return StateReason.INVALID_SPEC if self.status in _WRONG else StateReason.POD_REJECTED
 
 
 class Cluster:
@@ -46,6 +50,11 @@ class Cluster:
     def config_maps(self, namespace: str, selector: str = "") -> Metadata:
         """Give the metadata of the ConfigMaps of a namespace, or of all of them when it is empty."""
         return Metadata(self._api, f"/api/v1{_within(namespace)}/configmaps", selector)
+
+    def unfinished_pods(self, namespace: str) -> Metadata:
+        """Give the metadata of the executors' pods that have not ended, of a namespace or of all of them."""
+        fields = "status.phase!=Succeeded,status.phase!=Failed"
+        return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", LABEL_BUILD, fields)
 
     def image_build(self, key: Key) -> Resource | None:
         """Read an ImageBuild, if there is one."""
@@ -77,7 +86,7 @@ class Cluster:
         except ClusterError as error:
             if error.status == _CONFLICT:
                 return self._take_over(build, manifest, path)
-            if error.status in (403, *_WRONG):
+            if error.status in (_FORBIDDEN, *_WRONG):
                 raise RejectedError(str(error), status=error.status) from None
             raise
 

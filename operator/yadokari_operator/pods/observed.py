@@ -15,6 +15,7 @@ from yadokari_api.keys import (
     LABEL_MANAGER,
     LABEL_RUN,
     MANAGER,
+    Key,
 )
 from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
@@ -37,7 +38,7 @@ class Pod:
     `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
     does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
     `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
-    `version` is what of it was seen.
+    `node` is where it runs, empty before that is decided; `version` is what of it was seen.
     """
 
     uid: str
@@ -53,6 +54,7 @@ class Pod:
     deleted: datetime | None
     over: bool
     outcome: Outcome
+    node: str = ""
     version: str = ""
 
     @property
@@ -100,6 +102,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
         outcome=outcome_of(resource),
+        node=(resource.get("spec") or {}).get("nodeName") or "",
         version=metadata.get("resourceVersion", ""),
     )
 
@@ -138,6 +141,12 @@ def parse_owned_config_map(resource: Mapping[str, Any], build: ImageBuild) -> Ow
     if run is None or _standing(resource, build) not in (Standing.OURS, Standing.LEFT):
         return None
     return OwnedConfigMap(uid=metadata["uid"], name=metadata["name"], run=run)
+
+
+def build_of(pod: Mapping[str, Any]) -> Key:
+    """Tell the ImageBuild that a pod was made for, by its owner or, where that is gone, by its label."""
+    owners = [owner["name"] for owner in pod.get("ownerReferences") or [] if owner["kind"] == KIND]
+    return Key(pod["namespace"], [*owners, pod["labels"][LABEL_BUILD]][0])
 
 
 def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:

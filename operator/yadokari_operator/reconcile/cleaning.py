@@ -51,7 +51,7 @@ def clean(observed: Observed, run: str, stored: Status | None, keeping: Keeping,
     latest = sorted((pod for pod in ours if pod.finished is not None), key=_when, reverse=True)
     due: datetime | None = None
     for number, pod in enumerate(latest):
-        told = ended or (stored is not None and pod.attempt < stored.attempt)
+        told = ended or (stored is not None and pod.attempt < stored.run.attempt)
         if pod.run == run and not told:
             continue
         expiry = _expiry(pod, keeping) if number < keeping.limit else now
