@@ -1,7 +1,7 @@
 """Kinds of pods: what clusters and nodes let a container do.
 
-All have the default capabilities, and but for one a seccomp profile: that of the component `namespaces`, or the
-same without its last rule, which is RuntimeDefault.
+All have the default capabilities, and but for one a seccomp profile: that of the component `namespaces`, or
+the same without its last rule, which is RuntimeDefault.
 """
 
 import errno
