@@ -21,6 +21,7 @@ from yadokari_builder.run.mounts.caches import Fill
 from yadokari_builder.run.mounts.mounted import FileMount, mounted
 from yadokari_builder.run.mounts.requests import Provisions, answer
 from yadokari_builder.run.process import run_step
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import SourceTree
 
 
@@ -44,6 +45,7 @@ class Workbench:
     output: Callable[[bytes], None]
     unpack_limit: int
     http: urllib3.PoolManager
+    ssh: SshAccess
 
 
 def files_of(tree: SourceTree, path: str) -> Fill:
@@ -68,7 +70,7 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
     target = Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit)
-    return copy_files(action, bench.source(action.source), target, bench.http)
+    return copy_files(action, bench.source(action.source), target, bench.http, bench.ssh)
 
 
 def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
@@ -83,21 +85,13 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
-    command = Command(
-        action.argv,
-        answered.environment(environment),
-        action.working_dir,
-        ProcessUser(user.uid, user.gid, user.groups),
-        action.network,
-    )
+    who = ProcessUser(user.uid, user.gid, user.groups)
+    variables = answered.environment(environment)
+    command = Command(action.argv, variables, action.working_dir, who, action.network)
     text = " ".join([*action.argv, script.content if script else ""])
     with bench.whole(), bench.level.around() as beside:
-        with (
-            mounted(
-                [*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter)
-            ) as placed,
-            bench.level.watched(text, action.working_dir),
-        ):
+        mounts = mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
+        with mounts as placed, bench.level.watched(text, action.working_dir):
             run_step(
                 command,
                 root=root,

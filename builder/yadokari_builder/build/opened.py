@@ -180,6 +180,7 @@ def _bench(
         output=progress.output,
         unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
+        ssh=registries.for_ssh(spec, environment, roots.lodging.root),
     )
 
 
