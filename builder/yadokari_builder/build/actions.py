@@ -85,21 +85,13 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
-    command = Command(
-        action.argv,
-        answered.environment(environment),
-        action.working_dir,
-        ProcessUser(user.uid, user.gid, user.groups),
-        action.network,
-    )
+    who = ProcessUser(user.uid, user.gid, user.groups)
+    variables = answered.environment(environment)
+    command = Command(action.argv, variables, action.working_dir, who, action.network)
     text = " ".join([*action.argv, script.content if script else ""])
     with bench.whole(), bench.level.around() as beside:
-        with (
-            mounted(
-                [*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter)
-            ) as placed,
-            bench.level.watched(text, action.working_dir),
-        ):
+        mounts = mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
+        with mounts as placed, bench.level.watched(text, action.working_dir):
             run_step(
                 command,
                 root=root,
