@@ -8,6 +8,7 @@ from pathlib import Path
 
 import urllib3
 
+from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.perform import Target, copy_files
 from yadokari_builder.copy.transfer import Options, Transfer
@@ -39,6 +40,7 @@ class Workbench:
     shelter: Path
     source: Callable[[Source], SourceTree]
     provisions: Provisions
+    caches: CacheMounts
     devices: Devices
     volumes: Volumes
     strangers: Callable[[], Collection[str]]
@@ -85,6 +87,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
     with ExitStack() as stack:
+        stack.enter_context(bench.caches.ready(answered.caches))
         stack.enter_context(preserved(kubelet_files))
         stack.enter_context(bench.devices.fresh())
         stack.enter_context(ipc.unshared())

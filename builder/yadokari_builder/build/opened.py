@@ -16,6 +16,9 @@ from yadokari_builder.build.options import own_platform, places, read_epoch, rea
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
+from yadokari_builder.cache.mounts import CacheMounts
+from yadokari_builder.cache.naming import cache_name
+from yadokari_builder.cache.options import expected, open_place, read_limit, read_repository
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
@@ -26,6 +29,7 @@ from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.scope import Platforms
 from yadokari_builder.plan.steps import ImageSource, RunAction
+from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.mounts import own_mounts
@@ -40,6 +44,9 @@ from yadokari_builder.sources.dockerfile import read_dockerfile
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
+
+# A cache is not worth long waiting.
+_HASTY = RetryPolicy(attempts=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,7 @@ def open_build(
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
+    bench.caches.expect(expected(plan, roots.name_of))
     return Opened(plan, context, blobs, registries, roots, bench, packing)
 
 
@@ -161,12 +169,14 @@ def _bench(
     progress: Progress,
 ) -> Workbench:
     lodging, boundary = roots.lodging, roots.boundary
+    caches = _caches(spec, roots, registries)
     return Workbench(
         boundary=boundary,
         staging=roots.staging,
         shelter=lodging.hold("shelter").path,
         source=roots.source,
-        provisions=_provisions(spec, environment, roots),
+        provisions=_provisions(spec, environment, roots, CacheStore(caches.folder)),
+        caches=caches,
         devices=Devices.record(boundary),
         volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
         strangers=roots.strangers,
@@ -175,13 +185,28 @@ def _bench(
     )
 
 
-def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
-    caches = spec.cache_mounts_dir or str(roots.lodging.hold("caches").path)
+def _caches(spec: BuildSpec, roots: Roots, registries: Registries) -> CacheMounts:
+    lodging, platform = roots.lodging, own_platform()
+    if spec.cache_mounts_repo:
+        registries.expect_push([read_repository(spec)])
+    place = open_place(spec, registries.pushing.trying(_HASTY), platform, roots.boundary)
+    return CacheMounts(
+        place,
+        # Those of a place are this build's, others those of all builds in this container.
+        str(lodging.hold("borrowed" if spec.cache_mounts_dir or spec.cache_mounts_repo else "caches").path),
+        read_limit(spec),
+        lambda key: cache_name(key, spec.cache_mounts_scope, platform),
+    )
+
+
+def _provisions(
+    spec: BuildSpec, environment: Mapping[str, str], roots: Roots, caches: CacheStore
+) -> Provisions:
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
-        caches=CacheStore(caches),
+        caches=caches,
         secrets=load_secrets(secrets, environment),
         agents=parse_agents(spec.ssh, environment),
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
+from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.apply import apply
@@ -134,17 +135,18 @@ class Roots:
             case EmptySource():
                 return SourceTree(self._make_aside("empty").path)
 
-    def name_of(self, source: Source) -> str:
-        """Name a source's content: the same name in another build means the same files."""
+    def name_of(self, source: Source, path: str) -> str:
+        """Name the files at an in-tree path of a source: the same name in another build means the same files.
+
+        An image is not fetched for that. Raises `ContextError` where the source has none.
+        """
         match source:
             case ImageSource(found=found):
-                return str(found.image.manifest_digest)
-            case StageSource(index):
-                return f"stage {index}"
-            case ContextSource():
-                return "context"
+                return f"{found.image.manifest_digest}:{path}"
             case EmptySource():
                 return "scratch"
+            case _:
+                return files_name(self.source(source), path)
 
     def _stamp(self, path: str) -> int:
         """Return when a directory was last changed, in nanoseconds; 0 for one that is not there."""
