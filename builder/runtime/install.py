@@ -14,6 +14,11 @@ from runtime.places import HOME, library_folder
 # locale: nothing around it changes how the executor runs.
 _PROGRAM = f"""\
 #!{HOME}/bin/python3 -ISBXutf8
+import _signal
+
+# A process 1 does not get what it has no handler for. What is blocked waits for one: see run/cancellation.py.
+_signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT))
+
 import runpy
 import tempfile
 

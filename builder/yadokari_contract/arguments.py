@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag, Kind
+from yadokari_contract.sizes import parse_size
 from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.variables import VARIABLES
@@ -211,6 +212,13 @@ def _read_count(flag: Flag, before: Any, value: str) -> int:
     return number
 
 
+def _read_size(flag: Flag, _: Any, value: str) -> int:
+    try:
+        return parse_size(value)
+    except ValueError:
+        raise ArgumentError(f"--{flag.name} is {value!r}: it is a number of bytes, as in 10GiB") from None
+
+
 def _read_duration(flag: Flag, _: Any, value: str) -> timedelta:
     parts = _DURATION_PART.findall(value)
     if not value or "".join(number + unit for number, unit in parts) != value:
@@ -311,6 +319,7 @@ SYNTAX: Mapping[Kind, Syntax] = MappingProxyType(
         Kind.SWITCH: Syntax("", _read_switch, lambda value: iter(["true" if value else "false"])),
         Kind.NUMBER: Syntax("NUMBER", _read_number, lambda value: iter([str(value)])),
         Kind.COUNT: Syntax("NUMBER", _read_count, lambda value: iter([str(value)])),
+        Kind.SIZE: Syntax("SIZE", _read_size, lambda value: iter([str(value)])),
         Kind.DURATION: Syntax(
             "TIME", _read_duration, lambda value: iter([f"{value // timedelta(microseconds=1)}us"])
         ),

@@ -14,6 +14,8 @@ class Kind(Enum):
     NUMBER = auto()
     COUNT = auto()
     """A number from 0."""
+    SIZE = auto()
+    """A number of bytes, as in `10GiB` or `500m`."""
     DURATION = auto()
     """As Go writes it: `336h`, `1h30m`."""
     LIST = auto()
@@ -134,7 +136,7 @@ FLAGS = (
         "secret",
         "secrets",
         Kind.LIST,
-        "secret for RUN --mount=type=secret: id=ID[,src=FILE] or id=ID,env=VARIABLE",
+        "secret for RUN --mount=type=secret: id=ID[,src=FILE] or id=ID,env=VARIABLE; also ,encoding=base64",
     ),
     Flag("ssh", "ssh", Kind.LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
     Flag("cache-mounts-dir", "cache_mounts_dir", Kind.TEXT, "folder that keeps RUN --mount=type=cache"),
@@ -153,8 +155,8 @@ FLAGS = (
     Flag(
         "cache-mounts-limit",
         "cache_mounts_limit",
-        Kind.TEXT,
-        "how much of each is kept, such as 500m; what was used least recently goes",
+        Kind.SIZE,
+        "bytes of each that are kept, 2 GiB unless given; what was used least recently goes",
     ),
     Flag(
         "image-format",
@@ -190,6 +192,12 @@ FLAGS = (
         "materialize",
         Kind.SWITCH,
         "leave all files of the image in the root when the build is done",
+    ),
+    Flag(
+        "image-unpack-limit",
+        "image_unpack_limit",
+        Kind.SIZE,
+        "bytes that an image, archive or repository may take; otherwise what is free but for a reserve",
     ),
     Flag("ignore-path", "ignore_paths", Kind.LIST, "path to keep out of layers; repeatable"),
     Flag(

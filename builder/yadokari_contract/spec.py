@@ -68,13 +68,14 @@ class BuildSpec:
     cache_mounts_dir: str = ""
     cache_mounts_repo: str = ""
     cache_mounts_scope: str = ""
-    cache_mounts_limit: str = "2g"
+    cache_mounts_limit: int = 0
     image_format: str = ""
     compression: str = "gzip"
     compression_level: int = DEFAULT_LEVEL
     reproducible: bool = False
     single_snapshot: bool = False
     materialize: bool = False
+    image_unpack_limit: int = 0
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))

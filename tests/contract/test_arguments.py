@@ -41,11 +41,12 @@ specs = st.builds(
     cache_mounts_dir=st.text(),
     cache_mounts_repo=st.text(),
     cache_mounts_scope=st.text(),
-    cache_mounts_limit=st.text(),
+    cache_mounts_limit=st.integers(0, 1 << 52),
     compression=st.sampled_from(sorted(COMPRESSION_LEVELS)),
     compression_level=st.integers(-1, 22),
     custom_platform=st.text(),
     materialize=st.booleans(),
+    image_unpack_limit=st.integers(0, 1 << 52),
     log_timestamp=st.booleans(),
     reproducible=st.booleans(),
     single_snapshot=st.booleans(),
@@ -113,6 +114,17 @@ def test_a_flag_that_is_not_supported_is_refused_by_name_unless_it_changes_nothi
         parse_arguments([f"--{flag.name}={flag.choices[0] if other == 'x' and flag.choices else other}"])
     if flag.kind is Kind.SWITCH:
         assert parse_arguments([f"--{flag.name}={str(default).lower()}"]) == BuildSpec()
+
+
+@pytest.mark.parametrize(("text", "size"), [("0", 0), ("500", 500), ("1.5GiB", 3 << 29), ("2k", 2048)])
+def test_a_size_has_a_unit_or_is_in_bytes(text: str, size: int) -> None:
+    assert parse_arguments([f"--image-unpack-limit={text}"]).image_unpack_limit == size
+
+
+@pytest.mark.parametrize("text", ["", "-1", "much", "1e99", "5x"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentError, match="it is a number of bytes, as in 10GiB"):
+        parse_arguments([f"--image-unpack-limit={text}"])
 
 
 def test_of_a_flag_with_one_value_the_last_one_counts() -> None:

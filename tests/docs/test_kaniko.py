@@ -8,7 +8,9 @@ from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag
 from yadokari_contract.variables import VARIABLES
 
 _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
-_OWN = {f"cache-mounts-{part}" for part in ("dir", "limit", "repo", "scope")} | {"result-file", "ssh"}
+_OWN = {f"cache-mounts-{part}" for part in ("dir", "limit", "repo", "scope")} | {
+    *("image-unpack-limit", "result-file", "ssh"),
+}
 """Flags that kaniko has not."""
 
 

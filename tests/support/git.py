@@ -27,11 +27,18 @@ _ENVIRONMENT = {
 }
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, stdin: int | None = None) -> str:
     """Run git in a folder, with the same author and time always; returns what it prints."""
     command = ["git", "-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=_ENVIRONMENT, check=True, capture_output=True, text=True, timeout=60
+        command,
+        cwd=folder,
+        env=_ENVIRONMENT,
+        check=True,
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.stdout.strip()
 

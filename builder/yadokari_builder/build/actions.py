@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,20 +31,23 @@ from yadokari_builder.sources.tree import SourceTree
 class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
-    `staging` and `shelter` are host paths of folders that no snapshot sees; `strangers` tells which
-    directories are there for the sake of a mount alone.
+    `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
+    deletes such folders while it runs (see `Lodging`); `strangers` tells which directories are there for the
+    sake of a mount alone; `unpack_limit` is for archives that are added.
     """
 
     boundary: Boundary
     staging: Path
     shelter: Path
     source: Callable[[Source], SourceTree]
+    whole: Callable[[], AbstractContextManager[None]]
     provisions: Provisions
     caches: CacheMounts
     devices: Devices
     volumes: Volumes
     strangers: Callable[[], Collection[str]]
     output: Callable[[bytes], None]
+    unpack_limit: int
     http: urllib3.PoolManager
 
 
@@ -69,7 +72,7 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, bench.staging, bench.shelter)
+    target = Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit)
     return copy_files(action, bench.source(action.source), target, bench.http)
 
 
@@ -86,7 +89,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
-    with ExitStack() as stack:
+    with bench.whole(), ExitStack() as stack:
         stack.enter_context(bench.caches.ready(answered.caches))
         stack.enter_context(preserved(kubelet_files))
         stack.enter_context(bench.devices.fresh())

@@ -68,6 +68,7 @@ def _open(spec: BuildSpec, environment: Mapping[str, str], registries: Registrie
         nearby=replace(registries.network, proxies=Proxies()).pools(),
         artifact=lambda reference: puller.artifact(reference, own_platform()),
         git=spec.git,
+        unpack_limit=spec.image_unpack_limit,
     )
     return open_context(_location(spec), spec.context_sub_path, around)
 

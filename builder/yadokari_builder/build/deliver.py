@@ -18,7 +18,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.outputs.docker_archive import write_docker_archive
-from yadokari_builder.outputs.files import distinct, naming
+from yadokari_builder.outputs.files import distinct, distributable, naming
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
@@ -110,10 +110,12 @@ class Delivery:
     def _take_base(self, base: PulledImage) -> None:
         layers = self._opened.blobs.of(base)
         self._layers.update((layer.layer.descriptor.digest, layer) for layer in layers)
-        for layer in distinct(layers):
-            for output in (self._spec.tar_path, self._spec.oci_layout_path):
-                if output:
-                    layer.expect()
+        if self._spec.tar_path:
+            for layer in distinct(layers):
+                layer.expect()
+        for layer in distributable(layers):
+            if self._spec.oci_layout_path:
+                layer.expect()
             if self._pusher:
                 self._send_on(layer, base.repository, self._pusher)
 

@@ -17,8 +17,7 @@ from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.cache.mounts import CacheMounts
-from yadokari_builder.cache.naming import cache_name
-from yadokari_builder.cache.options import expected, open_place, read_limit, read_repository
+from yadokari_builder.cache.options import expected, kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
@@ -29,7 +28,6 @@ from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.scope import Platforms
 from yadokari_builder.plan.steps import ImageSource, RunAction
-from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.mounts import own_mounts
@@ -44,9 +42,6 @@ from yadokari_builder.sources.dockerfile import read_dockerfile
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
-
-# A cache is not worth long waiting.
-_HASTY = RetryPolicy(attempts=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +71,12 @@ def open_build(
     """Find everything that a build needs, and plan it; raises `BuilderError`."""
     registries = open_registries(spec, environment)
     lodging = open_lodging(root)
-    packing = read_packing(spec, None, lodging.folder("layers"))
+    packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
     context = kept_context(spec, environment, registries, boundary, lodging, cwd)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
-    blobs = Blobs(lodging.folder("blobs"))
+    blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
     drafted = _draft(spec, environment, text, images.find)
     for note in drafted.notes():
@@ -97,11 +92,13 @@ def open_build(
         lodging,
         boundary,
         lodging.hold("staging").path,
-        Anchor.open(context.root).path,
+        lodging.held.setdefault("the build context", Anchor.open(context.root)).path,
         read_ignored(text),
+        spec.image_unpack_limit,
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
+    packing = replace(packing, sought=bench.provisions.secrets.sought())
     bench.caches.expect(expected(plan, roots.name_of))
     return Opened(plan, context, blobs, registries, roots, bench, packing)
 
@@ -169,44 +166,29 @@ def _bench(
     progress: Progress,
 ) -> Workbench:
     lodging, boundary = roots.lodging, roots.boundary
-    caches = _caches(spec, roots, registries)
+    secrets = load_secrets([parse_secret(text, environment) for text in spec.secrets], environment)
+    if spec.cache_mounts_repo:
+        registries.expect_push([read_repository(spec)])
+    folder = str(lodging.hold("borrowed" if outlives(spec) else "caches").path)
+    place = open_place(spec, registries.pushing, own_platform(), boundary)
     return Workbench(
         boundary=boundary,
         staging=roots.staging,
         shelter=lodging.hold("shelter").path,
         source=roots.source,
-        provisions=_provisions(spec, environment, roots, CacheStore(caches.folder)),
-        caches=caches,
+        whole=lodging.whole,
+        provisions=Provisions(
+            fill=lambda source, path: files_of(roots.source(source), path),
+            name_of=roots.name_of,
+            caches=CacheStore(folder),
+            secrets=secrets,
+            agents=parse_agents(spec.ssh, environment),
+        ),
+        caches=CacheMounts(place, folder, kept_size(spec), namer(spec, own_platform()), secrets.sought()),
         devices=Devices.record(boundary),
         volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
         strangers=roots.strangers,
         output=progress.output,
+        unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
-    )
-
-
-def _caches(spec: BuildSpec, roots: Roots, registries: Registries) -> CacheMounts:
-    lodging, platform = roots.lodging, own_platform()
-    if spec.cache_mounts_repo:
-        registries.expect_push([read_repository(spec)])
-    place = open_place(spec, registries.pushing.trying(_HASTY), platform, roots.boundary)
-    return CacheMounts(
-        place,
-        # Those of a place are this build's, others those of all builds in this container.
-        str(lodging.hold("borrowed" if spec.cache_mounts_dir or spec.cache_mounts_repo else "caches").path),
-        read_limit(spec),
-        lambda key: cache_name(key, spec.cache_mounts_scope, platform),
-    )
-
-
-def _provisions(
-    spec: BuildSpec, environment: Mapping[str, str], roots: Roots, caches: CacheStore
-) -> Provisions:
-    secrets = [parse_secret(text, environment) for text in spec.secrets]
-    return Provisions(
-        fill=lambda source, path: files_of(roots.source(source), path),
-        name_of=roots.name_of,
-        caches=caches,
-        secrets=load_secrets(secrets, environment),
-        agents=parse_agents(spec.ssh, environment),
     )

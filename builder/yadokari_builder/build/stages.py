@@ -20,6 +20,8 @@ from yadokari_builder.build.located import located
 from yadokari_builder.build.outcome import FinishedStep
 from yadokari_builder.build.progress import Progress, counted, human_size
 from yadokari_builder.build.roots import Roots
+from yadokari_builder.dockerfile.location import Location
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
@@ -30,6 +32,7 @@ from yadokari_builder.registry.pull import PulledImage
 
 logger = logging.getLogger(__name__)
 
+_MOST_LEAKS = 3
 _DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTENT: "{} unpacked"}
 
 
@@ -86,7 +89,9 @@ class Build:
             done.append(self._step(step, recorder, followed=goes_on or place < last))
         if last >= 0:
             with located(stage.steps[last].instruction.origin):
-                done[last].layer = done[last].layer or self._pack(recorder.finish(), followed=goes_on)
+                done[last].layer = done[last].layer or self._pack(
+                    recorder.finish(), stage.steps[last], followed=goes_on
+                )
         return done
 
     def _require_accounts(self, step: Step, stage: PlannedStage) -> None:
@@ -123,7 +128,7 @@ class Build:
         self.progress.begin(step.instruction.original)
         with located(step.instruction.origin):
             try:
-                layer = self._pack(self._perform(step, recorder), followed=followed)
+                layer = self._pack(self._perform(step, recorder), step, followed=followed)
                 is_late = layer is not None and not layer.done()
                 result = "" if is_late else _size_of(layer)
             except BaseException:
@@ -148,11 +153,13 @@ class Build:
             case None:
                 return None
 
-    def _pack(self, members: Members | None, *, followed: bool) -> "Future[PackedLayer] | None":
+    def _pack(self, members: Members | None, step: Step, *, followed: bool) -> "Future[PackedLayer] | None":
         if members is None:
             return None
         try:
-            return self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
+            layer = self._packer.pack(members, followed=followed, fingerprints=self.roots.fingerprints)
+            layer.add_done_callback(partial(_tell_of_leaks, step.instruction.origin.location))
+            return layer
         except (BuilderError, OSError):
             self._raise_failed()  # an earlier layer's trouble is this one's, too
             raise
@@ -199,6 +206,20 @@ class _DoneStep:
         """Wait for the layer; raises what went wrong with it."""
         with located(self.step.instruction.origin):
             return FinishedStep(self.step, self.created, self.layer.result() if self.layer else None)
+
+
+def _tell_of_leaks(where: Location, layer: "Future[PackedLayer]") -> None:
+    """Warn of secrets in a layer; may be called in any thread."""
+    if layer.cancelled() or layer.exception():
+        return
+    for secret, names in layer.result().leaks.items():
+        logger.warning(
+            "%s:%d: the value of the secret %s is in the image, in %s%s: whoever can pull it can read that."
+            " Let the step write it nowhere, and replace a secret that was pushed",
+            where.file, where.start, printable(secret),
+            ", ".join(printable(f"/{name}") for name in names[:_MOST_LEAKS]),
+            " and others" if names[_MOST_LEAKS:] else "",
+        )  # fmt: skip
 
 
 def _size_of(layer: "Future[PackedLayer] | None") -> str:

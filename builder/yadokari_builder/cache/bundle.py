@@ -17,10 +17,13 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, ImageInvalidError
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.compression import Compression, CompressionKind, decompress
 from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.layer_file import Content, LayerFile
+from yadokari_builder.layers.leaks import NOTHING, Sought
 from yadokari_builder.layers.members import Entry, members_of_paths
 from yadokari_builder.layers.pack import PackedLayer, pack
 from yadokari_builder.layers.streams import Readable, ThreadedReader
@@ -89,11 +92,14 @@ def state_of(folder: str) -> bytes:
     return digest.digest()
 
 
-def pack_bundle(folder: str, limit: int, work: Path, beat: Callable[[], None]) -> Bundle:
+def pack_bundle(
+    folder: str, limit: int, work: Path, beat: Callable[[], None], sought: Sought = NOTHING
+) -> Bundle:
     """Pack what a folder holds, into a nameless file in `work`; nobody may write to it meanwhile.
 
     Beyond `limit` bytes the files that were used least recently are left out. `beat` is called again and
-    again, and what it raises gives the packing up. Raises `BuilderError` and `OSError`.
+    again, and what it raises gives the packing up. Raises `BuilderError`, also where what is `sought` was
+    found, and `OSError`.
     """
     found = [*_walk(folder)]
     left_out = _left_out(found, limit)
@@ -104,10 +110,13 @@ def pack_bundle(folder: str, limit: int, work: Path, beat: Callable[[], None]) -
     entries = [top, *(Entry(_CONTENT + each.path, folder + each.path) for each in kept)]
     first: tuple[Member, Content | None] = (member, used)
     members = chain([first], members_of_paths((), Boundary(Path(folder)), extra=entries))
-    packed = pack(members, work, compression=_COMPRESSION, beat=beat)
+    packed = pack(members, work, compression=_COMPRESSION, beat=beat, sought=sought)
     for path, status in kept:
         # That they were read for this is no use of theirs.
         os.utime(folder + path, ns=(status.st_atime_ns, status.st_mtime_ns), follow_symlinks=False)
+    for secret, names in packed.leaks.items():
+        where = printable(names[0].removeprefix(_CONTENT[1:]))
+        raise BuilderError(f"the value of the secret {printable(secret)} is in it, in {where}")
     return Bundle(packed, len(left_out))
 
 
@@ -115,15 +124,16 @@ def unpack_bundle(bundle: Readable, folder: str, limit: int, beat: Callable[[], 
     """Unpack an archive of a cache, compressed, to a folder of the host that is not there yet.
 
     `beat` is called again and again, and what it raises gives the unpacking up. Raises `ImageInvalidError`
-    for what is broken, is no such archive, or is larger than one of `limit` bytes can be, and `OSError`; the
-    folder is not there then.
+    for what is broken, is no such archive, is larger than one of `limit` bytes can be or than there is room
+    for, and `OSError`; the folder is not there then.
     """
     incoming = f"{folder}.in"
     os.mkdir(incoming, 0o700)
     try:
         archive = _Bounded(decompress(cast(BinaryIO, bundle)), 2 * limit + _BESIDE, beat)
         with closing(ThreadedReader(archive)) as ahead:
-            unpack(cast(BinaryIO, ahead), Boundary(Path(incoming)), whiteouts=False)
+            room = Allowance(Path(incoming))
+            unpack(cast(BinaryIO, ahead), Boundary(Path(incoming)), whiteouts=False, allowance=room)
         if not _is_directory(incoming + _CONTENT):
             raise ImageInvalidError("it is no archive of a cache")
         _settle(incoming + _CONTENT, _read_used(f"{incoming}/{_USED}"))

@@ -19,6 +19,7 @@ from yadokari_builder.cache.bundle import Bundle, pack_bundle, state_of, unpack_
 from yadokari_builder.cache.places import Place, Stamp
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, CancelledError, RegistryError, described
+from yadokari_builder.layers.leaks import NOTHING, Sought
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.mounts.caches import CacheKey, CacheUse
 
@@ -53,19 +54,26 @@ class CacheMounts:
     """The caches of one build. What goes wrong with one costs a warning, and the cache, but not the build.
 
     `folder` is the host path of where they stand, `limit` how many bytes of each are kept; `name_of` names
-    them in their place. Without a `place` none is brought or kept.
+    them in their place. One that holds what is `sought`, a secret, is not kept. Without a `place` none is
+    brought or kept.
 
     Leaving the context waits until everything is kept, unless the build was cancelled or failed for more than
     a step that failed.
     """
 
     def __init__(
-        self, place: Place | None, folder: str, limit: int, name_of: Callable[[CacheKey], str]
+        self,
+        place: Place | None,
+        folder: str,
+        limit: int,
+        name_of: Callable[[CacheKey], str],
+        sought: Sought = NOTHING,
     ) -> None:
         self._place = place
         self.folder = folder
         self._limit = limit
         self._name_of = name_of
+        self._sought = sought
         self._caches: dict[CacheKey, _Cache] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE, "caches")
         self._stop = Event()
@@ -200,7 +208,7 @@ class CacheMounts:
             state = state_of(cache.folder)
             if state == cache.state:
                 return
-            bundle = pack_bundle(cache.folder, self._limit, Path(self.folder), self._beat)
+            bundle = pack_bundle(cache.folder, self._limit, Path(self.folder), self._beat, self._sought)
             place.put(cache.name, bundle.packed, {_ANNOTATION: _shown(cache)})
         except CancelledError:
             return

@@ -31,17 +31,29 @@ def run(
 
             return check.run(rest, environment, root, out, log)
         case ["login", *rest]:
+            _beware()
             from yadokari_builder.command import login
 
             return login.run(rest, environment, out, log)
         case ["push", *rest]:
+            _beware()
             from yadokari_builder.command import push
 
             return push.run(rest, environment, out, log)
     # What is imported stays, and looking for garbage in it takes time. What comes after is a stranger's.
     gc.disable()
     from yadokari_builder.command import build
+    from yadokari_builder.run.protection import keep_out_of_dumps
 
+    keep_out_of_dumps()
     gc.freeze()
     gc.enable()
     return build.run(arguments, environment, root, out, log)
+
+
+def _beware() -> None:
+    """Keep credentials out of core dumps, and end when asked to: as process 1 nothing does so by itself."""
+    from yadokari_builder.run import cancellation, protection
+
+    protection.keep_out_of_dumps()
+    cancellation.end_at_once()

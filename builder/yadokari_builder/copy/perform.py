@@ -15,6 +15,7 @@ from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError, file_of
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalFiles, LocalPaths, WebFile
 from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
@@ -35,12 +36,18 @@ class Target:
     """Where an action copies to.
 
     `staging` is the stage's folder for what must not be written into the running root (see `Destination`),
-    `scratch` one for temporary files; both are on the host and exist.
+    `scratch` one for temporary files; both are on the host and exist. `unpack_limit` is what an archive may
+    take, in bytes (see `Allowance`).
     """
 
     boundary: Boundary
     staging: Path
     scratch: Path
+    unpack_limit: int = 0
+
+    def allowance(self) -> Allowance:
+        """Return what one more archive or repository may take."""
+        return Allowance(self.scratch, self.unpack_limit)
 
 
 def copy_files(action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager) -> Written:
@@ -113,7 +120,7 @@ class _Copying:
 
     def _add_web_file(self, web: WebFile) -> None:
         with self._scratch() as folder:
-            file = download(web.url, folder, self.http, web.checksum)
+            file = download(web.url, folder, self.http, web.checksum, self.target.allowance())
             tree = SourceTree(folder, owner=ROOT_OWNER)
             path = f"/{file.name}"
             if not (web.unpack and self._unpack(tree, path)):
@@ -124,7 +131,9 @@ class _Copying:
         from yadokari_builder.sources.git import GitSource
 
         with self._scratch() as fetched, self._scratch() as folder:
-            GitSource(self.http, fetched).check_out(git.ref, folder, keep_git_dir=git.keeps_git_dir)
+            GitSource(self.http, fetched, allowance=self.target.allowance()).check_out(
+                git.ref, folder, keep_git_dir=git.keeps_git_dir
+            )
             folder.chmod(_FOLDER_MODE)
             tree = SourceTree(folder, owner=ROOT_OWNER)
             self._transfer(tree).copy("/", self.action.destination)
@@ -153,7 +162,7 @@ class _Copying:
             return False
         folder = self.destination.resolve(self.action.destination)
         self.destination.make_parents(folder, owner=self.options.owner)
-        unpack_archive(Path(file), self.destination, folder, self.options.owner)
+        unpack_archive(Path(file), self.destination, folder, self.options.owner, self.target.allowance())
         return True
 
     @contextmanager

@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, cast
 
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
 from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.growing import GrowingFile
+from yadokari_builder.layers.leaks import Search
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.tar_member import BLOCK
 from yadokari_builder.oci import media_types
@@ -54,7 +55,7 @@ class LayerFile:
 
     The archive is put together and hashed (diff ID) in the caller's thread, compressed, hashed (digest) and
     written in another. Leaving the context without `finish` gives the file up. `beat` is called in the
-    caller's thread after every mebibyte of the archive.
+    caller's thread after every mebibyte of the archive, and `search` looks through it.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class LayerFile:
         compression: Compression,
         watch: Watch | None = None,
         beat: Callable[[], None] | None = None,
+        search: Search | None = None,
     ) -> None:
         self._media_type = _MEDIA_TYPES[compression.kind]
         self._compressor = compressor(compression)
@@ -70,6 +72,7 @@ class LayerFile:
         self._diff_id = hashlib.sha256()
         self._digest = hashlib.sha256()
         self._size = 0
+        self._passed = 0
         self._free: queue.Queue[memoryview] = queue.Queue()
         for _ in range(_BUFFERS):
             self._free.put(memoryview(bytearray(_BUFFER_SIZE)))
@@ -80,6 +83,7 @@ class LayerFile:
         self._finished = False
         self._watch = watch
         self._beat = beat
+        self._search = search
         self._growing: GrowingFile | None = None
         self._thread = threading.Thread(target=self._compress, name="compress", daemon=True)
 
@@ -99,6 +103,11 @@ class LayerFile:
             self.file.close()
             if self._growing is not None:
                 self._growing.give_up()
+
+    def begin(self, name: str) -> None:
+        """Tell that a member begins here."""
+        if self._search:
+            self._search.begin(name, self._passed + self._position)
 
     def write(self, data: bytes) -> None:
         """Add bytes to the archive."""
@@ -159,6 +168,9 @@ class LayerFile:
     def _pass_on(self) -> None:
         """Hand a full buffer to the other thread and take a free one."""
         self._diff_id.update(self._buffer[: self._position])
+        if self._search:
+            self._search.feed(cast(bytearray, self._buffer.obj), self._position)
+        self._passed += self._position
         self._full.put((self._buffer, self._position))
         self._buffer = self._free.get()
         self._position = 0

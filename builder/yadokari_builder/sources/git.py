@@ -27,6 +27,7 @@ from yadokari_builder.dockerfile.gitref import GitRef
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError
+from yadokari_builder.layers.allowance import Allowance, TooLargeError
 from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.pack import require_small_objects
 from yadokari_builder.sources.web import DownloadError, warn_of_exposure
@@ -57,12 +58,13 @@ class Login:
 class GitSource:
     """Fetches repositories into folders below `scratch`, which is on the host, and writes their files out.
 
-    Credentials in a URL come before `login`.
+    Credentials in a URL come before `login`. What is fetched and written is taken from the `allowance`.
     """
 
     http: urllib3.PoolManager
     scratch: Path
     login: Login | None = None
+    allowance: Allowance | None = None
 
     def check_out(self, ref: GitRef, folder: Path, *, keep_git_dir: bool) -> str:
         """Write a repository's files into an empty folder, the subdirectory's alone where there is one.
@@ -96,7 +98,7 @@ class _Fetch:
         with make(path, config=StackedConfig([])) as repository:
             commit = self._fetch(repository)
             mtime = commit.commit_time if self.ref.mtime == "commit" else None
-            checkout = Checkout(repository.object_store, self._name, mtime)
+            checkout = Checkout(repository.object_store, self._name, mtime, self.source.allowance)
             checkout.write(checkout.subtree(commit.tree, self.ref.subdir), folder)
             if checkout.pointers:
                 logger.warning(
@@ -148,7 +150,13 @@ class _Fetch:
         self, client: GitClient, path: str, repository: Repo, want: _Wants, depth: int | None
     ) -> None:
         with TemporaryFile(dir=self.source.scratch) as pack:
-            result = client.fetch_pack(path, want, repository.get_graph_walker(), pack.write, depth=depth)
+
+            def keep(data: bytes) -> int:
+                if self.source.allowance:
+                    self.source.allowance.take(len(data))
+                return pack.write(data)
+
+            result = client.fetch_pack(path, want, repository.get_graph_walker(), keep, depth=depth)
             if pack.tell():
                 pack.seek(0)
                 require_small_objects(pack, _LARGEST_FILE, self._name)
@@ -233,6 +241,8 @@ def _explained(name: str) -> Iterator[None]:
     """Turn what dulwich and urllib3 raise into errors that name the repository and no credentials."""
     try:
         yield
+    except TooLargeError as error:
+        raise ContextError(f"{name}: {error.message}") from None
     except HTTPUnauthorized:
         raise ContextError(f"{name}: the server wants credentials, or other ones") from None
     except NotGitRepository:

@@ -33,7 +33,7 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     login = read_login(ref.remote, around.environment)
     if login and not login.site.startswith("https:"):
         logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", login.site)
-    source = GitSource(around.http, around.place.scratch, login)
+    source = GitSource(around.http, around.place.scratch, login, around.allowance())
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
 
