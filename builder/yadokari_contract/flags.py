@@ -91,8 +91,7 @@ FLAGS = (
         "digest-file",
         "digest_file",
         Kind.TEXT,
-        "write the manifest's digest into this file",
-        unlike="an address that starts with https:// is refused",
+        "write the manifest's digest into this file, or send it to this https:// address by PUT",
     ),
     Flag(
         "image-name-with-digest-file",
@@ -323,8 +322,14 @@ FLAGS = (
     ),
     Flag("cache", "cache", Kind.SWITCH, "take layers that are there already", pending=True),
     Flag("cache-repo", "cache_repo", Kind.TEXT, "repository that holds cached layers", pending=True),
-    Flag("cache-dir", "cache_dir", Kind.TEXT, "folder that holds cached images", pending=True),
-    Flag("cache-ttl", "cache_ttl", Kind.DURATION, "how long cached layers are taken", pending=True),
+    Flag(
+        "cache-dir",
+        "cache_dir",
+        Kind.TEXT,
+        "folder that a warmer filled with base images",
+        unlike="without --cache too; what tags mean is taken from it where steps cannot write to it",
+    ),
+    Flag("cache-ttl", "cache_ttl", Kind.DURATION, "how long a tag means what it meant to the warmer"),
     Flag("cache-copy-layers", "cache_copy_layers", Kind.SWITCH, "cache layers of COPY", pending=True),
     Flag("cache-run-layers", "cache_run_layers", Kind.SWITCH, "cache layers of RUN", pending=True),
     Flag("compressed-caching", "compressed_caching", Kind.SWITCH, "compress cached layers", pending=True),
@@ -342,32 +347,6 @@ FLAGS = (
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
-
-_OF_PUSH = frozenset(
-    {
-        "credential-helpers",
-        "destination",
-        "image-download-retry",
-        "insecure",
-        "insecure-pull",
-        "insecure-registry",
-        "log-format",
-        "log-timestamp",
-        "push-retry",
-        "registry-certificate",
-        "registry-client-cert",
-        "registry-map",
-        "registry-mirror",
-        "skip-default-registry-fallback",
-        "skip-push-permission-check",
-        "skip-tls-verify",
-        "skip-tls-verify-pull",
-        "skip-tls-verify-registry",
-        "verbosity",
-    }
-)
-PUSH_FLAGS = tuple(flag for flag in FLAGS if flag.name in _OF_PUSH)
-"""Flags of `push`; those for pulling change nothing there."""
 
 LOGIN_FLAGS = (
     Flag("username", "username", Kind.TEXT, "whose password it is", short="u"),

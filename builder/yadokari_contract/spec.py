@@ -117,3 +117,15 @@ class BuildSpec:
     def target(self) -> str:
         """The stage that is the image, by name or index; empty for the last one."""
         return self.targets[0] if self.targets else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmSpec(BuildSpec):
+    """What a warmer puts into `cache_dir`: the images that are named and those of a Dockerfile ("" for none).
+
+    With `again` what is there already is fetched again.
+    """
+
+    dockerfile: str = ""
+    images: tuple[str, ...] = ()
+    again: bool = False

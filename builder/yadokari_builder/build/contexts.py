@@ -65,6 +65,7 @@ def _open(spec: BuildSpec, environment: Mapping[str, str], registries: Registrie
         place=place,
         environment=environment,
         http=registries.network.pools(),
+        repositories=registries.for_git(spec.git),
         nearby=replace(registries.network, proxies=Proxies()).pools(),
         artifact=lambda reference: puller.artifact(reference, own_platform()),
         git=spec.git,

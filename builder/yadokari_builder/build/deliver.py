@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import BinaryIO, Self
 
-from yadokari_builder.build.files import tell
+from yadokari_builder.build.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
@@ -51,6 +51,7 @@ class Delivery:
         self._pusher = None if spec.no_push else self._make_pusher()
 
     def __enter__(self) -> Self:
+        self._opened.registries.network.learn(hosts(self._spec))
         if self._pusher:
             try:
                 self._prepare(self._pusher)
@@ -92,7 +93,7 @@ class Delivery:
         if self._pusher:
             with phases.timed("push"):
                 self._pusher.finish(image)
-        tell(self._spec, self._destinations, image.manifest_digest)
+        tell(self._spec, self._destinations, image.manifest_digest, self._opened.registries.network)
 
     def _make_pusher(self) -> Pusher:
         return Pusher(

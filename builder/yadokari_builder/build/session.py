@@ -75,14 +75,14 @@ class Session:
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
         pushed = () if self.spec.no_push else destinations
-        return self._result(image, pushed, opened.context.resolved)
+        return self._result(image, pushed)
 
-    def _result(self, image: Image, pushed: tuple[Reference, ...], context: str) -> BuildResult:
+    def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:
         return BuildResult(
             digest=str(image.manifest_digest),
             size=sum(layer.descriptor.size for layer in image.layers),
             images=tuple(destination.familiar for destination in pushed),
-            context=context,
+            context=self.progress.context,
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,

@@ -1,8 +1,10 @@
 """The build: stages one after the other, each step's changes packed into a layer while the next step runs."""
 
+import errno
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -22,7 +24,7 @@ from yadokari_builder.build.progress import Progress, counted, human_size
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.dockerfile.location import Location
 from yadokari_builder.dockerfile.quoting import printable
-from yadokari_builder.errors import BuilderError
+from yadokari_builder.errors import BuilderError, RunError, described
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.plan.needs import looks_up
@@ -88,7 +90,7 @@ class Build:
             self._require_accounts(step, stage)
             done.append(self._step(step, recorder, followed=goes_on or place < last))
         if last >= 0:
-            with located(stage.steps[last].instruction.origin):
+            with located(stage.steps[last].instruction.origin), _paths_of_steps():
                 done[last].layer = done[last].layer or self._pack(
                     recorder.finish(), stage.steps[last], followed=goes_on
                 )
@@ -145,7 +147,8 @@ class Build:
     def _perform(self, step: Step, recorder: Recorder) -> Members | None:
         match step.action:
             case RunAction() as action:
-                return recorder.run(partial(actions.run, action, self.bench))
+                with _paths_of_steps():
+                    return recorder.run(partial(actions.run, action, self.bench))
             case CopyAction() as action:
                 return recorder.wrote(actions.copy(action, self.bench))
             case WorkdirAction() as action:
@@ -188,6 +191,18 @@ class Build:
         """Tell what files of the root hold by the layers so far."""
         self._packer.wait()
         return self.roots.fingerprints.find(paths)
+
+
+@contextmanager
+def _paths_of_steps() -> Iterator[None]:
+    """Blame steps for paths that no layer can hold; raises `RunError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        what = "a path is left that is longer than the system can name, and cannot go into a layer"
+        raise RunError(f"{what}: {described(error)}", status=0) from error
 
 
 class _ContentNeeded(Exception):  # noqa: N818 as StopIteration is called

@@ -67,15 +67,16 @@ class Place:
 class Surroundings:
     """What a context is opened with.
 
-    Credentials are in `environment`. `http` are connections to anywhere, `nearby` to services of the node,
-    without a proxy. `artifact` finds what registries have, `git` says how repositories are fetched,
-    `stdin` is the executor's standard input, a descriptor, and `unpack_limit` what a context may take, in
-    bytes (see `Allowance`).
+    Credentials are in `environment`. `http` are connections to anywhere, `repositories` those to git's
+    servers, `nearby` to services of the node, without a proxy. `artifact` finds what registries have, `git`
+    says how repositories are fetched, `stdin` is the executor's standard input, a descriptor, and
+    `unpack_limit` what a context may take, in bytes (see `Allowance`).
     """
 
     place: Place
     environment: Mapping[str, str]
     http: urllib3.PoolManager
+    repositories: urllib3.PoolManager
     nearby: urllib3.PoolManager
     artifact: FindArtifact
     git: GitOptions = field(default_factory=GitOptions)

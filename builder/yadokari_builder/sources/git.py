@@ -26,11 +26,11 @@ from dulwich.repo import Repo
 from yadokari_builder.dockerfile.gitref import GitRef
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.urls import without_credentials
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.layers.allowance import Allowance, TooLargeError
 from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.pack import require_small_objects
-from yadokari_builder.sources.web import DownloadError, warn_of_exposure
+from yadokari_builder.sources.web import warn_of_exposure
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +39,7 @@ _Wants = Callable[..., list[ObjectID]]
 """Chooses objects by a server's refs."""
 
 _MODULES = ".gitmodules"
+_PEELED = b"^{}"
 _MAX_DEPTH = 10
 # In bytes; GitHub, for one, takes no larger ones than 100 MiB.
 _LARGEST_FILE = 128 << 20
@@ -73,6 +74,10 @@ class GitSource:
         for what is not there or not as expected, DownloadError for the network.
         """
         return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
+
+    def find_commit(self, ref: GitRef) -> str:
+        """Ask for the commit that is meant, without fetching it; raises what `check_out` does."""
+        return _Fetch(self, ref).find_commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +124,22 @@ class _Fetch:
             client, path = _client(self.ref.remote, self.source)
             wanted = self._fetch_one(client, path, repository)
         commit = self._peel(repository, wanted)
-        if self.ref.checksum and not commit.id.decode().startswith(self.ref.checksum):
-            raise ContextError(
-                f"{self._name}: expected checksum to match {self.ref.checksum}, got {commit.id.decode()}"
-            )
+        self._check(commit.id.decode())
         return commit
+
+    def find_commit(self) -> str:
+        """Ask the server what is wanted; an annotated tag stands for its commit."""
+        with _explained(self._name):
+            warn_of_exposure(self.ref.remote)
+            client, path = _client(self.ref.remote, self.source)
+            refs = {name: sha for name, sha in client.get_refs(path.encode()).refs.items() if sha}
+            commit = self._find({**refs, **_peeled(refs)}).decode()
+        self._check(commit)
+        return commit
+
+    def _check(self, commit: str) -> None:
+        if self.ref.checksum and not commit.startswith(self.ref.checksum):
+            raise ContextError(f"{self._name}: expected checksum to match {self.ref.checksum}, got {commit}")
 
     def _fetch_one(self, client: GitClient, path: str, repository: Repo) -> ObjectID:
         wanted: list[ObjectID] = []
@@ -216,6 +232,11 @@ class _Fetch:
             return url
         parts = urlsplit(self.ref.remote)
         return urlunsplit(parts._replace(path=posixpath.normpath(posixpath.join(parts.path, url))))
+
+
+def _peeled(refs: Mapping[Ref, ObjectID]) -> Mapping[Ref, ObjectID]:
+    """Return what annotated tags stand for, by the tags' own names."""
+    return {Ref(name.removesuffix(_PEELED)): sha for name, sha in refs.items() if name.endswith(_PEELED)}
 
 
 def _client(remote: str, source: GitSource) -> tuple[GitClient, str]:

@@ -15,10 +15,9 @@ import urllib3
 
 from yadokari_builder.dockerfile.checksum import Checksum
 from yadokari_builder.dockerfile.urls import without_credentials
-from yadokari_builder.errors import BuilderError, ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.layers.allowance import Allowance, TooLargeError
 from yadokari_builder.registry.http.transport import TransportError, authority, describe_failure
-from yadokari_contract.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +26,6 @@ _NAMELESS = "__unnamed__"
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _MAX_REDIRECTS = 10
 _TIMEOUT = urllib3.Timeout(connect=30, read=120)
-
-
-class DownloadError(BuilderError):
-    """A file could not be fetched; trying again may help."""
-
-    reason = Reason.DOWNLOAD_FAILED
 
 
 def host_of(url: str) -> str:

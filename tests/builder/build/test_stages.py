@@ -235,6 +235,14 @@ def test_the_first_run_of_an_image_from_scratch_sees_what_was_copied(site: Site)
 
 
 @pytest.mark.parametrize("single_snapshot", [False, True])
+def test_a_path_that_no_layer_can_hold_is_the_steps_fault(site: Site, single_snapshot: bool) -> None:
+    deep = "deep=$(for i in $(seq 20); do printf %0200d/ 0; done) && mkdir -p /a/$deep /b/$deep"
+    with pytest.raises(RunError, match="a path is left that is longer than the system can name") as caught:
+        site.build(f"FROM busybox\nRUN {deep} && mv /a /b/$deep\n", single_snapshot=single_snapshot)
+    assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("single_snapshot", [False, True])
 def test_a_secret_in_the_image_is_warned_of_by_step_and_path_and_never_shown(
     site: Site, caplog: pytest.LogCaptureFixture, single_snapshot: bool
 ) -> None:
