@@ -14,6 +14,7 @@ from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.options import (
+    own_platform,
     places,
     read_build_args,
     read_epoch,
