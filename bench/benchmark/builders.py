@@ -70,19 +70,24 @@ def peer(text: str) -> Builder:
     words = shlex.split(command)
 
     def build(job: Job) -> Figures:
-        with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
-            report = Path(folder, "report.json")
-            places = {
-                "{context}": str(job.workload.context),
-                "{dockerfile}": str(job.workload.dockerfile),
-                "{destination}": job.destination,
-                "{mirror}": job.mirror,
-                "{report}": str(report),
-            }
-            figures = _measured([_filled(word, places) for word in words], os.environ)
-            return _reported(report) if report.exists() else figures
+        places = {
+            "{context}": str(job.workload.context),
+            "{dockerfile}": str(job.workload.dockerfile),
+            "{destination}": job.destination,
+            "{mirror}": job.mirror,
+        }
+        return measured(words, places)
 
     return Builder(name, build)
+
+
+def measured(words: Sequence[str], places: Mapping[str, str]) -> Figures:
+    """Run a command whose placeholders are `places`, and {report} for figures of its own; see `peer`."""
+    with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
+        report = Path(folder, "report.json")
+        places = {**places, "{report}": str(report)}
+        figures = _measured([_filled(word, places) for word in words], os.environ)
+        return _reported(report) if report.exists() else figures
 
 
 def _build_with_buildah(job: Job) -> Figures:

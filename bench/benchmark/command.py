@@ -31,7 +31,13 @@ def main(arguments: Sequence[str], description: str) -> int:
             print(f"bench: {error}", file=sys.stderr)
             return 1
     print(f"{machine()}; medians of {options.rounds}\n")
-    print(table(workloads, [builder.name for builder in builders], results))
+    print(
+        table(
+            {workload.name: workload.title for workload in workloads},
+            [builder.name for builder in builders],
+            results,
+        )
+    )
     return 0
 
 

@@ -15,6 +15,7 @@ pytestmark = [
 
 # By their numbers on x86_64.
 PERL = r"""
+use Errno;
 $| = 1;
 my $here = "x" x 64;
 my $child = fork();
@@ -23,7 +24,8 @@ my $local = pack("QQ", unpack("Q", pack("p", $here)), 64);
 sub attempt {
     my ($name, $number, @arguments) = @_;
     my $result = syscall($number, @arguments);
-    print "$name: ", $result < 0 ? "refused" : "done", "\n";
+    # Other errors than that it is not permitted come after the question whether it is.
+    print "$name: ", $result < 0 && $!{EPERM} ? "refused" : "done", "\n";
 }
 for my $pid ($child, 1) {
     my $whom = $pid == 1 ? "executor" : "child";

@@ -24,6 +24,7 @@ from yadokari_builder.run.mounts.mounted import FileMount, mounted
 from yadokari_builder.run.mounts.requests import Provisions, answer
 from yadokari_builder.run.process import ProcessUser, run_step
 from yadokari_builder.run.volumes import Volumes
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import SourceTree
 
 
@@ -49,6 +50,7 @@ class Workbench:
     output: Callable[[bytes], None]
     unpack_limit: int
     http: urllib3.PoolManager
+    ssh: SshAccess
 
 
 def files_of(tree: SourceTree, path: str) -> Fill:
@@ -73,7 +75,7 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
     target = Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit)
-    return copy_files(action, bench.source(action.source), target, bench.http)
+    return copy_files(action, bench.source(action.source), target, bench.http, bench.ssh)
 
 
 def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:

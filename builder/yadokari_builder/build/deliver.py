@@ -9,7 +9,6 @@ from yadokari_builder.build.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
-from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.layer_file import Watch
 from yadokari_builder.layers.pack import PackedLayer
@@ -26,14 +25,6 @@ from yadokari_builder.registry.source import LayerSource, LocalLayer
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
-
-
-def read_destinations(spec: BuildSpec) -> tuple[Reference, ...]:
-    """Read the destinations, by which outputs are named too; raises `UsageError`."""
-    destinations = tuple(map(Reference.parse, spec.destinations))
-    if not (destinations or spec.no_push):
-        raise UsageError("no --destination says where to push the image to: name one, or give --no-push")
-    return destinations
 
 
 class Delivery:

@@ -183,4 +183,5 @@ def _bench(
         output=progress.output,
         unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
+        ssh=registries.for_ssh(spec, environment, lodging.root),
     )

@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from yadokari_builder.build.deliver import Delivery, read_destinations
+from yadokari_builder.build.deliver import Delivery
+from yadokari_builder.build.destinations import read_destinations
 from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import draft, open_build
 from yadokari_builder.build.outcome import assemble

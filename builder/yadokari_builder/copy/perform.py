@@ -21,6 +21,7 @@ from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree, not_found
 from yadokari_builder.sources.web import download
 from yadokari_builder.sources.wildcards import find
@@ -50,8 +51,10 @@ class Target:
         return Allowance(self.scratch, self.unpack_limit)
 
 
-def copy_files(action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager) -> Written:
-    """Perform a COPY or ADD; its local files come from `source`.
+def copy_files(
+    action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager, ssh: SshAccess
+) -> Written:
+    """Perform a COPY or ADD; its local files come from `source`, the others by `http`, git's also by `ssh`.
 
     Raises ContextError for files that are missing or in the way, DownloadError for the network,
     DockerfileError for an owner that cannot be looked up.
@@ -62,7 +65,7 @@ def copy_files(action: CopyAction, source: SourceTree, target: Target, http: url
         exclude=action.exclude,
     )
     destination = Destination(target.boundary, target.staging, detached=action.is_linked)
-    return _Copying(action, source, target, http, destination, options).run()
+    return _Copying(action, source, target, http, ssh, destination, options).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,7 @@ class _Copying:
     source: SourceTree
     target: Target
     http: urllib3.PoolManager
+    ssh: SshAccess
     destination: Destination
     options: Options
 
@@ -131,7 +135,7 @@ class _Copying:
         from yadokari_builder.sources.git import GitSource
 
         with self._scratch() as fetched, self._scratch() as folder:
-            GitSource(self.http, fetched, allowance=self.target.allowance()).check_out(
+            GitSource(self.http, fetched, self.ssh, allowance=self.target.allowance()).check_out(
                 git.ref, folder, keep_git_dir=git.keeps_git_dir
             )
             folder.chmod(_FOLDER_MODE)
