@@ -22,8 +22,7 @@ from support.hostile_git import (
 )
 from support.site import Site
 from support.trees import describe
-from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.web import DownloadError
+from yadokari_builder.errors import ContextError, DownloadError
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a build is root's"),
