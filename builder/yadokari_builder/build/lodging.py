@@ -14,8 +14,6 @@ from yadokari_builder.rootfs.tree import discard
 RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
-VOLUMES = ("work", "tmp", "input")
-"""Folders of the runtime that builds write or are given files in: volumes where it is mounted read-only."""
 _VAR_RUN = "/var/run"
 # Contexts and caches stay: they are the user's.
 _OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "root", "staging", "shelter", "trial")
@@ -136,14 +134,6 @@ def open_lodging(root: Path) -> Lodging:
     for name in _OF_ONE_BUILD:
         discard(lodging.host(lodging.work(name)))
     return lodging
-
-
-def is_writable(root: Path) -> bool:
-    """Tell whether steps can write the runtime in a root: it is not on a mount that is read-only."""
-    try:
-        return not os.statvfs(os.path.join(root, RUNTIME.lstrip("/"))).f_flag & os.ST_RDONLY
-    except FileNotFoundError:
-        return False
 
 
 def require_container(root: Path, executable: str, environment: Mapping[str, str], mountinfo: str) -> None:

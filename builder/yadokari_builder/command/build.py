@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TextIO
 
 from yadokari_builder.build.guard import guard
-from yadokari_builder.build.lodging import is_writable, require_container
+from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
+from yadokari_builder.command.own_files import is_writable
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
 from yadokari_builder.plan import dryrun
 from yadokari_builder.run.cancellation import Cancellation

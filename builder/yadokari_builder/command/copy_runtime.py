@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from yadokari_builder.build.lodging import RUNTIME, VOLUMES
+from yadokari_builder.build.lodging import RUNTIME
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import exit_code
+from yadokari_builder.command.own_files import VOLUMES
 from yadokari_builder.errors import UsageError
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.lodging import is_writable, open_lodging, require_container
+from yadokari_builder.build.lodging import open_lodging, require_container
 from yadokari_builder.errors import UsageError
 
 OVERLAY = "30 1 0:50 / / rw,relatime - overlay overlay rw\n31 30 0:5 / /proc rw - proc proc rw\n"
@@ -130,9 +130,3 @@ def test_what_builds_write_is_the_executors_alone_though_a_volume_is_anybodys(tm
     work.chmod(0o777)
     open_lodging(tmp_path)
     assert stat.S_IMODE(work.stat().st_mode) == 0o700
-
-
-def test_a_runtime_that_lies_in_the_root_itself_can_be_written_by_steps(tmp_path: Path) -> None:
-    assert not is_writable(tmp_path)
-    (tmp_path / "yadokari").mkdir()
-    assert is_writable(tmp_path)

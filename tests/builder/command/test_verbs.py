@@ -22,6 +22,7 @@ from support.layout import Layout
 from support.registry import PASSWORD, USER, Registry
 from support.verbs import run_verb
 from yadokari_builder.command import copy_runtime
+from yadokari_builder.command.own_files import is_writable
 from yadokari_contract import VERSION
 from yadokari_contract.verbs import VERBS, Verb
 
@@ -248,3 +249,9 @@ def test_a_runtime_is_copied_only_to_an_empty_folder(arguments: list[str], messa
     done = run_verb("copy-runtime", *arguments)
     assert done.code == 2
     assert message in done.log
+
+
+def test_a_runtime_that_lies_in_the_root_itself_can_be_written_by_steps(tmp_path: Path) -> None:
+    assert not is_writable(tmp_path)
+    (tmp_path / "yadokari").mkdir()
+    assert is_writable(tmp_path)
