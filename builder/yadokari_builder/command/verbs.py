@@ -36,11 +36,7 @@ def run(
         keep_out_of_dumps()
     match arguments:
         case ["version", *rest]:
-            if rest:
-                log.write("error: version takes nothing\n")
-                return Reason.INVALID_ARGUMENTS.exit_code
-            out.write(f"yadokari {VERSION}\n")
-            return SUCCESS
+            return _version(rest, out, log)
         case ["check", *rest]:
             from yadokari_builder.command import check
 
@@ -76,6 +72,14 @@ def run(
     gc.freeze()
     gc.enable()
     return build.run(arguments, environment, root, out, log)
+
+
+def _version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
+    if rest:
+        log.write("error: version takes nothing\n")
+        return Reason.INVALID_ARGUMENTS.exit_code
+    out.write(f"yadokari {VERSION}\n")
+    return SUCCESS
 
 
 def _end_when_told(log: TextIO) -> None:
