@@ -36,7 +36,7 @@ def run(
         keep_out_of_dumps()
     match arguments:
         case ["version", *rest]:
-            return _tell_version(rest, out, log)
+            return _version(rest, out, log)
         case ["check", *rest]:
             from yadokari_builder.command import check
 
@@ -74,7 +74,7 @@ def run(
     return build.run(arguments, environment, root, out, log)
 
 
-def _tell_version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
+def _version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
     if rest:
         log.write("error: version takes nothing\n")
         return Reason.INVALID_ARGUMENTS.exit_code
