@@ -338,10 +338,12 @@ def test_an_executor_that_does_not_start_in_time_fails_by_what_keeps_it(
     builds: Builds, name: str, spec: dict[str, Any], reason: str
 ) -> None:
     executor = {"image": builds.image} | spec.get("executor", {})
-    builds.apply(name, BUILT, **(spec | {"executor": executor}), pendingTimeout="6s")
+    builds.apply(name, BUILT, **(spec | {"executor": executor}), pendingTimeout="1h")
+    builds.wait_for_reason(name, reason)
+    builds.apply(name, BUILT, **(spec | {"executor": executor}), pendingTimeout="1s")
     status = builds.wait_for_phase(name, "Failed")
     assert (status["failure"]["reason"], builds.reason(name)) == (reason, reason)
-    assert "pendingTimeout of 6s" in status["message"]
+    assert "pendingTimeout of 1s" in status["message"]
     wait_until(lambda: builds.pods(name) == [])
 
 
