@@ -87,7 +87,7 @@ def test_a_pod_forged_before_the_operator_makes_its_own_neither_succeeds_nor_blo
     victim.create(forged)
     victim.ended(forged)
     operator.start()
-    assert victim.builds.wait_for_phase(victim.name, "Succeeded", seconds=60)["digest"] == DIGEST
+    assert victim.builds.wait_for_phase(victim.name, "Succeeded", seconds=60)["output"]["digest"] == DIGEST
 
 
 def test_a_forged_pod_of_a_later_attempt_counts_for_nothing(
@@ -98,7 +98,7 @@ def test_a_forged_pod_of_a_later_attempt_counts_for_nothing(
     victim.ended(forged)
     operator.start()
     status = victim.builds.wait_for_phase(victim.name, "Succeeded", seconds=60)
-    assert (status["digest"], uid in status["podUids"]) == (DIGEST, False)
+    assert (status["output"]["digest"], uid in status["podUids"]) == (DIGEST, False)
 
 
 def test_a_forged_pod_of_another_run_that_never_ends_holds_nothing_up(
@@ -121,8 +121,8 @@ def test_a_forged_pod_that_somebody_keeps_from_going_blocks_nothing(
     operator.start()
     try:
         status = victim.builds.wait_for_phase(victim.name, "Succeeded", seconds=90)
-        assert status["digest"] == DIGEST
-        assert status["podName"] != forged["metadata"]["name"]
+        assert status["output"]["digest"] == DIGEST
+        assert status["run"]["pod"] != forged["metadata"]["name"]
     finally:
         free = json.dumps({"metadata": {"finalizers": None}})
         name = forged["metadata"]["name"]
@@ -183,7 +183,7 @@ def test_a_secret_of_the_same_name_in_another_namespace_is_not_lent(
         destination = {"image": "registry.test/app:1", "pushSecretRef": {"name": "lent"}}
         victim.builds.apply(victim.name, BUILT, destinations=[destination])
         operator.start()
-        message = victim.builds.wait_for_reason(victim.name, "PodPending", seconds=60)["message"]
+        message = victim.builds.wait_for_reason(victim.name, "SecretNotFound", seconds=60)["message"]
         assert 'secret "lent" not found' in message
         assert victim.builds.config_maps(victim.name) != []
         victim.builds.kubectl("delete", "imagebuild", victim.name)

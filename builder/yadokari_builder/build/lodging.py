@@ -15,8 +15,8 @@ RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
 _VAR_RUN = "/var/run"
-# Contexts and caches stay: they are the user's.
-_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "root", "staging", "shelter", "trial")
+# Contexts and caches stay, as they are the user's, but for those that are kept elsewhere.
+_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "root", "staging", "shelter", "borrowed", "trial")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 

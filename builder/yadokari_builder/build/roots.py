@@ -10,6 +10,7 @@ from pathlib import Path
 from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
+from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
@@ -31,12 +32,11 @@ from yadokari_builder.rootfs import relocate, tree
 from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.mounts import has_own_clock
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.xattrs import is_foreign
 from yadokari_builder.run.spaces.ground import lay
 from yadokari_builder.run.volumes import in_volumes
-from yadokari_builder.sources.seal import Seal, settled_now
+from yadokari_builder.sources.seal import Seals, is_open
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ class Roots:
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
     of the build context. `fingerprints` are those of the files in the root. `unpack_limit` is what an image
-    may take when it is unpacked, in bytes (see `Allowance`). Steps that `are_apart` see the root alone, and
+    may take when it is unpacked, in bytes (see `Allowance`), `replaced` what of the container's own root the
+    build deletes. Steps that `are_apart` see the root alone, and
     mount what they need of the pod in it.
     """
 
@@ -70,13 +71,14 @@ class Roots:
     staging: Path
     context: Path
     ignored: IgnorePatterns
-    unpack_limit: int = 0
+    unpack_limit: int
+    replaced: Boundary
     are_apart: bool = False
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
     _images: dict[Reference, _Aside] = field(default_factory=dict)
-    _seals: dict[Hashable, Seal] = field(default_factory=dict)
+    _seals: Seals = field(default_factory=Seals)
     _strangers: dict[str, int] = field(default_factory=dict)
     # Steps can reach what is beside the root: it is held, and never looked for by its name again.
     _aside: Anchor = field(init=False)
@@ -134,16 +136,13 @@ class Roots:
             return
         named: dict[Hashable, str] = {StageSource(index): f"stage {index}" for index in self._stages}
         named |= {reference: reference.familiar for reference in self._images}
-        if self._has_open_context():
+        if is_open(self.context):
             named[ContextSource()] = "the build context"
-        fresh = named.keys() - self._seals.keys()
-        if fresh:
-            moment = settled_now()
-            self._seals |= {source: Seal(named[source], moment) for source in fresh}
+        self._seals.close(named)
 
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
-        self._seals.pop(StageSource(index), None)
+        self._seals.take(StageSource(index))
         if folder := self._stages.pop(index, None):
             self._remove(folder)
 
@@ -151,26 +150,27 @@ class Roots:
         """Open the files that a step copies from or mounts."""
         match source:
             case ContextSource():
-                seal = self._seals.get(source)
+                seal = self._seals.find(source)
                 return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER, seal=seal)
             case StageSource(index):
-                return SourceTree(self._stages[index].path, seal=self._seals.get(source))
+                return SourceTree(self._stages[index].path, seal=self._seals.find(source))
             case ImageSource(reference):
-                return SourceTree(self._image(source).path, seal=self._seals.get(reference))
+                return SourceTree(self._image(source).path, seal=self._seals.find(reference))
             case EmptySource():
                 return SourceTree(self._make_aside("empty").path)
 
-    def name_of(self, source: Source) -> str:
-        """Name a source's content: the same name in another build means the same files."""
+    def name_of(self, source: Source, path: str) -> str:
+        """Name the files at an in-tree path of a source: the same name in another build means the same files.
+
+        An image is not fetched for that. Raises `ContextError` where the source has none.
+        """
         match source:
             case ImageSource(found=found):
-                return str(found.image.manifest_digest)
-            case StageSource(index):
-                return f"stage {index}"
-            case ContextSource():
-                return "context"
+                return f"{found.image.manifest_digest}:{path}"
             case EmptySource():
                 return "scratch"
+            case _:
+                return files_name(self.source(source), path)
 
     def _stamp(self, path: str) -> int:
         """Return when a directory was last changed, in nanoseconds; 0 for one that is not there."""
@@ -198,13 +198,8 @@ class Roots:
         folder.anchor.close()
         tree.remove_if_empty(folder.name, directory=self._aside.descriptor)
 
-    def _has_open_context(self) -> bool:
-        """Tell whether steps can write the context, and a change of it would tell by the node's clock."""
-        is_readonly = os.statvfs(self.context).f_flag & os.ST_RDONLY
-        return not is_readonly and has_own_clock(self.context)
-
     def _take_up(self, index: int, *, last_use: bool) -> None:
-        if seal := self._seals.pop(StageSource(index), None):
+        if seal := self._seals.take(StageSource(index)):
             seal.require_below(str(self._stages[index].path))
         if last_use:
             folder = self._stages.pop(index)

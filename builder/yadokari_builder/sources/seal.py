@@ -3,9 +3,12 @@
 import os
 import stat
 import time
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from yadokari_builder.errors import ContextError
+from yadokari_builder.rootfs.mounts import has_own_clock
 
 _TICK_SECONDS = 0.001
 _CLOCK_REALTIME_COARSE = 5
@@ -41,6 +44,34 @@ class Seal:
                     self.require(entry.path.removeprefix(folder), status)
                     if stat.S_ISDIR(status.st_mode):
                         ahead.append(entry.path)
+
+
+class Seals:
+    """The seals of a build, by what they are of."""
+
+    def __init__(self) -> None:
+        self._seals: dict[Hashable, Seal] = {}
+
+    def close(self, named: Mapping[Hashable, str]) -> None:
+        """Seal what has none yet, as it stands; its name says in words what it is."""
+        fresh = named.keys() - self._seals.keys()
+        if fresh:
+            moment = settled_now()
+            self._seals |= {key: Seal(named[key], moment) for key in fresh}
+
+    def find(self, key: Hashable) -> Seal | None:
+        """Return a seal, if there is one."""
+        return self._seals.get(key)
+
+    def take(self, key: Hashable) -> Seal | None:
+        """Return a seal, if there is one, for the last time."""
+        return self._seals.pop(key, None)
+
+
+def is_open(folder: Path) -> bool:
+    """Tell whether steps beside a folder can write it, and a change would tell by this machine's clock."""
+    is_readonly = os.statvfs(folder).f_flag & os.ST_RDONLY
+    return not is_readonly and has_own_clock(folder)
 
 
 def settled_now() -> int:

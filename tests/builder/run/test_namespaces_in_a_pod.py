@@ -22,6 +22,7 @@ SAID = {
     "apparmor": f"{SHARED}mount at /: Permission denied",
     "no-user-namespaces": f"{SHARED}unshare: No space left on device",
     "namespaces": "isolation: namespaces: each step is a container of its own; it sees the pod's /proc",
+    "unconfined": "isolation: namespaces: each step is a container of its own; it sees the pod's /proc",
     "own-users-namespaces": "isolation: namespaces: each step is a container of its own\n",
 }
 WITH_A_BASE = r"""

@@ -122,7 +122,7 @@ def configuration(
             "resources": resources,
             "namespaces": [{"type": each} for each in _namespaces(kind)],
             **(_IDS if kind.own_users else {}),
-            "seccomp": kind.seccomp(),
+            **kind.seccomp(),
             "maskedPaths": [] if kind.unmasked else _MASKED.split(),
             "readonlyPaths": [] if kind.unmasked else _READ_ONLY.split(),
         },

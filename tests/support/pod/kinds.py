@@ -1,7 +1,7 @@
 """Kinds of pods: what clusters and nodes let a container do.
 
-All have the default capabilities and a seccomp profile: that of the component `namespaces`, or the same
-without its last rule, which is RuntimeDefault.
+All have the default capabilities, and but for one a seccomp profile: that of the component `namespaces`, or
+the same without its last rule, which is RuntimeDefault.
 """
 
 import errno
@@ -30,9 +30,13 @@ class Kind:
     own_users: bool = False
     unmasked: bool = False
     refused: tuple[tuple[str, int], ...] = ()
+    confined: bool = True
 
     def seccomp(self) -> dict[str, Any]:
-        """Return the profile, as runc reads it."""
+        """Return what the configuration says of seccomp, as runc reads it."""
+        return {"seccomp": self._profile()} if self.confined else {}
+
+    def _profile(self) -> dict[str, Any]:
         profile: dict[str, Any] = json.loads(PROFILE.read_text())
         last = profile["syscalls"].pop()
         if tuple(last["names"]) != _ADDED:
@@ -54,6 +58,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "apparmor": Kind(localhost=True, refused=(("mount", errno.EACCES),)),
         # What user.max_user_namespaces=0 answers.
         "no-user-namespaces": Kind(localhost=True, refused=(("unshare", errno.ENOSPC),)),
+        # A kubelet without SeccompDefault, and a pod that says nothing.
+        "unconfined": Kind(confined=False),
         "own-users": Kind(own_users=True),
         "own-users-namespaces": Kind(localhost=True, own_users=True, unmasked=True),
     }
