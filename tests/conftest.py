@@ -8,7 +8,7 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["support.cluster"]
+pytest_plugins = ["support.cluster", "support.operator_fixtures"]
 
 _NEEDS_A_MACHINE = re.compile(r"pytest\.mark\.(pod|cluster)\b")
 

@@ -66,6 +66,9 @@ class BuildSpec:
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()
     cache_mounts_dir: str = ""
+    cache_mounts_repo: str = ""
+    cache_mounts_scope: str = ""
+    cache_mounts_limit: int = 0
     image_format: str = ""
     compression: str = "gzip"
     compression_level: int = DEFAULT_LEVEL

@@ -22,7 +22,7 @@ from support.hostile_git import (
 )
 from support.site import Site
 from support.trees import describe
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a build is root's"),
@@ -43,7 +43,7 @@ def refusal(site: Site, url: str) -> str:
     """Add what cannot be added; returns why, which takes no time and changes nothing."""
     before = describe(site.folder.parent / "outside"), sorted(os.listdir(site.folder.parent))
     started = time.monotonic()
-    with pytest.raises(ContextError) as caught:
+    with pytest.raises((ContextError, DownloadError)) as caught:
         site.build(f"FROM scratch\nADD {url} /added/\n", image_unpack_limit=5 << 20)
     assert time.monotonic() - started < 20
     assert (describe(site.folder.parent / "outside"), sorted(os.listdir(site.folder.parent))) == before
@@ -183,8 +183,11 @@ def test_a_pack_that_does_not_end_is_given_up(site: Site) -> None:
         "ext::sh -c 'touch {outside}/made'",
         "file://{outside}",
         "{outside}",
-        "ssh://a@127.0.0.1/x.git",
-        "a@127.0.0.1:x.git",
+        "ssh://a@127.0.0.1:1/x.git",
+        "ssh://a:b@127.0.0.1/x.git",
+        "ssh://[",
+        "ssh://-oProxyCommand=touch {outside}/made/x.git",
+        "ssh://a@-oProxyCommand=touch%20{outside}%2fmade/x.git",
         "-oProxyCommand=touch {outside}/made",
         "ftp://127.0.0.1/x.git",
         "http://",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import urllib3
 
+from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.perform import Target, copy_files
 from yadokari_builder.copy.transfer import Options, Transfer
@@ -40,6 +41,7 @@ class Workbench:
     source: Callable[[Source], SourceTree]
     whole: Callable[[], AbstractContextManager[None]]
     provisions: Provisions
+    caches: CacheMounts
     level: Level
     null: int
     output: Callable[[bytes], None]
@@ -89,7 +91,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     variables = answered.environment(environment)
     command = Command(action.argv, variables, action.working_dir, who, action.network)
     text = " ".join([*action.argv, script.content if script else ""])
-    with bench.whole(), bench.level.around() as beside:
+    with bench.whole(), bench.caches.ready(answered.caches), bench.level.around() as beside:
         mounts = mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
         with mounts as placed, bench.level.watched(text, action.working_dir):
             run_step(

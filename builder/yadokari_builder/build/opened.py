@@ -15,6 +15,7 @@ from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.options import (
+    own_platform,
     places,
     read_build_args,
     read_epoch,
@@ -24,6 +25,8 @@ from yadokari_builder.build.options import (
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
+from yadokari_builder.cache.mounts import CacheMounts
+from yadokari_builder.cache.options import expected, kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
@@ -40,7 +43,7 @@ from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.levels import Level, Namespaces, Shared, may_be_apart
 from yadokari_builder.run.mounts.caches import CacheStore
 from yadokari_builder.run.mounts.requests import Provisions
-from yadokari_builder.run.mounts.secrets import load_secrets, parse_secret
+from yadokari_builder.run.mounts.secrets import Secrets, load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
 from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
@@ -106,12 +109,14 @@ def open_build(
         lodging.held.setdefault("the build context", Anchor.open(context.root)).path,
         read_ignored(text),
         spec.image_unpack_limit,
+        replaced,
         are_apart=is_apart,
     )
     level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
+    bench.caches.expect(expected(plan, roots.name_of))
     return Opened(plan, context, blobs, registries, roots, bench, packing)
 
 
@@ -168,13 +173,15 @@ def _bench(
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
+    provisions = _provisions(spec, environment, roots)
     return Workbench(
         boundary=roots.boundary,
         staging=roots.staging,
         shelter=roots.lodging.hold("shelter").path,
         source=roots.source,
         whole=roots.lodging.whole,
-        provisions=_provisions(spec, environment, roots),
+        provisions=provisions,
+        caches=_caches(spec, roots, registries, provisions.secrets),
         level=level,
         null=os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC),
         output=progress.output,
@@ -185,12 +192,23 @@ def _bench(
 
 
 def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
-    caches = spec.cache_mounts_dir or str(roots.lodging.hold("caches").path)
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
-        caches=CacheStore(caches),
+        caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
         agents=parse_agents(spec.ssh, environment),
     )
+
+
+def _caches(spec: BuildSpec, roots: Roots, registries: Registries, secrets: Secrets) -> CacheMounts:
+    if spec.cache_mounts_repo:
+        registries.expect_push([read_repository(spec)])
+    place = open_place(spec, registries.pushing, own_platform(), roots.replaced)
+    folder = _folder_of_caches(spec, roots)
+    return CacheMounts(place, folder, kept_size(spec), namer(spec, own_platform()), secrets.sought())
+
+
+def _folder_of_caches(spec: BuildSpec, roots: Roots) -> str:
+    return str(roots.lodging.hold("borrowed" if outlives(spec) else "caches").path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
+from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
@@ -60,7 +61,8 @@ class Roots:
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
     of the build context. `fingerprints` are those of the files in the root. `unpack_limit` is what an image
-    may take when it is unpacked, in bytes (see `Allowance`). Steps that `are_apart` see the root alone, and
+    may take when it is unpacked, in bytes (see `Allowance`), `replaced` what of the container's own root the
+    build deletes. Steps that `are_apart` see the root alone, and
     mount what they need of the pod in it.
     """
 
@@ -69,7 +71,8 @@ class Roots:
     staging: Path
     context: Path
     ignored: IgnorePatterns
-    unpack_limit: int = 0
+    unpack_limit: int
+    replaced: Boundary
     are_apart: bool = False
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
@@ -156,17 +159,18 @@ class Roots:
             case EmptySource():
                 return SourceTree(self._make_aside("empty").path)
 
-    def name_of(self, source: Source) -> str:
-        """Name a source's content: the same name in another build means the same files."""
+    def name_of(self, source: Source, path: str) -> str:
+        """Name the files at an in-tree path of a source: the same name in another build means the same files.
+
+        An image is not fetched for that. Raises `ContextError` where the source has none.
+        """
         match source:
             case ImageSource(found=found):
-                return str(found.image.manifest_digest)
-            case StageSource(index):
-                return f"stage {index}"
-            case ContextSource():
-                return "context"
+                return f"{found.image.manifest_digest}:{path}"
             case EmptySource():
                 return "scratch"
+            case _:
+                return files_name(self.source(source), path)
 
     def _stamp(self, path: str) -> int:
         """Return when a directory was last changed, in nanoseconds; 0 for one that is not there."""

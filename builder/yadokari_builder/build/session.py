@@ -54,7 +54,7 @@ class Session:
         require_outputs(self.spec)
         with self.phases.timed("plan"):
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
-        with Delivery(self.spec, destinations, opened) as delivery:
+        with opened.bench.caches, Delivery(self.spec, destinations, opened) as delivery:
             self.guard(self.root, opened.plan, opened.registries)
             lodging = opened.roots.lodging
             with (
@@ -72,6 +72,7 @@ class Session:
                     self.progress,
                     delivery.layer_made,
                 ).run()
+            opened.bench.caches.keep()
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
         pushed = () if self.spec.no_push else destinations

@@ -36,15 +36,15 @@ def run(
         keep_out_of_dumps()
     match arguments:
         case ["version", *rest]:
-            if rest:
-                log.write("error: version takes nothing\n")
-                return Reason.INVALID_ARGUMENTS.exit_code
-            out.write(f"yadokari {VERSION}\n")
-            return SUCCESS
+            return _version(rest, out, log)
         case ["check", *rest]:
             from yadokari_builder.command import check
 
             return check.run(rest, environment, root, out, log)
+        case ["copy-runtime", *rest]:
+            from yadokari_builder.command import copy_runtime
+
+            return copy_runtime.run(rest, root, log)
         case ["index", *rest]:
             from yadokari_builder.command import index
 
@@ -72,6 +72,14 @@ def run(
     gc.freeze()
     gc.enable()
     return build.run(arguments, environment, root, out, log)
+
+
+def _version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
+    if rest:
+        log.write("error: version takes nothing\n")
+        return Reason.INVALID_ARGUMENTS.exit_code
+    out.write(f"yadokari {VERSION}\n")
+    return SUCCESS
 
 
 def _end_when_told(log: TextIO) -> None:

@@ -60,13 +60,12 @@ class CacheMount:
     key: CacheKey
     store: CacheStore
     fill: Fill | None = None
-    sharing: str = "shared"
     readonly: bool = False
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
         """Take the cache out of the store and put it back in the end."""
-        with self.store.lent(self.key, place, self.fill, self.sharing):
+        with self.store.lent(self.key, place, self.fill):
             yield
 
 
@@ -100,13 +99,22 @@ class FileMount:
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
-        """Write the file, which no other user can read at any time before its mode allows it."""
+        """Write the file, which no other user can read at any time before its mode allows it.
+
+        In the end it is empty, wherever a step has moved or linked it: into a cache, for instance.
+        """
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:
             file.write(self.data)
             os.fchown(descriptor, self.uid, self.gid)
             os.fchmod(descriptor, self.mode)
-        yield
+            # Not open for writing: it may be a program.
+            held = os.open(place, os.O_PATH | os.O_CLOEXEC)
+        try:
+            yield
+        finally:
+            os.truncate(f"/proc/self/fd/{held}", 0)
+            os.close(held)
 
     def __repr__(self) -> str:
         return f"FileMount(target={self.target!r})"

@@ -1,7 +1,8 @@
 import os
 import stat
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -240,6 +241,26 @@ def test_a_step_that_leads_a_secret_away_fails(tree: Path, shelter: str, how: ob
     ):
         how(tree / "run/secrets/token", tree / "stolen")
     assert not (tree / "run").exists()
+
+
+@pytest.mark.parametrize("how", [os.rename, os.link])
+def test_nothing_of_a_secret_is_where_a_step_has_led_it(
+    tree: Path, shelter: str, caches: CacheStore, how: Callable[[Path, Path], None]
+) -> None:
+    mounts: list[Mount] = [CacheMount("/c", CacheKey("id"), caches), FileMount("/c/secret", b"hidden")]
+    with (
+        pytest.raises(RunError, match="/c/secret: device or resource busy"),
+        mounted(mounts, boundary=Boundary(tree), shelter=shelter),
+    ):
+        how(tree / "c/secret", tree / "c/stolen")
+    with mounted(mounts[:1], boundary=Boundary(tree), shelter=shelter):
+        assert (tree / "c/stolen").read_bytes() == b""
+
+
+def test_a_program_that_is_mounted_can_be_run(tree: Path, shelter: str) -> None:
+    script = FileMount("/script", b"#!/bin/sh\necho ran\n", mode=0o755)
+    with mounted([script], boundary=Boundary(tree), shelter=shelter):
+        assert subprocess.check_output([tree / "script"]) == b"ran\n"
 
 
 def test_a_step_that_moves_a_cache_away_fails(tree: Path, shelter: str, caches: CacheStore) -> None:
