@@ -12,7 +12,6 @@ from yadokari_builder.build.bases import find_bases
 from yadokari_builder.build.contexts import kept_context, readable_context
 from yadokari_builder.build.layering.blobs import Blobs
 from yadokari_builder.build.layering.packing import Packing
-from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.options import (
     own_platform,
@@ -27,6 +26,7 @@ from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.cache.options import expected, kept_size, namer, open_place, outlives, read_repository
+from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference

@@ -18,10 +18,10 @@ from yadokari_builder.build.layering.recording import (
     Recorder,
     snapshotted,
 )
-from yadokari_builder.build.located import located
 from yadokari_builder.build.outcome import FinishedStep
 from yadokari_builder.build.progress import Progress, counted, human_size
 from yadokari_builder.build.roots import Roots
+from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.location import Location
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, RunError, described

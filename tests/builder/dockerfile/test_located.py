@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from yadokari_builder.build.located import located
+from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.parser import parse
 from yadokari_builder.errors import BuilderError, DockerfileError, RunError
 
