@@ -90,7 +90,7 @@ def test_a_build_by_hand_at_the_level_shared_uses_the_containers_own_root(workbe
     log = workbench.run(
         "/busybox/sh",
         "-c",
-        "cd / && /kaniko/executor --context . --dockerfile /test/Dockerfile --no-push --isolation=shared 2>&1",
+        "cd /; /kaniko/executor --isolation=shared --context . --dockerfile /test/Dockerfile --no-push 2>&1",
     )
 
     assert "STEP 4/4 WORKDIR /etc/nginx" in log
