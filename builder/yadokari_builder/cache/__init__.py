@@ -1,0 +1,1 @@
+"""What earlier builds left that this one can take."""
