@@ -41,8 +41,8 @@ class BuildResult:
     """What came of a build.
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
-    how many steps were done of `total_steps`. `context` is what the build context's location was resolved
-    to: a commit, a digest or an ETag; "" for a folder.
+    how many steps were done of `total_steps`, `cached` how many of them an earlier build had done. `context`
+    is what the build context's location was resolved to: a commit, a digest or an ETag; "" for a folder.
     """
 
     digest: str = ""
@@ -52,6 +52,7 @@ class BuildResult:
     phases: tuple[Phase, ...] = ()
     steps: int = 0
     total_steps: int = 0
+    cached: int = 0
     failure: Failure | None = None
 
     @property
@@ -103,6 +104,7 @@ def parse_result(text: str) -> BuildResult:
             ),
             steps=_typed(data, "steps", int, 0),
             total_steps=_typed(data, "total_steps", int, 0),
+            cached=_typed(data, "cached", int, 0),
             failure=None if failure is None else _failure(failure),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from yadokari_builder.build.actions import Workbench, files_of
+from yadokari_builder.build.caching.opening import Caches, open_caches
 from yadokari_builder.build.contexts import kept_context, readable_context
 from yadokari_builder.build.layering.blobs import Blobs
 from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.options import own_platform, places, read_epoch, read_packing
+from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
@@ -53,6 +54,7 @@ class Opened:
     roots: Roots
     bench: Workbench
     packing: Packing
+    caches: Caches | None
 
 
 def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path) -> Draft:
@@ -68,6 +70,7 @@ def open_build(
 ) -> Opened:
     """Find everything that a build needs, and plan it; raises `BuilderError`."""
     registries = open_registries(spec, environment)
+    caches = open_caches(spec, registries)
     lodging = open_lodging(root)
     packing = read_packing(spec, None, lodging.folder("layers"))
     mounts = own_mounts(root)
@@ -83,7 +86,9 @@ def open_build(
     plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
     if spec.materialize:
         plan = with_all_files(plan)
-    packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
+    packing = replace(
+        packing, timestamp=read_epoch(spec, environment, plan.epoch), with_content=caches is not None
+    )
     images.announce(plan)
     progress.expect(plan.total_steps)
     roots = Roots(
@@ -95,7 +100,7 @@ def open_build(
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
-    return Opened(plan, context, blobs, registries, roots, bench, packing)
+    return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
 
 
 @dataclass(slots=True)

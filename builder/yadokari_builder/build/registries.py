@@ -39,6 +39,12 @@ class Registries:
             self.network.learn([self.pushing.host(repository)])
             self.pushing.know(repository)
 
+    def expect_pull(self, repositories: Iterable[Repository]) -> None:
+        """Find out where repositories are, and who may pull from them, before a step can say so."""
+        for repository in repositories:
+            self.network.learn([self.pulling.host(repository)])
+            self.pulling.know(repository)
+
     def freeze(self, images: Iterable[Reference], hosts: Iterable[str]) -> None:
         """Prepare for steps that may change what names mean: to be called before the first RUN.
 

@@ -1,5 +1,7 @@
 """Members packed into a layer."""
 
+import hashlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,17 +11,21 @@ from yadokari_builder.layers.fingerprints import Fingerprints, checksum
 from yadokari_builder.layers.layer_file import LayerFile, Watch
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.nameless import NamelessFile
-from yadokari_builder.layers.tar_member import Kind
+from yadokari_builder.layers.tar_member import Kind, Member
 from yadokari_builder.layers.tar_writer import format_header
 from yadokari_builder.oci.layer import Layer
 
 
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
-    """A layer in a file of its own."""
+    """A layer in a file of its own.
+
+    `content` is the digest in hex of all that is in it but times; empty where nobody asked for it.
+    """
 
     layer: Layer
     file: NamelessFile
+    content: str = ""
 
 
 def pack(
@@ -30,21 +36,35 @@ def pack(
     watch: Watch | None = None,
     beat: Callable[[], None] | None = None,
     fingerprints: Fingerprints | None = None,
+    with_content: bool = False,
 ) -> PackedLayer:
     """Write a layer of members to a new, nameless file in `directory`.
 
     `watch` is told of a large layer's file before it is complete; `beat` is called after every mebibyte of
-    the archive, and what it raises gives the layer up; `fingerprints` are told what files hold. Raises
-    BuilderError if a file shrinks meanwhile.
+    the archive, and what it raises gives the layer up; `fingerprints` are told what files hold;
+    `with_content` asks for the digest without times. Raises BuilderError if a file shrinks meanwhile.
     """
     known = fingerprints or Fingerprints()
-    with LayerFile(directory, compression, watch, beat) as output:
+    digest = hashlib.sha256() if with_content else None
+    with LayerFile(directory, compression, watch, beat, digest) as output:
         for member, content in members:
             output.write(format_header(member))
+            if digest:
+                digest.update(_without_times(member))
             held = content.write_to(output, member.size) if content else 0
             if member.kind is Kind.FILE:
                 known.add(f"/{member.name}", checksum(held, member.xattrs))
             elif member.kind is Kind.HARD_LINK:
                 known.link(f"/{member.name}", f"/{member.link}")
         layer = output.finish()
-    return PackedLayer(layer, output.file)
+    return PackedLayer(layer, output.file, digest.hexdigest() if digest else "")
+
+
+def _without_times(member: Member) -> bytes:
+    """Describe a member: all that varies in length ends in a byte that it cannot hold, or has its length."""
+    numbers = (member.mode, member.uid, member.gid, member.size, *member.device, len(member.xattrs))
+    attributes = (
+        b"%b\0%d %b" % (os.fsencode(name), len(value), value) for name, value in sorted(member.xattrs.items())
+    )
+    texts = b"%b%b\0%b\0" % (member.kind.value, os.fsencode(member.name), os.fsencode(member.link))
+    return texts + b"%o %d %d %d %d %d %d " % numbers + b"".join(attributes)

@@ -1,9 +1,10 @@
 """Requests to registries: who asks, retries and what a refusal means."""
 
 from collections.abc import Callable, Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import BinaryIO, TypeVar
+from typing import BinaryIO, Self, TypeVar
 from urllib.parse import urlsplit
 
 from yadokari_builder.errors import RegistryError
@@ -80,6 +81,12 @@ class RegistryClient:
         except TransportError as error:
             text = f"{request.what}: {error}"
             raise RegistryError(text, status=error.status, temporary=error.temporary) from error
+
+    def trying(self, retry: RetryPolicy) -> Self:
+        """Return a client that tries again as another policy says, and shares all else with this one."""
+        other = copy(self)
+        other.retry = retry
+        return other
 
     def host(self, repository: Repository) -> str:
         """Tell the name of the host that is asked about a repository."""

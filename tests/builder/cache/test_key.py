@@ -53,7 +53,8 @@ GOLDEN = [
     ),
     (
         "FROM base\nRUN --network=none --mount=type=cache,target=/c,id=i,sharing=locked"
-        " --mount=type=secret,id=s,required=true --mount=type=tmpfs,target=/t --mount=type=ssh --mount=target=/src make",
+        " --mount=type=secret,id=s,required=true --mount=type=tmpfs,target=/t --mount=type=ssh"
+        " --mount=target=/src make",
         "378617d79c12b648170a416e52382df4ba615edba200c8648555408765dc415d",
     ),
     (

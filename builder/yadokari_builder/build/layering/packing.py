@@ -27,7 +27,8 @@ class Packing:
     """How layers are packed: into which folder, how compressed, the latest time that files may have.
 
     `timestamp` is in seconds since the epoch. What is at or below the in-root paths `ignored` is in no layer.
-    `watch` is told of a large layer's file while it is written.
+    `watch` is told of a large layer's file while it is written. `with_content` asks for layers' digests
+    without times.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Packing:
     timestamp: int | None = None
     ignored: frozenset[str] = frozenset()
     watch: Watch | None = None
+    with_content: bool = False
 
     def now(self) -> str:
         """Return the time of what is made now, in RFC 3339."""
@@ -65,22 +67,27 @@ class Packer:
             held.release()
 
     def pack(
-        self, members: Members, *, followed: bool, fingerprints: Fingerprints | None = None
+        self,
+        members: Members,
+        *,
+        followed: bool,
+        fingerprints: Fingerprints | None = None,
+        is_told: bool = True,
     ) -> "Future[PackedLayer]":
-        """Pack a layer; `fingerprints` are told what its files hold.
+        """Pack a layer; `fingerprints` are told what its files hold. One that not `is_told` of is kept quiet.
 
         `followed` tells that steps follow which may write to the members' files; where they can be held
         against that, the layer is packed meanwhile, and what goes wrong comes with the future.
         """
         if not followed:
-            return self._pack_now(members, fingerprints)
+            return self._pack_now(members, fingerprints, is_told)
         held = hold(members, self._left(), self.packing.folder)
         if held.rest or (not self._waiting and held.size < _WORTH_A_THREAD):
             try:
-                return self._pack_now(held, fingerprints)
+                return self._pack_now(held, fingerprints, is_told)
             finally:
                 held.release()
-        future = self._thread.submit(self._pack_held, held, fingerprints)
+        future = self._thread.submit(self._pack_held, held, fingerprints, is_told)
         self._waiting.append((held, future))
         return future
 
@@ -95,15 +102,17 @@ class Packer:
             future.exception()
         self._waiting = []
 
-    def _pack_now(self, members: Members, fingerprints: Fingerprints | None) -> "Future[PackedLayer]":
+    def _pack_now(
+        self, members: Members, fingerprints: Fingerprints | None, is_told: bool
+    ) -> "Future[PackedLayer]":
         self.wait()
         future: Future[PackedLayer] = Future()
-        future.set_result(self._pack(members, fingerprints))
+        future.set_result(self._pack(members, fingerprints, is_told))
         return future
 
-    def _pack_held(self, held: Held, fingerprints: Fingerprints | None) -> PackedLayer:
+    def _pack_held(self, held: Held, fingerprints: Fingerprints | None, is_told: bool) -> PackedLayer:
         try:
-            return self._pack(held, fingerprints, self._beat)
+            return self._pack(held, fingerprints, is_told, self._beat)
         finally:
             held.release()
 
@@ -115,15 +124,18 @@ class Packer:
         self,
         members: Members,
         fingerprints: Fingerprints | None,
+        is_told: bool,
         beat: Callable[[], None] | None = None,
     ) -> PackedLayer:
         layer = pack(
             members,
             self.packing.folder,
             compression=self.packing.compression,
-            watch=self.packing.watch,
+            watch=self.packing.watch if is_told else None,
             beat=beat,
             fingerprints=fingerprints,
+            with_content=self.packing.with_content,
         )
-        self._made(layer)
+        if is_told:
+            self._made(layer)
         return layer

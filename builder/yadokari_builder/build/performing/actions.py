@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import urllib3
@@ -11,7 +11,7 @@ import urllib3
 from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.perform import Target, copy_files
 from yadokari_builder.copy.transfer import Options, Transfer
-from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAction
+from yadokari_builder.plan.steps import Copied, CopyAction, RunAction, Source, WorkdirAction
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run import ipc
@@ -31,7 +31,7 @@ class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
     `staging` and `shelter` are host paths of folders that no snapshot sees; `strangers` tells which
-    directories are there for the sake of a mount alone.
+    directories are there for the sake of a mount alone. `kept` are folders of what was fetched already.
     """
 
     boundary: Boundary
@@ -44,6 +44,7 @@ class Workbench:
     strangers: Callable[[], Collection[str]]
     output: Callable[[bytes], None]
     http: urllib3.PoolManager
+    kept: dict[Copied, Path] = field(default_factory=dict)
 
 
 def files_of(tree: SourceTree, path: str) -> Fill:
@@ -67,7 +68,7 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, bench.staging, bench.shelter)
+    target = Target(bench.boundary, bench.staging, bench.shelter, bench.kept)
     return copy_files(action, bench.source(action.source), target, bench.http)
 
 
