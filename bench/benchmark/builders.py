@@ -50,11 +50,15 @@ class Builder:
     build: Build
 
 
-def yadokari(image: str) -> Builder:
-    """Return Yadokari, run as a pod is run, from the image that tests/pod knows by this name."""
+def yadokari(image: str, more: str = "") -> Builder:
+    """Return Yadokari, run as a pod is run, from the image that tests/pod knows by this name.
+
+    `more` are arguments beside those of every build.
+    """
     pod = f"{COMMAND} --image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}} --"
     arguments = "--context dir://{context} --dockerfile {dockerfile} --destination {destination} --insecure"
-    return peer(f"Yadokari={pod} {arguments} --registry-mirror {{mirror}} --insecure-registry {{mirror}}")
+    mirror = "--registry-mirror {mirror} --insecure-registry {mirror}"
+    return peer(f"Yadokari={pod} {arguments} {mirror} {more}")
 
 
 def chroot_buildah() -> Builder:
