@@ -8,7 +8,7 @@ from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag
 from yadokari_contract.variables import VARIABLES
 
 _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
-_OWN = {"cache-mounts-dir", "result-file", "ssh"}
+_OWN = {"cache-from", "cache-mounts-dir", "result-file", "ssh"}
 """Flags that kaniko has not."""
 
 

@@ -95,9 +95,9 @@ class _Taking:
             file = chosen.open()
             attributes = _attributes(file)
             if status.st_size < _WORTH_A_THREAD:
-                content = _hashed(file)
+                content = _hashed(file, status.st_size)
             else:
-                content = self.pool.submit(_hashed, file)
+                content = self.pool.submit(_hashed, file, 0)
                 content.add_done_callback(lambda done: os.close(file) if done.cancelled() else None)
         elif stat.S_ISLNK(mode):
             attributes = _attributes(chosen.host)
@@ -123,12 +123,14 @@ def _attributes(file: str | int) -> bytes:
     return b"%d " % len(attributes) + b"".join(texts)
 
 
-def _hashed(file: int) -> bytes:
-    """Hash what is left of an open file, and close it."""
+def _hashed(file: int, size: int) -> bytes:
+    """Hash an open file, and close it; one of `size` bytes is read at once, as long as it has no more."""
     try:
-        digest = hashlib.sha256()
-        while data := os.read(file, _CHUNK):
-            digest.update(data)
+        data = os.read(file, size + 1) if size else b""
+        digest = hashlib.sha256(data)
+        if len(data) != size or not size:
+            while data := os.read(file, _CHUNK):
+                digest.update(data)
         return digest.digest()
     finally:
         os.close(file)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from yadokari_builder.cache.entry import Document, Entry, parse_entry
-from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.errors import ImageInvalidError, described
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
@@ -101,7 +101,10 @@ class FolderStore:
             return False
 
     def _open(self, digest: Digest) -> BinaryIO:
-        return open(self._blob(digest), "rb")
+        try:
+            return open(self._blob(digest), "rb")
+        except OSError as error:
+            raise ImageInvalidError(described(error)) from error
 
     def _blob(self, digest: Digest) -> str:
         return os.path.join(self.path, "blobs", digest.algorithm, digest.hex)

@@ -85,6 +85,9 @@ class Prober:
                 self._give_up(store, str(error))
             except OSError as error:
                 self._give_up(store, described(error))
+            except Exception as error:
+                # Whatever it is, the build goes on.
+                self._give_up(store, f"{type(error).__name__}: {error}")
             else:
                 if entry and self._is_fresh(entry):
                     return Found(entry, store, store.source(entry.layer) if entry.layer else None)

@@ -110,6 +110,9 @@ class Writer:
                 self._give_up(str(error))
             except OSError as error:
                 self._give_up(described(error))
+            except Exception as error:
+                # Whatever it is, the build goes on.
+                self._give_up(f"{type(error).__name__}: {error}")
         self._queue.put(None)  # for the other ones
 
     def _write(self, left: Left) -> None:

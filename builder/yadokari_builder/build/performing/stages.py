@@ -232,8 +232,11 @@ class Build:
         """Have the files that a step needs in the root."""
         if why := cache.why_missed(doing.stage, doing.place):
             self.progress.note(f"cache: {why}")
-        if self._ground.ready() and (depth := self._depth(doing.stage)):
-            self.progress.note(f"{doing.stage.stage.base.original}: {depth}")
+        base = doing.stage.stage.base
+        with located(base.origin):
+            is_new = self._ground.ready()
+        if is_new and (depth := self._depth(doing.stage)):
+            self.progress.note(f"{base.original}: {depth}")
         self._require_accounts(doing.step)
 
     def _perform(self, doing: "_Doing", recorder: Recorder) -> tuple[Members | None, bool]:
