@@ -17,6 +17,10 @@ from yadokari_builder.sources.selection import Chosen, select
 from yadokari_builder.sources.tree import SourceTree
 from yadokari_builder.sources.wildcards import find
 
+MOST_LISTED = 1000
+"""Of more files the log does not say which have changed."""
+
+_SHORT = 8
 _CHUNK = 1 << 20
 # Smaller files are hashed sooner than a thread is woken.
 _WORTH_A_THREAD = 1 << 18
@@ -42,9 +46,15 @@ class Hashing:
         self._pool.shutdown(cancel_futures=True)
 
     def digest(
-        self, tree: SourceTree, copied: LocalFiles | LocalPaths, exclude: IgnorePatterns | None
+        self,
+        tree: SourceTree,
+        copied: LocalFiles | LocalPaths,
+        exclude: IgnorePatterns | None,
+        listing: dict[str, str] | None = None,
     ) -> str:
         """Return the digest, in hex, of what is taken of a tree.
+
+        Into `listing` goes what tells the first so many files apart, by where they are in the tree.
 
         Raises ContextError for what is not there, and OSError.
         """
@@ -54,8 +64,10 @@ class Hashing:
         for path in find(tree, top):
             whole.update(b"\0top\0")
             taking = _Taking(tree, self._pool)
-            for piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):
+            for name, piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):
                 whole.update(piece)
+                if listing is not None and len(listing) < MOST_LISTED:
+                    listing[name] = hashlib.sha256(piece).hexdigest()[:_SHORT]
         return whole.hexdigest()
 
 
@@ -64,28 +76,28 @@ class _Taking:
     tree: SourceTree
     pool: ThreadPoolExecutor
     _links: dict[tuple[int, int], int] = field(default_factory=dict)
-    _waiting: deque[tuple[bytes, "Future[bytes] | bytes"]] = field(default_factory=deque)
+    _waiting: deque[tuple[str, bytes, "Future[bytes] | bytes"]] = field(default_factory=deque)
 
-    def pieces(self, chosen: Iterable[Chosen]) -> Iterator[bytes]:
-        """Yield what a digest is made of: of every file its description, then its content's digest.
+    def pieces(self, chosen: Iterable[Chosen]) -> Iterator[tuple[str, bytes]]:
+        """Yield what a digest is made of: every file's path, and its description with its content's digest.
 
         All that varies in length ends in a byte that it cannot hold, or has its length before it.
         """
         try:
             for each in chosen:
-                self._waiting.append(self._describe(each))
+                self._waiting.append((each.path, *self._describe(each)))
                 if len(self._waiting) > _MOST_WAITING:
-                    yield from self._first()
+                    yield self._first()
             while self._waiting:
-                yield from self._first()
+                yield self._first()
         finally:
-            for _, content in self._waiting:
+            for _, _, content in self._waiting:
                 if isinstance(content, Future):
                     content.cancel()
 
-    def _first(self) -> tuple[bytes, bytes]:
-        description, content = self._waiting.popleft()
-        return description, content if isinstance(content, bytes) else content.result()
+    def _first(self) -> tuple[str, bytes]:
+        path, description, content = self._waiting.popleft()
+        return path, description + (content if isinstance(content, bytes) else content.result())
 
     def _describe(self, chosen: Chosen) -> "tuple[bytes, Future[bytes] | bytes]":
         status = chosen.status

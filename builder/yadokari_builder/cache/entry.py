@@ -5,6 +5,7 @@ nothing. What is known of it stands in annotations, so that asking for the manif
 for registries and people.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -13,6 +14,7 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.config import History, ImageConfig
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.fields import parse_object
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.manifest import Manifest
@@ -22,6 +24,8 @@ from yadokari_builder.oci.timestamp import format_time, parse_time
 _KEY = "dev.yadokari.cache.key"
 _NAME = "dev.yadokari.cache.name"
 _DIFF_ID = "dev.yadokari.cache.diff-id"
+_PARTS = "dev.yadokari.cache.parts"
+_FILES = "dev.yadokari.cache.files"
 _CREATED = "org.opencontainers.image.created"
 _LAYERS = frozenset({media_types.OCI_LAYER, media_types.OCI_LAYER_GZIP, media_types.OCI_LAYER_ZSTD})
 _LONGEST_NAME = 200
@@ -44,6 +48,29 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Trace:
+    """What a key was made of, for telling what has changed since: its parts, and files that were taken.
+
+    Of each file there is the beginning of a digest; `files` is empty where there were none, or too many.
+    """
+
+    parts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def format(self) -> dict[str, str]:
+        """Return it as annotations."""
+        files = {_FILES: json.dumps(dict(self.files))} if self.files else {}
+        return {_PARTS: json.dumps(dict(self.parts)), **files}
+
+    @classmethod
+    def parse(cls, annotations: Mapping[str, str]) -> "Trace":
+        """Read annotations; raises `ImageInvalidError`."""
+        wrapped = f'{{"parts": {annotations.get(_PARTS, "{}")}, "files": {annotations.get(_FILES, "{}")}}}'
+        fields = parse_object(wrapped.encode(), "what a key was made of")
+        return cls(fields.text_map("parts"), fields.text_map("files"))
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """An entry as it is stored: the blobs of its manifest and of its config."""
 
@@ -52,7 +79,7 @@ class Document:
     config: bytes = field(repr=False)
 
 
-def format_entry(entry: Entry, step: str, platform: Platform) -> Document:
+def format_entry(entry: Entry, step: str, platform: Platform, trace: Trace) -> Document:
     """Write an entry; `step` is the instruction, for people who look at it."""
     created = format_time(entry.created * _SECOND)
     layers = (entry.layer,) if entry.layer else ()
@@ -62,7 +89,7 @@ def format_entry(entry: Entry, step: str, platform: Platform) -> Document:
         diff_ids=tuple(layer.diff_id for layer in layers),
         history=(History(created=created, created_by=step[:_LONGEST_STEP], empty_layer=not layers),),
     )
-    annotations = {_KEY: entry.key, _NAME: entry.name, _CREATED: created}
+    annotations = {_KEY: entry.key, _NAME: entry.name, _CREATED: created, **trace.format()}
     if entry.layer:
         annotations[_DIFF_ID] = str(entry.layer.diff_id)
     image = Image.assemble(config, layers, media_types.OCI_MANIFEST, MappingProxyType(annotations))

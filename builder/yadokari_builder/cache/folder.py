@@ -4,14 +4,14 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import BinaryIO
 
-from yadokari_builder.cache.entry import Document, Entry, parse_entry
+from yadokari_builder.cache.entry import Document, Entry, Trace, parse_entry
 from yadokari_builder.errors import ImageInvalidError, described
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
@@ -47,11 +47,18 @@ class FolderStore:
             self._require(entry.layer.descriptor)
         return entry
 
+    def recall(self, name: str) -> Trace | None:
+        """Return what a key was made of; raises OSError and `ImageInvalidError`."""
+        named = self._entries().get(name)
+        if named is None:
+            return None
+        return Trace.parse(Manifest.parse(self._checked(named.digest), OCI_MANIFEST).annotations)
+
     def source(self, layer: Layer) -> LayerSource:
         """Return a layer's blob, which is not checked when it is read."""
         return LocalLayer(layer, partial(self._open, layer.descriptor.digest))
 
-    def write(self, document: Document, key: str, layer: LayerSource | None) -> None:
+    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
         """Store an entry; raises OSError, and what reading the layer raises."""
         os.makedirs(os.path.join(self.path, "blobs", "sha256"), exist_ok=True)
         if layer and not self._has(layer.layer.descriptor):
@@ -61,12 +68,15 @@ class FolderStore:
         self._put(self._blob(image.manifest.config.digest), document.config)
         self._put(self._blob(image.manifest_digest), document.manifest)
         self._put(os.path.join(self.path, "oci-layout"), _LAYOUT)
-        named = Descriptor(
-            OCI_MANIFEST, image.manifest_digest, len(document.manifest), MappingProxyType({_NAME: key})
-        )
+        entries = {
+            name: Descriptor(
+                OCI_MANIFEST, image.manifest_digest, len(document.manifest), MappingProxyType({_NAME: name})
+            )
+            for name in names
+        }
         with open(os.path.join(self.path, ".lock"), "ab") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            index = Index(OCI_INDEX, tuple({**self._entries(), key: named}.values()))
+            index = Index(OCI_INDEX, tuple({**self._entries(), **entries}.values()))
             self._put(self._index, index.format())
 
     @property

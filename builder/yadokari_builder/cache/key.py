@@ -143,6 +143,11 @@ def name_of_download(file_name: str, checksum: str, *, unpack: bool) -> str:
     return name_of("web", file_name, checksum, unpack)
 
 
+def name_of_last(step: Step, stage: int, platform: str) -> str:
+    """Name the newest entry of an instruction, whatever its key: to tell what has changed since."""
+    return f"last-{name_of(VERSION, stage, step.instruction.original, platform)}"
+
+
 def name_of_layer(digest: str) -> str:
     """Name a layer that a process left by the digest of what is in it, times left out."""
     return f"layer:{digest}"

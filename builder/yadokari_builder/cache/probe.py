@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
-from yadokari_builder.cache.entry import Entry
+from yadokari_builder.cache.entry import Entry, Trace
 from yadokari_builder.cache.store import Store
 from yadokari_builder.errors import BuilderError, ImageInvalidError, described
 from yadokari_builder.registry.source import LayerSource
@@ -74,6 +74,17 @@ class Prober:
             for store in [*self._stores]:
                 self._give_up(store, f"there is no answer for {self._patience:.0f} seconds")
         return {key: future.result() if future in done else None for key, future in futures.items()}
+
+    def recall(self, name: str) -> Trace | None:
+        """Return what the key of an instruction's newest entry was made of, as far as that is known."""
+        for store in [*self._stores]:
+            try:
+                if trace := store.recall(name):
+                    return trace
+            except (BuilderError, OSError) as error:
+                logger.debug("cache: %s does not tell what has changed: %s", store, error)
+                return None
+        return None
 
     def _find(self, key: str) -> Found | None:
         for store in [*self._stores]:

@@ -1,11 +1,12 @@
 """Where entries are: repositories of registries."""
 
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol
 
-from yadokari_builder.cache.entry import Document, Entry, parse_entry
+from yadokari_builder.cache.entry import Document, Entry, Trace, parse_entry
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
@@ -29,11 +30,14 @@ class Store(Protocol):
         Raises `ImageInvalidError` for what is stored and is no entry, and what hinders asking.
         """
 
+    def recall(self, name: str) -> Trace | None:
+        """Return what the key of the newest entry of an instruction was made of; raises as `find` does."""
+
     def source(self, layer: Layer) -> LayerSource:
         """Return where the bytes of an entry's layer come from."""
 
-    def write(self, document: Document, key: str, layer: LayerSource | None) -> None:
-        """Store an entry, its layer and its config first; raises what hinders that."""
+    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
+        """Store an entry under names, its layer and its config first; raises what hinders that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,16 @@ class RegistryStore:
             self._require(entry.layer)
         return entry
 
+    def recall(self, name: str) -> Trace | None:
+        """Return what a key was made of."""
+        manifest = self._manifest(name)
+        return Trace.parse(manifest.annotations) if manifest else None
+
     def source(self, layer: Layer) -> LayerSource:
         """Return a layer's blob; reading it checks its digest."""
         return RemoteLayer(layer, self.repository, self.client)
 
-    def write(self, document: Document, key: str, layer: LayerSource | None) -> None:
+    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
         """Store an entry; a layer that another repository of the registry has is mounted."""
         uploads = Uploads(self.client, self.repository, self.stop)
         if layer:
@@ -73,7 +82,8 @@ class RegistryStore:
         config = document.image.manifest.config
         if not uploads.exists(config.digest):
             uploads.upload(config, lambda: io.BytesIO(document.config))
-        uploads.put_manifest(key, document.manifest, OCI_MANIFEST)
+        for name in names:
+            uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
 
     def _bring(self, layer: LayerSource, uploads: Uploads) -> None:
         descriptor, holder = layer.layer.descriptor, layer.repository

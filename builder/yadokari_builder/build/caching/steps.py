@@ -8,9 +8,19 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
+from yadokari_builder.build.caching.changes import changes
 from yadokari_builder.build.caching.taken import Takings, looks_elsewhere
 from yadokari_builder.build.caching.writing import Left
-from yadokari_builder.cache.key import Key, Making, name_of, name_of_copy, name_of_layer, step_key
+from yadokari_builder.cache.entry import Trace
+from yadokari_builder.cache.key import (
+    Key,
+    Making,
+    name_of,
+    name_of_copy,
+    name_of_last,
+    name_of_layer,
+    step_key,
+)
 from yadokari_builder.cache.probe import Prober
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.pack import PackedLayer
@@ -124,7 +134,10 @@ class StepCache:
             return "what it starts from is not known to the cache"
         if any(self.prober.is_expired(key.name) for key in sight.keys):
             return "what is in the cache is too old"
-        return "not in the cache"
+        last = name_of_last(stage.steps[place], stage.index, self.making.platform)
+        then = self.prober.recall(last)
+        now = self._trace(stage.steps[place], sight)
+        return "; ".join(changes(then, now)) if then else "nothing of it is in the cache"
 
     def done(
         self,
@@ -194,12 +207,18 @@ class StepCache:
             hit = Hit(name, source, int(time.time()))
             self._entries.update({key.name: hit for key in sight.keys})
             if self.write and self.policy.includes(step):
-                self.write(self._left(stage, step, [key.name for key in sight.keys], hit))
+                self.write(self._left(stage, step, [key.name for key in sight.keys], hit, sight))
         named.set_result(name)
 
-    def _left(self, stage: PlannedStage, step: Step, keys: Sequence[str], hit: Hit) -> Left:
+    def _left(self, stage: PlannedStage, step: Step, keys: Sequence[str], hit: Hit, sight: _Sight) -> Left:
         platform = stage.state.image.platform
-        return Left(keys, hit.name, step.instruction.original, platform, hit.layer, hit.created)
+        original = step.instruction.original
+        last = name_of_last(step, stage.index, self.making.platform)
+        trace = self._trace(step, sight)
+        return Left(keys, last, hit.name, original, trace, platform, hit.layer, hit.created)
+
+    def _trace(self, step: Step, sight: _Sight) -> Trace:
+        return Trace(sight.keys[-1].parts, self.takings.listing(step))
 
     def _end(self, stage: PlannedStage) -> int:
         """Return behind which of its steps nothing is looked for: what is copied there is not read for it."""
@@ -281,7 +300,9 @@ class StepCache:
             # The next build need not look into the sources.
             self._entries.update({each.name: hit for each in sight.keys})
             if self.write and self.policy.includes(step):
-                self.write(self._left(stage, step, [each.name for each in sight.keys], hit))
+                self.write(
+                    self._left(stage, step, [each.name for each in sight.keys], hit, self._sights[where])
+                )
 
     def _name(self, where: Place) -> str | None:
         """Return what a step is to those after it, None where that is not known yet."""

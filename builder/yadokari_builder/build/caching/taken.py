@@ -3,17 +3,18 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import urllib3
 
-from yadokari_builder.cache.content import Hashing
+from yadokari_builder.cache.content import MOST_LISTED, Hashing
 from yadokari_builder.cache.key import name_in, name_of, name_of_download, name_without_looking, takes
 from yadokari_builder.copy.perform import fetch
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.plan.steps import (
+    ContextSource,
     Copied,
     CopyAction,
     GitFiles,
@@ -44,6 +45,7 @@ class Takings:
     http: urllib3.PoolManager
     kept: dict[Copied, Path]
     _known: dict[tuple[Source | None, str], str] = field(default_factory=dict)
+    _listings: dict[tuple[Source | None, str], dict[str, str]] = field(default_factory=dict)
 
     def without_looking(
         self, step: Step, name_of_source: Callable[[Source], str | None]
@@ -64,6 +66,14 @@ class Takings:
         """Name what a step takes by its content, whose files are read; raises what reading them does."""
         return tuple(self._name(copied, source, _exclude(step)) for copied, source in takes(step))
 
+    def listing(self, step: Step) -> Mapping[str, str]:
+        """Tell apart the files that a step takes of the context; empty where there are none, or too many."""
+        files: dict[str, str] = {}
+        for copied, source in takes(step):
+            if isinstance(copied, LocalFiles | LocalPaths) and isinstance(source, ContextSource):
+                files |= self._listings.get((source, name_in("", copied, _exclude(step))), {})
+        return files if len(files) < MOST_LISTED else {}
+
     def forget_stages(self) -> None:
         """Forget what was read of stages: they are built again."""
         stages = [known for known in self._known if isinstance(known[0], StageSource)]
@@ -79,8 +89,9 @@ class Takings:
         known = (source, name_in("", copied, exclude))
         if known not in self._known:
             assert source is not None
+            listing = self._listings.setdefault(known, {})
             with Hashing(_workers()) as hashing:
-                self._known[known] = hashing.digest(self.tree(source), copied, exclude)
+                self._known[known] = hashing.digest(self.tree(source), copied, exclude, listing)
         return self._known[known]
 
     def _name_of_fetched(self, copied: WebFile | GitFiles) -> str:

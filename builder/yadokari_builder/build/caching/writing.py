@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import BinaryIO, Self
 
-from yadokari_builder.cache.entry import Entry, format_entry
+from yadokari_builder.cache.entry import Entry, Trace, format_entry
 from yadokari_builder.cache.store import Store
 from yadokari_builder.errors import BuilderError, CancelledError, described
 from yadokari_builder.oci.digest import Digest
@@ -27,11 +27,16 @@ _WORKERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What a step left, to be written under each of `keys`; `name` and `step` as in an entry."""
+    """What a step left, to be written under each of `keys`; `name` and `step` as in an entry.
+
+    Where `last` is a name, this is the instruction's newest entry.
+    """
 
     keys: Sequence[str]
+    last: str
     name: str
     step: str
+    trace: Trace
     platform: Platform
     layer: LayerSource | None
     created: int
@@ -120,9 +125,10 @@ class Writer:
         if source and (near := self._near(source.layer.descriptor.digest)):
             source = _arrived(source, near)
         layer = source.layer if source else None
-        for key in left.keys:
+        for number, key in enumerate(left.keys):
             entry = Entry(key, left.name, layer, left.created)
-            self._store.write(format_entry(entry, left.step, left.platform), key, source)
+            names = [key, left.last] if left.last and not number else [key]
+            self._store.write(format_entry(entry, left.step, left.platform, left.trace), names, source)
 
     def _give_up(self, why: str) -> None:
         if not self._stop.is_set():
