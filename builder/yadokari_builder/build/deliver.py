@@ -3,7 +3,7 @@
 import logging
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.build.caching.writing import Near
@@ -11,7 +11,7 @@ from yadokari_builder.build.files import tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
-from yadokari_builder.errors import UsageError
+from yadokari_builder.errors import CancelledError, UsageError
 from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.layer_file import Watch
 from yadokari_builder.layers.nameless import NamelessFile
@@ -56,6 +56,7 @@ class Delivery:
         self._layers: dict[Digest, LayerSource] = {}
         self._pushes: dict[Digest, Future[None]] = {}
         self._pool = ThreadPoolExecutor(_AT_ONCE, "take")
+        self._left = Event()
         self._pusher = None if spec.no_push else self._make_pusher()
 
     def __enter__(self) -> Self:
@@ -73,6 +74,7 @@ class Delivery:
     def __exit__(self, *_: object) -> None:
         if self._pusher:
             self._pusher.close()
+        self._left.set()
         self._pool.shutdown(cancel_futures=True)
 
     @property
@@ -137,6 +139,8 @@ class Delivery:
         with verified(layer) as blob:
             while chunk := blob.read(_CHUNK):
                 file.append(chunk)
+                if self._left.is_set():
+                    raise CancelledError("the build was given up while a layer came in")
         digest = layer.layer.descriptor.digest
         self._layers[digest] = source = LocalLayer(layer.layer, file.open)
         if self._pusher:

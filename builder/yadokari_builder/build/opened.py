@@ -86,9 +86,7 @@ def open_build(
     plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
     if spec.materialize:
         plan = with_all_files(plan)
-    packing = replace(
-        packing, timestamp=read_epoch(spec, environment, plan.epoch), with_content=caches is not None
-    )
+    packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
     progress.expect(plan.total_steps)
     roots = Roots(

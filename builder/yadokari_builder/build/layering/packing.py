@@ -27,8 +27,7 @@ class Packing:
     """How layers are packed: into which folder, how compressed, the latest time that files may have.
 
     `timestamp` is in seconds since the epoch. What is at or below the in-root paths `ignored` is in no layer.
-    `watch` is told of a large layer's file while it is written. `with_content` asks for layers' digests
-    without times.
+    `watch` is told of a large layer's file while it is written.
     """
 
     folder: Path
@@ -36,12 +35,22 @@ class Packing:
     timestamp: int | None = None
     ignored: frozenset[str] = frozenset()
     watch: Watch | None = None
-    with_content: bool = False
 
     def now(self) -> str:
         """Return the time of what is made now, in RFC 3339."""
         time = datetime.now(UTC) if self.timestamp is None else datetime.fromtimestamp(self.timestamp, UTC)
         return time.isoformat().replace("+00:00", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a layer is for: `is_sent` if it is the image's, `is_named` if its content is to be named."""
+
+    is_sent: bool = True
+    is_named: bool = False
+
+
+OF_THE_IMAGE = Purpose()
 
 
 class Packer:
@@ -72,22 +81,22 @@ class Packer:
         *,
         followed: bool,
         fingerprints: Fingerprints | None = None,
-        is_told: bool = True,
+        purpose: Purpose = OF_THE_IMAGE,
     ) -> "Future[PackedLayer]":
-        """Pack a layer; `fingerprints` are told what its files hold. One that not `is_told` of is kept quiet.
+        """Pack a layer; `fingerprints` are told what its files hold.
 
         `followed` tells that steps follow which may write to the members' files; where they can be held
         against that, the layer is packed meanwhile, and what goes wrong comes with the future.
         """
         if not followed:
-            return self._pack_now(members, fingerprints, is_told)
+            return self._pack_now(members, fingerprints, purpose)
         held = hold(members, self._left(), self.packing.folder)
         if held.rest or (not self._waiting and held.size < _WORTH_A_THREAD):
             try:
-                return self._pack_now(held, fingerprints, is_told)
+                return self._pack_now(held, fingerprints, purpose)
             finally:
                 held.release()
-        future = self._thread.submit(self._pack_held, held, fingerprints, is_told)
+        future = self._thread.submit(self._pack_held, held, fingerprints, purpose)
         self._waiting.append((held, future))
         return future
 
@@ -103,16 +112,16 @@ class Packer:
         self._waiting = []
 
     def _pack_now(
-        self, members: Members, fingerprints: Fingerprints | None, is_told: bool
+        self, members: Members, fingerprints: Fingerprints | None, purpose: Purpose
     ) -> "Future[PackedLayer]":
         self.wait()
         future: Future[PackedLayer] = Future()
-        future.set_result(self._pack(members, fingerprints, is_told))
+        future.set_result(self._pack(members, fingerprints, purpose))
         return future
 
-    def _pack_held(self, held: Held, fingerprints: Fingerprints | None, is_told: bool) -> PackedLayer:
+    def _pack_held(self, held: Held, fingerprints: Fingerprints | None, purpose: Purpose) -> PackedLayer:
         try:
-            return self._pack(held, fingerprints, is_told, self._beat)
+            return self._pack(held, fingerprints, purpose, self._beat)
         finally:
             held.release()
 
@@ -124,18 +133,18 @@ class Packer:
         self,
         members: Members,
         fingerprints: Fingerprints | None,
-        is_told: bool,
+        purpose: Purpose,
         beat: Callable[[], None] | None = None,
     ) -> PackedLayer:
         layer = pack(
             members,
             self.packing.folder,
             compression=self.packing.compression,
-            watch=self.packing.watch if is_told else None,
+            watch=self.packing.watch if purpose.is_sent else None,
             beat=beat,
             fingerprints=fingerprints,
-            with_content=self.packing.with_content,
+            with_content=purpose.is_named,
         )
-        if is_told:
+        if purpose.is_sent:
             self._made(layer)
         return layer

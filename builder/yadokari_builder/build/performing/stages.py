@@ -8,7 +8,7 @@ from functools import partial
 
 from yadokari_builder.build.caching.ground import Ground
 from yadokari_builder.build.caching.steps import Hit, StepCache
-from yadokari_builder.build.layering.packing import Packer, Packing
+from yadokari_builder.build.layering.packing import OF_THE_IMAGE, Packer, Packing, Purpose
 from yadokari_builder.build.layering.recording import (
     LayerPerStage,
     LayerPerStep,
@@ -198,7 +198,7 @@ class Build:
                         return self._take(doing, hit, recorder)
                     self._prepare(doing, self.cache)
                 members, is_whole = self._perform(doing, recorder)
-                layer = self._pack(members, is_followed=doing.is_followed, is_sent=doing.is_sent)
+                layer = self._pack(members, self._purpose(doing), is_followed=doing.is_followed)
                 is_late = layer is not None and not layer.done()
                 result = "" if is_late else _size_of(layer)
             except BaseException:
@@ -261,14 +261,19 @@ class Build:
             self.roots.fingerprints.forget(path)
         return None, False
 
+    def _purpose(self, doing: "_Doing") -> Purpose:
+        # What is copied has its name from what it is made of.
+        is_named = self.cache is not None and isinstance(doing.step.action, RunAction)
+        return Purpose(is_sent=doing.is_sent, is_named=is_named)
+
     def _pack(
-        self, members: Members | None, *, is_followed: bool, is_sent: bool = True
+        self, members: Members | None, purpose: Purpose = OF_THE_IMAGE, *, is_followed: bool
     ) -> "Future[PackedLayer] | None":
         if members is None:
             return None
         try:
             return self._packer.pack(
-                members, followed=is_followed, fingerprints=self.roots.fingerprints, is_told=is_sent
+                members, followed=is_followed, fingerprints=self.roots.fingerprints, purpose=purpose
             )
         except (BuilderError, OSError):
             self._raise_failed()  # an earlier layer's trouble is this one's, too
