@@ -1,4 +1,4 @@
-"""Installs the executor's own packages into an assembled runtime, with the program that starts them.
+"""Installs the executor's own packages into an assembled runtime, with the programs that start them.
 
 usage: python3 -m runtime.install TREE PACKAGES
 """
@@ -12,8 +12,13 @@ from runtime.places import HOME, library_folder
 
 # The kernel hands over one argument. No environment, no site module, no bytecode written, UTF-8 whatever the
 # locale: nothing around it changes how the executor runs.
-_PROGRAM = f"""\
+_EXECUTOR = f"""\
 #!{HOME}/bin/python3 -ISBXutf8
+import _signal
+
+# A process 1 does not get what it has no handler for. What is blocked waits for one: see run/cancellation.py.
+_signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT))
+
 import runpy
 import tempfile
 
@@ -21,6 +26,10 @@ import tempfile
 tempfile.tempdir = "{HOME}/tmp"
 runpy.run_module("yadokari_builder", run_name="__main__", alter_sys=True)
 """
+# As kaniko has a program of that name.
+_WARMER = _EXECUTOR.replace("import runpy\n", "import runpy\nimport sys\n").replace(
+    "runpy.run_module", 'sys.argv.insert(1, "warm")\nrunpy.run_module'
+)
 
 
 def install(tree: Path, packages: Path) -> None:
@@ -28,9 +37,10 @@ def install(tree: Path, packages: Path) -> None:
     library = library_folder(tree)
     shutil.copytree(packages, library, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
     compile_packages(tree, library)
-    program = tree / HOME.relative_to("/") / "executor"
-    program.write_text(_PROGRAM)
-    program.chmod(0o755)
+    for name, text in (("executor", _EXECUTOR), ("warmer", _WARMER)):
+        program = tree / HOME.relative_to("/") / name
+        program.write_text(text)
+        program.chmod(0o755)
 
 
 def main() -> None:

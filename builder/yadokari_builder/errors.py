@@ -80,6 +80,12 @@ class ContextError(BuilderError):
     reason = Reason.CONTEXT_INVALID
 
 
+class DownloadError(BuilderError):
+    """A file could not be fetched; trying again may help."""
+
+    reason = Reason.DOWNLOAD_FAILED
+
+
 class DockerfileError(BuilderError):
     """The Dockerfile is wrong, at a line of it or (line 0) as a whole."""
 

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
-from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag, Kind
-from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag, Kind
+from yadokari_contract.sizes import parse_size
+from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec, WarmSpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.variables import VARIABLES
+from yadokari_contract.verbs import INDEX, PUSH, RESOLVE, VERBS, WARM, Verb
+
+Spec = TypeVar("Spec", bound=BuildSpec)
 
 
 class ArgumentError(ValueError):
@@ -29,27 +33,44 @@ def parse_arguments(
 
     Raises `ArgumentError` with what is wrong and what would be right.
     """
-    by_name = _by_name(FLAGS)
-    spec = _with_variables(BuildSpec(), environment, by_name, wins=False)
-    for name, flag, value in _pairs(arguments, by_name):
-        if flag is None:
-            raise ArgumentError(f"{name!r} is not a flag: the executor takes flags only")
-        spec = _with(spec, flag, value)
-    return _with_variables(spec, environment, by_name, wins=True)
+    words, spec = _parse(arguments, FLAGS, environment, BuildSpec())
+    if words:
+        raise ArgumentError(f"{words[0]!r} is not a flag: the executor takes flags only")
+    return spec
 
 
-def parse_push(arguments: Sequence[str]) -> tuple[str, BuildSpec]:
+def parse_push(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[str, BuildSpec]:
     """Read the arguments of `push`: what to push, and how; raises `ArgumentError`."""
-    spec = BuildSpec()
-    paths = []
-    for name, flag, value in _pairs(arguments, _by_name(PUSH_FLAGS)):
-        if flag is None:
-            paths.append(name)
-        else:
-            spec = _with(spec, flag, value)
+    paths, spec = _parse(arguments, PUSH.flags, environment, BuildSpec())
     if len(paths) != 1:
-        raise ArgumentError("push takes one file or folder: push PATH --destination REFERENCE")
+        raise ArgumentError(f"push takes one file or folder: {PUSH.synopsis}")
     return paths[0], spec
+
+
+def parse_index(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], BuildSpec]:
+    """Read the arguments of `index`: its images, and where it goes; raises `ArgumentError`."""
+    return _parse_some(INDEX, arguments, environment)
+
+
+def parse_resolve(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], BuildSpec]:
+    """Read the arguments of `resolve`: names, and how servers are reached; raises `ArgumentError`."""
+    return _parse_some(RESOLVE, arguments, environment)
+
+
+def parse_warm(arguments: Sequence[str], environment: Mapping[str, str]) -> WarmSpec:
+    """Read the arguments of `warm`; raises `ArgumentError`."""
+    words, spec = _parse(arguments, WARM.flags, environment, WarmSpec())
+    if words:
+        raise ArgumentError(f"{words[0]!r} is not a flag: {WARM.synopsis}")
+    if not (spec.images or spec.dockerfile):
+        raise ArgumentError(
+            "nothing says which images: name some by --image, or a Dockerfile by --dockerfile"
+        )
+    return spec
 
 
 def parse_login(arguments: Sequence[str]) -> LoginSpec:
@@ -65,6 +86,30 @@ def parse_login(arguments: Sequence[str]) -> LoginSpec:
     if len(registries) != 1:
         raise ArgumentError("login takes one registry: login REGISTRY -u NAME --password-stdin")
     return replace(spec, registry=registries[0])
+
+
+def _parse_some(
+    verb: Verb, arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[tuple[str, ...], BuildSpec]:
+    words, spec = _parse(arguments, verb.flags, environment, BuildSpec())
+    if not words:
+        raise ArgumentError(f"{verb.name} takes one word at least: {verb.synopsis}")
+    return words, spec
+
+
+def _parse(
+    arguments: Sequence[str], flags: Iterable[Flag], environment: Mapping[str, str], spec: Spec
+) -> tuple[tuple[str, ...], Spec]:
+    """Read words and flags, and the variables that stand for one of the flags."""
+    by_name = _by_name(flags)
+    spec = _with_variables(spec, environment, by_name, wins=False)
+    words = []
+    for name, flag, value in _pairs(arguments, by_name):
+        if flag is None:
+            words.append(name)
+        else:
+            spec = _with(spec, flag, value)
+    return tuple(words), _with_variables(spec, environment, by_name, wins=True)
 
 
 def _by_name(flags: Iterable[Flag]) -> dict[str, Flag]:
@@ -95,51 +140,58 @@ def format_arguments(spec: BuildSpec) -> list[str]:
     return [f"--{flag.name}={text}" for flag in FLAGS for text in _given(spec, flag)]
 
 
-def without_effect(spec: BuildSpec) -> Iterator[str]:
+def without_effect(spec: BuildSpec, flags: Iterable[Flag] = FLAGS) -> Iterator[str]:
     """Say of each flag that was given, and changes nothing, why; a line each."""
-    for flag in FLAGS:
+    for flag in flags:
         if flag.name in spec.accepted:
             yield f"--{flag.name} changes nothing: {flag.help}"
 
 
 def usage() -> str:
-    """Describe every flag, one a line."""
+    """Describe every flag of a build, and every verb, one a line."""
+    width = max(len(verb.synopsis) for verb in VERBS)
+    verbs = "\n".join(f"  {verb.synopsis:{width}}  {verb.help}" for verb in VERBS)
+    return f"{_described_flags(FLAGS)}\n\nOther verbs:\n{verbs}\n"
+
+
+def usage_of(verb: Verb) -> str:
+    """Describe a verb and its flags, one a line."""
+    flags = f"\n\n{_described_flags(verb.flags)}" if verb.flags else ""
+    return f"{verb.synopsis}: {verb.help}{flags}\n"
+
+
+def _described_flags(flags: Sequence[Flag]) -> str:
     names = [
         (f"-{flag.short}, " if flag.short else "    ")
         + f"--{flag.name} {SYNTAX[flag.kind].placeholder}".rstrip()
-        for flag in FLAGS
+        for flag in flags
     ]
     width = max(map(len, names))
     return "\n".join(
         f"  {name:{width}}  {_described(flag)}" + (f" ({', '.join(flag.choices)})" if flag.choices else "")
-        for name, flag in zip(names, FLAGS, strict=True)
+        for name, flag in zip(names, flags, strict=True)
     )
 
 
 def _described(flag: Flag) -> str:
-    if flag.pending:
-        return f"not supported in this version: {flag.help}"
     return flag.help if flag.field else f"accepted for kaniko's sake: {flag.help}"
 
 
-def _with(spec: BuildSpec, flag: Flag, text: str) -> BuildSpec:
+def _with(spec: Spec, flag: Flag, text: str) -> Spec:
     read = SYNTAX[flag.kind].read
     if not flag.field:
         read(flag, None, text)
         return replace(spec, accepted=MappingProxyType({**spec.accepted, flag.name: text}))
-    value = read(flag, getattr(spec, flag.field), text)
-    if flag.pending and value != _default(flag):
-        raise ArgumentError(
-            f"--{flag.name} is a flag of kaniko that is not supported in this version: remove it"
-        )
-    return replace(spec, **{flag.field: value})
+    return replace(spec, **{flag.field: read(flag, getattr(spec, flag.field), text)})
 
 
 def _with_variables(
-    spec: BuildSpec, environment: Mapping[str, str], flags: Mapping[str, Flag], *, wins: bool
-) -> BuildSpec:
+    spec: Spec, environment: Mapping[str, str], flags: Mapping[str, Flag], *, wins: bool
+) -> Spec:
     for variable in VARIABLES:
         for text in variable.texts(environment) if variable.wins == wins else ():
+            if variable.flag and f"--{variable.flag}" not in flags:
+                continue
             if variable.field:
                 value: dict[str, Any] = {variable.field: text}
                 spec = replace(spec, **value)
@@ -209,6 +261,13 @@ def _read_count(flag: Flag, before: Any, value: str) -> int:
     if number < 0:
         raise ArgumentError(f"--{flag.name} is {value!r}: it is a number from 0")
     return number
+
+
+def _read_size(flag: Flag, _: Any, value: str) -> int:
+    try:
+        return parse_size(value)
+    except ValueError:
+        raise ArgumentError(f"--{flag.name} is {value!r}: it is a number of bytes, as in 10GiB") from None
 
 
 def _read_duration(flag: Flag, _: Any, value: str) -> timedelta:
@@ -311,6 +370,7 @@ SYNTAX: Mapping[Kind, Syntax] = MappingProxyType(
         Kind.SWITCH: Syntax("", _read_switch, lambda value: iter(["true" if value else "false"])),
         Kind.NUMBER: Syntax("NUMBER", _read_number, lambda value: iter([str(value)])),
         Kind.COUNT: Syntax("NUMBER", _read_count, lambda value: iter([str(value)])),
+        Kind.SIZE: Syntax("SIZE", _read_size, lambda value: iter([str(value)])),
         Kind.DURATION: Syntax(
             "TIME", _read_duration, lambda value: iter([f"{value // timedelta(microseconds=1)}us"])
         ),

@@ -14,6 +14,8 @@ class Kind(Enum):
     NUMBER = auto()
     COUNT = auto()
     """A number from 0."""
+    SIZE = auto()
+    """A number of bytes, as in `10GiB` or `500m`."""
     DURATION = auto()
     """As Go writes it: `336h`, `1h30m`."""
     LIST = auto()
@@ -34,8 +36,7 @@ class Kind(Enum):
 class Flag:
     """One flag: its name, the field of `BuildSpec` that it fills, what values it takes.
 
-    A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why. What a
-    `pending` one asks for is not there yet: it is refused by name, unless its value is the default. `unlike`
+    A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why. `unlike`
     says how it differs from kaniko's.
     """
 
@@ -46,7 +47,6 @@ class Flag:
     short: str = ""
     choices: tuple[str, ...] = ()
     alias: str = ""
-    pending: bool = False
     unlike: str = ""
 
 
@@ -89,8 +89,7 @@ FLAGS = (
         "digest-file",
         "digest_file",
         Kind.TEXT,
-        "write the manifest's digest into this file",
-        unlike="an address that starts with https:// is refused",
+        "write the manifest's digest into this file, or send it to this https:// address by PUT",
     ),
     Flag(
         "image-name-with-digest-file",
@@ -134,7 +133,7 @@ FLAGS = (
         "secret",
         "secrets",
         Kind.LIST,
-        "secret for RUN --mount=type=secret: id=ID[,src=FILE] or id=ID,env=VARIABLE",
+        "secret for RUN --mount=type=secret: id=ID[,src=FILE] or id=ID,env=VARIABLE; also ,encoding=base64",
     ),
     Flag("ssh", "ssh", Kind.LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
     Flag("cache-mounts-dir", "cache_mounts_dir", Kind.TEXT, "folder that keeps RUN --mount=type=cache"),
@@ -172,6 +171,12 @@ FLAGS = (
         "materialize",
         Kind.SWITCH,
         "leave all files of the image in the root when the build is done",
+    ),
+    Flag(
+        "image-unpack-limit",
+        "image_unpack_limit",
+        Kind.SIZE,
+        "bytes that an image, archive or repository may take; otherwise what is free but for a reserve",
     ),
     Flag("ignore-path", "ignore_paths", Kind.LIST, "path to keep out of layers; repeatable"),
     Flag(
@@ -302,8 +307,19 @@ FLAGS = (
         Kind.TEXT,
         "repository that holds cached layers, or oci:FOLDER; DESTINATION/cache if it is not given",
     ),
-    Flag("cache-dir", "cache_dir", Kind.TEXT, "folder that holds cached images", pending=True),
-    Flag("cache-ttl", "cache_ttl", Kind.DURATION, "how long cached layers are taken"),
+    Flag(
+        "cache-dir",
+        "cache_dir",
+        Kind.TEXT,
+        "folder that a warmer filled with base images",
+        unlike="without --cache too; what tags mean is taken from it where steps cannot write to it",
+    ),
+    Flag(
+        "cache-ttl",
+        "cache_ttl",
+        Kind.DURATION,
+        "how long cached layers are taken, and how long a tag means what it meant to the warmer",
+    ),
     Flag("cache-copy-layers", "cache_copy_layers", Kind.SWITCH, "cache layers of COPY and ADD, too"),
     Flag("cache-run-layers", "cache_run_layers", Kind.SWITCH, "cache layers of RUN"),
     Flag(
@@ -332,32 +348,6 @@ FLAGS = (
     Flag("dryrun", "dry_run", Kind.SWITCH, "report plan and warnings on standard output, build nothing"),
     Flag("force", "force", Kind.SWITCH, "run outside a container: everything in / is deleted"),
 )
-
-_OF_PUSH = frozenset(
-    {
-        "credential-helpers",
-        "destination",
-        "image-download-retry",
-        "insecure",
-        "insecure-pull",
-        "insecure-registry",
-        "log-format",
-        "log-timestamp",
-        "push-retry",
-        "registry-certificate",
-        "registry-client-cert",
-        "registry-map",
-        "registry-mirror",
-        "skip-default-registry-fallback",
-        "skip-push-permission-check",
-        "skip-tls-verify",
-        "skip-tls-verify-pull",
-        "skip-tls-verify-registry",
-        "verbosity",
-    }
-)
-PUSH_FLAGS = tuple(flag for flag in FLAGS if flag.name in _OF_PUSH)
-"""Flags of `push`; those for pulling change nothing there."""
 
 LOGIN_FLAGS = (
     Flag("username", "username", Kind.TEXT, "whose password it is", short="u"),

@@ -5,10 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-MAX_BYTES = 4096
-"""What Kubernetes keeps of a container's termination message."""
-
-_MARK = "…"
+from yadokari_contract.bounded import dump, excess, keep_end, keep_start
 
 
 class ResultError(ValueError):
@@ -42,7 +39,8 @@ class BuildResult:
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
     how many steps were done of `total_steps`, `cached` how many of them an earlier build had done. `context`
-    is what the build context's location was resolved to: a commit, a digest or an ETag; "" for a folder.
+    is what the build context's location was resolved to, also where the build failed: a commit, a digest or
+    an ETag; "" for a folder.
     """
 
     digest: str = ""
@@ -66,18 +64,18 @@ def format_result(result: BuildResult) -> str:
 
     Where it is too long the log's beginning goes first, then the message's end, then phases and images.
     """
-    text = _dump(result)
-    if result.failure and _excess(text):
-        tail = _keep_end(result.failure.log_tail, _excess(text))
+    text = dump(asdict(result))
+    if result.failure and excess(text):
+        tail = keep_end(result.failure.log_tail, excess(text))
         result = replace(result, failure=replace(result.failure, log_tail=tail))
-        text = _dump(result)
-    if result.failure and _excess(text):
-        message = _keep_start(result.failure.message, _excess(text))
+        text = dump(asdict(result))
+    if result.failure and excess(text):
+        message = keep_start(result.failure.message, excess(text))
         result = replace(result, failure=replace(result.failure, message=message))
-        text = _dump(result)
-    while _excess(text) and (result.phases or result.images):
+        text = dump(asdict(result))
+    while excess(text) and (result.phases or result.images):
         result = replace(result, phases=(), images=() if not result.phases else result.images)
-        text = _dump(result)
+        text = dump(asdict(result))
     return text
 
 
@@ -86,77 +84,48 @@ def parse_result(text: str) -> BuildResult:
 
     Raises `ResultError` for anything else.
     """
+    data = read_object(text)
+    try:
+        failure = data.get("failure")
+        return BuildResult(
+            digest=typed(data, "digest", str, ""),
+            size=typed(data, "size", int, 0),
+            images=tuple(str(image) for image in typed(data, "images", list, [])),
+            context=typed(data, "context", str, ""),
+            phases=tuple(Phase(str(p["name"]), float(p["seconds"])) for p in typed(data, "phases", list, [])),
+            steps=typed(data, "steps", int, 0),
+            total_steps=typed(data, "total_steps", int, 0),
+            cached=typed(data, "cached", int, 0),
+            failure=None if failure is None else read_failure(failure),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise ResultError(f"not a result: {error!r}") from None
+
+
+def read_object(text: str) -> Mapping[str, Any]:
+    """Read a JSON object; raises `ResultError`."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise ResultError(f"not JSON: {error}") from None
     if not isinstance(data, dict):
         raise ResultError("not a JSON object")
-    try:
-        failure = data.get("failure")
-        return BuildResult(
-            digest=_typed(data, "digest", str, ""),
-            size=_typed(data, "size", int, 0),
-            images=tuple(str(image) for image in _typed(data, "images", list, [])),
-            context=_typed(data, "context", str, ""),
-            phases=tuple(
-                Phase(str(p["name"]), float(p["seconds"])) for p in _typed(data, "phases", list, [])
-            ),
-            steps=_typed(data, "steps", int, 0),
-            total_steps=_typed(data, "total_steps", int, 0),
-            cached=_typed(data, "cached", int, 0),
-            failure=None if failure is None else _failure(failure),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        raise ResultError(f"not a result: {error!r}") from None
+    return data
 
 
-def _failure(data: Mapping[str, Any]) -> Failure:
+def read_failure(data: Mapping[str, Any]) -> Failure:
+    """Read a failure's JSON object; raises `KeyError` or `TypeError` for anything else."""
     return Failure(
         reason=str(data["reason"]),
         message=str(data["message"]),
-        line=_typed(data, "line", int, 0),
+        line=typed(data, "line", int, 0),
         log_tail=str(data.get("log_tail", "")),
     )
 
 
-def _typed(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+def typed(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
+    """Return a field of a JSON object, or the default; raises `TypeError` for one of another type."""
     value = data.get(name, default)
     if not isinstance(value, kind):
         raise TypeError(f"{name} is not of type {kind.__name__}")
     return value
-
-
-def _dump(result: BuildResult) -> str:
-    return (
-        json.dumps(asdict(result), ensure_ascii=False, separators=(",", ":"))
-        .encode("utf-8", "replace")
-        .decode()
-    )
-
-
-def _excess(text: str) -> int:
-    return max(0, len(text.encode()) - MAX_BYTES)
-
-
-def _keep_end(text: str, excess: int) -> str:
-    return _shortened(text, excess, lambda kept: _MARK + text[len(text) - kept :])
-
-
-def _keep_start(text: str, excess: int) -> str:
-    return _shortened(text, excess, lambda kept: text[:kept] + _MARK)
-
-
-def _shortened(text: str, excess: int, cut: Any) -> str:
-    """Cut characters until the JSON form of `text` is `excess` bytes shorter, or nothing is left."""
-    budget = _json_bytes(text) - excess
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if _json_bytes(cut(middle)) <= budget else (low, middle - 1)
-    shortened: str = cut(low) if low else ""
-    return shortened
-
-
-def _json_bytes(text: str) -> int:
-    return len(json.dumps(text, ensure_ascii=False).encode("utf-8", "replace"))

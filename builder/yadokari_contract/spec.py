@@ -72,6 +72,7 @@ class BuildSpec:
     reproducible: bool = False
     single_snapshot: bool = False
     materialize: bool = False
+    image_unpack_limit: int = 0
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -113,3 +114,15 @@ class BuildSpec:
     def target(self) -> str:
         """The stage that is the image, by name or index; empty for the last one."""
         return self.targets[0] if self.targets else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WarmSpec(BuildSpec):
+    """What a warmer puts into `cache_dir`: the images that are named and those of a Dockerfile ("" for none).
+
+    With `again` what is there already is fetched again.
+    """
+
+    dockerfile: str = ""
+    images: tuple[str, ...] = ()
+    again: bool = False

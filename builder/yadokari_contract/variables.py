@@ -75,7 +75,7 @@ VARIABLES = (
     Variable("FF_KANIKO_INFER_CROSS_STAGE_CACHE_KEY", _OTHER_KEYS),
     Variable("FF_KANIKO_NO_PROPAGATE_ANNOTATIONS", _AS_BUILDKIT),
     Variable("FF_KANIKO_OCI_SCRATCH_BASE", _AS_BUILDKIT),
-    Variable("FF_KANIKO_OCI_WARMER", _OTHER_KEYS),
+    Variable("FF_KANIKO_OCI_WARMER", "the warmer always makes an OCI layout"),
     Variable("FF_KANIKO_PATH_SCOPED_REGISTRY_AUTH", "credentials are always looked for by the path"),
     Variable("FF_KANIKO_PRECOMPILE_DOCKERIGNORE", "patterns are always compiled once"),
     Variable("FF_KANIKO_PRESERVE_HARDLINKS", _AS_BUILDKIT),
@@ -95,7 +95,7 @@ VARIABLES = (
     Variable("FF_KANIKO_SKIP_WRITE_WHITEOUTS", "whiteouts never become files"),
     Variable("FF_KANIKO_UNTAR_SKIP_ROOT", _AS_BUILDKIT),
     Variable("FF_KANIKO_VOLUME_SKIP_MKDIR", _AS_BUILDKIT),
-    Variable("FF_KANIKO_WARMER_CACHE_LOCK", _OTHER_KEYS),
+    Variable("FF_KANIKO_WARMER_CACHE_LOCK", "warmers of one folder always take turns"),
 )
 
 

@@ -89,7 +89,9 @@ class Destination(Model):
         " where none is given.",
     )
     insecure: bool | None = Field(
-        default=None, description="Reach this registry over plain HTTP; false where it is absent."
+        default=None,
+        description="Reach this registry over plain HTTP if it does not speak TLS, which is tried first;"
+        " false where it is absent.",
     )
     push_secret_ref: SecretReference | None = Field(
         default=None,

@@ -18,8 +18,8 @@ class Settings:
     """How this operator works.
 
     `namespace` is the one namespace that is watched, all of them when empty. `registry_mirrors` are mirrors
-    of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that speak plain HTTP; both
-    go to every build. `health_address` (HOST:PORT) serves GET /healthz.
+    of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
+    both go to every build. `health_address` (HOST:PORT) serves GET /healthz.
     """
 
     executor_image: str = DEFAULT_EXECUTOR_IMAGE

@@ -150,6 +150,7 @@ class Local:
 
 def work():
     from yadokari_builder.dockerfile.gitref import parse_git_ref
+    from yadokari_builder.layers.allowance import Allowance
     from yadokari_builder.sources.web import download
     from yadokari_builder.oci.platform import Platform
     from yadokari_builder.oci.reference import Reference
@@ -191,7 +192,7 @@ def work():
         place = folder / f"web{len(list(folder.iterdir()))}"
         place.mkdir()
         try:
-            download(url, place, web, None)
+            download(url, place, web, None, Allowance(place))
         except BuilderError as error:
             logging.getLogger("x").debug("%s", error, exc_info=True)
     for url in todo["repositories"]:

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +14,7 @@ from yadokari_contract.arguments import (
     usage,
     without_effect,
 )
-from yadokari_contract.flags import FLAGS, Flag, Kind
+from yadokari_contract.flags import FLAGS, Flag
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec, GitOptions
 
 words = st.text(min_size=1)
@@ -50,6 +49,7 @@ specs = st.builds(
     compression_level=st.integers(-1, 22),
     custom_platform=st.text(),
     materialize=st.booleans(),
+    image_unpack_limit=st.integers(0, 1 << 52),
     log_timestamp=st.booleans(),
     reproducible=st.booleans(),
     single_snapshot=st.booleans(),
@@ -97,26 +97,15 @@ def test_a_build_argument_without_a_value_is_told_from_an_empty_one() -> None:
     assert dict(parse_arguments(["--build-arg", "A", "--build-arg", "B="]).build_args) == {"A": None, "B": ""}
 
 
-_OTHER_VALUES = {
-    Kind.TEXT: "x",
-    Kind.COUNT: "7",
-    Kind.DURATION: "7m",
-    Kind.LIST: "x",
-    Kind.WORDS: "env",
-    Kind.PAIRS: "a=b",
-    Kind.PAIRS_OF_MANY: "a=b",
-    Kind.SETTINGS: "depth=7",
-}
+@pytest.mark.parametrize(("text", "size"), [("0", 0), ("500", 500), ("1.5GiB", 3 << 29), ("2k", 2048)])
+def test_a_size_has_a_unit_or_is_in_bytes(text: str, size: int) -> None:
+    assert parse_arguments([f"--image-unpack-limit={text}"]).image_unpack_limit == size
 
 
-@pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.pending], ids=lambda flag: flag.name)
-def test_a_flag_that_is_not_supported_is_refused_by_name_unless_it_changes_nothing(flag: Flag) -> None:
-    default = getattr(BuildSpec(), flag.field)
-    other = str(not default).lower() if flag.kind is Kind.SWITCH else _OTHER_VALUES[flag.kind]
-    with pytest.raises(ArgumentError, match=f"--{flag.name} is a flag of kaniko that is not supported"):
-        parse_arguments([f"--{flag.name}={flag.choices[0] if other == 'x' and flag.choices else other}"])
-    if flag.kind is Kind.SWITCH:
-        assert parse_arguments([f"--{flag.name}={str(default).lower()}"]) == BuildSpec()
+@pytest.mark.parametrize("text", ["", "-1", "much", "1e99", "5x"])
+def test_what_is_no_size_is_refused(text: str) -> None:
+    with pytest.raises(ArgumentError, match="it is a number of bytes, as in 10GiB"):
+        parse_arguments([f"--image-unpack-limit={text}"])
 
 
 def test_of_a_flag_with_one_value_the_last_one_counts() -> None:
@@ -195,7 +184,7 @@ def test_the_usage_tells_which_levels_a_compression_has() -> None:
 
 
 def _flag(name: str) -> Flag:
-    return replace(next(flag for flag in FLAGS if flag.name == name), pending=False)
+    return next(flag for flag in FLAGS if flag.name == name)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from yadokari_contract.bounded import MAX_BYTES
 from yadokari_contract.result import (
-    MAX_BYTES,
     BuildResult,
     Failure,
     Phase,

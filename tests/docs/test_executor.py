@@ -6,7 +6,6 @@ from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec
 
 _REPEATED = {Kind.LIST, Kind.WORDS, Kind.PAIRS, Kind.OPTIONAL_PAIRS, Kind.PAIRS_OF_MANY, Kind.SETTINGS}
-_SUPPORTED = [flag for flag in FLAGS if not flag.pending]
 
 
 def documented() -> dict[str, tuple[list[str], str]]:
@@ -25,10 +24,10 @@ def ranges(flag: Flag) -> str:
 
 
 def test_the_flags_that_are_supported_are_those_of_the_page() -> None:
-    assert list(documented()) == [f"--{flag.name}" for flag in _SUPPORTED]
+    assert list(documented()) == [f"--{flag.name}" for flag in FLAGS]
 
 
-@pytest.mark.parametrize("flag", _SUPPORTED, ids=lambda flag: flag.name)
+@pytest.mark.parametrize("flag", FLAGS, ids=lambda flag: flag.name)
 def test_a_flags_names_and_values_are_those_of_the_page(flag: Flag) -> None:
     names, text = documented()[f"--{flag.name}"]
     short = [f"-{flag.short}"] if flag.short else []

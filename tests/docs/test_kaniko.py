@@ -4,11 +4,13 @@ import pytest
 
 from support.kaniko import KanikoFlag, has_default, kaniko_flags, kaniko_variables, with_tables
 from support.pages import DOCS
-from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, PUSH_FLAGS, Flag
+from yadokari_contract.arguments import parse_warm
+from yadokari_contract.flags import FLAGS, LOGIN_FLAGS, Flag
 from yadokari_contract.variables import VARIABLES
+from yadokari_contract.verbs import PUSH, WARM
 
 _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
-_OWN = {"cache-from", "cache-mounts-dir", "result-file", "ssh"}
+_OWN = {"cache-from", "cache-mounts-dir", "image-unpack-limit", "result-file", "ssh"}
 """Flags that kaniko has not."""
 
 
@@ -40,11 +42,25 @@ def test_the_variables_are_kanikos() -> None:
     assert sorted(variable.name for variable in VARIABLES) == sorted(kaniko_variables())
 
 
-def test_the_flags_of_push_are_kanikos_and_those_of_the_log() -> None:
+def test_the_flags_of_push_are_kanikos_and_a_few() -> None:
     theirs = {(flag.name, flag.short) for flag in kaniko_flags("push")}
     log = {("verbosity", "v"), ("log-format", ""), ("log-timestamp", "")}
-    missing = {("push-ignore-immutable-tag-errors", "")}
-    assert {(flag.name, flag.short) for flag in PUSH_FLAGS} == (theirs | log) - missing
+    own = {("azure-container-registry-config", "")}
+    assert {(flag.name, flag.short) for flag in PUSH.flags} == theirs | log | own
+
+
+def test_the_flags_of_the_warmer_are_kanikos_and_a_few() -> None:
+    theirs = {(flag.name, flag.short) for flag in kaniko_flags("warmer")}
+    names = {(name, flag.short) for flag in WARM.flags for name in (flag.name, flag.alias) if name}
+    own = {"credential-helpers", "custom-platform", "image-download-retry", "image-fs-extract-retry"}
+    assert names == theirs | {(name, "") for name in own}
+
+
+@pytest.mark.parametrize("theirs", kaniko_flags("warmer"), ids=lambda flag: flag.name)
+def test_a_flag_of_kanikos_warmer_is_taken(theirs: KanikoFlag) -> None:
+    values = {"switch": "true", "duration": "1h", "pairs": "a=b", "pairs of many": "a=b"}
+    value = theirs.default or values.get(theirs.kind, "a")
+    parse_warm(["--image=a", f"--{theirs.name}={value}"], {})
 
 
 def test_the_flags_of_login_are_kanikos() -> None:

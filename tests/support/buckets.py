@@ -58,6 +58,13 @@ def moto(objects: Mapping[str, bytes]) -> Iterator[Moto]:
 
 
 @contextmanager
+def trusting_moto() -> Iterator[str]:
+    """Run moto that lets anybody in, as those who have no keys yet; yields the address."""
+    with _running([str(_MOTO), "-p", "{port}"]) as port:
+        yield f"http://127.0.0.1:{port}"
+
+
+@contextmanager
 def google(objects: Mapping[str, bytes]) -> Iterator[str]:
     """Serve a bucket named `bucket` as Google does; yields the address.
 

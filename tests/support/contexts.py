@@ -38,6 +38,7 @@ def opened(
             place=Place(cwd or base, boundary, work / "contexts/0", scratch),
             environment=environment,
             http=http or urllib3.PoolManager(),
+            repositories=urllib3.PoolManager(),
             nearby=urllib3.PoolManager(),
             artifact=lambda reference: puller.artifact(reference, Platform("linux", "amd64")),
             stdin=stdin,

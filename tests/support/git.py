@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -27,11 +28,18 @@ _ENVIRONMENT = {
 }
 
 
-def git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, stdin: int | None = None) -> str:
     """Run git in a folder, with the same author and time always; returns what it prints."""
     command = ["git", "-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=_ENVIRONMENT, check=True, capture_output=True, text=True, timeout=60
+        command,
+        cwd=folder,
+        env=_ENVIRONMENT,
+        check=True,
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     return done.stdout.strip()
 
@@ -68,16 +76,18 @@ def daemon(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def smart_http(folder: Path, *, password: str = "") -> Iterator[str]:
+def smart_http(folder: Path, *, password: str = "", context: ssl.SSLContext | None = None) -> Iterator[str]:
     """Serve the repositories in a folder by HTTP, by git http-backend; yields the address.
 
-    With a password the user `user` must give it.
+    With a password the user `user` must give it; with a context it is served by TLS.
     """
     handler = partial(_Backend, folder, password)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        if context:
+            server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if context else ''}://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join()
 

@@ -4,7 +4,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -79,8 +79,8 @@ class Site:
     def open(self, spec: BuildSpec) -> Opened:
         return open_build(spec, {}, self.root, self.folder, self.progress)
 
-    def build(self, text: str, /, **fields: Any) -> Built:
-        """Build the stages of a Dockerfile."""
+    def build(self, text: str, /, *, layers: Path | None = None, **fields: Any) -> Built:
+        """Build the stages of a Dockerfile; `layers` is a folder for layers other than the usual one."""
         spec = self.spec(text, **fields)
         opened = self.open(spec)
         made: list[PackedLayer] = []
@@ -88,7 +88,7 @@ class Site:
             opened.plan,
             opened.roots,
             opened.bench,
-            opened.packing,
+            replace(opened.packing, folder=layers or opened.packing.folder),
             spec.single_snapshot,
             self.progress,
             made.append,

@@ -65,9 +65,11 @@ def _open(spec: BuildSpec, environment: Mapping[str, str], registries: Registrie
         place=place,
         environment=environment,
         http=registries.network.pools(),
+        repositories=registries.for_git(spec.git),
         nearby=replace(registries.network, proxies=Proxies()).pools(),
         artifact=lambda reference: puller.artifact(reference, own_platform()),
         git=spec.git,
+        unpack_limit=spec.image_unpack_limit,
     )
     return open_context(_location(spec), spec.context_sub_path, around)
 

@@ -7,7 +7,7 @@ from threading import Event, Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.build.caching.writing import Near
-from yadokari_builder.build.files import tell
+from yadokari_builder.build.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
@@ -21,7 +21,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.outputs.docker_archive import write_docker_archive
-from yadokari_builder.outputs.files import distinct, naming, verified
+from yadokari_builder.outputs.files import distinct, distributable, naming, verified
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
@@ -60,6 +60,7 @@ class Delivery:
         self._pusher = None if spec.no_push else self._make_pusher()
 
     def __enter__(self) -> Self:
+        self._opened.registries.network.learn(hosts(self._spec))
         if self._pusher:
             try:
                 self._prepare(self._pusher)
@@ -124,7 +125,7 @@ class Delivery:
         if self._pusher:
             with phases.timed("push"):
                 self._pusher.finish(image)
-        tell(self._spec, self._destinations, image.manifest_digest)
+        tell(self._spec, self._destinations, image.manifest_digest, self._opened.registries.network)
 
     def _is_moved(self, layer: LayerSource) -> bool:
         """Tell whether the bytes of a layer are needed here, so that they have to be looked at."""
@@ -163,10 +164,12 @@ class Delivery:
     def _take_base(self, base: PulledImage) -> None:
         layers = self._opened.blobs.of(base)
         self._layers.update((layer.layer.descriptor.digest, layer) for layer in layers)
-        for layer in distinct(layers):
-            for output in (self._spec.tar_path, self._spec.oci_layout_path):
-                if output:
-                    layer.expect()
+        if self._spec.tar_path:
+            for layer in distinct(layers):
+                layer.expect()
+        for layer in distributable(layers):
+            if self._spec.oci_layout_path:
+                layer.expect()
             if self._pusher:
                 self._send_on(layer, base.repository, self._pusher)
 

@@ -7,7 +7,10 @@ from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.outputs import names
+from yadokari_builder.outputs.address import host_of, is_address, send
 from yadokari_builder.outputs.files import naming, require_file, require_folder
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.transport import Transport
 from yadokari_contract.spec import BuildSpec
 
 _DIGEST = "--digest-file"
@@ -25,9 +28,11 @@ def require_outputs(spec: BuildSpec) -> None:
         (_GOOGLE, spec.builder_output, require_folder),
     ]
     for flag, path, require in places:
-        if "://" in path:
-            raise UsageError(f"{flag} {path} is no file: this version writes files alone")
-        if path:
+        if flag == _DIGEST and is_address(path):
+            host_of(path)
+        elif "://" in path:
+            raise UsageError(f"{flag} {path} is no file: an https:// address can be that of {_DIGEST} alone")
+        elif path:
             try:
                 require(path)
             except OSError as error:
@@ -38,20 +43,28 @@ def require_outputs(spec: BuildSpec) -> None:
                 raise UsageError(f"{flag} {path} would be empty: no --destination names the image")
 
 
-def tell(spec: BuildSpec, destinations: Sequence[Reference], digest: Digest) -> None:
-    """Write the small files that say what came out; raises `BuilderError`."""
+def tell(spec: BuildSpec, destinations: Sequence[Reference], digest: Digest, network: Network) -> None:
+    """Write the small files that say what came out, or send them; raises `BuilderError`."""
     texts = {
         _DIGEST: str(digest),
         _NAME: names.with_digest(destinations, digest),
         _TAGGED_NAME: names.with_tag_and_digest(destinations, digest),
     }
     for flag, path in _small_files(spec):
+        if is_address(path):
+            send(path, texts[flag], Transport(network))
+            continue
         with naming(flag, path):
             names.write_text(path, texts[flag])
     if spec.builder_output and not spec.no_push:
         path = os.path.join(spec.builder_output, names.IMAGES)
         with naming(_GOOGLE, path):
             names.write_text(path, names.as_json(destinations, digest))
+
+
+def hosts(spec: BuildSpec) -> Iterator[str]:
+    """Yield the hosts that something is sent to in the end."""
+    return (host_of(path) for _, path in _small_files(spec) if is_address(path))
 
 
 def _small_files(spec: BuildSpec) -> Iterator[tuple[str, str]]:

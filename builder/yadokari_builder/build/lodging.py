@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from yadokari_builder.errors import UsageError
+from yadokari_builder.errors import RunError, UsageError
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
@@ -25,12 +25,14 @@ class Lodging:
     """The root that is built in, and what in it is the executor's own.
 
     `kept` names in-root paths that belong to the runtime beside its folder, such as /busybox of the debug
-    image; the image lists them in the runtime's file `keep`, one a line.
+    image; the image lists them in the runtime's file `keep`, one a line. `held` are the folders that a build
+    cannot do without, by what they are called.
     """
 
     root: Path
     runtime: str
     kept: tuple[str, ...]
+    held: dict[str, Anchor] = field(default_factory=dict)
 
     def work(self, name: str) -> str:
         """Name a folder below the runtime's, for things that must outlive the cleaning of the root."""
@@ -44,7 +46,32 @@ class Lodging:
 
     def hold(self, name: str) -> Anchor:
         """Make a folder below the runtime's, if it is not there, and hold it: before the first step."""
-        return Anchor.open(self.folder(name))
+        path = self.work(name)
+        if path not in self.held:
+            self.held[path] = Anchor.open(self.folder(name))
+        return self.held[path]
+
+    @contextmanager
+    def whole(self) -> Iterator[None]:
+        """Blame the step that runs meanwhile if it deletes what is held: raises `RunError`.
+
+        What the system then refuses here or later would tell nobody what is wrong.
+        """
+        try:
+            yield
+        except OSError:
+            self._require_whole()
+            raise
+        self._require_whole()
+
+    def _require_whole(self) -> None:
+        for name, anchor in self.held.items():
+            if anchor.is_deleted:
+                raise RunError(
+                    f"the step deleted {name}, which is needed until the build is done:"
+                    f" let it leave {self.runtime} alone",
+                    status=1,
+                )
 
     def free_refuge(self) -> Path:
         """Return a place for a context that would be deleted; an earlier build's stays where it was put."""

@@ -6,28 +6,33 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from yadokari_builder.build.bases import find_bases
 from yadokari_builder.build.caching.opening import Caches, open_caches
 from yadokari_builder.build.contexts import kept_context, readable_context
 from yadokari_builder.build.layering.blobs import Blobs
 from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
-from yadokari_builder.build.options import own_platform, places, read_epoch, read_packing
+from yadokari_builder.build.options import (
+    places,
+    read_build_args,
+    read_epoch,
+    read_packing,
+    read_platforms,
+)
 from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.dockerfile.text import DockerfileText
-from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
 from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
-from yadokari_builder.plan.scope import Platforms
 from yadokari_builder.plan.steps import ImageSource, RunAction
-from yadokari_builder.registry.pull import PulledImage, Puller
+from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.devices import Devices
@@ -62,7 +67,7 @@ def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path
     registries = open_registries(spec, environment)
     with readable_context(spec, environment, registries, root, cwd) as context:
         text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
-    return _draft(spec, environment, text, Puller(registries.pulling, registries.mirrors).resolve)
+    return _draft(spec, environment, text, find_bases(spec, registries))
 
 
 def open_build(
@@ -72,13 +77,14 @@ def open_build(
     registries = open_registries(spec, environment)
     caches = open_caches(spec, registries)
     lodging = open_lodging(root)
-    packing = read_packing(spec, None, lodging.folder("layers"))
+    packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
     boundary = lodging.boundary(mounts)
     context = kept_context(spec, environment, registries, boundary, lodging, cwd)
+    progress.context = context.resolved
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
-    blobs = Blobs(lodging.folder("blobs"))
-    images = _Images(Puller(registries.pulling, registries.mirrors), blobs)
+    blobs = Blobs(lodging.hold("blobs").path)
+    images = _Images(find_bases(spec, registries, boundary), blobs)
     drafted = _draft(spec, environment, text, images.find)
     for note in drafted.notes():
         logger.warning("%s", note)
@@ -93,11 +99,13 @@ def open_build(
         lodging,
         boundary,
         lodging.hold("staging").path,
-        Anchor.open(context.root).path,
+        lodging.held.setdefault("the build context", Anchor.open(context.root)).path,
         read_ignored(text),
+        spec.image_unpack_limit,
     )
     bench = _bench(spec, environment, roots, mounts, registries, progress)
     _require_free(plan, bench.volumes)
+    packing = replace(packing, sought=bench.provisions.secrets.sought())
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
 
 
@@ -105,11 +113,11 @@ def open_build(
 class _Images:
     """Images as they are found in registries; what is fetched of them is fetched once."""
 
-    puller: Puller
+    find_base: FindImage
     blobs: Blobs
 
     def find(self, reference: Reference, platform: Platform) -> PulledImage:
-        return self.blobs.shared(self.puller.resolve(reference, platform))
+        return self.blobs.shared(self.find_base(reference, platform))
 
     def announce(self, plan: Plan) -> None:
         """Say whose layers will be read how often."""
@@ -128,23 +136,8 @@ class _Images:
 def _draft(
     spec: BuildSpec, environment: Mapping[str, str], text: DockerfileText, find_image: FindImage
 ) -> Draft:
-    # A build argument without a value is the environment's, as for docker build.
-    args = {
-        name: environment.get(name) if value is None else value for name, value in spec.build_args.items()
-    }
-    present = {name: value for name, value in args.items() if value is not None}
-    return make_draft(text, present, _platforms(spec), spec.targets, find_image)
-
-
-def _platforms(spec: BuildSpec) -> Platforms:
-    """Tell the machine's platform and the image's; raises `UsageError`."""
-    own = own_platform()
-    if not spec.custom_platform:
-        return Platforms(own, own)
-    target = Platform.parse(spec.custom_platform, default=own)
-    if target.os != own.os:
-        raise UsageError(f"--custom-platform is {target}: images are built for {own.os} alone")
-    return Platforms(own, target)
+    args = read_build_args(spec, environment)
+    return make_draft(text, args, read_platforms(spec), spec.targets, find_image)
 
 
 def _require_free(plan: Plan, volumes: Volumes) -> None:
@@ -169,11 +162,13 @@ def _bench(
         staging=roots.staging,
         shelter=lodging.hold("shelter").path,
         source=roots.source,
+        whole=lodging.whole,
         provisions=_provisions(spec, environment, roots),
         devices=Devices.record(boundary),
         volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
         strangers=roots.strangers,
         output=progress.output,
+        unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
     )
 

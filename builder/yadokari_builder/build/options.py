@@ -1,4 +1,4 @@
-"""How a build's arguments want layers packed and times written."""
+"""How a build's arguments want layers packed and times written, and for which platform."""
 
 import os
 import platform as machine
@@ -15,6 +15,7 @@ from yadokari_builder.dockerfile.predefined import SOURCE_DATE_EPOCH
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_builder.oci.platform import Platform
+from yadokari_builder.plan.scope import Platforms
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
@@ -87,13 +88,32 @@ def own_platform() -> Platform:
     return Platform("linux", machine.machine()).normalized()
 
 
+def read_platforms(spec: BuildSpec) -> Platforms:
+    """Tell the machine's platform and the image's; raises `UsageError`."""
+    own = own_platform()
+    if not spec.custom_platform:
+        return Platforms(own, own)
+    target = Platform.parse(spec.custom_platform, default=own)
+    if target.os != own.os:
+        raise UsageError(f"--custom-platform is {target}: images are built for {own.os} alone")
+    return Platforms(own, target)
+
+
+def read_build_args(spec: BuildSpec, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the build arguments; one without a value is the environment's, as for docker build."""
+    args = {
+        name: environment.get(name) if value is None else value for name, value in spec.build_args.items()
+    }
+    return {name: value for name, value in args.items() if value is not None}
+
+
 def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
     """Return a spec whose outputs and caches can be found whatever becomes of the root meanwhile.
 
     Relative paths are meant from where the executor was started, which the build deletes, and links on the
     way may be the image's own later.
     """
-    given = {name: getattr(spec, name) for name in _PLACES if getattr(spec, name)}
+    given = {name: getattr(spec, name) for name in (*_PLACES, "cache_dir") if getattr(spec, name)}
     resolved: dict[str, Any] = {
         name: path if "://" in path else _resolved(cwd / path) for name, path in given.items()
     }

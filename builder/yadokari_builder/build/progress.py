@@ -40,13 +40,15 @@ class Progress:
     """Counts the steps of a build, times them and passes on what RUN steps print.
 
     `total` is how many there are, once that is known, `done` how many of them are done, `cached` how many of
-    these an earlier build had done.
+    these an earlier build had done. `context` is what the build context's location was resolved to, once that
+    is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.total = 0
         self.done = 0
         self.cached = 0
+        self.context = ""
         self._clock = clock
         self._started = clock()
         self._lines = _Lines(self._output)

@@ -3,10 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from yadokari_builder.build.clouds import cloud_places
+import urllib3
+
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.clouds.lending import cloud_places
 from yadokari_builder.registry.credentials.credential import Place
 from yadokari_builder.registry.credentials.environment import read_keychains
 from yadokari_builder.registry.credentials.helpers import Helpers
@@ -16,9 +18,9 @@ from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import read_proxies
 from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Reach, Transports
 from yadokari_builder.registry.http.retry import RetryPolicy
-from yadokari_builder.registry.http.tls import ClientCertificate, read_trust
+from yadokari_builder.registry.http.tls import ClientCertificate, Trust, read_trust
 from yadokari_builder.registry.mirrors import Mirrors, make_mirrors
-from yadokari_contract.spec import CREDENTIAL_HELPERS, BuildSpec
+from yadokari_contract.spec import BuildSpec, GitOptions
 
 _PLAIN = "http://"
 
@@ -44,6 +46,11 @@ class Registries:
         for repository in repositories:
             self.network.learn([self.pulling.host(repository)])
             self.pulling.know(repository)
+
+    def for_git(self, options: GitOptions) -> urllib3.PoolManager:
+        """Make connections to git's servers, whose certificates may be anybody's where that is asked for."""
+        network = self.network
+        return (network.trusting(Trust("", verified=False)) if options.insecure_skip_tls else network).pools()
 
     def freeze(self, images: Iterable[Reference], hosts: Iterable[str]) -> None:
         """Prepare for steps that may change what names mean: to be called before the first RUN.
@@ -107,12 +114,7 @@ def _places(spec: BuildSpec, environment: Mapping[str, str], network: Network) -
         "gitlab": lambda: GitLabVariables(environment),
         **cloud_places(environment, network, spec.azure_container_registry_config),
     }
-    missing = sorted({*spec.credential_helpers} - {*kinds})
-    if missing and spec.credential_helpers != CREDENTIAL_HELPERS:
-        raise UsageError(
-            f"--credential-helpers: {', '.join(missing)} is not there yet, but {', '.join(kinds)}"
-        )
-    return (kinds[kind]() for kind in spec.credential_helpers if kind in kinds)
+    return (kinds[kind]() for kind in spec.credential_helpers)
 
 
 def _certificates(spec: BuildSpec) -> Certificates:

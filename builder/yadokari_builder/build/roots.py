@@ -12,6 +12,7 @@ from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ImageInvalidError, RegistryError
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
@@ -75,7 +76,8 @@ class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
-    of the build context. `fingerprints` are those of the files in the root.
+    of the build context. `fingerprints` are those of the files in the root. `unpack_limit` is what an image
+    may take when it is unpacked, in bytes (see `Allowance`).
     """
 
     lodging: Lodging
@@ -83,6 +85,7 @@ class Roots:
     staging: Path
     context: Path
     ignored: IgnorePatterns
+    unpack_limit: int = 0
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
@@ -199,10 +202,13 @@ class Roots:
 
     def _make_aside(self, kind: str) -> _Aside:
         name = f"{kind}.{next(self._numbers)}"
-        return _Aside(name, self._aside.make(name))
+        folder = self._aside.make(name)
+        self.lodging.held[self.lodging.work(f"aside/{name}")] = folder
+        return _Aside(name, folder)
 
     def _remove(self, folder: _Aside) -> None:
         tree.clear(Boundary(folder.path))
+        del self.lodging.held[self.lodging.work(f"aside/{folder.name}")]
         folder.anchor.close()
         tree.remove_if_empty(folder.name, directory=self._aside.descriptor)
 
@@ -240,11 +246,17 @@ class Roots:
         names_only: bool = False,
     ) -> None:
         whole = UnpackReport()
-        with downloading(pulled.layers, self.lodging.folder("blobs")) as blobs:
+        allowance = Allowance(boundary.root, self.unpack_limit)
+        with downloading(pulled.layers, self.lodging.hold("blobs").path) as blobs:
             for layer, blob in zip(pulled.image.layers, blobs, strict=True):
                 try:
                     report = apply(
-                        blob, layer.diff_id, boundary, names_only=names_only, fingerprints=fingerprints
+                        blob,
+                        layer.diff_id,
+                        boundary,
+                        names_only=names_only,
+                        fingerprints=fingerprints,
+                        allowance=allowance,
                     )
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
@@ -265,13 +277,18 @@ class Roots:
         fingerprints: Fingerprints,
         names_only: bool,
     ) -> None:
-        whole = UnpackReport()
+        whole, allowance = UnpackReport(), Allowance(boundary.root, self.unpack_limit)
         with downloading(layers, self.lodging.folder("blobs")) as blobs:
             for source, blob in zip(layers, blobs, strict=True):
                 layer = source.layer
                 try:
                     report = apply(
-                        blob, layer.diff_id, boundary, names_only=names_only, fingerprints=fingerprints
+                        blob,
+                        layer.diff_id,
+                        boundary,
+                        names_only=names_only,
+                        fingerprints=fingerprints,
+                        allowance=allowance,
                     )
                 except (ImageInvalidError, RegistryError) as error:
                     raise SpoiledLayerError(layer.descriptor.digest, str(error)) from error

@@ -15,6 +15,7 @@ from yadokari_builder.build.deliver import Delivery, read_destinations
 from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.outcome import assemble
+from yadokari_builder.build.performing.actions import fetched
 from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Phases, Progress
 from yadokari_builder.build.registries import Registries
@@ -87,14 +88,14 @@ class Session:
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
         pushed = () if self.spec.no_push else destinations
-        return self._result(image, pushed, opened.context.resolved)
+        return self._result(image, pushed)
 
-    def _result(self, image: Image, pushed: tuple[Reference, ...], context: str) -> BuildResult:
+    def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:
         return BuildResult(
             digest=str(image.manifest_digest),
             size=sum(layer.descriptor.size for layer in image.layers),
             images=tuple(destination.familiar for destination in pushed),
-            context=context,
+            context=self.progress.context,
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,
@@ -117,7 +118,7 @@ class Session:
                 making_of(opened.packing, opened.plan.target.state.image.platform),
                 caches.policy,
                 caches.prober(),
-                Takings(bench.source, bench.shelter, bench.http, bench.kept),
+                Takings(bench.source, partial(fetched, bench=bench)),
                 write,
                 delivery.take,
             )

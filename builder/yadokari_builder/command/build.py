@@ -12,24 +12,16 @@ from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
-from yadokari_builder.command.failures import as_problem
+from yadokari_builder.command.failures import as_problem, write_result
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
 from yadokari_builder.plan import dryrun
 from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract import variables
-from yadokari_contract.arguments import ArgumentError, parse_arguments, usage, without_effect
+from yadokari_contract.arguments import ArgumentError, parse_arguments, without_effect
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
 
 logger = logging.getLogger(__name__)
-
-VERBS = """
-Other verbs:
-  check -- FLAGS     tell what differs from what kaniko would build
-  login REGISTRY     keep a password in config.json: --username NAME --password-stdin
-  push PATH          push an archive or an OCI layout: --destination REFERENCE
-  version            tell the version
-"""
 
 
 def run(
@@ -37,11 +29,8 @@ def run(
 ) -> int:
     """Build what the arguments ask for in `root`, return the exit code; no exception leaves this.
 
-    The log goes to `log`; `out` gets what `--help` and `--dryrun` ask for.
+    The log goes to `log`; `out` gets what `--dryrun` asks for.
     """
-    if any(argument in ("--help", "-h") for argument in arguments):
-        out.write(f"Builds a container image in the root of its own container.\n\n{usage()}\n{VERBS}")
-        return SUCCESS
     report.configure(log, "info", "text")
     try:
         spec = resolve_paths(parse_arguments(arguments, environment), cwd := Path.cwd())
@@ -62,8 +51,7 @@ def run(
         cancelled = CancelledError("the build was cancelled")
         logger.error("%s", cancelled)
         result, code = _failed(session, cancelled), cancelled.reason.exit_code
-    if spec.result_file:
-        _write_result(spec.result_file, result)
+    write_result(spec.result_file, format_result(result))
     return code
 
 
@@ -95,17 +83,9 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
         error.reason, str(error), error.line, error.log_tail if isinstance(error, RunError) else ""
     )
     return BuildResult(
+        context=session.progress.context,
         phases=tuple(session.phases),
         steps=session.progress.done,
         total_steps=session.progress.total,
         failure=failure,
     )
-
-
-def _write_result(path: str, result: BuildResult) -> None:
-    """Write in place: the termination message's file is a mount."""
-    try:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(format_result(result))
-    except OSError as error:
-        logger.error("the result cannot be written to %s: %s", path, os.strerror(error.errno or 0))

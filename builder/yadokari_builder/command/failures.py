@@ -1,11 +1,13 @@
-"""Whatever goes wrong with a verb, as an error that a person is told."""
+"""What is told of a verb's end: whatever went wrong, as an error for people, and its result."""
 
 import logging
+import os
 from collections.abc import Callable
 
 from yadokari_builder.errors import BuilderError, UsageError, described
 from yadokari_contract.arguments import ArgumentError
 from yadokari_contract.reasons import SUCCESS
+from yadokari_contract.result import Failure
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,12 @@ def as_problem(error: Exception) -> BuilderError:
     return problem
 
 
+def as_failure(error: Exception) -> Failure:
+    """Return what to tell of an error in a result."""
+    problem = as_problem(error)
+    return Failure(problem.reason, str(problem))
+
+
 def exit_code(action: Callable[[], None]) -> int:
     """Do something and return the exit code; what goes wrong is logged."""
     try:
@@ -34,3 +42,14 @@ def exit_code(action: Callable[[], None]) -> int:
         logger.error("%s", problem)
         return problem.reason.exit_code
     return SUCCESS
+
+
+def write_result(path: str, text: str) -> None:
+    """Write a result to where it is asked for ("": nowhere), in place: a termination message is a mount."""
+    if not path:
+        return
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        logger.error("the result cannot be written to %s: %s", path, os.strerror(error.errno or 0))

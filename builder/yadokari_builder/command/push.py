@@ -18,10 +18,14 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
     """Push what is in a file or folder as it is, and write its digest to `out`; returns the exit code."""
 
     def push() -> None:
-        path, spec = parse_push(arguments)
+        path, spec = parse_push(arguments, environment)
         report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
         destinations = read_destinations(spec)
-        with Pusher(open_registries(spec, environment).pushing, destinations) as pusher:
+        with Pusher(
+            open_registries(spec, environment).pushing,
+            destinations,
+            keeps_immutable=spec.push_ignore_immutable_tag_errors,
+        ) as pusher:
             if not spec.skip_push_permission_check:
                 pusher.check()
             stored = open_stored(path, Path(tempfile.gettempdir()))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from yadokari_builder.copy.destination import Destination
 from yadokari_builder.errors import ContextError, ImageInvalidError
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.streams import Readable
 from yadokari_builder.layers.tar_member import BLOCK, Kind, Member, shown
@@ -45,14 +46,21 @@ class _Sips:
         return self.stream.read(min(size, BLOCK))
 
 
-def unpack_archive(file: Path, destination: Destination, target: str, owner: Owner | None) -> None:
+def unpack_archive(
+    file: Path,
+    destination: Destination,
+    target: str,
+    owner: Owner | None,
+    allowance: Allowance | None = None,
+) -> None:
     """Unpack an archive into the folder `target`, an in-root path that is resolved and there.
 
     As in BuildKit, the folder is the members' root: `..` and links lead nowhere above it. What a member
-    replaces is removed, but for folders, which merge. `owner` takes the place of the members' own.
+    replaces is removed, but for folders, which merge. `owner` takes the place of the members' own. What is
+    written is taken from the `allowance`.
     """
     with open(file, "rb", buffering=0) as stream:
-        unpacking = _Unpacking(TarReader(decompress(stream)), destination, target, owner)
+        unpacking = _Unpacking(TarReader(decompress(stream), allowance), destination, target, owner)
         try:
             unpacking.run()
         except ImageInvalidError as error:

@@ -16,6 +16,7 @@ from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError, file_of
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.plan.steps import (
     Copied,
     CopyAction,
@@ -44,14 +45,19 @@ class Target:
     """Where an action copies to.
 
     `staging` is the stage's folder for what must not be written into the running root (see `Destination`),
-    `scratch` one for temporary files; both are on the host and exist. What has been fetched already is in the
-    folders `kept`.
+    `scratch` one for temporary files; both are on the host and exist. `unpack_limit` is what an archive may
+    take, in bytes (see `Allowance`). What has been fetched already is in the folders `kept`.
     """
 
     boundary: Boundary
     staging: Path
     scratch: Path
+    unpack_limit: int = 0
     kept: Mapping[Copied, Path] = field(default_factory=lambda: MappingProxyType({}))
+
+    def allowance(self) -> Allowance:
+        """Return what one more archive or repository may take."""
+        return Allowance(self.scratch, self.unpack_limit)
 
 
 def copy_files(action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager) -> Written:
@@ -158,7 +164,7 @@ class _Copying:
             return False
         folder = self.destination.resolve(self.action.destination)
         self.destination.make_parents(folder, owner=self.options.owner)
-        unpack_archive(Path(file), self.destination, folder, self.options.owner)
+        unpack_archive(Path(file), self.destination, folder, self.options.owner, self.target.allowance())
         return True
 
     @contextmanager
@@ -167,20 +173,22 @@ class _Copying:
             yield kept
             return
         with _temporary(self.target.scratch) as folder:
-            fetch(copied, folder, self.target.scratch, self.http)
+            fetch(copied, folder, self.target, self.http)
             yield folder
 
 
-def fetch(copied: WebFile | GitFiles, folder: Path, scratch: Path, http: urllib3.PoolManager) -> None:
+def fetch(copied: WebFile | GitFiles, folder: Path, target: Target, http: urllib3.PoolManager) -> None:
     """Bring what is added from elsewhere into an empty folder; raises ContextError or DownloadError."""
     if isinstance(copied, WebFile):
-        download(copied.url, folder, http, copied.checksum)
+        download(copied.url, folder, http, copied.checksum, target.allowance())
         return
     # Only builds that need it pay for loading a git client.
     from yadokari_builder.sources.git import GitSource
 
-    with _temporary(scratch) as fetched:
-        GitSource(http, fetched).check_out(copied.ref, folder, keep_git_dir=copied.keeps_git_dir)
+    with _temporary(target.scratch) as fetched:
+        GitSource(http, fetched, allowance=target.allowance()).check_out(
+            copied.ref, folder, keep_git_dir=copied.keeps_git_dir
+        )
     folder.chmod(_FOLDER_MODE)
 
 

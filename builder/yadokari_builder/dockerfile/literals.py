@@ -1,14 +1,10 @@
 """Literals in flags: truth values, whole numbers, sizes, and fields apart by commas, as Go reads them."""
 
-import re
-
 from yadokari_builder.dockerfile.location import LanguageError
+from yadokari_contract import sizes
 
 _TRUE = ("1", "t", "T", "TRUE", "true", "True")
 _FALSE = ("0", "f", "F", "FALSE", "false", "False")
-_UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
-_SIZE = re.compile(r"(\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) ?([a-zA-Z]*)")
-_LARGEST = (1 << 63) - 1
 
 
 def parse_bool(text: str) -> bool:
@@ -30,13 +26,10 @@ def parse_unsigned(text: str, base: int) -> int:
 
 def parse_size(text: str) -> int:
     """Read a size in bytes: `64m`, `1.5GiB` (go-units: `RAMInBytes`); raises LanguageError."""
-    match = _SIZE.fullmatch(text)
-    suffix = match[2].lower() if match else ""
-    if match and suffix[:1] in _UNITS and suffix[1:] in ("", "b", "ib") and suffix not in ("bb", "bib"):
-        size = float(match[1]) * (1 << _UNITS[suffix[:1]])
-        if size < _LARGEST:
-            return int(size)
-    raise LanguageError(f"invalid size: '{text}'", text)
+    try:
+        return sizes.parse_size(text)
+    except ValueError as error:
+        raise LanguageError(str(error), text) from None
 
 
 def split_fields(text: str) -> tuple[str, ...]:

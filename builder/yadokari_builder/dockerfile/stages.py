@@ -56,7 +56,8 @@ class StageGraph:
         names: dict[str, int] = {}
         base_stages: list[int | None] = []
         for stage, base in zip(stages, bases, strict=True):
-            base_stages.append(names.get(base.image))
+            # BuildKit refuses capitals here, docker before it and kaniko do not; no image has such a name.
+            base_stages.append(names.get(base.image.lower()))
             if stage.name:
                 names[stage.name] = stage.index  # of two stages with one name the later counts from here
         graph = cls(stages, bases, tuple(base_stages), names)

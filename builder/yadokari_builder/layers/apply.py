@@ -3,6 +3,7 @@
 from typing import BinaryIO, cast
 
 from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.streams import HashingReader, ThreadedReader
@@ -18,6 +19,7 @@ def apply(
     *,
     names_only: bool = False,
     fingerprints: Fingerprints | None = None,
+    allowance: Allowance | None = None,
 ) -> UnpackReport:
     """Unpack a layer as it is stored, gzip, zstd or plain, and check it against its diff ID (see `unpack`).
 
@@ -27,7 +29,13 @@ def apply(
     archive = HashingReader(decompress(blob), diff_id.hasher())
     ahead = ThreadedReader(archive)
     try:
-        report = unpack(cast(BinaryIO, ahead), boundary, names_only=names_only, fingerprints=fingerprints)
+        report = unpack(
+            cast(BinaryIO, ahead),
+            boundary,
+            names_only=names_only,
+            fingerprints=fingerprints,
+            allowance=allowance,
+        )
     finally:
         ahead.close()
     if archive.hexdigest() != diff_id.hex:

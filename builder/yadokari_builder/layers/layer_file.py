@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
 from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.growing import GrowingFile
+from yadokari_builder.layers.leaks import Search
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.tar_member import BLOCK
 from yadokari_builder.oci import media_types
@@ -57,7 +58,8 @@ class LayerFile:
 
     The archive is put together and hashed (diff ID) in the caller's thread, compressed, hashed (digest) and
     written in another. Leaving the context without `finish` gives the file up. `beat` is called in the
-    caller's thread after every mebibyte of the archive. A `content` that is given hashes what files hold.
+    caller's thread after every mebibyte of the archive, and `search` looks through it. A `content` that is
+    given hashes what files hold.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class LayerFile:
         compression: Compression,
         watch: Watch | None = None,
         beat: Callable[[], None] | None = None,
+        search: Search | None = None,
         content: "_Hash | None" = None,
     ) -> None:
         self._media_type = _MEDIA_TYPES[compression.kind]
@@ -74,6 +77,7 @@ class LayerFile:
         self._diff_id = hashlib.sha256()
         self._digest = hashlib.sha256()
         self._size = 0
+        self._passed = 0
         self._free: queue.Queue[memoryview] = queue.Queue()
         for _ in range(_BUFFERS):
             self._free.put(memoryview(bytearray(_BUFFER_SIZE)))
@@ -85,6 +89,7 @@ class LayerFile:
         self._watch = watch
         self._beat = beat
         self._content = content
+        self._search = search
         self._growing: GrowingFile | None = None
         self._thread = threading.Thread(target=self._compress, name="compress", daemon=True)
 
@@ -104,6 +109,11 @@ class LayerFile:
             self.file.close()
             if self._growing is not None:
                 self._growing.give_up()
+
+    def begin(self, name: str) -> None:
+        """Tell that a member begins here."""
+        if self._search:
+            self._search.begin(name, self._passed + self._position)
 
     def write(self, data: bytes) -> None:
         """Add bytes to the archive."""
@@ -175,6 +185,9 @@ class LayerFile:
     def _pass_on(self) -> None:
         """Hand a full buffer to the other thread and take a free one."""
         self._diff_id.update(self._buffer[: self._position])
+        if self._search:
+            self._search.feed(cast(bytearray, self._buffer.obj), self._position)
+        self._passed += self._position
         self._full.put((self._buffer, self._position))
         self._buffer = self._free.get()
         self._position = 0

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
 from yadokari_builder.layers.layer_file import LayerFile, Watch
+from yadokari_builder.layers.leaks import NOTHING, Sought
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.tar_member import Kind, Member
@@ -18,13 +19,14 @@ from yadokari_builder.oci.layer import Layer
 
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
-    """A layer in a file of its own.
+    """A layer in a file of its own; `leaks` names, by a secret's id, first members that hold its value.
 
     `content` is the digest in hex of all that is in it but times; empty where nobody asked for it.
     """
 
     layer: Layer
     file: NamelessFile
+    leaks: Mapping[str, Sequence[str]] = field(default_factory=dict)
     content: str = ""
 
 
@@ -37,17 +39,21 @@ def pack(
     beat: Callable[[], None] | None = None,
     fingerprints: Fingerprints | None = None,
     with_content: bool = False,
+    sought: Sought = NOTHING,
 ) -> PackedLayer:
     """Write a layer of members to a new, nameless file in `directory`.
 
     `watch` is told of a large layer's file before it is complete; `beat` is called after every mebibyte of
-    the archive, and what it raises gives the layer up; `fingerprints` are told what files hold;
-    `with_content` asks for the digest without times. Raises BuilderError if a file shrinks meanwhile.
+    the archive, and what it raises gives the layer up; `fingerprints` are told what files hold; what is
+    `sought` is looked for; `with_content` asks for the digest without times. Raises BuilderError if a file
+    shrinks meanwhile.
     """
     known = fingerprints or Fingerprints()
+    search = sought.search()
     digest = hashlib.sha256() if with_content else None
-    with LayerFile(directory, compression, watch, beat, digest) as output:
+    with LayerFile(directory, compression, watch, beat, search, digest) as output:
         for member, content in members:
+            output.begin(member.name)
             output.write(format_header(member))
             if digest:
                 digest.update(_without_times(member))
@@ -57,7 +63,8 @@ def pack(
             elif member.kind is Kind.HARD_LINK:
                 known.link(f"/{member.name}", f"/{member.link}")
         layer = output.finish()
-    return PackedLayer(layer, output.file, digest.hexdigest() if digest else "")
+    found = search.found if search else {}
+    return PackedLayer(layer, output.file, found, digest.hexdigest() if digest else "")
 
 
 def _without_times(member: Member) -> bytes:

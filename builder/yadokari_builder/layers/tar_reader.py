@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers import tar_sparse
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.streams import CHUNK_SIZE, Readable
 from yadokari_builder.layers.tar_header import (
@@ -31,11 +32,13 @@ class TarReader:
     Iterating gives the members; the content of the last one given is taken by `write_to`, or left out, and
     `checksum` is the CRC-32 of what was taken. After the last member the stream is read to its end, so that a
     digest of it covers everything.
-    Raises ImageInvalidError where the archive is broken or ends within a member.
+    What members and their content take is taken from the `allowance`. Raises ImageInvalidError where the
+    archive is broken or ends within a member.
     """
 
-    def __init__(self, stream: Readable) -> None:
+    def __init__(self, stream: Readable, allowance: Allowance | None = None) -> None:
         self._stream = stream
+        self._allowance = allowance
         self._chunk = memoryview(b"")
         self._position = 0
         self._content = 0
@@ -59,6 +62,8 @@ class TarReader:
             self._content = member.size
             self._padding = -member.size % BLOCK
             self.checksum = 0
+            if self._allowance:
+                self._allowance.take(BLOCK)
             yield member
         self._drain()
 
@@ -69,6 +74,8 @@ class TarReader:
         while left:
             chunk = self._some(left)
             left -= len(chunk)
+            if self._allowance:
+                self._allowance.take(len(chunk))
             self.checksum = crc32(chunk, self.checksum)
             written = os.write(file, chunk)
             while written < len(chunk):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
 from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
 from yadokari_builder.layers.tar_member import Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader
@@ -95,6 +96,7 @@ def unpack(
     names_only: bool = False,
     whiteouts: bool = True,
     fingerprints: Fingerprints | None = None,
+    allowance: Allowance | None = None,
 ) -> UnpackReport:
     """Apply a layer, an uncompressed archive, to the tree of a boundary.
 
@@ -102,10 +104,11 @@ def unpack(
     were `/`, and what would land on something excluded is left out and reported. The stream is read to its
     end. With `names_only` files get neither content nor metadata (see `is_placeholder`), but for those named
     `passwd` or `group`. Without `whiteouts` the archive is no layer: files of such names are files.
-    `fingerprints` are told what files hold.
+    `fingerprints` are told what files hold; what is written is taken from the `allowance`.
     Raises ImageInvalidError if the archive is broken.
     """
-    return _Unpacking(layer, boundary, names_only, whiteouts, fingerprints or Fingerprints()).run()
+    reader = TarReader(layer, allowance)
+    return _Unpacking(reader, boundary, names_only, whiteouts, fingerprints or Fingerprints()).run()
 
 
 def is_placeholder(status: os.stat_result) -> bool:
@@ -128,7 +131,7 @@ class _Unpacking:
 
     def __init__(
         self,
-        layer: BinaryIO,
+        reader: TarReader,
         boundary: Boundary,
         names_only: bool,
         whiteouts: bool,
@@ -137,7 +140,7 @@ class _Unpacking:
         self._names_only = names_only
         self._whiteouts = whiteouts
         self._fingerprints = fingerprints
-        self._reader = TarReader(layer)
+        self._reader = reader
         self._boundary = boundary
         self._prefix = boundary.prefix
         self._excluded = boundary.excluded

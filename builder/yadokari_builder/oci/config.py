@@ -74,19 +74,19 @@ class ContainerConfig:
     def parse(cls, fields: Fields) -> "ContainerConfig":
         """Read the JSON object."""
         return cls(
-            user=fields.text("User"),
+            user=fields.argument("User"),
             exposed_ports=fields.keys("ExposedPorts"),
-            env=fields.texts("Env"),
-            entrypoint=fields.texts("Entrypoint") or None,
-            cmd=fields.texts("Cmd") or None,
+            env=fields.arguments("Env"),
+            entrypoint=fields.arguments("Entrypoint") or None,
+            cmd=fields.arguments("Cmd") or None,
             volumes=fields.keys("Volumes"),
-            working_dir=fields.text("WorkingDir"),
+            working_dir=fields.argument("WorkingDir"),
             labels=MappingProxyType(fields.text_map("Labels")),
             stop_signal=fields.text("StopSignal"),
             args_escaped=fields.flag("ArgsEscaped"),
             healthcheck=Healthcheck.parse(fields.object("Healthcheck")) if "Healthcheck" in fields else None,
             on_build=fields.texts("OnBuild"),
-            shell=fields.texts("Shell") or None,
+            shell=fields.arguments("Shell") or None,
             stop_timeout=fields.number("StopTimeout") if "StopTimeout" in fields else None,
         )
 

@@ -63,6 +63,16 @@ class Fields:
         """Return a string; "" if there is none."""
         return _clean(self._typed(name, str, ""))
 
+    def argument(self, name: str) -> str:
+        """Return a string that the system can be given: one without a zero byte."""
+        return self._without_zero(name, self.text(name))
+
+    def arguments(self, name: str) -> tuple[str, ...]:
+        """Return a list of such strings."""
+        return tuple(
+            self._without_zero(f"{name}[{index}]", value) for index, value in enumerate(self.texts(name))
+        )
+
     def number(self, name: str) -> int:
         """Return an integer; 0 if there is none."""
         value: int = self._typed(name, int, 0)
@@ -100,6 +110,11 @@ class Fields:
         """Return a list of objects; an empty one if there is none."""
         for index, value in enumerate(self._typed(name, list, [])):
             yield Fields(value, f"{self._where}: {name}[{index}]")
+
+    def _without_zero(self, name: str, value: str) -> str:
+        if "\0" in value:
+            self.fail(name, "has a zero byte in it")
+        return value
 
     def _typed(self, name: str, kind: type, zero: Any) -> Any:
         value = self._values.get(name)

@@ -49,6 +49,7 @@ class Index:
 
     media_type: str
     manifests: tuple[Descriptor, ...]
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def parse(cls, data: bytes, media_type: str) -> "Index":
@@ -61,7 +62,13 @@ class Index:
     def format(self) -> bytes:
         """Write the index as BuildKit does."""
         manifests = [manifest.format() for manifest in self.manifests]
-        values = {"schemaVersion": 2, "mediaType": self.media_type, "manifests": manifests}
+        values: dict[str, object] = {
+            "schemaVersion": 2,
+            "mediaType": self.media_type,
+            "manifests": manifests,
+        }
+        if self.annotations:
+            values["annotations"] = dict(sorted(self.annotations.items()))
         return format_json(values, indent=2)
 
     def images(self) -> tuple[Descriptor, ...]:
@@ -90,7 +97,11 @@ def parse_manifest(data: bytes, media_type: str = "") -> Manifest | Index:
     if media_type in media_types.INDEXES:
         if "layers" in fields or "config" in fields:
             fields.fail("manifests", "stands beside a config or layers: it could be read as either")
-        return Index(media_type, tuple(map(Descriptor.parse, fields.objects("manifests"))))
+        return Index(
+            media_type,
+            tuple(map(Descriptor.parse, fields.objects("manifests"))),
+            MappingProxyType(fields.text_map("annotations")),
+        )
     if "manifests" in fields:
         fields.fail("manifests", "stands in an image manifest: it could be read as either")
     if "config" not in fields:

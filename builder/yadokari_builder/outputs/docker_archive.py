@@ -19,7 +19,10 @@ _SUFFIXES = {"gzip": ".tar.gz", "zstd": ".tar.zst"}
 def write_docker_archive(
     path: str, image: Image, layers: Sequence[LayerSource], destinations: Sequence[Reference]
 ) -> None:
-    """Write an image as the tar file that `docker load` reads, named by all destinations."""
+    """Write an image as the tar file that `docker load` reads, named by all destinations.
+
+    Such a file cannot say where else a layer is to be had: foreign ones are in it, too.
+    """
     names = {layer.layer.descriptor.digest: _archive_name(layer.layer.descriptor) for layer in layers}
     config = f"{image.manifest.config.digest.hex}.json"
     entry = {

@@ -44,9 +44,13 @@ def naming(flag: str, path: str) -> Iterator[None]:
 
 
 def distinct(layers: Iterable[AnyLayer]) -> Iterator[AnyLayer]:
-    """Return each blob once; foreign layers are never kept with an image."""
-    by_digest = {layer.layer.descriptor.digest: layer for layer in layers}
-    return (layer for layer in by_digest.values() if layer.layer.descriptor.media_type not in FOREIGN_LAYERS)
+    """Return each blob once."""
+    return iter({layer.layer.descriptor.digest: layer for layer in layers}.values())
+
+
+def distributable(layers: Iterable[AnyLayer]) -> Iterator[AnyLayer]:
+    """Return each blob once but for foreign layers, which are never kept with an image."""
+    return (layer for layer in distinct(layers) if layer.layer.descriptor.media_type not in FOREIGN_LAYERS)
 
 
 @contextmanager

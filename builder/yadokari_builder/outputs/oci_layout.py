@@ -11,7 +11,7 @@ from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.media_types import OCI_INDEX
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.outputs.files import completed, distinct, verified
+from yadokari_builder.outputs.files import completed, distributable, verified
 from yadokari_builder.registry.source import LayerSource
 
 _CHUNK = 1024 * 1024
@@ -27,7 +27,7 @@ def write_oci_layout(
     """
     os.makedirs(os.path.join(path, "blobs", "sha256"), exist_ok=True)
     with ThreadPoolExecutor(_WORKERS, "output") as pool:
-        list(pool.map(lambda layer: _write_layer(path, layer), distinct(layers)))
+        list(pool.map(lambda layer: _write_layer(path, layer), distributable(layers)))
     config, manifest = image.config.format(), image.manifest.format()
     _write(_blob_path(path, image.manifest.config.digest), config)
     _write(_blob_path(path, image.manifest_digest), manifest)

@@ -20,39 +20,17 @@ from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, compressor,
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.streams import CHUNK_SIZE, HashingReader
 from yadokari_builder.oci import media_types
-from yadokari_builder.oci.config import ImageConfig
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.manifest import Index, Manifest, parse_manifest
+from yadokari_builder.oci.verbatim import verbatim_config, verbatim_manifest
 from yadokari_builder.registry.source import LocalLayer
 
 # Registries take no larger manifests (distribution-spec, pushing manifests); a config is hardly larger.
 _MOST_JSON = 4 << 20
 _KINDS = ((b"\x1f\x8b\x08", media_types.OCI_LAYER_GZIP), (b"\x28\xb5\x2f\xfd", media_types.OCI_LAYER_ZSTD))
-
-
-@dataclass(frozen=True, slots=True)
-class StoredConfig(ImageConfig):
-    """A config that is written as it was read."""
-
-    raw: bytes = b""
-
-    def format(self) -> bytes:
-        """Return the very bytes."""
-        return self.raw
-
-
-@dataclass(frozen=True, slots=True)
-class StoredManifest(Manifest):
-    """A manifest that is written as it was read."""
-
-    raw: bytes = b""
-
-    def format(self) -> bytes:
-        """Return the very bytes."""
-        return self.raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +54,6 @@ def open_stored(path: str, scratch: Path) -> StoredImage:
         raise UsageError(f"{path} is neither an OCI layout nor a plain tar file: {error}") from None
 
 
-def _config(data: bytes) -> StoredConfig:
-    read = ImageConfig.parse(data)
-    return StoredConfig(
-        platform=read.platform,
-        created=read.created,
-        author=read.author,
-        config=read.config,
-        diff_ids=read.diff_ids,
-        history=read.history,
-        raw=data,
-    )
-
-
 def _open_layout(path: str) -> StoredImage:
     try:
         with open(os.path.join(path, "index.json"), "rb") as file:
@@ -102,8 +67,8 @@ def _open_layout(path: str) -> StoredImage:
         digest = images[0].digest
         data = _checked(path, images[0])
         found = parse_manifest(data, images[0].media_type)
-    manifest = StoredManifest(found.media_type, found.config, found.layers, found.annotations, raw=data)
-    image = Image.of(digest, manifest, _config(_checked(path, found.config)))
+    manifest = verbatim_manifest(found, data)
+    image = Image.of(digest, manifest, verbatim_config(_checked(path, found.config)))
     return StoredImage(
         image,
         tuple(LocalLayer(layer, partial(_blob, path, layer.descriptor.digest)) for layer in image.layers),
@@ -132,7 +97,7 @@ def _open_archive(path: str, scratch: Path) -> StoredImage:
     with tarfile.open(path, "r:") as archive:
         members = {posixpath.normpath(member.name): member for member in archive}
         entry = _entry(_small(_content(path, members, "manifest.json"), "manifest.json"))
-        config = _config(_small(_content(path, members, entry["Config"]), entry["Config"]))
+        config = verbatim_config(_small(_content(path, members, entry["Config"]), entry["Config"]))
         if len(entry["Layers"]) != len(config.diff_ids):
             raise ImageInvalidError(f"{path}: its config is one of {len(config.diff_ids)} layers")
         layers = tuple(

@@ -4,6 +4,7 @@ Pure but for `find_image`, which asks a registry for an image's manifest and con
 no file touched. Stages that the target does not need are not evaluated and their bases not asked for.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -33,6 +34,8 @@ from yadokari_builder.plan.steps import (
 )
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_contract.suggestion import suggest
+
+logger = logging.getLogger(__name__)
 
 _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
 
@@ -117,19 +120,16 @@ class _Planner:
         return None if base.image == SCRATCH else self._image(stage.base, base.image, base.platform)
 
     def _image(self, instruction: Instruction, name: str, platform: Platform) -> PulledImage:
+        meant = suggest(name, (stage.name for stage in self.graph.stages if stage.name))
+        if meant:
+            # Told at once: a registry that does not answer is waited for.
+            logger.info("no stage is called %s, so it is an image's name (did you mean %s?)", name, meant)
         try:
             return self.find_image(_reference(instruction, name), platform)
         except BuilderError as error:
-            error.message += self._hint(name)
+            error.message += _hint(name, meant)
             error.locate(instruction.location.file, instruction.location.start, instruction.original)
             raise
-
-    def _hint(self, name: str) -> str:
-        """Name the stage, or the common image, that may have been meant by an image's name."""
-        if meant := suggest(name, (stage.name for stage in self.graph.stages if stage.name)):
-            return f" (did you mean the stage {meant}?)"
-        meant = suggest(name, _COMMON_IMAGES)
-        return f" (did you mean {meant}?)" if meant else ""
 
     def evaluate(self, stage: Stage) -> None:
         """Evaluate a stage; those before it that it needs have been."""
@@ -175,6 +175,14 @@ class _Planner:
         if found.index not in self.planned:
             raise _out_of_order(wanted, stage)
         return StageSource(found.index)
+
+
+def _hint(name: str, stage: str) -> str:
+    """Name the stage, or else the common image, that may have been meant by an image's name."""
+    if stage:
+        return f" (did you mean the stage {stage}?)"
+    meant = suggest(name, _COMMON_IMAGES)
+    return f" (did you mean {meant}?)" if meant else ""
 
 
 def _out_of_order(wanted: Copy | Add | Mount, stage: Stage) -> LanguageError:

@@ -59,6 +59,11 @@ class Pusher:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    @property
+    def repositories(self) -> tuple[Repository, ...]:
+        """The repositories that are pushed to."""
+        return tuple(self._names)
+
     def check(self) -> None:
         """Find out whether all destinations can be pushed to, before there is anything to push.
 
@@ -97,10 +102,17 @@ class Pusher:
                 pushed.result()
         config, manifest = image.config.format(), image.manifest.format()
         self._each(self._repositories(), lambda uploads: _push_small(uploads, image.manifest.config, config))
+        self.name(manifest, image.manifest.media_type, image.manifest_digest)
+        return image.manifest_digest
+
+    def name(self, document: bytes, media_type: str, digest: Digest) -> None:
+        """Push a manifest, or an index, whose parts are there, under the names of all destinations.
+
+        Raises `UnauthorizedError` or `PushError`.
+        """
         for uploads in self._repositories():
             for name in self._names[uploads.repository]:
-                self._push_manifest(uploads, name, image, manifest)
-        return image.manifest_digest
+                self._push_manifest(uploads, name, document, media_type, digest)
 
     def close(self) -> None:
         """Give up what is under way and wait until it has ended."""
@@ -119,18 +131,20 @@ class Pusher:
         for future in [self._pool.submit(guarded, uploads) for uploads in repositories]:
             future.result()
 
-    def _push_manifest(self, uploads: Uploads, name: str, image: Image, manifest: bytes) -> None:
+    def _push_manifest(
+        self, uploads: Uploads, name: str, document: bytes, media_type: str, digest: Digest
+    ) -> None:
         where = _destination(uploads.repository, name)
         with _push_errors():
             try:
-                uploads.put_manifest(name, manifest, image.manifest.media_type)
+                uploads.put_manifest(name, document, media_type)
                 logger.info("pushed %s", where)
             except RegistryError as error:
                 if not (self._keeps_immutable and _is_immutable(error)):
                     raise
                 logger.warning("%s is immutable and stays as it is: %s", where, error)
                 # The digest that is reported can be pulled all the same.
-                uploads.put_manifest(str(image.manifest_digest), manifest, image.manifest.media_type)
+                uploads.put_manifest(str(digest), document, media_type)
 
     def _push_layer(self, source: LayerSource, early: "Sequence[Future[None]]") -> None:
         for upload in early:

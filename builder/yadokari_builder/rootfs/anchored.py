@@ -29,6 +29,11 @@ class Anchor:
         """Where the operating system finds it in this process, and in nobody else's."""
         return Path(f"/proc/self/fd/{self.descriptor}")
 
+    @property
+    def is_deleted(self) -> bool:
+        """Whether it is gone: what was in it is, too, and nothing can be made in it."""
+        return not os.fstat(self.descriptor).st_nlink
+
     def enter(self, name: str) -> "Anchor":
         """Hold the directory of a name in it; raises OSError, for a link too."""
         return Anchor(os.open(name, _HOLD | os.O_NOFOLLOW, dir_fd=self.descriptor))

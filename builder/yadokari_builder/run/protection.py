@@ -4,6 +4,7 @@ import ctypes
 import importlib
 import os
 import pkgutil
+import resource
 import sys
 from collections.abc import Iterable
 from importlib.machinery import BuiltinImporter, FrozenImporter
@@ -80,6 +81,16 @@ def _environment_bounds() -> tuple[int, int]:
         # The second field, the command in brackets, may hold blanks.
         fields = stat.read().rpartition(b") ")[2].split()
     return int(fields[47]), int(fields[48])
+
+
+def keep_out_of_dumps() -> None:
+    """Have no core dump show what this process holds; the first thing to do. Raises `OSError`.
+
+    The limit is for files, and steps inherit it: a crash leaves nothing in their layers. What the node's
+    kernel pipes to a program of its own goes by what is dumpable.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    make_undumpable()
 
 
 def make_undumpable() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from yadokari_builder.errors import ContextError, ImageInvalidError, described
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.streams import CHUNK_SIZE, HashingReader, Readable
 from yadokari_builder.layers.unpack import UnpackReport, unpack
@@ -36,7 +37,7 @@ def open_archive(location: Location, around: Surroundings) -> Context:
             if is_stdin and stream.isatty():
                 raise ContextError(f"{location}: standard input is a terminal: pipe an archive into it")
             folder = around.place.new_folder()
-            return Context(folder, resolved=unpack_context(stream, folder, str(location)))
+            return Context(folder, resolved=unpack_context(stream, folder, str(location), around.allowance()))
     except FileNotFoundError:
         raise ContextError(f"the build context {location} does not exist") from None
     except OSError as error:
@@ -44,16 +45,23 @@ def open_archive(location: Location, around: Surroundings) -> Context:
 
 
 def unpack_context(
-    stream: Readable, folder: Path, name: str, *, algorithm: str = "sha256", whiteouts: bool = False
+    stream: Readable,
+    folder: Path,
+    name: str,
+    allowance: Allowance,
+    *,
+    algorithm: str = "sha256",
+    whiteouts: bool = False,
 ) -> str:
     """Unpack an archive that errors call `name` into a folder; returns its digest, `ALGORITHM:HEX`.
 
-    The stream is read to its end, and its own errors are passed on. `whiteouts` are those of a layer. Raises
-    ContextError.
+    The stream is read to its end, and its own errors are passed on. `whiteouts` are those of a layer. What is
+    written is taken from the `allowance`. Raises ContextError.
     """
     source = _NotEmpty(stream, name, algorithm)
     try:
-        _tell(unpack(decompress(cast(BinaryIO, source)), Boundary(folder), whiteouts=whiteouts), name)
+        archive = decompress(cast(BinaryIO, source))
+        _tell(unpack(archive, Boundary(folder), whiteouts=whiteouts, allowance=allowance), name)
     except ImageInvalidError as error:
         raise ContextError(f"{name} cannot be unpacked: {error.message}") from error
     while source.read(CHUNK_SIZE):

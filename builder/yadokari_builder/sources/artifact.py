@@ -15,6 +15,7 @@ from pathlib import Path
 
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError, described
+from yadokari_builder.layers.allowance import Allowance, TooLargeError
 from yadokari_builder.layers.streams import CHUNK_SIZE, Readable
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.reference import Reference
@@ -38,15 +39,16 @@ def open_artifact(location: Location, around: Surroundings) -> Context:
     if not artifact.manifest.layers:
         raise ContextError(f"{location}: there is nothing in this artifact")
     folder = around.place.new_folder()
+    allowance = around.allowance()
     is_image = artifact.manifest.config.media_type in _IMAGE_CONFIGS
     for layer in artifact.manifest.layers:
         with artifact.open(layer) as blob:
             title = layer.annotations.get(_TITLE, "")
             is_alone = len(artifact.manifest.layers) == 1
             if title and not _is_archive(title, layer.annotations, is_alone=is_alone):
-                _write(blob, folder, title, str(location))
+                _write(blob, folder, title, str(location), allowance)
             else:
-                unpack_context(blob, folder, str(location), whiteouts=is_image)
+                unpack_context(blob, folder, str(location), allowance, whiteouts=is_image)
     return Context(folder, resolved=str(artifact.digest))
 
 
@@ -54,7 +56,7 @@ def _is_archive(title: str, annotations: Mapping[str, str], *, is_alone: bool) -
     return annotations.get(_UNPACK) == "true" or (is_alone and bool(_ARCHIVE.fullmatch(title)))
 
 
-def _write(blob: Readable, folder: Path, title: str, name: str) -> None:
+def _write(blob: Readable, folder: Path, title: str, name: str, allowance: Allowance) -> None:
     """Write a file; its name, and links of what was written before, lead nowhere out of the folder."""
     parent, last = posixpath.split(normalise(title))
     try:
@@ -62,7 +64,10 @@ def _write(blob: Readable, folder: Path, title: str, name: str) -> None:
         inside.mkdir(parents=True, exist_ok=True)
         with open(inside / last, "xb", opener=_no_link) as file:
             while chunk := blob.read(CHUNK_SIZE):
+                allowance.take(len(chunk))
                 file.write(chunk)
+    except TooLargeError as error:
+        raise ContextError(f"{name}: {printable(title)}: {error.message}") from None
     except (FileExistsError, NotADirectoryError, IsADirectoryError):
         raise ContextError(f"{name}: {printable(title)} is in the way of another file or is none") from None
     except OSError as error:

@@ -14,6 +14,8 @@ from dulwich.object_store import BaseObjectStore
 from dulwich.objects import Blob, ObjectID, Tree
 
 from yadokari_builder.errors import ContextError
+from yadokari_builder.layers.allowance import Allowance, TooLargeError
+from yadokari_builder.layers.tar_member import BLOCK
 
 _SUBMODULE = 0o160000
 # A commit may say any time; git's index has 32 bits for it.
@@ -28,6 +30,8 @@ _FORBIDDEN = frozenset({b"", b".", b".."})
 class Checkout:
     """Writes trees of a repository that errors call `name`; files get the time `mtime`, None: now.
 
+    What is written is taken from the `allowance`: few objects may stand for any number of files.
+
     `files` are those written, by path in the tree; `links` the submodules met: their folder and commit;
     `pointers` are files that stand for content which Git LFS keeps elsewhere.
     """
@@ -35,6 +39,7 @@ class Checkout:
     store: BaseObjectStore
     name: str
     mtime: int | None
+    allowance: Allowance | None = None
     files: dict[str, tuple[str, ObjectID]] = field(default_factory=dict)
     links: dict[str, tuple[Path, ObjectID]] = field(default_factory=dict)
     pointers: list[str] = field(default_factory=list)
@@ -74,6 +79,7 @@ class Checkout:
     def _write_entry(self, path: str, mode: int, sha: ObjectID, folder: Path) -> str:
         """Write a file, or an empty folder; returns where it is on the host."""
         place = os.path.join(folder, path)
+        self._take(BLOCK)
         try:
             if stat.S_ISDIR(mode):
                 os.mkdir(place)
@@ -110,10 +116,18 @@ class Checkout:
             return
         if blob.raw_length() < _MAX_POINTER and blob.data.startswith(_POINTER):
             self.pointers.append(path)
+        self._take(blob.raw_length())
         with open(place, "xb") as file:
             for chunk in blob.chunked:
                 file.write(chunk)
         os.chmod(place, 0o755 if mode & 0o100 else 0o644)
+
+    def _take(self, size: int) -> None:
+        if self.allowance:
+            try:
+                self.allowance.take(size)
+            except TooLargeError as error:
+                raise ContextError(f"{self.name}: {error.message}") from None
 
     def _object(self, sha: ObjectID) -> object:
         try:

@@ -7,6 +7,7 @@ from tempfile import mkdtemp
 
 import urllib3
 
+from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import Artifact
 from yadokari_builder.rootfs.boundary import Boundary
@@ -66,15 +67,22 @@ class Place:
 class Surroundings:
     """What a context is opened with.
 
-    Credentials are in `environment`. `http` are connections to anywhere, `nearby` to services of the node,
-    without a proxy. `artifact` finds what registries have, `git` says how repositories are fetched, and
-    `stdin` is the executor's standard input, a descriptor.
+    Credentials are in `environment`. `http` are connections to anywhere, `repositories` those to git's
+    servers, `nearby` to services of the node, without a proxy. `artifact` finds what registries have, `git`
+    says how repositories are fetched, `stdin` is the executor's standard input, a descriptor, and
+    `unpack_limit` what a context may take, in bytes (see `Allowance`).
     """
 
     place: Place
     environment: Mapping[str, str]
     http: urllib3.PoolManager
+    repositories: urllib3.PoolManager
     nearby: urllib3.PoolManager
     artifact: FindArtifact
     git: GitOptions = field(default_factory=GitOptions)
     stdin: int = 0
+    unpack_limit: int = 0
+
+    def allowance(self) -> Allowance:
+        """Return what the context may take."""
+        return Allowance(self.place.scratch, self.unpack_limit)

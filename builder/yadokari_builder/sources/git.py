@@ -26,10 +26,11 @@ from dulwich.repo import Repo
 from yadokari_builder.dockerfile.gitref import GitRef
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.urls import without_credentials
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
+from yadokari_builder.layers.allowance import Allowance, TooLargeError
 from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.pack import require_small_objects
-from yadokari_builder.sources.web import DownloadError, warn_of_exposure
+from yadokari_builder.sources.web import warn_of_exposure
 
 logger = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ _Wants = Callable[..., list[ObjectID]]
 """Chooses objects by a server's refs."""
 
 _MODULES = ".gitmodules"
+_PEELED = b"^{}"
 _MAX_DEPTH = 10
 # In bytes; GitHub, for one, takes no larger ones than 100 MiB.
 _LARGEST_FILE = 128 << 20
@@ -57,12 +59,13 @@ class Login:
 class GitSource:
     """Fetches repositories into folders below `scratch`, which is on the host, and writes their files out.
 
-    Credentials in a URL come before `login`.
+    Credentials in a URL come before `login`. What is fetched and written is taken from the `allowance`.
     """
 
     http: urllib3.PoolManager
     scratch: Path
     login: Login | None = None
+    allowance: Allowance | None = None
 
     def check_out(self, ref: GitRef, folder: Path, *, keep_git_dir: bool) -> str:
         """Write a repository's files into an empty folder, the subdirectory's alone where there is one.
@@ -71,6 +74,10 @@ class GitSource:
         for what is not there or not as expected, DownloadError for the network.
         """
         return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
+
+    def find_commit(self, ref: GitRef) -> str:
+        """Ask for the commit that is meant, without fetching it; raises what `check_out` does."""
+        return _Fetch(self, ref).find_commit()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +103,7 @@ class _Fetch:
         with make(path, config=StackedConfig([])) as repository:
             commit = self._fetch(repository)
             mtime = commit.commit_time if self.ref.mtime == "commit" else None
-            checkout = Checkout(repository.object_store, self._name, mtime)
+            checkout = Checkout(repository.object_store, self._name, mtime, self.source.allowance)
             checkout.write(checkout.subtree(commit.tree, self.ref.subdir), folder)
             if checkout.pointers:
                 logger.warning(
@@ -117,11 +124,22 @@ class _Fetch:
             client, path = _client(self.ref.remote, self.source)
             wanted = self._fetch_one(client, path, repository)
         commit = self._peel(repository, wanted)
-        if self.ref.checksum and not commit.id.decode().startswith(self.ref.checksum):
-            raise ContextError(
-                f"{self._name}: expected checksum to match {self.ref.checksum}, got {commit.id.decode()}"
-            )
+        self._check(commit.id.decode())
         return commit
+
+    def find_commit(self) -> str:
+        """Ask the server what is wanted; an annotated tag stands for its commit."""
+        with _explained(self._name):
+            warn_of_exposure(self.ref.remote)
+            client, path = _client(self.ref.remote, self.source)
+            refs = {name: sha for name, sha in client.get_refs(path.encode()).refs.items() if sha}
+            commit = self._find({**refs, **_peeled(refs)}).decode()
+        self._check(commit)
+        return commit
+
+    def _check(self, commit: str) -> None:
+        if self.ref.checksum and not commit.startswith(self.ref.checksum):
+            raise ContextError(f"{self._name}: expected checksum to match {self.ref.checksum}, got {commit}")
 
     def _fetch_one(self, client: GitClient, path: str, repository: Repo) -> ObjectID:
         wanted: list[ObjectID] = []
@@ -148,7 +166,13 @@ class _Fetch:
         self, client: GitClient, path: str, repository: Repo, want: _Wants, depth: int | None
     ) -> None:
         with TemporaryFile(dir=self.source.scratch) as pack:
-            result = client.fetch_pack(path, want, repository.get_graph_walker(), pack.write, depth=depth)
+
+            def keep(data: bytes) -> int:
+                if self.source.allowance:
+                    self.source.allowance.take(len(data))
+                return pack.write(data)
+
+            result = client.fetch_pack(path, want, repository.get_graph_walker(), keep, depth=depth)
             if pack.tell():
                 pack.seek(0)
                 require_small_objects(pack, _LARGEST_FILE, self._name)
@@ -210,6 +234,11 @@ class _Fetch:
         return urlunsplit(parts._replace(path=posixpath.normpath(posixpath.join(parts.path, url))))
 
 
+def _peeled(refs: Mapping[Ref, ObjectID]) -> Mapping[Ref, ObjectID]:
+    """Return what annotated tags stand for, by the tags' own names."""
+    return {Ref(name.removesuffix(_PEELED)): sha for name, sha in refs.items() if name.endswith(_PEELED)}
+
+
 def _client(remote: str, source: GitSource) -> tuple[GitClient, str]:
     parts = urlsplit(remote)
     if parts.scheme in ("http", "https"):
@@ -233,6 +262,8 @@ def _explained(name: str) -> Iterator[None]:
     """Turn what dulwich and urllib3 raise into errors that name the repository and no credentials."""
     try:
         yield
+    except TooLargeError as error:
+        raise ContextError(f"{name}: {error.message}") from None
     except HTTPUnauthorized:
         raise ContextError(f"{name}: the server wants credentials, or other ones") from None
     except NotGitRepository:

@@ -9,7 +9,10 @@ import logging
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import urlsplit
+
+import urllib3
 
 from yadokari_builder.dockerfile.gitref import GitRef, parse_git_ref
 from yadokari_builder.dockerfile.location import LanguageError
@@ -30,12 +33,23 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     """Check a commit out; the context is resolved to it. See `GitSource.check_out` for errors."""
     ref = read_ref(str(location), around.environment, around.git)
     folder = around.place.new_folder()
-    login = read_login(ref.remote, around.environment)
-    if login and not login.site.startswith("https:"):
-        logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", login.site)
-    source = GitSource(around.http, around.place.scratch, login)
+    login = _warned_login(ref.remote, around.environment, around.git)
+    source = GitSource(around.repositories, around.place.scratch, login, around.allowance())
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
+
+
+def find_commit(
+    location: str, environment: Mapping[str, str], options: GitOptions, http: urllib3.PoolManager
+) -> str:
+    """Ask a server for the commit that a context's location means now, without fetching it.
+
+    One that is named in full is taken as it is. Raises what `open_repository` does.
+    """
+    ref = read_ref(location, environment, options)
+    login = _warned_login(ref.remote, environment, options)
+    nowhere = Path()  # nothing is fetched
+    return GitSource(http, nowhere, login).find_commit(ref)
 
 
 def read_ref(location: str, environment: Mapping[str, str], options: GitOptions) -> GitRef:
@@ -72,6 +86,15 @@ def read_login(remote: str, environment: Mapping[str, str]) -> Login | None:
     return Login(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", user, password)
 
 
+def _warned_login(remote: str, environment: Mapping[str, str], options: GitOptions) -> Login | None:
+    login = read_login(remote, environment)
+    is_plain = not remote.startswith("https:")
+    if login and (is_plain or options.insecure_skip_tls):
+        how = "over plain HTTP" if is_plain else "without verifying certificates"
+        logger.warning("%s gets credentials %s: anybody on the way can read them", login.site, how)
+    return login
+
+
 def _split_commit(location: str) -> tuple[str, str]:
     """Take kaniko's commit off."""
     text, *fragments = location.split("#")
@@ -86,8 +109,6 @@ def _split_commit(location: str) -> tuple[str, str]:
 
 
 def _with_options(ref: GitRef, options: GitOptions, shown: str) -> GitRef:
-    if options.insecure_skip_tls:
-        raise ContextError("--git insecure-skip-tls is not supported: name the certificate in SSL_CERT_FILE")
     if options.depth or options.single_branch:
         logger.info("--git depth and single-branch change nothing: one commit is fetched, without history")
     if options.branch and ref.ref and options.branch != ref.ref:

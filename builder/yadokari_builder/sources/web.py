@@ -15,9 +15,9 @@ import urllib3
 
 from yadokari_builder.dockerfile.checksum import Checksum
 from yadokari_builder.dockerfile.urls import without_credentials
-from yadokari_builder.errors import BuilderError, ContextError
+from yadokari_builder.errors import ContextError, DownloadError
+from yadokari_builder.layers.allowance import Allowance, TooLargeError
 from yadokari_builder.registry.http.transport import TransportError, authority, describe_failure
-from yadokari_contract.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -26,12 +26,6 @@ _NAMELESS = "__unnamed__"
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _MAX_REDIRECTS = 10
 _TIMEOUT = urllib3.Timeout(connect=30, read=120)
-
-
-class DownloadError(BuilderError):
-    """A file could not be fetched; trying again may help."""
-
-    reason = Reason.DOWNLOAD_FAILED
 
 
 def host_of(url: str) -> str:
@@ -55,22 +49,32 @@ def warn_of_exposure(url: str) -> None:
         logger.warning("%s gets credentials over plain HTTP: anybody on the way can read them", shown)
 
 
-def download(url: str, folder: Path, http: urllib3.PoolManager, checksum: Checksum | None) -> Path:
+def download(
+    url: str, folder: Path, http: urllib3.PoolManager, checksum: Checksum | None, allowance: Allowance
+) -> Path:
     """Fetch a file into a folder, with the time that the server says it was changed, else the epoch's.
 
     How often to try again is the pool's to say. urllib3's loggers show paths and queries, which may hold
-    tokens: whoever sets up logging keeps them still. Raises ContextError where the server refuses or the
-    checksum differs, DownloadError where trying again may help.
+    tokens: whoever sets up logging keeps them still. Raises ContextError where the server refuses, the
+    checksum differs or the file is more than the `allowance`, DownloadError where trying again may help.
     """
     path = folder / file_name(url)
     digest = hashlib.new(checksum.algorithm if checksum else "sha256")
     with fetched(url, http) as body, open(path, "wb", opener=_private) as file:
         while chunk := body.read(_CHUNK):
+            _take(allowance, len(chunk), url)
             digest.update(chunk)
             file.write(chunk)
     check(url, Checksum(digest.name, digest.hexdigest()), checksum)
     os.utime(path, (body.modified, body.modified))
     return path
+
+
+def _take(allowance: Allowance, size: int, url: str) -> None:
+    try:
+        allowance.take(size)
+    except TooLargeError as error:
+        raise ContextError(f"{without_credentials(url)}: {error.message}") from None
 
 
 def check(url: str, found: Checksum, expected: Checksum | None) -> None:

@@ -19,7 +19,9 @@ def open_web_archive(location: Location, around: Surroundings) -> Context:
     folder = around.place.new_folder()
     algorithm = expected.algorithm if expected else "sha256"
     with fetched(url, around.http) as body:
-        digest = unpack_context(body, folder, without_credentials(url), algorithm=algorithm)
+        digest = unpack_context(
+            body, folder, without_credentials(url), around.allowance(), algorithm=algorithm
+        )
     check(url, Checksum.parse(digest), expected)
     return Context(folder, resolved=digest)
 

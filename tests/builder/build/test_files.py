@@ -13,10 +13,13 @@ from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
+from yadokari_builder.registry.http.connections import Network
+from yadokari_builder.registry.http.tls import Trust
 from yadokari_contract.spec import BuildSpec
 
 DESTINATIONS = ("r.example:5000/team/app:v1", "debian")
 DIGEST = Digest.of(b"x")
+NETWORK = Network(Trust(""))
 OUTPUTS = pytest.mark.parametrize(
     ("flag", "field"),
     [
@@ -63,10 +66,19 @@ def test_a_file_cannot_be_where_a_folder_is_nor_a_folder_where_a_file_is(tmp_pat
 
 
 @OUTPUTS
-def test_an_address_is_no_file(flag: str, field: str, tmp_path: Path) -> None:
+def test_an_address_is_no_file_but_for_the_digest(flag: str, field: str, tmp_path: Path) -> None:
     address = resolve_paths(spec(**{field: "https://example.com/digest"}), tmp_path)
+    if field == "digest_file":
+        require_outputs(address)
+        return
     with pytest.raises(UsageError, match=f"{flag} https://example.com/digest is no file"):
         require_outputs(address)
+
+
+@pytest.mark.parametrize("address", ["https://", "https://[", "http://example.com/digest"])
+def test_an_address_that_cannot_be_is_refused_before_the_build(address: str) -> None:
+    with pytest.raises(UsageError):
+        require_outputs(spec(digest_file=address))
 
 
 def test_a_pipe_is_not_opened_to_find_out_whether_it_can_be_written(tmp_path: Path) -> None:
@@ -85,7 +97,7 @@ def test_names_are_written_with_the_digest_and_with_the_tag_where_that_is_asked_
         image_name_with_digest_file=str(tmp_path / "names"),
         image_name_tag_with_digest_file=str(tmp_path / "deep/tags"),
     )
-    tell(wanted, tuple(map(Reference.parse, DESTINATIONS)), DIGEST)
+    tell(wanted, tuple(map(Reference.parse, DESTINATIONS)), DIGEST, NETWORK)
     assert (tmp_path / "names").read_text().splitlines() == [
         f"r.example:5000/team/app@{DIGEST}",
         f"docker.io/library/debian@{DIGEST}",
@@ -100,7 +112,7 @@ def test_the_digest_is_written_into_a_file_as_it_stands_since_it_may_be_a_mount(
     file = tmp_path / "termination-log"
     file.write_text("something longer than a digest" * 10)
     inode = file.stat().st_ino
-    tell(spec(digest_file=str(file)), (), DIGEST)
+    tell(spec(digest_file=str(file)), (), DIGEST, NETWORK)
     assert (file.read_text(), file.stat().st_ino) == (str(DIGEST), inode)
 
 

@@ -187,9 +187,22 @@ def test_a_base_that_is_not_what_it_says_is_blamed_on_its_line(
 
 
 def test_a_layer_that_cannot_be_packed_is_blamed_on_its_step(site: Site) -> None:
-    with pytest.raises(BuilderError, match=r"work/layers/.*: No such file or directory") as caught:
-        site.build("FROM busybox\nRUN echo a > /a && rm -r /yadokari/work/layers\nRUN true\n")
+    with pytest.raises(BuilderError, match=r"gone/.*: No such file or directory") as caught:
+        site.build("FROM busybox\nRUN echo a > /a\nRUN true\n", layers=site.folder / "gone")
     assert caught.value.line == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["aside", "aside/stage0.0", "staging", "shelter", "layers", "blobs", "caches"]
+)
+def test_a_step_that_deletes_what_the_build_needs_is_blamed(site: Site, name: str) -> None:
+    with pytest.raises(RunError, match=f"the step deleted /yadokari/work/{name}, which is needed") as caught:
+        site.build(
+            "FROM busybox\nRUN echo a > /a\nFROM busybox\n"
+            f"RUN --mount=type=cache,target=/c rm -r /yadokari/work/{name}; test ! -e /yadokari/work/{name}\n"
+            "COPY --from=0 /a /\n"
+        )
+    assert caught.value.line == 4
 
 
 def test_a_large_layer_is_packed_while_the_next_step_runs(
@@ -209,9 +222,9 @@ def test_a_large_layer_is_packed_while_the_next_step_runs(
 def test_what_goes_wrong_with_a_layer_beside_the_build_is_blamed_on_its_step(site: Site) -> None:
     site.context.mkdir()
     (site.context / "large").write_bytes(os.urandom(4_000_000))
-    with pytest.raises(BuilderError, match=r"work/layers/.*: No such file or directory") as caught:
-        site.build("FROM busybox\nRUN rm -r /yadokari/work/layers\nCOPY large /\nRUN true\nRUN true\n")
-    assert caught.value.line == 3
+    with pytest.raises(BuilderError, match=r"gone/.*: No such file or directory") as caught:
+        site.build("FROM busybox\nCOPY large /\nRUN true\nRUN true\n", layers=site.folder / "gone")
+    assert caught.value.line == 2
 
 
 def test_the_first_run_of_an_image_from_scratch_sees_what_was_copied(site: Site) -> None:
@@ -219,3 +232,47 @@ def test_the_first_run_of_an_image_from_scratch_sees_what_was_copied(site: Site)
         "FROM busybox AS tools\nFROM scratch\nCOPY --from=tools /bin/busybox /bin/sh\nRUN echo a > /a\n"
     )
     assert built.names == [["bin", "bin/sh"], ["a"]]
+
+
+@pytest.mark.parametrize("single_snapshot", [False, True])
+def test_a_path_that_no_layer_can_hold_is_the_steps_fault(site: Site, single_snapshot: bool) -> None:
+    deep = "deep=$(for i in $(seq 20); do printf %0200d/ 0; done) && mkdir -p /a/$deep /b/$deep"
+    with pytest.raises(RunError, match="a path is left that is longer than the system can name") as caught:
+        site.build(f"FROM busybox\nRUN {deep} && mv /a /b/$deep\n", single_snapshot=single_snapshot)
+    assert caught.value.line == 2
+
+
+@pytest.mark.parametrize("single_snapshot", [False, True])
+def test_a_secret_in_the_image_is_warned_of_by_step_and_path_and_never_shown(
+    site: Site, caplog: pytest.LogCaptureFixture, single_snapshot: bool
+) -> None:
+    (site.folder / "token").write_text("hunter2-hunter2\n")
+    site.build(
+        "FROM busybox\n"
+        "RUN --mount=type=secret,id=token grep -q hunter /run/secrets/token && echo fine > /fine\n"
+        "RUN --mount=type=secret,id=token,env=T echo url=https://user:$T@host > /config\n"
+        "RUN rm /config\n",
+        secrets=(f"id=token,src={site.folder}/token",),
+        single_snapshot=single_snapshot,
+    )
+    warnings = [message for message in caplog.messages if "secret" in message and "STEP" not in message]
+    if single_snapshot:
+        assert warnings == []
+    else:
+        (warning,) = warnings
+        assert warning.startswith("Dockerfile:3: the value of the secret token is in the image, in /config:")
+    assert "hunter2" not in caplog.text
+
+
+def test_a_secret_in_a_stage_that_is_not_the_image_is_no_leak(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    (site.folder / "token").write_text("hunter2-hunter2\n")
+    site.build(
+        "FROM busybox AS one\nRUN --mount=type=secret,id=token cp /run/secrets/token /kept; echo a > /a\n"
+        "FROM scratch\nCOPY --from=one /a /\nCOPY --from=one /kept /b\n",
+        secrets=(f"id=token,src={site.folder}/token",),
+    )
+    assert [message.partition(":")[2][:1] for message in caplog.messages if "is in the image" in message] == [
+        "5"
+    ]

@@ -44,6 +44,14 @@ def test_a_context_from_standard_input_is_built_and_its_digest_told(executor: Ex
     assert not (executor.root / "left").exists()
 
 
+@pytest.mark.parametrize("dockerfile", ["FORM scratch\n", "FROM scratch\nCOPY nothing /\n"])
+def test_the_context_of_a_build_that_failed_is_told(executor: Executor, dockerfile: str) -> None:
+    context = archives.archive(archives.file("Dockerfile", dockerfile.encode())).getvalue()
+    done = executor("", "--context=tar://stdin", "--no-push", "--result-file=result", stdin=context)
+    assert done.code in (10, 14)
+    assert result(executor.folder)["context"] == f"sha256:{hashlib.sha256(context).hexdigest()}"
+
+
 def test_a_bucket_without_a_scheme_is_google_s_and_stands_for_the_context(executor: Executor) -> None:
     context = archives.archive(archives.file("Dockerfile", b"FROM scratch\nCOPY Dockerfile /\n")).getvalue()
     with google({"deep/context.tar": context}) as address:

@@ -2,7 +2,13 @@
 
 import base64
 import json
+import os
+import re
+import signal
+import socket
 import stat
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -10,10 +16,12 @@ from typing import Any
 import pytest
 
 from support.executor import Ended, Executor
+from support.gate import Spoiled, running_gate, times
 from support.layout import Layout
-from support.registry import Registry
+from support.registry import PASSWORD, USER, Registry
 from support.verbs import run_verb
 from yadokari_contract import VERSION
+from yadokari_contract.verbs import VERBS, Verb
 
 PROJECT = Path(__file__).parents[3] / "pyproject.toml"
 
@@ -32,6 +40,34 @@ def test_the_version_is_the_distributions() -> None:
     assert tomllib.loads(PROJECT.read_text())["project"]["version"] == VERSION
     assert run_verb("version").out == f"yadokari {VERSION}\n"
     assert run_verb("version", "--short").code == 2
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_a_verb_tells_its_flags(verb: Verb) -> None:
+    done = run_verb(verb.name, "--help")
+    assert (done.code, done.log) == (0, "")
+    assert done.out.startswith(f"{verb.synopsis}: ")
+    assert all(f" --{flag.name} " in done.out.replace("\n", " ") for flag in verb.flags)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_verb_that_is_told_to_stop_ends_with_the_code_for_that(number: signal.Signals) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        image = f"127.0.0.1:{silent.getsockname()[1]}/app"
+        command = [sys.executable, "-m", "yadokari_builder", "resolve", image]
+        environment = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as verb:
+            silent.accept()[0].close()
+            verb.send_signal(number)
+            log = verb.communicate(timeout=60)[1].decode()
+    assert verb.returncode == 143
+    assert log.endswith("error: it was told to stop\n")
+
+
+def test_the_help_lists_flags_and_verbs() -> None:
+    shown = run_verb("-h").out
+    assert "-d, --destination" in shown
+    assert all(f"  {verb.synopsis} " in shown for verb in VERBS)
 
 
 def test_what_is_no_verb_is_told() -> None:
@@ -101,6 +137,42 @@ def test_what_was_written_is_pushed(executor: Executor, registry: Registry, name
         layout = Layout.pull(image, executor.folder / f"pulled-{output}")
         assert layout.names_in_layers() == {"Dockerfile"}
     assert done.out.strip() == layout.digest == (executor.folder / "digest").read_text()
+
+
+@pytest.fixture
+def archive(executor: Executor) -> str:
+    assert executor("FROM scratch\nCOPY Dockerfile /\n", "--no-push", "--tar-path=image.tar").code == 0
+    return str(executor.folder / "image.tar")
+
+
+@pytest.mark.long
+def test_a_tag_that_cannot_be_overwritten_is_a_success_where_that_is_asked_for(
+    archive: str, registry: Registry, name: str
+) -> None:
+    refused = Spoiled(
+        412, body=b'{"errors": [{"code": "PRECONDITION", "message": "configured as immutable"}]}'
+    )
+    with running_gate(registry.host) as gate:
+        gate.spoil = times(2, "/manifests/v1", refused, "PUT")
+        arguments = ("push", archive, "-d", f"{gate.host}/{name}:v1", "--insecure")
+        assert run_verb(*arguments).code == 21
+        done = run_verb(*arguments, "--push-ignore-immutable-tag-errors")
+    assert done.code == 0, done.log
+    assert "is immutable and stays as it is" in done.log
+    assert Layout.pull(f"{registry.host}/{name}@{done.out.strip()}", Path(archive).with_name("pulled"))
+
+
+@pytest.mark.long
+def test_a_push_heeds_variables_of_kaniko(archive: str, secure_registry: Registry, name: str) -> None:
+    arguments = ("push", archive, "-d", f"{secure_registry.host}/{name}:v1", "--skip-tls-verify")
+    prefix = f"KANIKO_{re.sub('[.:]', '_', secure_registry.host)}"
+    credentials = {f"{prefix}_USER": USER, f"{prefix}_PASSWORD": PASSWORD}
+    assert run_verb(*arguments).code == 13
+    # What stands for a flag that push has not is meant for builds.
+    assert run_verb(*arguments, KANIKO_NO_PUSH="true", **credentials).code == 0
+    refused = run_verb(*arguments, KANIKO_REGISTRY_MAP="r.example=https://mirror", **credentials)
+    assert refused.code == 2
+    assert "registry mirror 'https://mirror'" in refused.log
 
 
 @pytest.mark.parametrize(

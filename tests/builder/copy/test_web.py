@@ -15,14 +15,11 @@ from typing import Any, ClassVar
 import pytest
 
 from support.hostile import hostile_server, saying
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.pace import Patience
 from yadokari_builder.registry.http.tls import Trust
-from yadokari_builder.sources.web import (
-    DownloadError,
-    file_name,
-)
+from yadokari_builder.sources.web import file_name
 
 MODIFIED = "Thu, 01 Jan 2015 00:00:00 GMT"
 

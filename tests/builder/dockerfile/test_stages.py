@@ -39,10 +39,10 @@ def test_a_variable_may_choose_the_base() -> None:
     assert reachable(text, choice="two") == [1, 2]
 
 
-def test_a_base_is_an_earlier_stage_in_lower_case() -> None:
+def test_a_base_is_an_earlier_stage_whatever_its_case() -> None:
     stages = graph("FROM b AS a\nFROM a AS a\nFROM a AS b\nFROM A\nFROM b")
     bases = [stages.base_of(stage) for stage in stages.stages]
-    assert [base and base.index for base in bases] == [None, 0, 1, None, 2]
+    assert [base and base.index for base in bases] == [None, 0, 1, 1, 2]
 
 
 def test_copy_takes_an_index_a_name_or_an_image_and_a_mount_no_index() -> None:

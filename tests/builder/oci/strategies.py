@@ -14,7 +14,8 @@ from yadokari_builder.oci.timestamp import format_time
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 some_texts = st.lists(texts, max_size=3).map(tuple)
-none_or_some = st.none() | st.lists(texts, min_size=1, max_size=3).map(tuple)
+arguments = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
+none_or_some = st.none() | st.lists(arguments, min_size=1, max_size=3).map(tuple)
 sorted_sets = st.sets(texts, max_size=3).map(sorted).map(tuple)
 maps = st.dictionaries(texts, texts, max_size=3).map(MappingProxyType)
 integers = st.integers(-(2**63), 2**63 - 1)
@@ -31,13 +32,13 @@ descriptors = st.builds(
 )
 container_configs = st.builds(
     ContainerConfig,
-    user=texts,
+    user=arguments,
     exposed_ports=sorted_sets,
-    env=some_texts,
+    env=st.lists(arguments, max_size=3).map(tuple),
     entrypoint=none_or_some,
     cmd=none_or_some,
     volumes=sorted_sets,
-    working_dir=texts,
+    working_dir=arguments,
     labels=maps,
     stop_signal=texts,
     args_escaped=st.booleans(),

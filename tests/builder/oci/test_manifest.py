@@ -33,7 +33,10 @@ def test_a_manifest_is_read_as_it_was_written(manifest: Manifest) -> None:
 
 @given(
     st.builds(
-        Index, st.sampled_from(sorted(media_types.INDEXES)), st.lists(descriptors, max_size=3).map(tuple)
+        Index,
+        st.sampled_from(sorted(media_types.INDEXES)),
+        st.lists(descriptors, max_size=3).map(tuple),
+        maps,
     )
 )
 def test_an_index_is_read_as_it_was_written(index: Index) -> None:

@@ -15,7 +15,7 @@ from support.handmade import LocalImage, make_image
 from support.registry import running_registry
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.image import Image
-from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_MANIFEST
+from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_FOREIGN_LAYER_GZIP, OCI_MANIFEST
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.outputs.docker_archive import write_docker_archive
@@ -125,6 +125,22 @@ def test_a_layer_that_occurs_twice_is_stored_once(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "image.tar") as archive:
         assert len(archive.getnames()) == 3
     assert len(inspect(f"docker-archive:{tmp_path}/image.tar")["Layers"] or ()) == 2  # type: ignore[arg-type]
+
+
+def test_foreign_layers_are_in_an_archive_and_not_in_a_layout(tmp_path: Path) -> None:
+    made = make_image(tmp_path / "made", {"a": b"1"}, {"b": b"2"})
+    first = replace(made.layers[0].layer.descriptor, media_type=OCI_FOREIGN_LAYER_GZIP)
+    layers = (replace(made.layers[0], layer=replace(made.layers[0].layer, descriptor=first)), made.layers[1])
+    image = Image.assemble(made.image.config, [layer.layer for layer in layers], OCI_MANIFEST)
+    write_docker_archive(str(tmp_path / "image.tar"), image, layers, ())
+    assert len(inspect(f"docker-archive:{tmp_path}/image.tar")["Layers"] or ()) == 2  # type: ignore[arg-type]
+    with tarfile.open(tmp_path / "image.tar") as archive:
+        (entry,) = json.load(archive.extractfile("manifest.json") or pytest.fail("no manifest.json"))
+        assert {*entry["Layers"]} < {*archive.getnames()}
+    write_oci_layout(str(tmp_path / "layout"), image, layers, ())
+    blobs = {path.name for path in (tmp_path / "layout/blobs/sha256").iterdir()}
+    assert layers[1].layer.descriptor.digest.hex in blobs
+    assert first.digest.hex not in blobs
 
 
 @WRITERS

@@ -1,8 +1,9 @@
+import logging
 import time
 
 import pytest
 
-from builder.plan.planning import AMD64, BASE, drafted, image, images, planned
+from builder.plan.planning import AMD64, BASE, any_image, drafted, image, images, planned
 from yadokari_builder.errors import DockerfileError, ImageNotFoundError
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.oci.platform import Platform
@@ -20,6 +21,7 @@ from yadokari_builder.plan.steps import (
     StageSource,
     WorkdirAction,
 )
+from yadokari_builder.registry.pull import PulledImage
 
 
 def config_of(text: str, **options: str) -> ContainerConfig:
@@ -169,6 +171,20 @@ def test_an_image_that_is_not_there_is_blamed_on_the_copy_that_names_it() -> Non
     with pytest.raises(ImageNotFoundError) as caught:
         planned("FROM debian\nCOPY --from=nowhere a b\n")
     assert str(caught.value).startswith("Dockerfile:2: nowhere:latest: not found")
+
+
+def test_a_stage_that_may_be_meant_is_told_before_a_registry_is_waited_for(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO)
+    told: list[str] = []
+
+    def find_image(reference: Reference, platform: Platform) -> PulledImage:
+        told.extend(caplog.messages)
+        return any_image(reference, platform)
+
+    drafted("FROM debian AS build\nFROM scratch\nCOPY --from=biuld a b\n", find_image=find_image)
+    assert told == ["no stage is called biuld, so it is an image's name (did you mean build?)"]
 
 
 @pytest.mark.parametrize("line", ["COPY --from=biuld a b", "RUN --mount=from=biuld,target=/a b"])

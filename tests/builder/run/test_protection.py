@@ -190,3 +190,26 @@ fix_name_services()
 print("libgcc_s.so.1" in open("/proc/self/maps").read())
 """
     assert python(script) == ["True"]
+
+
+DUMPING = """
+import os, resource, sys
+from yadokari_builder.run.protection import keep_out_of_dumps
+resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+keep_out_of_dumps()
+print(resource.getrlimit(resource.RLIMIT_CORE) == (0, resource.RLIM_INFINITY))
+sys.stdout.flush()
+os.execv("/bin/sh", ["sh", "-c", "ulimit -c; ulimit -Sc unlimited; ulimit -c"])
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may raise the limit first")
+def test_a_crash_leaves_no_core_file_unless_a_step_asks_for_one() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", DUMPING],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert done.stdout.split() == ["True", "0", "unlimited"]

@@ -113,6 +113,11 @@ def test_busybox_of_the_debug_image_runs() -> None:
     ]
 
 
+@pytest.mark.parametrize("path", ["/yadokari/warmer", "/kaniko/warmer"])
+def test_the_warmer_is_a_program_of_its_own(path: str) -> None:
+    assert "--image" in succeeded(run_pod(["--help"], entrypoint=path))
+
+
 @pytest.mark.parametrize("path", ["/yadokari/executor", "/kaniko/executor"])
 def test_the_executor_starts_where_there_is_no_shell(path: str) -> None:
     assert "--context" in succeeded(run_pod(["--help"], entrypoint=path))

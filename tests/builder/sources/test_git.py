@@ -16,10 +16,9 @@ from dulwich.objects import Blob, Tree
 from support.folders import remove_tree
 from support.git import WHY_NO_GIT, daemon, git, make_repository, smart_http
 from yadokari_builder.dockerfile.gitref import parse_git_ref
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.git import GitSource
-from yadokari_builder.sources.web import DownloadError
 
 pytestmark = [
     pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT),

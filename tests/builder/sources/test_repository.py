@@ -153,7 +153,6 @@ def test_other_forms_are_read_as_buildkit_reads_them() -> None:
         (f"git://host/app#main#{COMMIT}#x", GitOptions(), "what follows the second # is a commit"),
         ("https://host/app.git?what=1", GitOptions(), 'unexpected query "what"'),
         ("git://host/app#main", GitOptions(branch="side"), "--git branch=side, but the context says main"),
-        ("git://host/app", GitOptions(insecure_skip_tls=True), "--git insecure-skip-tls is not supported"),
     ],
 )
 def test_what_cannot_be_is_refused(location: str, options: GitOptions, message: str) -> None:

@@ -13,8 +13,7 @@ from support import archives
 from support.contexts import files, opened
 from support.hostile import hostile_server, saying
 from support.web import serving_files
-from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.web import DownloadError
+from yadokari_builder.errors import ContextError, DownloadError
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="archives are unpacked by root")
 

@@ -206,7 +206,9 @@ class StepCache:
             source = LocalLayer(packed.layer, packed.file.open) if packed else None
             hit = Hit(name, source, int(time.time()))
             self._entries.update({key.name: hit for key in sight.keys})
-            if self.write and self.policy.includes(step):
+            # Who reads the cache may not be who may read the image.
+            is_secret = bool(packed and packed.leaks)
+            if self.write and self.policy.includes(step) and not is_secret:
                 self.write(self._left(stage, step, [key.name for key in sight.keys], hit, sight))
         named.set_result(name)
 

@@ -2,16 +2,12 @@
 
 import hashlib
 import os
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import urllib3
-
 from yadokari_builder.cache.content import MOST_LISTED, Hashing
 from yadokari_builder.cache.key import name_in, name_of, name_of_download, name_without_looking, takes
-from yadokari_builder.copy.perform import fetch
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.plan.steps import (
     ContextSource,
@@ -35,15 +31,13 @@ _SHA256 = "sha256"
 
 @dataclass(slots=True)
 class Takings:
-    """Names what steps take. Nothing is read twice; what is fetched for it stays, in folders of `scratch`.
+    """Names what steps take; nothing is read twice.
 
-    `tree` opens a source, `kept` holds what was fetched.
+    `tree` opens a source, `fetched` returns the folder of what is added from elsewhere.
     """
 
     tree: Callable[[Source], SourceTree]
-    scratch: Path
-    http: urllib3.PoolManager
-    kept: dict[Copied, Path]
+    fetched: Callable[[WebFile | GitFiles], Path]
     _known: dict[tuple[Source | None, str], str] = field(default_factory=dict)
     _listings: dict[tuple[Source | None, str], dict[str, str]] = field(default_factory=dict)
 
@@ -97,11 +91,7 @@ class Takings:
     def _name_of_fetched(self, copied: WebFile | GitFiles) -> str:
         if isinstance(copied, WebFile) and copied.checksum and copied.checksum.algorithm == _SHA256:
             return name_of_download(file_name(copied.url), str(copied.checksum), unpack=copied.unpack)
-        if copied not in self.kept:
-            folder = Path(tempfile.mkdtemp(dir=self.scratch))
-            fetch(copied, folder, self.scratch, self.http)
-            self.kept[copied] = folder
-        folder = self.kept[copied]
+        folder = self.fetched(copied)
         if isinstance(copied, WebFile):
             name = file_name(copied.url)
             return name_of_download(name, f"{_SHA256}:{_sha256(folder / name)}", unpack=copied.unpack)

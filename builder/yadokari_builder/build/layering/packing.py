@@ -13,6 +13,7 @@ from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.held import Held, hold
 from yadokari_builder.layers.layer_file import Watch
+from yadokari_builder.layers.leaks import NOTHING, Sought
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer, pack
 
@@ -27,7 +28,7 @@ class Packing:
     """How layers are packed: into which folder, how compressed, the latest time that files may have.
 
     `timestamp` is in seconds since the epoch. What is at or below the in-root paths `ignored` is in no layer.
-    `watch` is told of a large layer's file while it is written.
+    `watch` is told of a large layer's file while it is written; what is `sought` is looked for in all layers.
     """
 
     folder: Path
@@ -35,6 +36,7 @@ class Packing:
     timestamp: int | None = None
     ignored: frozenset[str] = frozenset()
     watch: Watch | None = None
+    sought: Sought = NOTHING
 
     def now(self) -> str:
         """Return the time of what is made now, in RFC 3339."""
@@ -144,6 +146,7 @@ class Packer:
             beat=beat,
             fingerprints=fingerprints,
             with_content=purpose.is_named,
+            sought=self.packing.sought,
         )
         if purpose.is_sent:
             self._made(layer)

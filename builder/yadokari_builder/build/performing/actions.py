@@ -2,16 +2,25 @@
 
 import os
 from collections.abc import Callable, Collection
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 import urllib3
 
 from yadokari_builder.copy.destination import Destination, Written
-from yadokari_builder.copy.perform import Target, copy_files
+from yadokari_builder.copy.perform import Target, copy_files, fetch
 from yadokari_builder.copy.transfer import Options, Transfer
-from yadokari_builder.plan.steps import Copied, CopyAction, RunAction, Source, WorkdirAction
+from yadokari_builder.plan.steps import (
+    Copied,
+    CopyAction,
+    GitFiles,
+    RunAction,
+    Source,
+    WebFile,
+    WorkdirAction,
+)
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run import ipc
@@ -30,19 +39,23 @@ from yadokari_builder.sources.tree import SourceTree
 class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
-    `staging` and `shelter` are host paths of folders that no snapshot sees; `strangers` tells which
-    directories are there for the sake of a mount alone. `kept` are folders of what was fetched already.
+    `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
+    deletes such folders while it runs (see `Lodging`); `strangers` tells which directories are there for the
+    sake of a mount alone; `unpack_limit` is for archives that are added. `kept` are folders of what was
+    fetched already.
     """
 
     boundary: Boundary
     staging: Path
     shelter: Path
     source: Callable[[Source], SourceTree]
+    whole: Callable[[], AbstractContextManager[None]]
     provisions: Provisions
     devices: Devices
     volumes: Volumes
     strangers: Callable[[], Collection[str]]
     output: Callable[[bytes], None]
+    unpack_limit: int
     http: urllib3.PoolManager
     kept: dict[Copied, Path] = field(default_factory=dict)
 
@@ -68,8 +81,20 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, bench.staging, bench.shelter, bench.kept)
-    return copy_files(action, bench.source(action.source), target, bench.http)
+    return copy_files(action, bench.source(action.source), _target(bench), bench.http)
+
+
+def fetched(copied: WebFile | GitFiles, bench: Workbench) -> Path:
+    """Return the folder of what is added from elsewhere; it is fetched once, and kept."""
+    if copied not in bench.kept:
+        folder = Path(mkdtemp(dir=bench.shelter))
+        fetch(copied, folder, _target(bench), bench.http)
+        bench.kept[copied] = folder
+    return bench.kept[copied]
+
+
+def _target(bench: Workbench) -> Target:
+    return Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit, bench.kept)
 
 
 def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
@@ -85,7 +110,7 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
-    with ExitStack() as stack:
+    with bench.whole(), ExitStack() as stack:
         stack.enter_context(preserved(kubelet_files))
         stack.enter_context(bench.devices.fresh())
         stack.enter_context(ipc.unshared())

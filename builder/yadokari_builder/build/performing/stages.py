@@ -1,14 +1,16 @@
 """The build: stages one after the other, each step's changes packed into a layer while the next step runs."""
 
+import errno
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from yadokari_builder.build.caching.ground import Ground
 from yadokari_builder.build.caching.steps import Hit, StepCache
-from yadokari_builder.build.layering.packing import OF_THE_IMAGE, Packer, Packing, Purpose
+from yadokari_builder.build.layering.packing import Packer, Packing, Purpose
 from yadokari_builder.build.layering.recording import (
     LayerPerStage,
     LayerPerStep,
@@ -23,7 +25,9 @@ from yadokari_builder.build.performing.actions import Workbench
 from yadokari_builder.build.progress import Progress, counted, human_size
 from yadokari_builder.build.roots import Roots, SpoiledLayerError, Stack
 from yadokari_builder.copy.destination import Written
-from yadokari_builder.errors import BuilderError
+from yadokari_builder.dockerfile.location import Location
+from yadokari_builder.dockerfile.quoting import printable
+from yadokari_builder.errors import BuilderError, RunError, described
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
@@ -35,6 +39,7 @@ from yadokari_builder.registry.source import LayerSource, LocalLayer
 
 logger = logging.getLogger(__name__)
 
+_MOST_LEAKS = 3
 _DEPTHS = {Files.NONE: "", Files.NAMES: "the names in {} unpacked", Files.CONTENT: "{} unpacked"}
 
 
@@ -110,9 +115,9 @@ class Build:
             self._require_accounts(doing.step)
             done.append(self._step(doing, recorder))
         if last >= 0:
-            with located(stage.steps[last].instruction.origin):
-                members = recorder.finish()
-                done[last].layer = done[last].layer or self._pack(members, is_followed=goes_on)
+            doing = _Doing(stage, last, is_sent=is_sent, is_followed=goes_on)
+            with located(doing.step.instruction.origin), _paths_of_steps():
+                done[last].layer = done[last].layer or self._pack(recorder.finish(), doing)
         return done
 
     def _require_accounts(self, step: Step) -> None:
@@ -198,7 +203,7 @@ class Build:
                         return self._take(doing, hit, recorder)
                     self._prepare(doing, self.cache)
                 members, is_whole = self._perform(doing, recorder)
-                layer = self._pack(members, self._purpose(doing), is_followed=doing.is_followed)
+                layer = self._pack(members, doing)
                 is_late = layer is not None and not layer.done()
                 result = "" if is_late else _size_of(layer)
             except BaseException:
@@ -243,7 +248,8 @@ class Build:
         """Perform a step; tells whether its layer is all that it changed."""
         match doing.step.action:
             case RunAction() as action:
-                return recorder.run(partial(actions.run, action, self.bench)), True
+                with _paths_of_steps():
+                    return recorder.run(partial(actions.run, action, self.bench)), True
             case CopyAction() as action:
                 return self._wrote(actions.copy(action, self.bench), doing, recorder)
             case WorkdirAction() as action:
@@ -261,20 +267,21 @@ class Build:
             self.roots.fingerprints.forget(path)
         return None, False
 
-    def _purpose(self, doing: "_Doing") -> Purpose:
-        # What is copied has its name from what it is made of.
-        is_named = self.cache is not None and isinstance(doing.step.action, RunAction)
-        return Purpose(is_sent=doing.is_sent, is_named=is_named)
-
-    def _pack(
-        self, members: Members | None, purpose: Purpose = OF_THE_IMAGE, *, is_followed: bool
-    ) -> "Future[PackedLayer] | None":
+    def _pack(self, members: Members | None, doing: "_Doing") -> "Future[PackedLayer] | None":
         if members is None:
             return None
+        # What is copied has its name from what it is made of.
+        is_named = self.cache is not None and isinstance(doing.step.action, RunAction)
         try:
-            return self._packer.pack(
-                members, followed=is_followed, fingerprints=self.roots.fingerprints, purpose=purpose
+            layer = self._packer.pack(
+                members,
+                followed=doing.is_followed,
+                fingerprints=self.roots.fingerprints,
+                purpose=Purpose(is_sent=doing.is_sent, is_named=is_named),
             )
+            if doing.is_sent:
+                layer.add_done_callback(partial(_tell_of_leaks, doing.step.instruction.origin.location))
+            return layer
         except (BuilderError, OSError):
             self._raise_failed()  # an earlier layer's trouble is this one's, too
             raise
@@ -303,6 +310,18 @@ class Build:
         """Tell what files of the root hold by the layers so far."""
         self._packer.wait()
         return self.roots.fingerprints.find(paths)
+
+
+@contextmanager
+def _paths_of_steps() -> Iterator[None]:
+    """Blame steps for paths that no layer can hold; raises `RunError`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        what = "a path is left that is longer than the system can name, and cannot go into a layer"
+        raise RunError(f"{what}: {described(error)}", status=0) from error
 
 
 class _ContentNeeded(Exception):  # noqa: N818 as StopIteration is called
@@ -337,6 +356,20 @@ class _DoneStep:
         """Wait for the layer; raises what went wrong with it."""
         with located(self.step.instruction.origin):
             return FinishedStep(self.step, self.created, self.layer.result() if self.layer else None)
+
+
+def _tell_of_leaks(where: Location, layer: "Future[PackedLayer]") -> None:
+    """Warn of secrets in a layer; may be called in any thread."""
+    if layer.cancelled() or layer.exception():
+        return
+    for secret, names in layer.result().leaks.items():
+        logger.warning(
+            "%s:%d: the value of the secret %s is in the image, in %s%s: whoever can pull it can read that."
+            " Let the step write it nowhere, and replace a secret that was pushed",
+            where.file, where.start, printable(secret),
+            ", ".join(printable(f"/{name}") for name in names[:_MOST_LEAKS]),
+            " and others" if names[_MOST_LEAKS:] else "",
+        )  # fmt: skip
 
 
 def _size_of(layer: "Future[PackedLayer] | Future[Made] | None") -> str:

@@ -12,9 +12,9 @@ import urllib3
 
 from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError
+from yadokari_builder.registry.clouds.azure import AzureCredentials
+from yadokari_builder.registry.clouds.exchange import Query, answered
 from yadokari_builder.registry.credentials.acr import AzureIdentity
-from yadokari_builder.sources.bucket.azure import AzureCredentials
-from yadokari_builder.sources.bucket.exchange import Query, answered
 from yadokari_builder.sources.context import Location, Surroundings
 
 _KEY = "AZURE_STORAGE_ACCESS_KEY"

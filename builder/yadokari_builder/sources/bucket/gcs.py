@@ -8,8 +8,8 @@ from urllib.parse import quote
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.exchange import Query, answered
-from yadokari_builder.sources.bucket.google import GoogleCredentials
+from yadokari_builder.registry.clouds.exchange import Query, answered
+from yadokari_builder.registry.clouds.google import READ_STORAGE, GoogleCredentials
 from yadokari_builder.sources.context import Surroundings
 
 _SERVER = "https://storage.googleapis.com"
@@ -25,8 +25,10 @@ def open_gcs(bucket: str, key: str, around: Surroundings, name: str) -> Iterator
     server = (emulator if "://" in emulator else f"http://{emulator}") if emulator else _SERVER
     token = None
     if not emulator:
-        token = GoogleCredentials(around.environment, around.http, around.nearby, time.time).find()
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
+        token = GoogleCredentials(
+            READ_STORAGE, around.environment, around.http, around.nearby, time.time
+        ).find()
+    headers = {"Authorization": f"Bearer {token.text}"} if token else {}
     # As it is stored: the server would decompress what was uploaded with a Content-Encoding.
     headers["Accept-Encoding"] = "gzip"
     place = f"storage/v1/b/{quote(bucket, safe='')}/o/{quote(key, safe='')}?alt=media"

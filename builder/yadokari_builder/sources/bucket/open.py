@@ -47,5 +47,5 @@ def open_azure(location: Location, around: Surroundings) -> Context:
 def _unpacked(response: urllib3.BaseHTTPResponse, around: Surroundings, name: str) -> Context:
     folder = around.place.new_folder()
     tag = response.headers.get("ETag", "").strip('"')
-    digest = unpack_context(Body(response), folder, name)
+    digest = unpack_context(Body(response), folder, name, around.allowance())
     return Context(folder, resolved=printable(tag, _MAX_TAG) or digest)

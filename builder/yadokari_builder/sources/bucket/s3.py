@@ -10,9 +10,9 @@ from urllib.parse import quote, urlsplit
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.aws import AwsCredentials, read_region
-from yadokari_builder.sources.bucket.exchange import Query, answered
-from yadokari_builder.sources.bucket.signature import AwsKeys, signed
+from yadokari_builder.registry.clouds.aws import AwsCredentials, read_region
+from yadokari_builder.registry.clouds.exchange import Query, answered
+from yadokari_builder.registry.clouds.signature import AwsKeys, signed
 from yadokari_builder.sources.context import Surroundings
 
 _DEFAULT_REGION = "us-east-1"

@@ -1,3 +1,4 @@
+import base64
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from yadokari_builder.run.mounts.secrets import MAX_BYTES, SecretSource, load_se
         ("id=SET", SecretSource("SET", variable="SET")),
         ("type=file,id=SET", SecretSource("SET", path="SET")),
         ("id=unset", SecretSource("unset", path="unset")),
+        ("id=a,env=V,encoding=base64", SecretSource("a", variable="V", is_base64=True)),
     ],
 )
 def test_a_secret_is_named_as_docker_build_names_it(text: str, expected: SecretSource) -> None:
@@ -25,7 +27,8 @@ def test_a_secret_is_named_as_docker_build_names_it(text: str, expected: SecretS
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "src=/x", "id=a,src=/x,env=V", "id=a,mode=4", "id=a,type=url", "id="]
+    "text",
+    ["", "x", "src=/x", "id=a,src=/x,env=V", "id=a,mode=4", "id=a,type=url", "id=", "id=a,encoding=hex"],
 )
 def test_what_is_no_secret_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="--secret"):
@@ -56,3 +59,27 @@ def test_sources_that_are_not_there_or_too_large_are_refused(tmp_path: Path) -> 
     ):
         with pytest.raises(UsageError, match=message):
             load_secrets([source], {})
+
+
+def test_values_that_no_variable_can_hold_come_as_base64(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(base64.encodebytes(bytes(MAX_BYTES)))
+    sources = [
+        SecretSource("a", variable="V", is_base64=True),
+        SecretSource("b", path=str(tmp_path / "file"), is_base64=True),
+    ]
+    secrets = load_secrets(sources, {"V": " AP8=\n"})
+    assert secrets.find("a", required=True) == b"\0\xff"
+    assert secrets.find("b", required=True) == bytes(MAX_BYTES)
+
+
+@pytest.mark.parametrize("value", ["hunter2", "hunter2-hunter2-", "aGVsbG8*"])
+def test_what_is_no_base64_is_refused_and_not_shown(value: str) -> None:
+    with pytest.raises(UsageError, match="secret a: it is no base64") as caught:
+        load_secrets([SecretSource("a", variable="V", is_base64=True)], {"V": value})
+    assert value not in str(caught.value)
+
+
+def test_the_limit_is_that_of_the_value(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(base64.b64encode(bytes(MAX_BYTES + 1)))
+    with pytest.raises(UsageError, match="secret a is larger"):
+        load_secrets([SecretSource("a", path=str(tmp_path / "file"), is_base64=True)], {})

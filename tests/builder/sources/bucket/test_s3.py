@@ -13,10 +13,9 @@ from support import archives
 from support.buckets import WHY_NO_MOTO, Moto, moto
 from support.contexts import files, opened
 from support.hostile import hostile_server, saying
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.sources.bucket.s3 import S3Object
 from yadokari_builder.sources.context import Context
-from yadokari_builder.sources.web import DownloadError
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="archives are unpacked by root")
 

@@ -10,18 +10,19 @@ from urllib.parse import urlencode
 
 import urllib3
 
-from yadokari_builder.errors import ContextError, RegistryError, UsageError
-from yadokari_builder.registry.credentials.acr import AzureIdentity, is_registry
+from yadokari_builder.errors import ContextError, DownloadError, RegistryError, UsageError
+from yadokari_builder.registry.clouds.aws import AwsCredentials
+from yadokari_builder.registry.clouds.azure import AzureCredentials
+from yadokari_builder.registry.clouds.exchange import Query, texts, told
+from yadokari_builder.registry.clouds.google import PLATFORM, GoogleCredentials
+from yadokari_builder.registry.clouds.signature import signed
+from yadokari_builder.registry.credentials import acr, gcr
+from yadokari_builder.registry.credentials.acr import AzureIdentity
 from yadokari_builder.registry.credentials.cloud import Cloud, Lease
 from yadokari_builder.registry.credentials.credential import Credential, Place
 from yadokari_builder.registry.credentials.ecr import EcrService, read_password
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.proxies import Proxies
-from yadokari_builder.sources.bucket.aws import AwsCredentials
-from yadokari_builder.sources.bucket.azure import AzureCredentials
-from yadokari_builder.sources.bucket.exchange import Query, texts, told
-from yadokari_builder.sources.bucket.signature import signed
-from yadokari_builder.sources.web import DownloadError
 
 _JSON = "application/x-amz-json-1.1"
 _ACR_RESOURCE = "https://containerregistry.azure.net"
@@ -45,9 +46,24 @@ def cloud_places(
         return Cloud(lambda registry: EcrService.of(registry) is not None, ecr.lend)
 
     def make_acr() -> Place:
-        return Cloud(is_registry, Acr(identity, environment, network.pools(), direct.pools()).lend)
+        return Cloud(acr.is_registry, Acr(identity, environment, network.pools(), direct.pools()).lend)
 
-    return {"ecr": make_ecr, "acr": make_acr}
+    def make_google() -> Place:
+        return Cloud(gcr.is_registry, _Google(environment, network.pools(), direct.pools()).lend)
+
+    return {"google": make_google, "ecr": make_ecr, "acr": make_acr}
+
+
+@dataclass(frozen=True, slots=True)
+class _Google:
+    environment: Mapping[str, str]
+    http: urllib3.PoolManager
+    nearby: urllib3.PoolManager
+
+    def lend(self, _: str) -> Lease | None:
+        with _as_of_registries():
+            token = GoogleCredentials(PLATFORM, self.environment, self.http, self.nearby, time.time).find()
+        return Lease(gcr.show(token.text), token.life) if token else None
 
 
 @dataclass(frozen=True, slots=True)

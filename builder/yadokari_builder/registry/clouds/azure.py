@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 import urllib3
 
 from yadokari_builder.errors import ContextError
+from yadokari_builder.registry.clouds.exchange import Query, texts, told, told_nearby
 from yadokari_builder.registry.credentials.acr import AzureIdentity
-from yadokari_builder.sources.bucket.exchange import Query, texts, told, told_nearby
 
 _WHAT = "credentials of Azure"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}

@@ -10,8 +10,8 @@ import urllib3
 
 from support.services import answering
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.aws import AwsCredentials
-from yadokari_builder.sources.bucket.signature import AwsKeys
+from yadokari_builder.registry.clouds.aws import AwsCredentials
+from yadokari_builder.registry.clouds.signature import AwsKeys
 
 NOWHERE = {"AWS_EC2_METADATA_DISABLED": "true", "HOME": "/nonexistent"}
 TEMPORARY = AwsKeys("ASIA", "secret", "token")

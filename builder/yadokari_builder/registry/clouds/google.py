@@ -3,7 +3,7 @@
 import base64
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -11,13 +11,14 @@ from urllib.parse import urlencode
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.exchange import Query, texts, told, told_nearby
-from yadokari_builder.sources.bucket.rsa import PrivateKey
+from yadokari_builder.registry.clouds.exchange import Query, texts, told, told_nearby
+from yadokari_builder.registry.clouds.rsa import PrivateKey
 
 _WHAT = "credentials of Google"
 _FILE = "GOOGLE_APPLICATION_CREDENTIALS"
-_SCOPE = "https://www.googleapis.com/auth/devstorage.read_only"
-_PLATFORM_SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+READ_STORAGE = "https://www.googleapis.com/auth/devstorage.read_only"
+PLATFORM = "https://www.googleapis.com/auth/cloud-platform"
+"""What a token may be good for."""
 _GRANT = "urn:ietf:params:oauth:grant-type:"
 _METADATA = "metadata.google.internal"
 _TOKEN = "computeMetadata/v1/instance/service-accounts/default/token"  # noqa: S105 (a path)
@@ -27,22 +28,43 @@ _LIFETIME = 3600
 
 
 @dataclass(frozen=True, slots=True)
-class GoogleCredentials:
-    """Looks for a token; `nearby` are connections without a proxy, `now` is in seconds since the epoch."""
+class GoogleToken:
+    """An access token, and for how many seconds it is good from now on."""
 
+    text: str = field(repr=False)
+    life: float = _LIFETIME
+
+    @classmethod
+    def parse(cls, answer: bytes) -> "GoogleToken":
+        """Read what Google answers; raises `KeyError` or `ValueError` where there is no token in it."""
+        text = texts(answer, _WHAT)["access_token"]
+        life = json.loads(answer).get("expires_in", _LIFETIME)
+        if not isinstance(life, int | float):
+            raise ValueError("expires_in is no number")
+        return cls(text, float(life))
+
+
+@dataclass(frozen=True, slots=True)
+class GoogleCredentials:
+    """Looks for a token for a scope, such as `PLATFORM`.
+
+    `nearby` are connections without a proxy, `now` is in seconds since the epoch.
+    """
+
+    scope: str
     environment: Mapping[str, str]
     http: urllib3.PoolManager
     nearby: urllib3.PoolManager
     now: Callable[[], float]
 
-    def find(self) -> str | None:
+    def find(self) -> GoogleToken | None:
         """Return a token, None where there is none; raises ContextError for one that cannot be had."""
         file = self.environment.get(_FILE)
         if file:
             return self._of_file(file)
         return self._of_node()
 
-    def _of_file(self, file: str) -> str:
+    def _of_file(self, file: str) -> GoogleToken:
         try:
             parsed: Any = json.loads(Path(file).read_text())
         except (OSError, ValueError):
@@ -62,12 +84,12 @@ class GoogleCredentials:
         except (KeyError, TypeError, ValueError, AttributeError, OSError):
             raise ContextError(f"{_WHAT}: {file} is not complete, or not of Google's form") from None
 
-    def _of_key(self, account: Mapping[str, Any]) -> str:
+    def _of_key(self, account: Mapping[str, Any]) -> GoogleToken:
         service = account.get("token_uri") or _TOKEN_SERVICE
         now = int(self.now())
         claims = {
             "iss": account["client_email"],
-            "scope": _SCOPE,
+            "scope": self.scope,
             "aud": service,
             "iat": now,
             "exp": now + _LIFETIME,
@@ -77,12 +99,12 @@ class GoogleCredentials:
         form = {"grant_type": f"{_GRANT}jwt-bearer", "assertion": f"{text}.{_encoded(signature)}"}
         return self._exchanged(service, form)
 
-    def _of_user(self, user: Mapping[str, Any]) -> str:
+    def _of_user(self, user: Mapping[str, Any]) -> GoogleToken:
         names = ("client_id", "client_secret", "refresh_token")
         form = {"grant_type": "refresh_token", **{name: user[name] for name in names}}
         return self._exchanged(user.get("token_uri") or _TOKEN_SERVICE, form)
 
-    def _of_federation(self, account: Mapping[str, Any]) -> str:
+    def _of_federation(self, account: Mapping[str, Any]) -> GoogleToken:
         """Exchange a service account's token of the cluster (workload identity federation)."""
         source = account["credential_source"]
         subject = Path(source["file"]).read_text()
@@ -91,7 +113,7 @@ class GoogleCredentials:
         form = {
             "grant_type": f"{_GRANT}token-exchange",
             "audience": account["audience"],
-            "scope": _PLATFORM_SCOPE,
+            "scope": PLATFORM,
             "requested_token_type": "urn:ietf:params:oauth:token-type:access_token",
             "subject_token": subject.strip(),
             "subject_token_type": account["subject_token_type"],
@@ -100,22 +122,26 @@ class GoogleCredentials:
         impersonation = account.get("service_account_impersonation_url")
         if not impersonation:
             return token
-        body = json.dumps({"scope": [_SCOPE]}).encode()
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        body = json.dumps({"scope": [self.scope]}).encode()
+        headers = {"Authorization": f"Bearer {token.text}", "Content-Type": "application/json"}
         answer = told(
             Query(impersonation, headers, "POST", body), self.http, f"{_WHAT} for a service account"
         )
-        return texts(answer, _WHAT)["accessToken"]
+        return GoogleToken(texts(answer, _WHAT)["accessToken"])
 
-    def _of_node(self) -> str | None:
+    def _of_node(self) -> GoogleToken | None:
         host = self.environment.get("GCE_METADATA_HOST") or _METADATA
         query = Query(f"http://{host}/{_TOKEN}", {"Metadata-Flavor": "Google"})
         answer = told_nearby(query, self.nearby)
-        return None if answer is None else texts(answer, _WHAT).get("access_token")
+        try:
+            return None if answer is None else GoogleToken.parse(answer)
+        except (KeyError, ValueError, ContextError):
+            # What answers everything is not Google's service.
+            return None
 
-    def _exchanged(self, service: str, form: Mapping[str, str]) -> str:
+    def _exchanged(self, service: str, form: Mapping[str, str]) -> GoogleToken:
         answer = told(Query(service, _FORM, "POST", urlencode(form).encode()), self.http, _WHAT)
-        return texts(answer, _WHAT)["access_token"]
+        return GoogleToken.parse(answer)
 
 
 def _part(values: Mapping[str, Any]) -> str:

@@ -9,9 +9,8 @@ from typing import Any
 
 import urllib3
 
-from yadokari_builder.errors import ContextError
+from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.registry.http.transport import describe_failure
-from yadokari_builder.sources.web import DownloadError
 
 _TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 _TIMEOUT = urllib3.Timeout(connect=30, read=120)

@@ -13,16 +13,26 @@ import urllib3
 
 from support.services import answering
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.google import GoogleCredentials
-from yadokari_builder.sources.bucket.rsa import PrivateKey
+from yadokari_builder.registry.clouds.google import (
+    PLATFORM,
+    READ_STORAGE,
+    GoogleCredentials,
+    GoogleToken,
+)
+from yadokari_builder.registry.clouds.rsa import PrivateKey
 
 ANSWER = b'{"access_token": "token", "expires_in": 3600}'
 NODE = "GET /computeMetadata/v1/instance/service-accounts/default/token"
 
 
-def find(variables: Mapping[str, str]) -> str | None:
+def look(variables: Mapping[str, str], scope: str = READ_STORAGE) -> GoogleToken | None:
     pools = urllib3.PoolManager()
-    return GoogleCredentials(variables, pools, pools, lambda: 1_700_000_000.5).find()
+    return GoogleCredentials(scope, variables, pools, pools, lambda: 1_700_000_000.5).find()
+
+
+def find(variables: Mapping[str, str], scope: str = READ_STORAGE) -> str | None:
+    found = look(variables, scope)
+    return found.text if found else None
 
 
 def written(folder: Path, **account: Any) -> dict[str, str]:
@@ -73,6 +83,7 @@ def test_a_service_account_signs_who_it_is(tmp_path: Path) -> None:
     claims = json.loads(base64.urlsafe_b64decode(text.partition(".")[2] + "=="))
     assert (claims["iss"], claims["aud"]) == ("me@project", f"{service.address}/token")
     assert (claims["iat"], claims["exp"]) == (1_700_000_000, 1_700_003_600)
+    assert claims["scope"] == READ_STORAGE
     verify(tmp_path, text.encode(), base64.urlsafe_b64decode(signature + "=="))
 
 
@@ -99,9 +110,10 @@ def test_a_cluster_s_token_is_exchanged_for_a_service_account_s(tmp_path: Path) 
         }
         assert find(written(tmp_path, type="external_account", **account)) == "token"
         account["service_account_impersonation_url"] = f"{service.address}/impersonate"
-        assert find(written(tmp_path, type="external_account", **account)) == "impersonated"
+        assert find(written(tmp_path, type="external_account", **account), PLATFORM) == "impersonated"
     assert parse_qs(service.asked[0].body)["subject_token"] == ["jwt"]
     assert service.asked[-1].headers["Authorization"] == "Bearer token"
+    assert json.loads(service.asked[-1].body) == {"scope": [PLATFORM]}
 
 
 def test_a_node_is_asked_last() -> None:
@@ -109,6 +121,23 @@ def test_a_node_is_asked_last() -> None:
         assert find({"GCE_METADATA_HOST": service.address.removeprefix("http://")}) == "token"
     assert service.asked[0].headers["Metadata-Flavor"] == "Google"
     assert find({"GCE_METADATA_HOST": "127.0.0.1:1"}) is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "life"),
+    [(b'{"access_token": "t", "expires_in": 299}', 299), (b'{"access_token": "t"}', 3600)],
+)
+def test_a_token_is_good_as_long_as_google_says(answer: bytes, life: float) -> None:
+    with answering({NODE: answer}) as service:
+        found = look({"GCE_METADATA_HOST": service.address.removeprefix("http://")})
+    assert found == GoogleToken("t", life)
+    assert repr(found) == f"GoogleToken(life={float(life)})"
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"{}", b'{"access_token": "t", "expires_in": "soon"}'])
+def test_what_answers_everything_is_not_google(answer: bytes) -> None:
+    with answering({NODE: answer}) as service:
+        assert look({"GCE_METADATA_HOST": service.address.removeprefix("http://")}) is None
 
 
 @pytest.mark.parametrize(

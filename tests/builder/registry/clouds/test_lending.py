@@ -1,6 +1,8 @@
 """Passwords for registries of clouds, from servers that stand for them."""
 
+import base64
 import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -9,11 +11,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from support.buckets import WHY_NO_MOTO, Moto, moto
+from support.buckets import WHY_NO_MOTO, Moto, moto, trusting_moto
+from support.services import answering
 from support.tokens import serving
-from yadokari_builder.build.clouds import Acr, cloud_places
 from yadokari_builder.errors import RegistryError, UsageError
 from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.clouds.lending import Acr, cloud_places
 from yadokari_builder.registry.credentials.acr import AzureIdentity, is_registry
 from yadokari_builder.registry.credentials.cloud import Cloud
 from yadokari_builder.registry.credentials.credential import Credential, Place
@@ -65,6 +68,126 @@ def test_a_service_that_is_not_there_may_be_tried_again() -> None:
 def test_without_keys_there_is_nothing() -> None:
     assert ecr().find(PRIVATE) is None
     assert ecr(AWS_ACCESS_KEY_ID="a", AWS_SECRET_ACCESS_KEY="b").find(Repository("docker.io", "x")) is None
+
+
+def test_a_password_of_ecr_public_is_lent_by_its_own_service() -> None:
+    token = base64.b64encode(b"AWS:public password").decode()
+    answer = json.dumps({"authorizationData": {"authorizationToken": token, "expiresAt": 1}}).encode()
+    with answering({"POST /": answer}) as service:
+        keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        place = ecr(AWS_ENDPOINT_URL_ECR_PUBLIC=f"{service.address}/", **keys)
+        assert place.find(Repository("public.ecr.aws", "team/app")) == Credential("AWS", "public password")
+    (asked,) = service.asked
+    assert asked.headers["x-amz-target"] == "SpencerFrontendService.GetAuthorizationToken"
+    assert "/us-east-1/ecr-public/aws4_request" in asked.headers["Authorization"]
+
+
+@pytest.fixture(scope="module")
+def trusting_aws() -> Iterator[str]:
+    if WHY_NO_MOTO:
+        pytest.skip(WHY_NO_MOTO)
+    with trusting_moto() as address:
+        yield address
+
+
+def test_a_web_identity_is_lent_a_password_of_ecr(trusting_aws: str, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("jwt")
+    found = ecr(
+        AWS_ENDPOINT_URL=trusting_aws,
+        AWS_REGION="eu-west-1",
+        AWS_ROLE_ARN="arn:aws:iam::123456789012:role/builder",
+        AWS_WEB_IDENTITY_TOKEN_FILE=str(tmp_path / "token"),
+    ).find(PRIVATE)
+    assert found
+    assert (found.username, bool(found.password)) == ("AWS", True)
+
+
+def test_a_pods_identity_is_lent_a_password_of_ecr(aws: Moto) -> None:
+    names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+    identity, secret = (aws.keys[name] for name in names)
+    answer = json.dumps({"AccessKeyId": identity, "SecretAccessKey": secret}).encode()
+    with answering({"GET /v1/credentials": answer}) as pod:
+        place = ecr(
+            AWS_ENDPOINT_URL=aws.address,
+            AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{pod.address}/v1/credentials",
+            AWS_CONTAINER_AUTHORIZATION_TOKEN="jwt",
+        )
+        found = place.find(PRIVATE)
+    assert found
+    assert (found.username, pod.asked[0].headers["Authorization"]) == ("AWS", "jwt")
+
+
+NODE = "GET /computeMetadata/v1/instance/service-accounts/default/token"
+GOOGLES = Repository("europe-docker.pkg.dev", "project/team/app")
+SHOWN = Credential("oauth2accesstoken", "t0ken")
+TOKEN = b'{"access_token": "t0ken", "expires_in": 3600}'
+
+
+def google(**environment: str) -> Place:
+    return cloud_places({"GCE_METADATA_HOST": "127.0.0.1:1", **environment}, Network(Trust("")))["google"]()
+
+
+def written(folder: Path, **account: object) -> str:
+    (folder / "account.json").write_text(json.dumps(account))
+    return str(folder / "account.json")
+
+
+@pytest.mark.parametrize("registry", ["gcr.io", "eu.gcr.io", "europe-west1-docker.pkg.dev"])
+def test_a_node_of_google_is_lent_a_token_for_its_identity(registry: str) -> None:
+    with answering({NODE: TOKEN}) as service:
+        place = google(GCE_METADATA_HOST=service.address.removeprefix("http://"))
+        assert place.find(Repository(registry, "project/app")) == SHOWN
+        assert place.find(Repository(registry, "project/other")) == SHOWN
+    assert len(service.asked) == 1
+
+
+def test_a_service_account_of_google_is_lent_a_token_for_its_key(tmp_path: Path) -> None:
+    pem = subprocess.run(["openssl", "genrsa", "2048"], check=True, capture_output=True).stdout.decode()
+    with answering({"POST /token": TOKEN}) as service:
+        account = {"client_email": "me@project", "private_key": pem, "token_uri": f"{service.address}/token"}
+        file = written(tmp_path, type="service_account", **account)
+        assert google(GOOGLE_APPLICATION_CREDENTIALS=file).find(GOOGLES) == SHOWN
+    claims = parse_qs(service.asked[0].body)["assertion"][0].split(".")[1]
+    scope = json.loads(base64.urlsafe_b64decode(f"{claims}=="))["scope"]
+    assert scope == "https://www.googleapis.com/auth/cloud-platform"
+
+
+def test_a_workload_is_lent_a_token_of_google_for_that_of_its_cluster(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("of the cluster\n")
+    with answering({"POST /sts": TOKEN}) as service:
+        file = written(
+            tmp_path,
+            type="external_account",
+            audience="pool",
+            subject_token_type="urn:ietf:params:oauth:token-type:jwt",
+            token_url=f"{service.address}/sts",
+            credential_source={"file": str(tmp_path / "token")},
+        )
+        assert google(GOOGLE_APPLICATION_CREDENTIALS=file).find(GOOGLES) == SHOWN
+    assert parse_qs(service.asked[0].body)["subject_token"] == ["of the cluster"]
+
+
+def test_what_google_refuses_is_told_without_its_words(tmp_path: Path) -> None:
+    with answering({"POST /token": 401}) as service:
+        user = {"client_id": "i", "client_secret": "hunter2", "refresh_token": "r"}
+        file = written(tmp_path, type="authorized_user", token_uri=f"{service.address}/token", **user)
+        place = google(GOOGLE_APPLICATION_CREDENTIALS=file)
+        assert place.find(GOOGLES) is None
+        assert place.hint(GOOGLES) == "credentials of Google: refused with status 401"
+
+
+@pytest.mark.parametrize(
+    "registry", ["docker.io", "notgcr.io", "gcr.io.example", "pkg.dev", "gcr.io:5000", "a.pkg.dev.example"]
+)
+def test_other_registries_are_not_told_of_google(registry: str) -> None:
+    with answering({NODE: TOKEN}) as service:
+        place = google(GCE_METADATA_HOST=service.address.removeprefix("http://"))
+        assert place.find(Repository(registry, "x")) is None
+    assert not service.asked
+
+
+def test_a_place_without_google_has_nothing() -> None:
+    assert google().find(GOOGLES) is None
 
 
 @dataclass(slots=True)

@@ -10,8 +10,8 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.sources.bucket.exchange import Query, texts, told, told_nearby
-from yadokari_builder.sources.bucket.signature import AwsKeys
+from yadokari_builder.registry.clouds.exchange import Query, texts, told, told_nearby
+from yadokari_builder.registry.clouds.signature import AwsKeys
 
 _WHAT = "credentials of AWS"
 _POD_HOSTS = frozenset({"localhost", "127.0.0.1", "::1", "169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
@@ -64,7 +64,7 @@ class AwsCredentials:
             "WebIdentityToken": _read(file).strip(),
         }
         query = Query(
-            get("AWS_ENDPOINT_URL_STS") or f"https://{place}/",
+            get("AWS_ENDPOINT_URL_STS") or get("AWS_ENDPOINT_URL") or f"https://{place}/",
             {"Content-Type": "application/x-www-form-urlencoded"},
             "POST",
             urlencode(form).encode(),

@@ -1,0 +1,18 @@
+"""Sizes in bytes, as people write them."""
+
+import re
+
+_UNITS = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}
+_SIZE = re.compile(r"(\+?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?) ?([a-zA-Z]*)")
+_LARGEST = (1 << 63) - 1
+
+
+def parse_size(text: str) -> int:
+    """Read a size in bytes: `64m`, `1.5GiB` (go-units: `RAMInBytes`); raises `ValueError`."""
+    match = _SIZE.fullmatch(text)
+    suffix = match[2].lower() if match else ""
+    if match and suffix[:1] in _UNITS and suffix[1:] in ("", "b", "ib") and suffix not in ("bb", "bib"):
+        size = float(match[1]) * (1 << _UNITS[suffix[:1]])
+        if size < _LARGEST:
+            return int(size)
+    raise ValueError(f"invalid size: '{text}'")

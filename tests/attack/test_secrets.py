@@ -1,0 +1,106 @@
+"""Steps that look for secrets which other steps were given, or keep those that they were given themselves."""
+
+from pathlib import Path
+
+import pytest
+
+from support.building import build
+from support.pod import why_no_containers
+
+pytestmark = [
+    pytest.mark.pod,
+    pytest.mark.skipif(bool(why_no_containers()), reason=why_no_containers() or ""),
+]
+
+SECRET = "open-sesame-7f3a"
+# Not the secret as it is: the Dockerfile and the processes' arguments hold this, too.
+PATTERN = f"open-sesam[e]-{SECRET[12:]}"
+EVERYWHERE = "/dev/shm /etc /home /kept /opt /run /tmp /var /yadokari/work /yadokari/tmp"
+SEARCH = (
+    f"test -z \"$(grep -rls '{PATTERN}' {EVERYWHERE} /proc/[0-9]*/environ /proc/[0-9]*/cmdline;"
+    f" env | grep '{PATTERN}')\""
+)
+BASE64 = "b3Blbi1zZXNhbWUtN2YzYQ=="
+
+
+@pytest.mark.parametrize(
+    "given", ["env=S", "target=/run/secrets/s", "target=/opt/deep/s", "target=/etc/passwd"]
+)
+def test_a_secret_is_gone_after_the_step_that_asked_for_it(tmp_path: Path, given: str) -> None:
+    show = "echo $S" if given == "env=S" else f"cat {given.removeprefix('target=')}"
+    built = build(
+        tmp_path,
+        f"FROM busybox\nRUN --mount=type=secret,id=s,{given} {show} | grep -q '{PATTERN}' && echo had it\n"
+        f"RUN {SEARCH} && echo nothing is left\n",
+        "--secret=id=s,env=s",
+        env={"s": SECRET},
+    )
+    assert built.result.exit_code == 0, built.output
+    assert "\nhad it\n" in built.output
+    assert "\nnothing is left\n" in built.output
+    assert SECRET not in built.output
+    assert SECRET not in str(built.image.config)
+
+
+def test_a_step_that_does_not_ask_for_a_secret_finds_none(tmp_path: Path) -> None:
+    built = build(
+        tmp_path,
+        f"FROM busybox\nRUN echo open-sesame-$(echo {SECRET[12:]}) > /kept; ! {SEARCH} && rm /kept\n"
+        f"RUN {SEARCH} && echo nothing\n",
+        "--secret=id=s,env=s,encoding=base64",
+        env={"s": BASE64},
+    )
+    assert built.result.exit_code == 0, built.output
+    assert "\nnothing\n" in built.output
+
+
+def test_what_a_step_leaves_running_does_not_hand_its_secret_on(tmp_path: Path) -> None:
+    built = build(
+        tmp_path,
+        "FROM busybox\n"
+        "RUN --mount=type=secret,id=s,env=S (trap '' TERM; setsid sleep 60 >/dev/null 2>&1 &); sleep 0.3\n"
+        f"RUN {SEARCH} && echo nothing\n",
+        "--secret=id=s,env=s",
+        env={"s": SECRET},
+    )
+    assert built.result.exit_code == 0, built.output
+    assert "\nnothing\n" in built.output
+
+
+@pytest.mark.parametrize("keep", ["ln", "mv"])
+def test_a_step_cannot_keep_a_secrets_file_by_another_name(tmp_path: Path, keep: str) -> None:
+    built = build(
+        tmp_path,
+        f"FROM busybox\nRUN --mount=type=secret,id=s {keep} /run/secrets/s /kept\nRUN true\n",
+        "--secret=id=s,env=s",
+        env={"s": SECRET},
+    )
+    assert built.result.exit_code == 11, built.output
+
+
+def test_a_secret_is_for_the_user_that_it_is_given_to(tmp_path: Path) -> None:
+    built = build(
+        tmp_path,
+        "FROM busybox\nUSER 1234\n"
+        "RUN --mount=type=secret,id=s ! cat /run/secrets/s\n"
+        f"RUN --mount=type=secret,id=s,uid=1234 grep -q '{PATTERN}' /run/secrets/s && echo its own\n",
+        "--secret=id=s,env=s",
+        env={"s": SECRET},
+    )
+    assert built.result.exit_code == 0, built.output
+    assert "\nits own\n" in built.output
+
+
+def test_a_secret_that_is_written_into_the_image_is_warned_of(tmp_path: Path) -> None:
+    built = build(
+        tmp_path,
+        "FROM busybox\n"
+        "RUN --mount=type=secret,id=s mkdir /app && cat /run/secrets/s > /app/config\n"
+        "RUN --mount=type=secret,id=s,env=S echo x$S | base64 > /encoded\n",
+        "--secret=id=s,env=s",
+        env={"s": SECRET},
+    )
+    assert built.result.exit_code == 0, built.output
+    assert "Dockerfile:2: the value of the secret s is in the image, in /app/config:" in built.output
+    assert "Dockerfile:3: the value of the secret s is in the image, in /encoded:" in built.output
+    assert SECRET not in built.output
