@@ -278,7 +278,7 @@ class Roots:
         names_only: bool,
     ) -> None:
         whole, allowance = UnpackReport(), Allowance(boundary.root, self.unpack_limit)
-        with downloading(layers, self.lodging.folder("blobs")) as blobs:
+        with downloading(layers, self.lodging.hold("blobs").path) as blobs:
             for source, blob in zip(layers, blobs, strict=True):
                 layer = source.layer
                 try:
