@@ -19,7 +19,7 @@ from yadokari_builder.build.performing.actions import fetched
 from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Phases, Progress
 from yadokari_builder.build.registries import Registries
-from yadokari_builder.cache.store import RegistryStore, Store
+from yadokari_builder.cache.steps.store import RegistryStore, Store
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.reference import Reference

@@ -3,7 +3,7 @@
 import pytest
 
 from yadokari_builder.build.caching.changes import changes
-from yadokari_builder.cache.entry import Trace
+from yadokari_builder.cache.steps.entry import Trace
 
 PARTS = {"below": "1", "files": "2", "instruction": "3", "making": "4", "variables": "5"}
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from yadokari_builder.build.progress import counted
-from yadokari_builder.cache.entry import Trace
+from yadokari_builder.cache.steps.entry import Trace
 
 _PARTS = {
     "instruction": "its variables lead to another instruction",

@@ -9,10 +9,10 @@ from yadokari_builder.build.caching.steps import Policy
 from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.options import CACHE_FOLDER
 from yadokari_builder.build.registries import Registries
-from yadokari_builder.cache.folder import FolderStore
-from yadokari_builder.cache.key import Making
-from yadokari_builder.cache.probe import Prober
-from yadokari_builder.cache.store import RegistryStore, Store
+from yadokari_builder.cache.steps.folder import FolderStore
+from yadokari_builder.cache.steps.key import Making
+from yadokari_builder.cache.steps.probe import Prober
+from yadokari_builder.cache.steps.store import RegistryStore, Store
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository

@@ -11,8 +11,8 @@ from itertools import chain
 from yadokari_builder.build.caching.changes import changes
 from yadokari_builder.build.caching.taken import Takings, looks_elsewhere
 from yadokari_builder.build.caching.writing import Left
-from yadokari_builder.cache.entry import Trace
-from yadokari_builder.cache.key import (
+from yadokari_builder.cache.steps.entry import Trace
+from yadokari_builder.cache.steps.key import (
     Key,
     Making,
     name_of,
@@ -21,7 +21,7 @@ from yadokari_builder.cache.key import (
     name_of_layer,
     step_key,
 )
-from yadokari_builder.cache.probe import Prober
+from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yadokari_builder.cache.content import MOST_LISTED, Hashing
-from yadokari_builder.cache.key import name_in, name_of, name_of_download, name_without_looking, takes
+from yadokari_builder.cache.steps.content import MOST_LISTED, Hashing
+from yadokari_builder.cache.steps.key import name_in, name_of, name_of_download, name_without_looking, takes
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.plan.steps import (
     ContextSource,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from threading import Event
 from typing import BinaryIO, Self
 
-from yadokari_builder.cache.entry import Entry, Trace, format_entry
-from yadokari_builder.cache.store import Store
+from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
+from yadokari_builder.cache.steps.store import Store
 from yadokari_builder.errors import BuilderError, CancelledError, described
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer

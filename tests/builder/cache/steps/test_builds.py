@@ -484,7 +484,7 @@ def test_two_builds_may_write_the_same_at_once(build: Builds, caplog: pytest.Log
         shutil.copytree(build.context, folder / "context")
         told = [str(folder), build.registry, build.repository, DOCKERFILE]
         program = (
-            f"import sys; sys.path[:0] = {sys.path!r}; from builder.cache.test_builds import Builds; "
+            f"import sys; sys.path[:0] = {sys.path!r}; from builder.cache.steps.test_builds import Builds; "
             + ("from pathlib import Path; Builds(Path(sys.argv[1]), *sys.argv[2:4])(sys.argv[4])")
         )
         others.append(subprocess.Popen([sys.executable, "-c", program, *told]))

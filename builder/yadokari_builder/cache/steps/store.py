@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Protocol
 
-from yadokari_builder.cache.entry import Document, Entry, Trace, parse_entry
+from yadokari_builder.cache.steps.entry import Document, Entry, Trace, parse_entry
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.plan.planning import planned
-from yadokari_builder.cache.key import Framed, Making, frame, name_in, name_of, name_of_copy, step_key, takes
+from yadokari_builder.cache.steps.key import (
+    Framed,
+    Making,
+    frame,
+    name_in,
+    name_of,
+    name_of_copy,
+    step_key,
+    takes,
+)
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import LocalFiles, Step

@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
-from yadokari_builder.cache.entry import Entry, Trace
-from yadokari_builder.cache.store import Store
+from yadokari_builder.cache.steps.entry import Entry, Trace
+from yadokari_builder.cache.steps.store import Store
 from yadokari_builder.errors import BuilderError, ImageInvalidError, described
 from yadokari_builder.registry.source import LayerSource
 

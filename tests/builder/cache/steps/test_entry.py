@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_builder.cache.entry import Entry, Trace, format_entry, parse_entry
+from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry, parse_entry
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.config import ImageConfig

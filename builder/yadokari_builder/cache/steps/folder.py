@@ -11,7 +11,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import BinaryIO
 
-from yadokari_builder.cache.entry import Document, Entry, Trace, parse_entry
+from yadokari_builder.cache.steps.entry import Document, Entry, Trace, parse_entry
 from yadokari_builder.errors import ImageInvalidError, described
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest

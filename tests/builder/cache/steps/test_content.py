@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.cache.content import Hashing
+from yadokari_builder.cache.steps.content import Hashing
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ContextError
 from yadokari_builder.plan.steps import LocalFiles, LocalPaths

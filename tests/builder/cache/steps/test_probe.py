@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from yadokari_builder.cache.entry import Entry, Trace, format_entry
-from yadokari_builder.cache.folder import FolderStore
-from yadokari_builder.cache.probe import Prober
+from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
+from yadokari_builder.cache.steps.folder import FolderStore
+from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
