@@ -21,7 +21,7 @@ demo: ## Bring up a cluster, install Yadokari, build an image, show its digest
 	@tests/cluster/demo
 
 test: ## Run all tests, on a cluster too where one can run
-	@tests/setup $(NEEDED)
+	@tests/setup $(NEEDED) servers
 	@tests/cluster/session .venv/bin/pytest $(PYTEST)
 
 bench: ## Measure builds beside those of buildah, and of other builders by BENCH="--peer COMMAND"

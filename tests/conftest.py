@@ -8,9 +8,14 @@ import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["support.cluster"]
+pytest_plugins = ["support.cluster", "support.operator_fixtures"]
 
 _NEEDS_A_MACHINE = re.compile(r"pytest\.mark\.(pod|cluster)\b")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Offer what takes too long for every run."""
+    parser.addoption("--every-kind", action="store_true", help="build all cases in every kind of pod")
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]

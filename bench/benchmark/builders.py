@@ -50,15 +50,18 @@ class Builder:
     build: Build
 
 
-def yadokari(image: str, more: str = "") -> Builder:
-    """Return Yadokari, run as a pod is run, from the image that tests/pod knows by this name.
+def yadokari(image: str, kind: str = "", more: str = "") -> Builder:
+    """Return Yadokari, run as a pod is run; tests/pod knows image and kind by these names.
 
     `more` are arguments beside those of every build.
     """
-    pod = f"{COMMAND} --image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}} --"
+    options = f"--kind {kind} " if kind else ""
+    options += f"--image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}}"
+    pod = f"{COMMAND} {options} --"
     arguments = "--context dir://{context} --dockerfile {dockerfile} --destination {destination} --insecure"
     mirror = "--registry-mirror {mirror} --insecure-registry {mirror}"
-    return peer(f"Yadokari={pod} {arguments} {mirror} {more}")
+    name = f"Yadokari-{kind}" if kind else "Yadokari"
+    return peer(f"{name}={pod} {arguments} {mirror} {more}")
 
 
 def chroot_buildah() -> Builder:
@@ -74,19 +77,24 @@ def peer(text: str) -> Builder:
     words = shlex.split(command)
 
     def build(job: Job) -> Figures:
-        with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
-            report = Path(folder, "report.json")
-            places = {
-                "{context}": str(job.workload.context),
-                "{dockerfile}": str(job.workload.dockerfile),
-                "{destination}": job.destination,
-                "{mirror}": job.mirror,
-                "{report}": str(report),
-            }
-            figures = _measured([_filled(word, places) for word in words], os.environ)
-            return _reported(report) if report.exists() else figures
+        places = {
+            "{context}": str(job.workload.context),
+            "{dockerfile}": str(job.workload.dockerfile),
+            "{destination}": job.destination,
+            "{mirror}": job.mirror,
+        }
+        return measured(words, places)
 
     return Builder(name, build)
+
+
+def measured(words: Sequence[str], places: Mapping[str, str]) -> Figures:
+    """Run a command whose placeholders are `places`, and {report} for figures of its own; see `peer`."""
+    with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
+        report = Path(folder, "report.json")
+        places = {**places, "{report}": str(report)}
+        figures = _measured([_filled(word, places) for word in words], os.environ)
+        return _reported(report) if report.exists() else figures
 
 
 def _build_with_buildah(job: Job) -> Figures:

@@ -13,6 +13,7 @@ from benchmark.table import Results, machine, table
 from benchmark.workloads import Workload, names, prepare
 from support.folders import scratch_folder
 from support.pod.images import RECIPES, built
+from support.pod.kinds import KINDS
 from support.pod.machine import why_no_containers
 
 _CACHED = "--cache --cache-copy-layers"
@@ -25,14 +26,15 @@ def main(arguments: Sequence[str], description: str) -> int:
         print(f"bench: nothing can be built here: {reason}", file=sys.stderr)
         return 1
     image = str(built(options.image)) if options.image in RECIPES else options.image
-    builders = [yadokari(image), *([chroot_buildah()] if options.buildah else []), *options.peer]
+    kinds = [yadokari(image, kind) for kind in options.kind]
+    builders = [yadokari(image), *kinds, *([chroot_buildah()] if options.buildah else []), *options.peer]
     with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
         workloads = prepare(options.only or names(), Path(folder, "contexts"))
         try:
             if options.rebuilds:
                 columns = rebuilds.KINDS
                 results = rebuilds.measure(
-                    workloads, yadokari(image), yadokari(image, _CACHED), options.rounds, registry()
+                    workloads, yadokari(image), yadokari(image, more=_CACHED), options.rounds, registry()
                 )
             else:
                 columns = tuple(builder.name for builder in builders)
@@ -41,7 +43,7 @@ def main(arguments: Sequence[str], description: str) -> int:
             print(f"bench: {error}", file=sys.stderr)
             return 1
     print(f"{machine()}; medians of {options.rounds}\n")
-    print(table(workloads, columns, results))
+    print(table({workload.name: workload.title for workload in workloads}, columns, results))
     return 0
 
 
@@ -75,6 +77,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--only", type=_names, metavar="NAMES", help="workloads to build, with commas between")
     add("--rounds", type=int, default=3, metavar="N", help="how often (3)")
     add("--image", default="executor", help="executor (default), or the folder of an OCI layout")
+    add("--kind", action="append", default=[], choices=KINDS, help="Yadokari in this kind of pod, too")
     add("--without-buildah", dest="buildah", action="store_false", help="leave buildah out")
     add("--rebuilds", action="store_true", help="measure rebuilds through a cache, with Yadokari alone")
     add("--peer", action="append", default=[], type=peer, metavar="[NAME=]COMMAND", help="another builder")

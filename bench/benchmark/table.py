@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 
 from benchmark.builders import Figures
-from benchmark.workloads import Workload
 
 Results = Mapping[str, Mapping[str, Sequence[Figures]]]
 """Figures by the names of workload and builder, one a round."""
@@ -21,19 +20,19 @@ def machine() -> str:
     return f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores ({model}), Linux {platform.release()}"
 
 
-def table(workloads: Sequence[Workload], builders: Sequence[str], results: Results) -> str:
-    """Lay out the medians; the first builder is what the others are compared to."""
+def table(titles: Mapping[str, str], builders: Sequence[str], results: Results) -> str:
+    """Lay out the medians, workloads by name and title; the first builder is what others are compared to."""
     lines = [
         "| workload | " + " | ".join(f"{name}: s / CPU s / MB" for name in builders)
         + "".join(f" | {name} : {builders[0]}" for name in builders[1:]) + " |",
         "|---" * (2 * len(builders)) + "|",
     ]  # fmt: skip
-    for workload in workloads:
-        measured = results[workload.name]
+    for name, title in titles.items():
+        measured = results[name]
         first = _median(measured[builders[0]])
-        cells = [f"{workload.name} {workload.title}"]
-        cells += [_figures(_median(measured[name])) for name in builders]
-        cells += [f"{_median(measured[name]).wall / first.wall:.1f}" for name in builders[1:]]
+        cells = [f"{name} {title}"]
+        cells += [_figures(_median(measured[builder])) for builder in builders]
+        cells += [f"{_median(measured[builder]).wall / first.wall:.1f}" for builder in builders[1:]]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 

@@ -41,7 +41,8 @@ def assemble(tree: Path, wheels: Path, certificates: Path) -> None:
     """Make `tree`/yadokari anew from the running interpreter, with the packages installed in `wheels`."""
     home = tree / HOME.relative_to("/")
     shutil.rmtree(home, ignore_errors=True)
-    for folder in ("bin", "lib", "e/certs", "tmp"):
+    # The last three are mount points where the runtime itself is mounted read-only.
+    for folder in ("bin", "lib", "e/certs", "tmp", "work", "input"):
         (home / folder).mkdir(parents=True)
     _copy_python(home, wheels)
     loader = collect(home)

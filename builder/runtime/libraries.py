@@ -18,8 +18,9 @@ _TRIPLET = f"{platform.machine()}-linux-gnu"
 _OPENED_BY_NAME = (
     *("libresolv.so.2", "libnss_dns.so.2", "libnss_files.so.2", "libgcc_s.so.1"),
     *("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1", "libm.so.6"),
+    "libssh.so.4",
 )
-"""What glibc or wheels open while they run; no ELF header tells."""
+"""What glibc, wheels or the executor open while they run; no ELF header tells."""
 
 _LDD_LINE = re.compile(r"\s*(?P<name>\S+)(?: => (?P<path>/\S+))? \(0x")
 

@@ -138,6 +138,24 @@ FLAGS = (
     Flag("ssh", "ssh", Kind.LIST, "agent for RUN --mount=type=ssh: ID[=SOCKET]; `default` is $SSH_AUTH_SOCK"),
     Flag("cache-mounts-dir", "cache_mounts_dir", Kind.TEXT, "folder that keeps RUN --mount=type=cache"),
     Flag(
+        "cache-mounts-repo",
+        "cache_mounts_repo",
+        Kind.TEXT,
+        "repository that keeps RUN --mount=type=cache",
+    ),
+    Flag(
+        "cache-mounts-scope",
+        "cache_mounts_scope",
+        Kind.TEXT,
+        "whose caches these are: builds of other scopes have others, whatever their ids",
+    ),
+    Flag(
+        "cache-mounts-limit",
+        "cache_mounts_limit",
+        Kind.SIZE,
+        "bytes of each that are kept, 2 GiB unless given; what was used least recently goes",
+    ),
+    Flag(
         "image-format",
         "image_format",
         Kind.TEXT,
@@ -334,6 +352,13 @@ FLAGS = (
         "cache_from",
         Kind.LIST,
         "another repository of cached layers, or oci:FOLDER, which is read alone; may be repeated",
+    ),
+    Flag(
+        "isolation",
+        "isolation",
+        Kind.TEXT,
+        "whether steps have namespaces of their own or share the executor's; auto: their own, if possible",
+        choices=("auto", "namespaces", "shared"),
     ),
     Flag(
         "verbosity",

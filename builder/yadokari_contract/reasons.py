@@ -36,10 +36,10 @@ class Reason(StrEnum):
 
     INVALID_ARGUMENTS = "InvalidArguments", 2, Retry.NEVER, Actor.OWNER
     DOCKERFILE_INVALID = "DockerfileInvalid", 10, Retry.NEVER, Actor.AUTHOR
-    RUN_FAILED = "RunFailed", 11, Retry.NEVER, Actor.AUTHOR
-    IMAGE_NOT_FOUND = "ImageNotFound", 12, Retry.NEVER, Actor.AUTHOR
-    UNAUTHORIZED = "Unauthorized", 13, Retry.NEVER, Actor.OWNER
-    CONTEXT_INVALID = "ContextInvalid", 14, Retry.NEVER, Actor.OWNER
+    RUN_FAILED = "StepFailed", 11, Retry.NEVER, Actor.AUTHOR
+    IMAGE_NOT_FOUND = "BaseImageNotFound", 12, Retry.NEVER, Actor.AUTHOR
+    UNAUTHORIZED = "RegistryUnauthorized", 13, Retry.NEVER, Actor.OWNER
+    CONTEXT_INVALID = "ContextFailed", 14, Retry.NEVER, Actor.OWNER
     IMAGE_INVALID = "ImageInvalid", 15, Retry.NEVER, Actor.AUTHOR
     REGISTRY_ERROR = "RegistryError", 20, Retry.COUNTED, Actor.NOBODY
     DOWNLOAD_FAILED = "DownloadFailed", 20, Retry.COUNTED, Actor.NOBODY

@@ -66,6 +66,9 @@ class BuildSpec:
     secrets: tuple[str, ...] = ()
     ssh: tuple[str, ...] = ()
     cache_mounts_dir: str = ""
+    cache_mounts_repo: str = ""
+    cache_mounts_scope: str = ""
+    cache_mounts_limit: int = 0
     image_format: str = ""
     compression: str = "gzip"
     compression_level: int = DEFAULT_LEVEL
@@ -75,6 +78,7 @@ class BuildSpec:
     image_unpack_limit: int = 0
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
+    isolation: str = "auto"
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False

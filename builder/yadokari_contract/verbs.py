@@ -57,6 +57,7 @@ def _named(*groups: frozenset[str]) -> tuple[Flag, ...]:
 
 
 CHECK = Verb("check", "-- FLAGS", "tell what differs from what kaniko would build", FLAGS)
+COPY_RUNTIME = Verb("copy-runtime", "FOLDER", "copy the executor's own files, out of the reach of steps")
 LOGIN = Verb(
     "login",
     "REGISTRY --username NAME --password-stdin",
@@ -96,5 +97,5 @@ WARM = Verb(
     ),
 )
 VERSION_VERB = Verb("version", "", "tell the version")
-VERBS = (CHECK, INDEX, LOGIN, PUSH, RESOLVE, VERSION_VERB, WARM)
+VERBS = (CHECK, COPY_RUNTIME, INDEX, LOGIN, PUSH, RESOLVE, VERSION_VERB, WARM)
 """All of them, as they are listed."""

@@ -1,7 +1,8 @@
 """Conditions of a resource, as kstatus and `kubectl wait` read them.
 
 Ready and Succeeded are good when True; Reconciling (work goes on) and Stalled (no progress without a change
-of the spec) are the exception when True. All four are always there.
+of the spec) are the exception when True. All four are always there. DestinationShared is there while it is
+True.
 """
 
 from collections.abc import Sequence
@@ -11,7 +12,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-ConditionType = Literal["Ready", "Reconciling", "Stalled", "Succeeded"]
+ConditionType = Literal["Ready", "Reconciling", "Stalled", "Succeeded", "DestinationShared"]
 Truth = Literal["True", "False", "Unknown"]
 Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 
@@ -25,7 +26,7 @@ class Condition:
 
     __pydantic_config__ = REPORTED
 
-    type: Annotated[str, Field(description="Ready, Reconciling, Stalled or Succeeded.")]
+    type: Annotated[str, Field(description="Ready, Reconciling, Stalled, Succeeded or DestinationShared.")]
     status: Annotated[Truth, Field(description="True, False or Unknown.")]
     reason: Annotated[str, Field(description="Why, for machines.")]
     message: Annotated[str, Field(description="Why, for people.")]

@@ -47,14 +47,15 @@ ResourceName = Annotated[
 ConfigMapKey = Annotated[
     str,
     Field(max_length=253),
-    matches("[-._a-zA-Z0-9]+", "key must be one of a ConfigMap: letters, digits, -, _ and ."),
+    matches("[-._a-zA-Z0-9]+", "key must be one of a ConfigMap or a Secret: letters, digits, -, _ and ."),
 ]
 
 BUILD_ARG_NAME = r"[a-zA-Z_][a-zA-Z0-9_.-]{0,255}"
 LABEL_KEY = rf"({_SUBDOMAIN}/)?{_LABEL}"
 LABEL_VALUE = rf"({_LABEL})?"
 
-BuildArgValue = Annotated[str, Field(max_length=4096)]
+LONGEST_BUILD_ARG = 4096
+BuildArgValue = Annotated[str, Field(max_length=LONGEST_BUILD_ARG)]
 
 _NUMBER = r"([0-9]{1,18}(\.[0-9]{0,9})?|\.[0-9]{1,9})"
 _UNITS = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}

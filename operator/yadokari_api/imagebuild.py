@@ -1,11 +1,11 @@
 """An ImageBuild as the cluster holds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from yadokari_api.keys import ANNOTATION_REBUILD, Key
-from yadokari_api.status import LastSucceeded, Status, parse_status
+from yadokari_api.status import Status, parse_status
 
 _LONGEST_REQUEST = 256
 
@@ -36,7 +36,7 @@ class ImageBuild:
             rebuild=(metadata.get("annotations") or {}).get(ANNOTATION_REBUILD, "")[:_LONGEST_REQUEST],
             deleted="deletionTimestamp" in metadata,
             spec=resource.get("spec") or {},
-            status=_as_of_now(parse_status(resource.get("status"))),
+            status=parse_status(resource.get("status")),
         )
 
 
@@ -44,12 +44,3 @@ def is_controlled_by(resource: Mapping[str, Any], build: ImageBuild) -> bool:
     """Whether a resource belongs to this very ImageBuild, and not to an earlier one of its name."""
     owners = resource["metadata"].get("ownerReferences") or []
     return any(owner["uid"] == build.uid and owner.get("controller") for owner in owners)
-
-
-def _as_of_now(status: Status) -> Status:
-    """Add what the first version of the operator did not write."""
-    last = status.last_succeeded
-    if last is None and status.phase == "Succeeded" and status.digest:
-        time, inputs = status.completion_time or "", status.inputs_hash
-        last = LastSucceeded(digest=status.digest, time=time, inputs_hash=inputs)
-    return replace(status, last_succeeded=last)

@@ -1,36 +1,109 @@
-"""Reasons that the operator gives for the state of a build; those of the executor are the contract's.
+"""Why a build is as it is: the reasons that the operator gives, and what to do about each.
 
-One table, as that one: what follows by itself, and who has to act.
+One table beside that of the contract, which holds the executor's.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
-from yadokari_contract.reasons import Actor, Retry
+from yadokari_contract.reasons import Reason, Retry
 
 
 class StateReason(StrEnum):
-    """Why a build is as it is, where the executor does not say it: a name, what follows, who must act."""
+    """Why a build is as it is, where the executor does not say it: a name, what follows, what to do.
+
+    `retry` is whether the attempt is followed by another one, or goes on by itself; `advice` is empty where
+    there is nothing to do, or where the message says it.
+    """
 
     retry: Retry
-    actor: Actor
+    advice: str
 
-    PENDING = "Pending", Retry.NEVER, Actor.NOBODY
-    BUILDING = "Building", Retry.NEVER, Actor.NOBODY
-    SUCCEEDED = "Succeeded", Retry.NEVER, Actor.NOBODY
-    DOCKERFILE_NOT_FOUND = "DockerfileNotFound", Retry.UNCOUNTED, Actor.OWNER
-    CONTEXT_NOT_FOUND = "ContextNotFound", Retry.UNCOUNTED, Actor.OWNER
-    POD_PENDING = "PodPending", Retry.UNCOUNTED, Actor.ADMINISTRATOR
-    POD_REJECTED = "PodRejected", Retry.UNCOUNTED, Actor.ADMINISTRATOR
-    POD_LOST = "PodLost", Retry.UNCOUNTED, Actor.NOBODY
-    INVALID_SPEC = "InvalidSpec", Retry.NEVER, Actor.OWNER
-    OUT_OF_MEMORY = "OOMKilled", Retry.NEVER, Actor.OWNER
-    EVICTED = "Evicted", Retry.NEVER, Actor.OWNER
-    TIMEOUT = "Timeout", Retry.NEVER, Actor.OWNER
-    EXECUTOR_FAILED = "ExecutorFailed", Retry.NEVER, Actor.MAINTAINERS
+    QUEUED = "Queued", Retry.UNCOUNTED, ""
+    SCHEDULING = "Scheduling", Retry.UNCOUNTED, ""
+    PULLING = "Pulling", Retry.UNCOUNTED, ""
+    BUILDING = "Building", Retry.UNCOUNTED, ""
+    SUCCEEDED = "Succeeded", Retry.NEVER, ""
+    UP_TO_DATE = "UpToDate", Retry.NEVER, ""
+    CONFIG_MAP_NOT_FOUND = (
+        "ConfigMapNotFound",
+        Retry.UNCOUNTED,
+        "create the ConfigMap or its key; the build begins by itself",
+    )
+    SECRET_NOT_FOUND = (
+        "SecretNotFound",
+        Retry.UNCOUNTED,
+        "create the Secret or its key; the build goes on by itself",
+    )
+    UNSCHEDULABLE = (
+        "Unschedulable",
+        Retry.UNCOUNTED,
+        "make room on the nodes, or lower executor.resources.requests or mend executor.nodeSelector",
+    )
+    IMAGE_PULL_FAILED = (
+        "ImagePullFailed",
+        Retry.UNCOUNTED,
+        "mend executor.image or let nodes pull it; the build goes on by itself",
+    )
+    POD_PENDING = "PodPending", Retry.UNCOUNTED, "mend what the message names in the cluster"
+    QUOTA_EXCEEDED = (
+        "QuotaExceeded",
+        Retry.UNCOUNTED,
+        "wait, raise the ResourceQuota, or lower executor.resources",
+    )
+    ADMISSION_DENIED = (
+        "AdmissionDenied",
+        Retry.UNCOUNTED,
+        "let the namespace's Pod Security or the policy that the message names admit the pod",
+    )
+    POD_REJECTED = "PodRejected", Retry.UNCOUNTED, "rename or delete what has the name that the pod needs"
+    EVICTED = "Evicted", Retry.UNCOUNTED, ""
+    NODE_LOST = "NodeLost", Retry.UNCOUNTED, ""
+    SUSPENDED = "Suspended", Retry.UNCOUNTED, "set suspend to false"
+    CHANGE_FORBIDDEN = (
+        "ChangeForbidden",
+        Retry.NEVER,
+        "set the annotation yadokari.dev/rebuild-requested-at, or change the spec again",
+    )
+    DESTINATION_SHARED = (
+        "DestinationShared",
+        Retry.UNCOUNTED,
+        "give each ImageBuild a tag or a repository of its own",
+    )
+    INVALID_SPEC = "InvalidSpec", Retry.NEVER, "change the spec"
+    OUT_OF_MEMORY = "OOMKilled", Retry.NEVER, "raise executor.resources.limits.memory"
+    DISK_LIMIT_EXCEEDED = (
+        "DiskLimitExceeded",
+        Retry.NEVER,
+        "raise executor.resources.limits.ephemeral-storage",
+    )
+    TIMEOUT = "Timeout", Retry.NEVER, "raise timeout, or pendingTimeout where the executor had not started"
+    EXECUTOR_FAILED = "ExecutorFailed", Retry.NEVER, "read the pod's log, and report it"
 
-    def __new__(cls, name: str, retry: Retry, actor: Actor) -> "StateReason":
+    def __new__(cls, name: str, retry: Retry, advice: str) -> "StateReason":
         """Make a row of the table; its text is the name."""
         row = str.__new__(cls, name)
         row._value_ = name
-        row.retry, row.actor = retry, actor
+        row.retry, row.advice = retry, advice
         return row
+
+
+_OF_THE_EXECUTOR: Mapping[str, str] = MappingProxyType(
+    {
+        Reason.INVALID_ARGUMENTS: "change the field that the message names",
+        Reason.DOCKERFILE_INVALID: "change the Dockerfile at the line that the message names",
+        Reason.RUN_FAILED: "change the Dockerfile: failure.logTail has the end of the step's output",
+        Reason.IMAGE_NOT_FOUND: "change FROM or COPY --from, or push that image",
+        Reason.UNAUTHORIZED: "mend the Secret, then set the annotation yadokari.dev/rebuild-requested-at",
+        Reason.CONTEXT_INVALID: "change context, or mend what it names",
+        Reason.IMAGE_INVALID: "change what the message names: no registry would take such an image",
+        Reason.INTERNAL_ERROR: "read the pod's log, and report it",
+    }
+)
+
+
+def advice(reason: str) -> str:
+    """Tell what to do about a reason, the operator's or the executor's; empty where there is nothing."""
+    of_the_state = (row.advice for row in StateReason if row == reason)
+    return next(of_the_state, _OF_THE_EXECUTOR.get(reason, ""))

@@ -5,80 +5,34 @@ shows. No field of a list's items has a default: `kubectl apply` would find a di
 """
 
 import re
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
-from pydantic.alias_generators import to_camel
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, WithJsonSchema
 
+from yadokari_api.context import Context, RelativePath
+from yadokari_api.executor import Executor
 from yadokari_api.fields import (
     BUILD_ARG_NAME,
-    LABEL_KEY,
-    LABEL_VALUE,
     SPAN,
     BuildArgValue,
     ConfigMapKey,
     Duration,
-    ImageReference,
-    Quantity,
     ResourceName,
     TaggedReference,
-    amount,
     seconds,
     spelled_out,
 )
-from yadokari_api.rules import Rule, quoted
+from yadokari_api.model import Model, exactly_one, keys_match, unique_by
+from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
+from yadokari_api.rules import Rule, matches, quoted
 
 DEFAULT_TIMEOUT = "1h"
+DEFAULT_RETRIES = 3
+MOST_RETRIES = 10
+HIGHEST_PRIORITY = 1000
 DOCKERFILE_BYTES = 256 * 1024
 LONGEST_HISTORY = 20
-
-
-class Model(BaseModel):
-    """Base of all parts of a spec: camelCase names, no unknown fields, never changed once made."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, extra="forbid", frozen=True, strict=True, validate_by_name=True
-    )
-
-    RULES: ClassVar[tuple[Rule, ...]] = ()
-
-    @model_validator(mode="after")
-    def _check_rules(self) -> Self:
-        for rule in self.RULES:
-            rule.check(self)
-        return self
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        """Have the API server check the rules, too."""
-        made = handler.resolve_ref_schema(handler(schema))
-        for rule in cls.RULES:
-            made.update(rule.added_to(made))
-        return made
-
-
-def _unique_by(key: str) -> dict[str, Any]:
-    return {"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": [key]}
-
-
-def _keys_match(pattern: str, message: str) -> Rule:
-    """Demand that all keys of a map match a pattern; the API server knows no schema for them."""
-    return Rule(
-        f"self.all(key, key.matches({quoted(f'^({pattern})$')}))",
-        message,
-        lambda value: all(re.fullmatch(pattern, key, re.ASCII) for key in value),
-    )
-
-
-class SecretReference(Model):
-    """A Secret of type kubernetes.io/dockerconfigjson in the namespace of the ImageBuild."""
-
-    name: ResourceName = Field(description="Name of the Secret.")
 
 
 class Destination(Model):
@@ -100,7 +54,7 @@ class Destination(Model):
     )
 
 
-class ConfigMapKeyReference(Model):
+class DockerfileKey(Model):
     """A key of a ConfigMap in the namespace of the ImageBuild."""
 
     name: ResourceName = Field(description="Name of the ConfigMap.")
@@ -110,120 +64,88 @@ class ConfigMapKeyReference(Model):
 class DockerfileSource(Model):
     """Where the Dockerfile comes from."""
 
-    config_map_key_ref: ConfigMapKeyReference = Field(description="A key of a ConfigMap.")
-
-
-class ConfigMapReference(Model):
-    """A ConfigMap in the namespace of the ImageBuild."""
-
-    name: ResourceName = Field(description="Name of the ConfigMap.")
-
-
-class Context(Model):
-    """The files that COPY and ADD find."""
-
-    config_map: ConfigMapReference = Field(
-        description="ConfigMap whose keys are the files of the build context."
+    RULES = (
+        exactly_one(
+            ("config_map_key_ref", "path"),
+            "dockerfileFrom must name exactly one of configMapKeyRef and path",
+        ),
     )
 
-
-_STANDARD_RESOURCES = r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i"
-_Quantities = Annotated[
-    dict[str, Quantity],
-    Field(max_length=16),
-    _keys_match(
-        rf"{_STANDARD_RESOURCES}|[-.a-z0-9]{{1,253}}/[-._a-zA-Z0-9]{{1,63}}",
-        "a resource must be cpu, memory, ephemeral-storage, hugepages-SIZE or one with a domain, such as"
-        " example.com/gpu",
-    ),
-]
+    config_map_key_ref: DockerfileKey | None = Field(default=None, description="A key of a ConfigMap.")
+    path: RelativePath | None = Field(default=None, description="A file of the build context.")
 
 
-class Resources(Model):
-    """Compute resources of the executor, as in a pod."""
+class BuildArgsSource(Model):
+    """Where more build arguments come from."""
 
-    RULES = (
-        Rule(
-            "!has(self.requests) || !has(self.limits) || self.requests.all(name, !(name in self.limits)"
-            " || !isQuantity(string(self.requests[name])) || !isQuantity(string(self.limits[name]))"
-            " || quantity(string(self.requests[name])).compareTo(quantity(string(self.limits[name]))) <= 0)",
-            "requests must not be above limits",
-            lambda it: all(
-                amount(asked) <= amount(it.limits[name])
-                for name, asked in it.requests.items()
-                if name in it.limits
+    config_map_ref: ConfigMapReference = Field(
+        description="ConfigMap whose keys are names of build arguments."
+    )
+    prefix: (
+        Annotated[
+            str,
+            Field(max_length=128),
+            matches(
+                "[a-zA-Z_][a-zA-Z0-9_.-]*",
+                "prefix must begin with a letter or _ and hold letters, digits, _, . and -",
             ),
+        ]
+        | None
+    ) = Field(default=None, description="What is put before each name.")
+
+
+class BuildSecret(Model):
+    """A secret for RUN --mount=type=secret."""
+
+    id: Annotated[
+        str,
+        Field(max_length=128),
+        matches(
+            "[A-Za-z0-9_][-._A-Za-z0-9]*",
+            "id must be letters, digits, _, . and -, as in RUN --mount=type=secret,id=ID",
         ),
+    ] = Field(description="What the Dockerfile calls it.")
+    secret_ref: SecretKeyReference = Field(description="The key of a Secret that holds it.")
+
+
+class Certificates(Model):
+    """Certificates of authorities to trust for registries, contexts and ADD."""
+
+    config_map_ref: ConfigMapReference = Field(description="ConfigMap whose keys are files in PEM form.")
+
+
+_Pairs = Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=64)]
+_WORD = r"[^=\s]{1,255}"
+
+
+class OutputSpec(Model):
+    """What the image is like, beside what the Dockerfile says."""
+
+    labels: Annotated[_Pairs, keys_match(_WORD, "a label's key must be a word without =")] = Field(
+        default={}, description="Labels of the image, as by docker build --label."
     )
-
-    requests: _Quantities = Field(
-        default={}, description="What is set aside for the build, such as cpu: 500m."
+    annotations: Annotated[_Pairs, keys_match(_WORD, "an annotation's key must be a word without =")] = Field(
+        default={}, description="Annotations of the image's manifest, which make it one of OCI's."
     )
-    limits: _Quantities = Field(
-        default={},
-        description="What the build may use at most. A build that needs more memory ends as OOMKilled.",
+    timestamp: (
+        Annotated[
+            str | int,
+            Field(union_mode="left_to_right"),
+            WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 11}),
+            Rule(
+                "string(self).matches('^(Zero|Build|[0-9]{1,11})$')",
+                "timestamp must be Zero, Build or seconds since 1970",
+                lambda value: re.fullmatch("Zero|Build|[0-9]{1,11}", str(value), re.ASCII) is not None,
+            ),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Time of the image and, at most, of its files: when it was built (Build), none at all"
+        " (Zero: the same files make the same digest), or seconds since 1970. Build where it is absent.",
     )
-
-
-class Toleration(Model):
-    """A taint of nodes that the executor's pod tolerates, as in a pod."""
-
-    RULES = (
-        Rule(
-            "has(self.key) || (has(self.operator) && self.operator == 'Exists')",
-            "a toleration without key must have the operator Exists",
-            lambda it: it.key is not None or it.operator == "Exists",
-        ),
-        Rule(
-            "!has(self.value) || self.value == '' || !has(self.operator) || self.operator != 'Exists'",
-            "a toleration with the operator Exists must have no value",
-            lambda it: not it.value or it.operator != "Exists",
-        ),
-        Rule(
-            "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
-            "a toleration with tolerationSeconds must have the effect NoExecute",
-            lambda it: it.toleration_seconds is None or it.effect == "NoExecute",
-        ),
-    )
-
-    key: str | None = Field(default=None, max_length=317, description="Taint to tolerate; all if absent.")
-    operator: Literal["Exists", "Equal"] | None = Field(
-        default=None, description="How value is compared; Equal where it is absent."
-    )
-    value: str | None = Field(default=None, max_length=63, description="Value of the taint.")
-    effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        default=None, description="Effect of the taint; every one where it is absent."
-    )
-    toleration_seconds: int | None = Field(
-        default=None, description="How long a NoExecute taint is tolerated; for ever where it is absent."
-    )
-
-
-_LabelValue = Annotated[
-    str,
-    Field(max_length=63),
-    Rule(
-        f"self.matches({quoted(f'^({LABEL_VALUE})$')})",
-        "a label's value must be letters, digits, -, _ and ., with a letter or digit at both ends",
-        lambda value: re.fullmatch(LABEL_VALUE, value, re.ASCII) is not None,
-    ),
-]
-
-
-class Executor(Model):
-    """The pod that builds."""
-
-    image: ImageReference | None = Field(
-        default=None, description="Executor image, where it is not the operator's own: see custom executors."
-    )
-    resources: Resources | None = Field(default=None, description="Compute resources.")
-    node_selector: Annotated[
-        dict[str, _LabelValue],
-        Field(max_length=32),
-        _keys_match(LABEL_KEY, "a label's key must be [DOMAIN/]NAME, such as kubernetes.io/arch"),
-    ] = Field(default={}, description="Labels that the node must have.")
-    tolerations: Annotated[tuple[Toleration, ...], Field(max_length=32)] = Field(
-        default=(), strict=False, description="Taints that are tolerated."
+    compression: Literal["gzip", "zstd"] | None = Field(
+        default=None, description="How layers are compressed; gzip where it is absent."
     )
 
 
@@ -238,6 +160,7 @@ def _span(shortest: str, longest: str, message: str) -> Rule:
 
 
 Timeout = Annotated[Duration, _span("1s", "24h", "timeout must be between 1s and 24h")]
+PendingTimeout = Annotated[Duration, _span("1s", "24h", "pendingTimeout must be between 1s and 24h")]
 Retention = Annotated[Duration, _span("0s", "8760h", "a retention must be between 0s and 8760h")]
 
 
@@ -270,6 +193,17 @@ class ImageBuildSpec(Model):
             "exactly one of dockerfile and dockerfileFrom is needed",
             lambda it: (it.dockerfile is None) != (it.dockerfile_from is None),
         ),
+        Rule(
+            "!has(self.dockerfileFrom) || !has(self.dockerfileFrom.path) || has(self.context)",
+            "dockerfileFrom.path is a file of the context: say where that is as context",
+            lambda it: (
+                it.dockerfile_from is None or it.dockerfile_from.path is None or it.context is not None
+            ),
+        ),
+    )
+
+    suspend: bool = Field(
+        default=False, description="Build nothing: a build that runs is ended, and begins anew afterwards."
     )
 
     dockerfile: str | None = Field(
@@ -284,7 +218,7 @@ class ImageBuildSpec(Model):
     build_args: Annotated[
         dict[str, BuildArgValue],
         Field(max_length=64),
-        _keys_match(
+        keys_match(
             BUILD_ARG_NAME,
             "a build argument's name must begin with a letter or _ and hold letters, digits, _, . and - only",
         ),
@@ -292,6 +226,17 @@ class ImageBuildSpec(Model):
         default={},
         description="Values of ARG instructions. They show in the pod and in the image's history:"
         " not a place for secrets.",
+    )
+    build_args_from: Annotated[tuple[BuildArgsSource, ...], Field(max_length=16)] = Field(
+        default=(),
+        strict=False,
+        description="More build arguments. Of one name buildArgs counts, or the last that is listed here.",
+    )
+    secrets: Annotated[tuple[BuildSecret, ...], Field(max_length=32)] = Field(
+        default=(),
+        strict=False,
+        json_schema_extra=unique_by("id"),
+        description="Secrets for RUN --mount=type=secret; they are in no layer and no environment of steps.",
     )
     target: str | None = Field(
         default=None,
@@ -309,21 +254,47 @@ class ImageBuildSpec(Model):
         ),
     ] = Field(
         strict=False,
-        json_schema_extra=_unique_by("image"),
+        json_schema_extra=unique_by("image"),
         description="Where the image is pushed, one or more.",
     )
     pull_secret_refs: Annotated[tuple[SecretReference, ...], Field(max_length=16)] = Field(
         default=(),
         strict=False,
-        json_schema_extra=_unique_by("name"),
+        json_schema_extra=unique_by("name"),
         description="Secrets of type kubernetes.io/dockerconfigjson with the right to pull base images; they"
         " are used for nothing else.",
     )
+    certificates: Certificates | None = Field(
+        default=None, description="Certificates of authorities to trust, beside those that all know."
+    )
+    output: OutputSpec | None = Field(default=None, description="What the image is like.")
     executor: Executor | None = Field(default=None, description="The pod that builds.")
+    priority: int = Field(
+        default=0,
+        ge=-HIGHEST_PRIORITY,
+        le=HIGHEST_PRIORITY,
+        description="Which builds of a namespace go first where the operator limits how many run.",
+    )
     timeout: Timeout = Field(
         default=DEFAULT_TIMEOUT,
         description="How long one attempt may take from when a node takes its pod: pulling the executor's"
-        " image and waiting for Secrets count. It may wait for a node as long again.",
+        " image and waiting for Secrets count.",
+    )
+    pending_timeout: PendingTimeout | None = Field(
+        default=None,
+        description="How long one attempt may wait until the executor runs: for a node, its image, Secrets."
+        " As long as timeout, for a node and for the rest each, where it is absent.",
+    )
+    retries: int = Field(
+        default=DEFAULT_RETRIES,
+        ge=0,
+        le=MOST_RETRIES,
+        description="How often a build is tried again after failures of the network or a registry.",
+    )
+    concurrency_policy: Literal["Replace", "Queue", "Forbid"] = Field(
+        default="Replace",
+        description="What becomes of a change while a build runs: it takes the place of that build (Replace),"
+        " comes after it (Queue), or is not built unless it is asked for afterwards (Forbid).",
     )
     pod_retention: PodRetention = Field(
         default_factory=PodRetention,
@@ -339,15 +310,36 @@ class ImageBuildSpec(Model):
 
 
 def referenced_config_maps(spec: Mapping[str, Any]) -> frozenset[str]:
-    """Name the ConfigMaps that a raw spec, right or wrong, takes its Dockerfile and context from."""
-    return frozenset(
-        name
-        for path in (("dockerfileFrom", "configMapKeyRef"), ("context", "configMap"))
-        if isinstance(name := _name_at(spec, path), str)
+    """Name the ConfigMaps that a raw spec, right or wrong, is read with: a change of them is one of it."""
+    paths = (
+        ("dockerfileFrom", "configMapKeyRef"),
+        ("context", "configMap"),
+        ("context", "configMaps"),
+        ("buildArgsFrom", "configMapRef"),
+        ("certificates", "configMapRef"),
     )
+    names = (name for path in paths for name in _found(spec, (*path, "name")))
+    return frozenset(name for name in names if isinstance(name, str))
 
 
-def _name_at(value: Any, path: tuple[str, ...]) -> Any:
-    for key in (*path, "name"):
-        value = value.get(key) if isinstance(value, Mapping) else None
-    return value
+def priority_of(spec: Mapping[str, Any]) -> int:
+    """Tell the priority of a raw spec, right or wrong."""
+    priority = spec.get("priority", 0)
+    return priority if isinstance(priority, int) else 0
+
+
+def pushed_to(spec: Mapping[str, Any]) -> frozenset[str]:
+    """Name the places that a raw spec, right or wrong, pushes to, each in its one spelling."""
+    found = (image for image in _found(spec, ("destinations", "image")) if isinstance(image, str))
+    return frozenset(map(spelled_out, found))
+
+
+def _found(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """Yield what stands at a path; a list on the way stands for all that it holds."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _found(item, path)
+    elif not path:
+        yield value
+    elif isinstance(value, Mapping) and path[0] in value:
+        yield from _found(value[path[0]], path[1:])

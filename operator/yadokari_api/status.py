@@ -3,16 +3,98 @@
 Plain values; pydantic reads and writes them at the edges alone, and takes the schema from their annotations.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from yadokari_api.conditions import REPORTED, Condition, Time
+from yadokari_api.former import modernised
 
-Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed"]
+Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed", "Suspended"]
 FINISHED: frozenset[Phase] = frozenset({"Succeeded", "Failed"})
+
+RunReason = Literal["Created", "InputsChanged", "SpecChanged", "Requested"]
+"""Why a run began."""
+
+RunResult = Literal["Succeeded", "Failed", "Replaced"]
+"""How a run ended: another one may have come in its place before it had."""
+
+LONGEST_HISTORY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Output:
+    """The image that was pushed."""
+
+    __pydantic_config__ = REPORTED
+
+    image: Annotated[str, Field(description="Reference that the image was pushed to first.")]
+    digest: Annotated[str, Field(description="Digest of its manifest.")]
+    ref: Annotated[str, Field(description="The image by its digest, such as registry.test/app@sha256:...")]
+    size: Annotated[int | None, Field(description="Bytes of its compressed layers.")] = None
+    tags: Annotated[tuple[str, ...], Field(description="All references that it was pushed to.")] = ()
+
+    @classmethod
+    def at(cls, images: Sequence[str], digest: str, size: int | None = None) -> "Output":
+        """Tell of an image that was pushed to these references."""
+        repository = re.sub(r":[^:/]*$", "", images[0])
+        return cls(
+            image=images[0], digest=digest, ref=f"{repository}@{digest}", size=size, tags=tuple(images)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What the build context's location was resolved to."""
+
+    __pydantic_config__ = REPORTED
+
+    commit: Annotated[str | None, Field(description="Commit of a git repository.")] = None
+    digest: Annotated[str | None, Field(description="Digest or ETag of an archive or an artifact.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatus:
+    """The latest run: one build of one set of inputs, in one attempt or several."""
+
+    __pydantic_config__ = REPORTED
+
+    number: Annotated[int, Field(description="Number of this run; 0 before the first one.")] = 0
+    reason: Annotated[
+        RunReason | None,
+        Field(description="Why it began: Created, InputsChanged, SpecChanged (after a failure), Requested."),
+    ] = None
+    pod: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
+    node: Annotated[str | None, Field(description="Node of that pod.")] = None
+    attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
+    retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
+    queued_at: Annotated[Time | None, Field(description="When it was asked for.")] = None
+    started_at: Annotated[Time | None, Field(description="When its first attempt began.")] = None
+    finished_at: Annotated[Time | None, Field(description="When it succeeded or failed.")] = None
+    duration: Annotated[str | None, Field(description="Time from start to end, such as 1m23s.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimedPhase:
+    """A part of the build and how long it took."""
+
+    __pydantic_config__ = REPORTED
+
+    name: Annotated[str, Field(description="What was done.")]
+    seconds: Annotated[float, Field(description="How long it took.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """How many steps of the Dockerfile are done."""
+
+    __pydantic_config__ = REPORTED
+
+    current: Annotated[int, Field(description="Steps that are done.")]
+    total: Annotated[int, Field(description="Steps in all.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,8 +105,12 @@ class BuildFailure:
 
     reason: Annotated[str, Field(description="Kind of failure, for machines.")]
     message: Annotated[str, Field(description="What went wrong, for people.")]
+    exit_code: Annotated[int | None, Field(description="Exit code of the executor.")] = None
     line: Annotated[int | None, Field(description="Line of the Dockerfile, counted from 1.")] = None
     log_tail: Annotated[str | None, Field(description="End of the failed step's output.")] = None
+    retryable: Annotated[
+        bool | None, Field(description="Whether the same may succeed when it is tried again.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +125,25 @@ class LastSucceeded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run that has ended."""
+
+    __pydantic_config__ = REPORTED
+
+    number: Annotated[int, Field(description="Number of the run.")]
+    reason: Annotated[RunReason | None, Field(description="Why it began.")] = None
+    result: Annotated[
+        RunResult, Field(description="Succeeded, Failed, or Replaced by the next one before its end.")
+    ]
+    failure: Annotated[str | None, Field(description="Reason of the failure.")] = None
+    digest: Annotated[str | None, Field(description="Digest of the image's manifest.")] = None
+    inputs_hash: Annotated[str, Field(description="Hash over all that defines the image.")]
+    started_at: Annotated[Time | None, Field(description="When its first attempt began.")] = None
+    finished_at: Annotated[Time | None, Field(description="When it ended.")] = None
+    duration: Annotated[str | None, Field(description="Time from start to end.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
     """What came of a build so far."""
 
@@ -47,28 +152,40 @@ class Status:
     observed_generation: Annotated[
         int, Field(description="Generation of the spec that this status is about; -1 before the first look.")
     ] = -1
-    phase: Annotated[Phase, Field(description="Pending, Building, Retrying, Succeeded or Failed.")] = (
-        "Pending"
-    )
+    phase: Annotated[
+        Phase, Field(description="Pending, Building, Retrying, Succeeded, Failed or Suspended.")
+    ] = "Pending"
     message: Annotated[str, Field(description="What is going on or went wrong, in a sentence.")] = ""
-    image: Annotated[str | None, Field(description="Reference that the image was pushed to first.")] = None
-    digest: Annotated[str | None, Field(description="Digest of the pushed image's manifest.")] = None
-    start_time: Annotated[Time | None, Field(description="When this build's first attempt began.")] = None
-    completion_time: Annotated[Time | None, Field(description="When the build succeeded or failed.")] = None
-    duration: Annotated[str | None, Field(description="Time from start to completion, such as 1m23s.")] = None
-    pod_name: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
-    attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
-    retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
     inputs_hash: Annotated[str, Field(description="Hash over all that defines the image, of this build.")] = (
         ""
     )
     rebuild_requested_at: Annotated[
         str, Field(description="Value of the annotation yadokari.dev/rebuild-requested-at that was followed.")
     ] = ""
+    refused_hash: Annotated[
+        str,
+        Field(description="Hash of inputs that came while a build ran, and that concurrencyPolicy forbids."),
+    ] = ""
+    output: Annotated[
+        Output | None, Field(description="The image; absent while a build runs and after a failure.")
+    ] = None
     last_succeeded: Annotated[
         LastSucceeded | None, Field(description="The latest build that succeeded; failures leave it alone.")
     ] = None
+    source: Annotated[Source | None, Field(description="What the build context was resolved to.")] = None
+    run: Annotated[RunStatus, Field(description="The latest run.")] = field(default_factory=RunStatus)
+    phases: Annotated[tuple[TimedPhase, ...], Field(description="Parts of the build, in seconds.")] = ()
+    steps: Annotated[Steps | None, Field(description="Steps of the Dockerfile.")] = None
     failure: Annotated[BuildFailure | None, Field(description="Why the latest attempt failed.")] = None
+    history: Annotated[
+        tuple[PastRun, ...], Field(description="Runs that have ended, the latest one first.")
+    ] = ()
+    pod_uids: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="UIDs of the pods that the operator made and that may be there yet: no others count."
+        ),
+    ] = None
     conditions: Annotated[
         tuple[Condition, ...],
         Field(
@@ -82,14 +199,19 @@ class Status:
         """Whether the build has succeeded or failed for good."""
         return self.phase in FINISHED
 
+    @property
+    def reason(self) -> str:
+        """Why it is as it is, for machines; empty before the first look."""
+        return self.conditions[0].reason if self.conditions else ""
+
 
 _STATUS = TypeAdapter(Status)
 
 
 def parse_status(data: Mapping[str, Any] | None) -> Status:
-    """Read a status; one that is not as this operator writes it counts as none, and the build starts over."""
+    """Read a status; one that is not as an operator writes it counts as none, and the build starts over."""
     try:
-        return _STATUS.validate_python(data or {})
+        return _STATUS.validate_python(modernised(data or {}))
     except ValidationError:
         return Status()
 
@@ -97,7 +219,10 @@ def parse_status(data: Mapping[str, Any] | None) -> Status:
 def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
-    return written
+    empty = [name for name in ("tags", "phases", "history") if not written.get(name)]
+    if status.run == RunStatus():
+        empty.append("run")
+    return {name: value for name, value in written.items() if name not in empty}
 
 
 def status_schema() -> dict[str, Any]:

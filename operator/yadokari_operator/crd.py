@@ -19,9 +19,9 @@ _COLUMNS = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the image is pushed", 0),
     ("Status", "string", ".status.phase", "How far the build has come", 0),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is so", 1),
-    ("Image", "string", ".status.image", "Reference of the pushed image", 0),
-    ("Digest", "string", ".status.digest", "Digest of the pushed image", 1),
-    ("Duration", "string", ".status.duration", "How long the build took", 0),
+    ("Image", "string", ".status.output.image", "Reference of the pushed image", 0),
+    ("Digest", "string", ".status.output.digest", "Digest of the pushed image", 1),
+    ("Duration", "string", ".status.run.duration", "How long the build took", 0),
     ("Age", "date", ".metadata.creationTimestamp", "Age of the ImageBuild", 0),
 )
 

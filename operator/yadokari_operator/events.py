@@ -7,11 +7,12 @@ from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import API_VERSION, GROUP, KIND
-from yadokari_api.reasons import StateReason
+from yadokari_api.reasons import StateReason, advice
 from yadokari_api.status import Status
 from yadokari_operator.reports import format_time
 
 _LONGEST = 1024
+_ORDINARY = frozenset({StateReason.QUEUED, StateReason.SCHEDULING, StateReason.PULLING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,24 @@ class Event:
 
 def event(old: Status, new: Status) -> Event | None:
     """Tell people what happened between two statuses, if anything did."""
-    if _happening(new) == _happening(old) or _reason(new) == StateReason.PENDING:
+    if _happening(new) == _happening(old) or new.reason in _ORDINARY:
         return None
     warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
-    return Event(warning, _reason(new), new.message[:_LONGEST], "/".join(_happening(new)))
+    message = new.message[:_LONGEST]
+    to_do = advice(new.reason) if warning else ""
+    if to_do and len(message) + len(to_do) < _LONGEST:
+        message = f"{message}; what to do: {to_do}"
+    return Event(warning, new.reason, message[:_LONGEST], "/".join(_happening(new)))
+
+
+def sharing(old: Status, new: Status) -> Event | None:
+    """Tell people that others push to the same place, when that is found out."""
+    before = {condition.message for condition in old.conditions if condition.type == "DestinationShared"}
+    for shared in new.conditions:
+        if shared.type == "DestinationShared" and shared.message not in before:
+            message = f"{shared.message}; what to do: {advice(shared.reason)}"
+            return Event(True, shared.reason, message[:_LONGEST], f"shared/{shared.message}")
+    return None
 
 
 def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, Any]:
@@ -61,11 +76,8 @@ def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, 
     }
 
 
-def _reason(status: Status) -> str:
-    return status.conditions[0].reason if status.conditions else ""
-
-
 def _happening(status: Status) -> tuple[str, ...]:
     """All that tells one happening in the life of an ImageBuild from the others."""
-    where = status.pod_name or str(status.observed_generation)
-    return (status.phase, _reason(status), status.start_time or "", str(status.attempt), where)
+    run = status.run
+    where = run.pod or str(status.observed_generation)
+    return (status.phase, status.reason, run.started_at or "", str(run.attempt), where)

@@ -4,13 +4,33 @@ Each takes the ImageBuild, the status of the current run so far (`run`) and the 
 status. What the same observations lead to is the same, so a status is only written when something happened.
 """
 
+import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from yadokari_api.conditions import Condition, ConditionType, Truth, carried_over
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import Key
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import BuildFailure, LastSucceeded, Phase, Status
+from yadokari_api.status import (
+    LONGEST_HISTORY,
+    BuildFailure,
+    LastSucceeded,
+    Output,
+    PastRun,
+    Phase,
+    RunReason,
+    RunResult,
+    RunStatus,
+    Source,
+    Status,
+    Steps,
+    TimedPhase,
+)
+from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
@@ -19,63 +39,172 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Retrying": {"Ready": "False", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
     "Succeeded": {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"},
     "Failed": {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"},
+    "Suspended": {"Ready": "False", "Reconciling": "False", "Stalled": "False", "Succeeded": "Unknown"},
 }
-_LAST_LINE = 10**6
+# A step of the build may have written the result: what the API server would refuse is left out.
+_MOST = 10**6
+_LONGEST_SIZE = 2**53
+_MOST_PHASES = 16
+_LONGEST_WORD = 256
+_COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
-def begun(build: ImageBuild, inputs_hash: str = "") -> Status:
-    """Give the status with which a run begins: of the one before, the last success alone is left."""
+def unbegun(build: ImageBuild) -> Status:
+    """Give the status of what cannot begin: of all before, the last success and the runs are left."""
+    before = build.status
     return Status(
-        inputs_hash=inputs_hash,
-        rebuild_requested_at=build.rebuild or build.status.rebuild_requested_at,
-        last_succeeded=build.status.last_succeeded,
+        rebuild_requested_at=build.rebuild or before.rebuild_requested_at,
+        last_succeeded=before.last_succeeded,
+        run=RunStatus(number=before.run.number),
+        history=before.history if before.finished else _history(before, "Replaced", None),
     )
 
 
-def waiting(build: ImageBuild, run: Status, now: datetime, message: str) -> Status:
-    """Report that the build has not begun, with nothing but time in its way."""
-    return _status(build, run, now, "Pending", StateReason.PENDING, message)
+def begun(build: ImageBuild, inputs_hash: str, reason: RunReason, now: datetime) -> Status:
+    """Give the status with which a run begins."""
+    number = build.status.run.number + 1
+    run = RunStatus(number=number, reason=reason, queued_at=format_time(now))
+    return replace(unbegun(build), inputs_hash=inputs_hash, run=run)
+
+
+def waiting(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
+    """Report that the executor does not run yet, with nothing but time in its way."""
+    return _status(build, run, now, "Pending", reason, message)
 
 
 def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
     """Report that something is missing that may still come: a ConfigMap, a Secret, room on a node."""
-    return _status(build, run, now, "Pending", reason, message, ready="False")
+    return _status(build, run, now, "Pending", reason, message, {"Ready": "False"})
 
 
-def building(build: ImageBuild, run: Status, now: datetime) -> Status:
-    """Report that the executor runs."""
-    message = f"attempt {run.attempt} runs in pod {run.pod_name}"
+def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
+    """Report that the executor runs; `note` is what else there is to say."""
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{note}"
     return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
-def retrying(build: ImageBuild, run: Status, now: datetime, failure: Failure) -> Status:
+def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:
     """Report that an attempt failed and another one follows."""
-    message = f"attempt {run.attempt} failed and is followed by another one: {failure.message}"
-    run = replace(run, failure=_failure(failure))
-    return _status(build, run, now, "Retrying", failure.reason, message)
+    message = f"attempt {run.run.attempt} failed and is followed by another one: {failure.message}"
+    return _status(build, replace(run, failure=failure), now, "Retrying", failure.reason, message)
 
 
 def succeeded(
-    build: ImageBuild, run: Status, now: datetime, image: str, result: BuildResult, end: datetime
+    build: ImageBuild, run: Status, now: datetime, images: Sequence[str], result: BuildResult, end: datetime
 ) -> Status:
-    """Report that the image is built, and pushed to `image` and all other destinations."""
-    message = f"{image} was built and pushed with digest {result.digest}"
+    """Report that the image is built and pushed to all of `images`."""
+    size = result.size if 0 < result.size < _LONGEST_SIZE else None
     last = LastSucceeded(digest=result.digest, time=format_time(end), inputs_hash=run.inputs_hash)
-    run = replace(_ended(run, end), image=image, digest=result.digest, failure=None, last_succeeded=last)
+    run = replace(
+        _ended(with_result(run, result), end),
+        output=Output.at(images, result.digest, size),
+        failure=None,
+        last_succeeded=last,
+    )
+    run = replace(run, history=_history(run, "Succeeded", last.digest))
+    message = f"{images[0]} was built and pushed with digest {result.digest}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
 
 
-def failed(build: ImageBuild, run: Status, now: datetime, failure: Failure, end: datetime | None) -> Status:
+def failed(
+    build: ImageBuild, run: Status, now: datetime, failure: BuildFailure, end: datetime | None
+) -> Status:
     """Report that the build failed for good; without `end`, that it never began."""
-    run = replace(run if end is None else _ended(run, end), failure=_failure(failure))
+    run = replace(run if end is None else _ended(run, end), failure=failure)
+    if end is not None:
+        run = replace(run, history=_history(run, "Failed", None))
     return _status(build, run, now, "Failed", failure.reason, failure.message)
 
 
-def kept(build: ImageBuild, run: Status) -> Status:
+def suspended(build: ImageBuild, run: Status, now: datetime) -> Status:
+    """Report that nothing is built because the spec says so."""
+    message = "spec.suspend is true: nothing is built until it is false"
+    return _status(build, run, now, "Suspended", StateReason.SUSPENDED, message)
+
+
+def forbidden(build: ImageBuild, ended: Status, now: datetime) -> Status:
+    """Report that a change that came while a build ran, which has `ended`, is not built."""
+    message = (
+        "the inputs changed while a build ran, and concurrencyPolicy Forbid leaves such a change unbuilt:"
+        " set the annotation yadokari.dev/rebuild-requested-at to build it"
+    )
+    but: dict[ConditionType, Truth] = {"Ready": "False", "Stalled": "True"}
+    return _status(build, ended, now, ended.phase, StateReason.CHANGE_FORBIDDEN, message, but)
+
+
+def kept(build: ImageBuild, run: Status, now: datetime) -> Status:
     """Report the same as before, for the generation of the spec that was seen now."""
     seen = build.generation
+    if run.phase == "Succeeded" and 0 < run.observed_generation < seen:
+        message = "nothing that makes the image has changed: it is built and pushed already"
+        run = replace(run, refused_hash="")
+        return _status(build, run, now, "Succeeded", StateReason.UP_TO_DATE, message)
     conditions = tuple(replace(condition, observed_generation=seen) for condition in run.conditions)
     return replace(run, observed_generation=seen, conditions=conditions)
+
+
+def with_rivals(
+    build: ImageBuild, report: Status, rivals: Mapping[str, Sequence[Key]], now: datetime
+) -> Status:
+    """Add to a report who else pushes to the same places; what is in other namespaces is not named."""
+    conditions = [it for it in report.conditions if it.type != "DestinationShared"]
+    if rivals:
+        (place, others), *more = rivals.items()
+        names = [key.name for key in others if key.namespace == build.key.namespace]
+        who = f"ImageBuild {names[0]}" if names else "an ImageBuild of another namespace"
+        message = f"{place} is a destination of {who}, too: the later push overwrites the earlier one"
+        if more:
+            message += f" (and so is it with {len(more)} more)"
+        shared = Condition(
+            type="DestinationShared",
+            status="True",
+            reason=StateReason.DESTINATION_SHARED,
+            message=message,
+            observed_generation=build.generation,
+            last_transition_time=format_time(now),
+        )
+        conditions += carried_over([shared], build.status.conditions)
+    return replace(report, conditions=tuple(conditions))
+
+
+def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFailure:
+    """Tell of an attempt that failed and whose executor ended with `code`, if it did."""
+    return BuildFailure(
+        reason=failure.reason,
+        message=failure.message,
+        exit_code=code,
+        line=failure.line if 0 < failure.line <= _MOST else None,
+        log_tail=failure.log_tail or None,
+        retryable=retry is not Retry.NEVER,
+    )
+
+
+def with_result(run: Status, result: BuildResult | None) -> Status:
+    """Add what the executor tells of how it went."""
+    if result is None:
+        return run
+    counts = (result.steps, result.total_steps)
+    known = 0 <= counts[0] <= counts[1] <= _MOST and counts[1] > 0
+    return replace(
+        run,
+        source=_source(_word(result.context)),
+        phases=tuple(
+            TimedPhase(name=_word(phase.name), seconds=round(phase.seconds, 3))
+            for phase in result.phases[:_MOST_PHASES]
+            if math.isfinite(phase.seconds) and 0 <= phase.seconds <= _MOST
+        ),
+        steps=Steps(current=counts[0], total=counts[1]) if known else None,
+    )
+
+
+def _source(context: str) -> Source | None:
+    if not context:
+        return None
+    return Source(commit=context) if _COMMIT.fullmatch(context) else Source(digest=context)
+
+
+def _word(text: str) -> str:
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST_WORD])
 
 
 def _status(
@@ -85,10 +214,10 @@ def _status(
     phase: Phase,
     reason: str,
     message: str,
-    *,
-    ready: Truth | None = None,
+    but: Mapping[ConditionType, Truth] = MappingProxyType({}),
 ) -> Status:
-    truths = _TRUTHS[phase] | ({"Ready": ready} if ready else {})
+    """Write a status; its conditions are those of the phase `but` for some."""
+    truths = {**_TRUTHS[phase], **but}
     conditions = [
         Condition(
             type=kind,
@@ -109,20 +238,30 @@ def _status(
     )
 
 
-def _failure(failure: Failure) -> BuildFailure:
-    return BuildFailure(
-        reason=failure.reason,
-        message=failure.message,
-        # A step of the build may have written the message: what the API server would refuse is left out.
-        line=failure.line if 0 < failure.line <= _LAST_LINE else None,
-        log_tail=failure.log_tail or None,
-    )
-
-
-def _ended(run: Status, end: datetime) -> Status:
-    start = datetime.fromisoformat(run.start_time) if run.start_time else end
+def _ended(status: Status, end: datetime) -> Status:
+    run = status.run
+    start = datetime.fromisoformat(run.started_at) if run.started_at else end
     duration = format_duration(max(0, round((end - start).total_seconds())))
-    return replace(run, completion_time=format_time(end), duration=duration)
+    return replace(status, run=replace(run, finished_at=format_time(end), duration=duration))
+
+
+def _history(status: Status, result: RunResult, digest: str | None) -> tuple[PastRun, ...]:
+    """Add the latest run to those that have ended, unless it is there already or had no attempt."""
+    run, history = status.run, status.history
+    if not run.attempt or (history and history[0].number >= run.number):
+        return history
+    ended = PastRun(
+        number=run.number,
+        reason=run.reason,
+        result=result,
+        failure=status.failure.reason if status.failure and result == "Failed" else None,
+        digest=digest,
+        inputs_hash=status.inputs_hash,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        duration=run.duration,
+    )
+    return (ended, *history)[:LONGEST_HISTORY]
 
 
 def format_duration(seconds: int) -> str:

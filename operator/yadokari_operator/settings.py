@@ -7,6 +7,10 @@ from dataclasses import dataclass
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
+RUNTIMES = ("Auto", "ImageVolume", "InitContainer")
+ISOLATIONS = ("Auto", "Namespaces", "Shared")
+PROC_MOUNTS = ("Default", "Unmasked")
+_TRUTHS = ("true", "false")
 
 
 class SettingsError(ValueError):
@@ -19,12 +23,25 @@ class Settings:
 
     `namespace` is the one namespace that is watched, all of them when empty. `registry_mirrors` are mirrors
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
-    both go to every build. `health_address` (HOST:PORT) serves GET /healthz.
+    both go to every build. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is
+    any number. `health_address` (HOST:PORT) serves GET /healthz.
+
+    Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
+    their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
+    the kubelet's folder of seccomp profiles, empty for the container runtime's own; `executor_host_users` is
+    whether pods use the node's users (true or false).
     """
 
     executor_image: str = DEFAULT_EXECUTOR_IMAGE
+    executor_runtime: str = "Auto"
+    executor_isolation: str = "Auto"
+    executor_seccomp_profile: str = ""
+    executor_host_users: str = "true"
+    executor_proc_mount: str = "Default"
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    max_builds: int = 0
+    max_builds_per_namespace: int = 0
     namespace: str = ""
     health_address: str = "0.0.0.0:8080"
     log_level: str = "info"
@@ -33,15 +50,28 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the variables YADOKARI_*; an empty one counts as not set. Raises `SettingsError`."""
-        return cls(
+        settings = cls(
             executor_image=_text(environment, "EXECUTOR_IMAGE", DEFAULT_EXECUTOR_IMAGE),
+            executor_runtime=_choice(environment, "EXECUTOR_RUNTIME", RUNTIMES, "Auto"),
+            executor_isolation=_choice(environment, "EXECUTOR_ISOLATION", ISOLATIONS, "Auto"),
+            executor_seccomp_profile=_text(environment, "EXECUTOR_SECCOMP_PROFILE", ""),
+            executor_host_users=_choice(environment, "EXECUTOR_HOST_USERS", _TRUTHS, "true"),
+            executor_proc_mount=_choice(environment, "EXECUTOR_PROC_MOUNT", PROC_MOUNTS, "Default"),
             registry_mirrors=_list(environment, "REGISTRY_MIRRORS"),
             insecure_registries=_list(environment, "INSECURE_REGISTRIES"),
+            max_builds=_number(environment, "MAX_BUILDS"),
+            max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
             namespace=_text(environment, "NAMESPACE", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )
+        if settings.executor_proc_mount == "Unmasked" and settings.executor_host_users == "true":
+            raise SettingsError(
+                "YADOKARI_EXECUTOR_PROC_MOUNT is Unmasked: that takes YADOKARI_EXECUTOR_HOST_USERS=false,"
+                " or pods are refused"
+            )
+        return settings
 
 
 def _text(environment: Mapping[str, str], name: str, default: str) -> str:
@@ -52,11 +82,19 @@ def _list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[\s,]+", _text(environment, name, ""))))
 
 
+def _number(environment: Mapping[str, str], name: str) -> int:
+    value = _text(environment, name, "0")
+    if re.fullmatch("[0-9]{1,6}", value) is None:
+        raise SettingsError(f"YADOKARI_{name} is {value!r}: it is a number up to 999999, 0 for no limit")
+    return int(value)
+
+
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
-    value = _text(environment, name, default).lower()
-    if value not in choices:
+    value = _text(environment, name, default)
+    found = next((choice for choice in choices if choice.lower() == value.lower()), None)
+    if found is None:
         raise SettingsError(f"YADOKARI_{name} is {value!r}: it can be {', '.join(choices)}")
-    return value
+    return found
 
 
 def _address(environment: Mapping[str, str], name: str, default: str) -> str:

@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,7 +28,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path / "site", "127.0.0.1:1")
 
 
-def refusal(site: Site, dockerfile: str, **fields: object) -> str:
+def refusal(site: Site, dockerfile: str, **fields: Any) -> str:
     """Build what cannot be built; returns why, which takes no time and shows nothing."""
     before = describe(site.folder.parent / "outside")
     started = time.monotonic()

@@ -16,7 +16,7 @@ pytestmark = [
 PATTERN = f"{PASSWORD[:5]}[{PASSWORD[5]}]{PASSWORD[6:-2]}"
 
 
-def test_no_file_and_no_process_shows_the_credentials(tmp_path: Path) -> None:
+def test_no_file_and_no_process_shows_the_credentials(tmp_path: Path, kind: str) -> None:
     result = attack(
         tmp_path,
         f"""\
@@ -26,6 +26,7 @@ RUN ! grep -rls '{PATTERN}' /yadokari /etc /run /tmp /var /root /home /dev/shm &
 RUN for f in environ mem maps auxv; do ! head -c 1 /proc/1/$f || exit 1; done; ! ls /proc/1/fd/0
 RUN ! grep -ls '{PATTERN}' /proc/*/environ /proc/*/cmdline && echo nothing
 """,
+        kind=kind,
     )
     assert result.exit_code == 0, result.output
     assert "\nnothing\n" in result.output

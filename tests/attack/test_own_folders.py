@@ -17,11 +17,13 @@ FOLDERS = "staging shelter contexts caches fetched aside"
 LINKS = f"RUN cd /yadokari/work; for d in {FOLDERS}; do mv $d old-$d; ln -s /proc/1 $d; done\n"
 
 
-def attacked(folder: Path, dockerfile: str) -> Built:
-    return build(folder, dockerfile, env={"DOCKER_AUTH_CONFIG": CREDENTIALS})
+def attacked(folder: Path, dockerfile: str, kind: str) -> Built:
+    return build(folder, dockerfile, kind=kind, env={"DOCKER_AUTH_CONFIG": CREDENTIALS})
 
 
-def test_a_step_finds_no_file_of_the_executor_that_holds_a_secret_or_a_layer(tmp_path: Path) -> None:
+def test_a_step_finds_no_file_of_the_executor_that_holds_a_secret_or_a_layer(
+    tmp_path: Path, kind: str
+) -> None:
     built = attacked(
         tmp_path,
         "FROM busybox\n"
@@ -29,13 +31,14 @@ def test_a_step_finds_no_file_of_the_executor_that_holds_a_secret_or_a_layer(tmp
         "RUN echo layers: $(find /yadokari/work -type f)."
         " open: $(cat /proc/1/fd/* /proc/1/task/*/fd/* 2>/dev/null | wc -c)."
         " environ: $(cat /proc/*/environ /proc/*/task/*/environ 2>/dev/null | tr -d '\\0')\n",
+        kind,
     )
     assert built.result.exit_code == 0, built.output
     assert "\nlayers: . open: 0. environ: " in built.output
     assert PASSWORD not in built.output
 
 
-def test_links_in_the_place_of_the_executors_folders_lead_it_nowhere(tmp_path: Path) -> None:
+def test_links_in_the_place_of_the_executors_folders_lead_it_nowhere(tmp_path: Path, kind: str) -> None:
     built = attacked(
         tmp_path,
         "FROM busybox AS one\nRUN echo of the stage > /file\n"
@@ -48,6 +51,7 @@ def test_links_in_the_place_of_the_executors_folders_lead_it_nowhere(tmp_path: P
         "RUN --mount=type=cache,target=/c --mount=type=tmpfs,target=/t --mount=target=/b"
         " echo kept > /c/file\n"
         "RUN --mount=type=cache,target=/c cat /c/file\n",
+        kind,
     )
     assert built.result.exit_code == 0, built.output
     assert "\nkept\n" in built.output

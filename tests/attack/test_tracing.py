@@ -1,6 +1,7 @@
 """Steps that use the kernel's calls by which one process looks into another, or changes it.
 
-Each is tried on a child of the step as well, where it must work: or nothing would be shown.
+Each is tried on a child of the step as well, where it must work: or nothing would be shown. So the pod has no
+seccomp profile, which refuses some of them by themselves, and the step shares the executor's container.
 """
 
 import pytest
@@ -15,6 +16,7 @@ pytestmark = [
 
 # By their numbers on x86_64.
 PERL = r"""
+use Errno;
 $| = 1;
 my $here = "x" x 64;
 my $child = fork();
@@ -23,7 +25,8 @@ my $local = pack("QQ", unpack("Q", pack("p", $here)), 64);
 sub attempt {
     my ($name, $number, @arguments) = @_;
     my $result = syscall($number, @arguments);
-    print "$name: ", $result < 0 ? "refused" : "done", "\n";
+    # Other errors than that it is not permitted come after the question whether it is.
+    print "$name: ", $result < 0 && $!{EPERM} ? "refused" : "done", "\n";
 }
 for my $pid ($child, 1) {
     my $whom = $pid == 1 ? "executor" : "child";
@@ -54,6 +57,9 @@ RUN perl /attack.pl; sleep 60 & pid=$!; \\
     try() {{ if ( : < /proc/$2/$3 ) 2>/dev/null; then echo $1 $3: done; else echo $1 $3: refused; fi; }}; \\
     for file in {" ".join(FILES)}; do try child $pid $file; try executor 1 $file; done; kill $pid
 """,
+        "--no-push",
+        "--isolation=shared",
+        kind="unconfined",
     )
     assert result.exit_code == 0, result.output
     return result.output.splitlines()

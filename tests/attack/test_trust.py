@@ -39,7 +39,7 @@ system_default = f
 VerifyMode = None"""
 
 
-def test_a_step_cannot_have_an_authority_of_its_own_trusted(tmp_path: Path) -> None:
+def test_a_step_cannot_have_an_authority_of_its_own_trusted(tmp_path: Path, kind: str) -> None:
     certificate = make_certificate(tmp_path / "tls")
     context = tmp_path / "context"
     context.mkdir()
@@ -56,9 +56,10 @@ def test_a_step_cannot_have_an_authority_of_its_own_trusted(tmp_path: Path) -> N
         result = attack(
             context,
             "FROM debian:bookworm\nCOPY ca.pem settings /\n"
-            "RUN cat /ca.pem >> /yadokari/e/cert.pem; mkdir -p /yadokari/e/certs;"
+            "RUN mkdir -p /yadokari/e; cat /ca.pem >> /yadokari/e/cert.pem; mkdir -p /yadokari/e/certs;"
             " for n in $(seq 0 9); do cp /ca.pem /yadokari/e/certs/$n; done;"
             f" cp /settings /yadokari/e/openssl.cnf\n{add}",
+            kind=kind,
         )
     assert "certificate verify failed" in result.output.lower(), result.output
     assert "heap peak: " not in result.output
@@ -87,7 +88,7 @@ def listening(address: tuple[str, int]) -> Iterator[list[bytes]]:
         thread.join()
 
 
-def test_a_step_cannot_lead_a_push_to_another_address(tmp_path: Path) -> None:
+def test_a_step_cannot_lead_a_push_to_another_address(tmp_path: Path, kind: str) -> None:
     with running_registry(tmp_path / "registry", passwords=True) as registry:
         port = int(registry.host.partition(":")[2])
         name = f"localhost:{port}"
@@ -97,7 +98,7 @@ def test_a_step_cannot_lead_a_push_to_another_address(tmp_path: Path) -> None:
                 "FROM busybox\nRUN for n in $(seq 6); do head -c 9000000 /dev/urandom > /$n; done\n"
                 "RUN echo '127.0.0.2 localhost' > /etc/hosts; sleep 3\n",
                 f"--destination={name}/image:1", "--insecure",
-                env={"DOCKER_AUTH_CONFIG": docker_config(name)},
+                env={"DOCKER_AUTH_CONFIG": docker_config(name)}, kind=kind,
             )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert said == []

@@ -75,7 +75,7 @@ def test_a_step_that_fails_names_its_line_and_leaves_a_result(tmp_path: Path) ->
     assert "Dockerfile:3: the process did not complete successfully: exit code: 7" in result.output
     assert "Traceback" not in result.output
     failure = json.loads((out / "r").read_text())["failure"]
-    assert (failure["reason"], failure["line"]) == ("RunFailed", 3)
+    assert (failure["reason"], failure["line"]) == ("StepFailed", 3)
     assert "last words" in failure["log_tail"]
 
 

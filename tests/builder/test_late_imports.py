@@ -197,11 +197,13 @@ def work():
             logging.getLogger("x").debug("%s", error, exc_info=True)
     for url in todo["repositories"]:
         from yadokari_builder.sources.git import GitSource
+        from yadokari_builder.sources.ssh.access import read_access
+        ssh = read_access(todo["environment"], "", registries.network.dial, Path("/nowhere"))
         out, scratch = folder / f"out{len(list(folder.iterdir()))}", folder / "scratch"
         out.mkdir()
         scratch.mkdir(exist_ok=True)
         try:
-            GitSource(web, scratch).check_out(parse_git_ref(url), out, keep_git_dir=True)
+            GitSource(web, scratch, ssh).check_out(parse_git_ref(url), out, keep_git_dir=True)
         except BuilderError as error:
             logging.getLogger("x").debug("%s", error, exc_info=True)
 

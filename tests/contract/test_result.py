@@ -46,16 +46,16 @@ def test_a_result_that_fits_is_read_back_as_it_was(result: BuildResult) -> None:
 
 @given(st.text(min_size=1), st.integers(0, 20_000), st.integers(0, 20_000))
 def test_a_failure_of_any_length_fits_the_termination_message(unit: str, message: int, tail: int) -> None:
-    failure = Failure("RunFailed", (unit * message)[:message], 7, (unit * tail)[:tail])
+    failure = Failure("StepFailed", (unit * message)[:message], 7, (unit * tail)[:tail])
     text = format_result(BuildResult(failure=failure))
     assert len(text.encode()) <= MAX_BYTES
     read = parse_result(text).failure
     assert read is not None
-    assert (read.reason, read.line) == ("RunFailed", 7)
+    assert (read.reason, read.line) == ("StepFailed", 7)
 
 
 def test_a_long_log_loses_its_beginning_and_the_message_stays_whole() -> None:
-    failure = Failure("RunFailed", "exit code: 1", 3, "first\n" + "x\n" * 5000 + "the last line")
+    failure = Failure("StepFailed", "exit code: 1", 3, "first\n" + "x\n" * 5000 + "the last line")
     read = parse_result(format_result(BuildResult(failure=failure))).failure
     assert read is not None
     assert read.message == "exit code: 1"

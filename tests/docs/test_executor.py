@@ -1,9 +1,11 @@
 import pytest
+import yaml
 
-from support.pages import read_table, spans
+from support.pages import DOCS, read_table, spans
 from yadokari_contract.flags import FLAGS, Flag, Kind
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec
+from yadokari_operator.pods import runtime
 
 _REPEATED = {Kind.LIST, Kind.WORDS, Kind.PAIRS, Kind.OPTIONAL_PAIRS, Kind.PAIRS_OF_MANY, Kind.SETTINGS}
 
@@ -48,3 +50,14 @@ def test_the_reasons_are_those_of_the_page() -> None:
     assert [(code, reason, retry, actor) for code, reason, _, retry, actor in rows] == [
         (str(reason.exit_code), f"`{reason}`", reason.retry.value, reason.actor.value) for reason in Reason
     ]
+
+
+def test_the_pod_with_a_runtime_that_steps_cannot_write_is_like_the_operators() -> None:
+    section = (DOCS / "executor.md").read_text().partition("## A runtime that steps cannot write\n")[2]
+    pod = yaml.safe_load(section.partition("\n\n")[2].partition("\n\n")[0])["spec"]
+    image = pod["containers"][0]["image"]
+    (ours,) = runtime.init_containers("InitContainer", image, {})
+    (shown,) = pod["initContainers"]
+    assert shown.items() <= ours.items()
+    assert pod["containers"][0]["volumeMounts"][:4] == runtime.mounts("InitContainer")
+    assert pod["volumes"][:2] == runtime.volumes("InitContainer", image)

@@ -1,23 +1,23 @@
 import re
 from collections.abc import Iterator, Mapping
-from enum import StrEnum
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
 from support.pages import DOCS, read_table, spans
+from yadokari_api.executor import EXTRA_FLAGS
 from yadokari_api.keys import ANNOTATION_REBUILD
-from yadokari_api.reasons import StateReason
-from yadokari_api.spec import PodRetention
-from yadokari_contract.reasons import Reason
+from yadokari_api.reasons import StateReason, advice
+from yadokari_api.spec import DEFAULT_RETRIES, PodRetention
+from yadokari_api.status import LONGEST_HISTORY, RunReason, RunResult
+from yadokari_contract.flags import FLAGS
+from yadokari_contract.reasons import Reason, Retry
 from yadokari_operator.crd import crd
-from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
 
 Schema = dict[str, Any]
-# Reasons that the cluster gives and the page takes for an example.
-_OF_THE_CLUSTER = {"Preempting"}
+_AS_IN_A_POD = ("executor.affinity.", "executor.topologySpreadConstraints[].")
 
 
 def schemas(part: str) -> dict[str, Schema]:
@@ -45,6 +45,11 @@ def rows(heading: str) -> dict[str, tuple[str, ...]]:
 def holder(field: str) -> str:
     """The field that another one is a part of; none for one at the top."""
     return field.rpartition(".")[0].removesuffix("[]")
+
+
+def is_ours(field: str) -> bool:
+    """Whether it is no part of what is a pod's, whose documentation tells."""
+    return not field.startswith(_AS_IN_A_POD)
 
 
 def bounds(schema: Schema) -> str:
@@ -88,7 +93,7 @@ def test_every_field_has_a_row_or_is_named_in_the_row_of_the_field_that_holds_it
 ) -> None:
     documented = rows(heading)
     assert documented.keys() - fields.keys() == set()
-    for field in fields.keys() - set(map(holder, fields)):
+    for field in filter(is_ours, fields.keys() - set(map(holder, fields))):
         meaning = documented.get(holder(field), ("",))[0]
         assert field in documented or field.rpartition(".")[2] in spans(meaning), field
 
@@ -105,9 +110,31 @@ def test_the_phases_are_those_of_the_page() -> None:
     assert spans(rows("Status")["phase"][0]) == STATUS["phase"]["enum"]
 
 
-@pytest.mark.parametrize("reasons", [Reason, StateReason])
-def test_every_reason_is_on_the_page(reasons: type[StrEnum]) -> None:
-    assert set(reasons) - rows("Reasons").keys() == set()
+def test_every_reason_is_on_the_page_and_no_other() -> None:
+    assert rows("Reasons").keys() == {*Reason, *StateReason}
+
+
+@pytest.mark.parametrize("reason", [*Reason, *StateReason])
+def test_what_to_do_about_a_reason_is_what_the_page_says(reason: Reason | StateReason) -> None:
+    _, follows, to_do = rows("Reasons")[reason]
+    assert to_do == advice(reason)
+    if reason.retry is Retry.NEVER:
+        assert follows == ""
+
+
+def test_the_flags_that_a_spec_may_add_are_those_of_the_page_and_of_the_executor() -> None:
+    documented = spans(rows("Spec")["executor.extraArgs"][0].partition(": ")[2])
+    assert documented == list(EXTRA_FLAGS)
+    assert {*EXTRA_FLAGS} <= {flag.name for flag in FLAGS if flag.field}
+
+
+def test_as_many_runs_are_told_as_the_page_says() -> None:
+    assert f"the last {LONGEST_HISTORY} runs" in rows("Status")["history"][0]
+
+
+@pytest.mark.parametrize(("field", "choices"), [("run.reason", RunReason), ("history", RunResult)])
+def test_why_runs_begin_and_how_they_end_is_what_the_page_says(field: str, choices: Any) -> None:
+    assert set(get_args(choices)) <= {*spans(rows("Status")[field][0])}
 
 
 def test_what_starts_a_build_is_what_the_page_names() -> None:
@@ -121,7 +148,7 @@ def test_how_long_pods_are_kept_is_what_the_page_says() -> None:
 
 
 def test_a_build_is_tried_again_as_often_as_the_page_says() -> None:
-    assert rows("Reasons")["PushFailed"][1].startswith(f"{MAX_RETRIES} more attempts")
+    assert rows("Reasons")["PushFailed"][1].startswith(f"{DEFAULT_RETRIES} more attempts")
 
 
 def test_the_settings_are_those_of_the_page() -> None:
@@ -131,7 +158,7 @@ def test_the_settings_are_those_of_the_page() -> None:
     assert documented.keys() == asked.names
     for variable, (_, default) in documented.items():
         value = getattr(settings, variable.removeprefix("YADOKARI_").lower())
-        assert spans(default) == ([value] if value else []), variable
+        assert spans(default) == ([str(value)] if value not in ("", ()) else []), variable
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from yadokari_contract.variables import VARIABLES
 from yadokari_contract.verbs import PUSH, WARM
 
 _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
-_OWN = {"cache-from", "cache-mounts-dir", "image-unpack-limit", "result-file", "ssh"}
+_OWN = {f"cache-mounts-{part}" for part in ("dir", "limit", "repo", "scope")} | {
+    *("cache-from", "image-unpack-limit", "isolation", "result-file", "ssh"),
+}
 """Flags that kaniko has not."""
 
 

@@ -29,7 +29,7 @@ def test_the_nginx_example_is_built_pushed_and_exact(
         "Succeeded": "True",
     }
     layout = Layout.pull(image, tmp_path / "built")
-    assert str(layout.digest) == status["digest"]
+    assert str(layout.digest) == status["output"]["digest"]
     assert layout.config["config"]["WorkingDir"] == "/etc/nginx"
     base = Layout.pull(f"{cluster.registry}/library/nginx:1.19.5", tmp_path / "base")
     assert layout.layer_digests[: len(base.layer_digests)] == base.layer_digests
@@ -41,7 +41,7 @@ def test_the_nginx_example_is_built_pushed_and_exact(
     output = cluster.kubectl("get", "imagebuilds", "-n", builds.namespace)
     assert output.splitlines()[0].split() == ["NAME", "READY", "STATUS", "IMAGE", "DURATION", "AGE"]
     wide = cluster.kubectl("get", "ib", "-n", builds.namespace, "-o", "wide")
-    assert status["digest"] in wide
+    assert status["output"]["digest"] in wide
 
     log = builds.run_pod("check", image, "netstat --version; ps --version; vim --version; pwd")
     assert all(word in log for word in ("net-tools", "procps", "VIM", "/etc/nginx"))
@@ -96,10 +96,15 @@ def test_a_custom_executor_brings_its_tool_and_nothing_else(
         (
             "run-fails",
             "FROM busybox\nRUN echo about to fail\nRUN exit 7\n",
-            "RunFailed",
+            "StepFailed",
             ["3", "exit code: 7"],
         ),
-        ("no-base", "FROM REGISTRY/library/busybox:no-such-tag\n", "ImageNotFound", [":1:", "no-such-tag"]),
+        (
+            "no-base",
+            "FROM REGISTRY/library/busybox:no-such-tag\n",
+            "BaseImageNotFound",
+            [":1:", "no-such-tag"],
+        ),
         ("syntax", "FROM busybox\nFORM x\n", "DockerfileInvalid", [":2:", "FORM"]),
     ],
 )
@@ -123,12 +128,12 @@ def test_the_same_inputs_are_not_built_again_and_a_change_is(cluster: Cluster, b
     first = builds.wait_until_done("again")
     cluster.kubectl("-n", builds.namespace, "annotate", "imagebuild/again", "touched=yes")
     builds.apply("again", "FROM busybox\nRUN echo one > /one\n", image)
-    assert builds.status("again")["digest"] == first["digest"]
-    assert builds.pods("again") == [first["podName"]]
+    assert builds.status("again")["output"]["digest"] == first["output"]["digest"]
+    assert builds.pods("again") == [first["run"]["pod"]]
 
     builds.apply("again", "FROM busybox\nRUN echo two > /two\n", image)
-    second = builds.wait_until_done("again", not_digest=first["digest"])
-    assert second["podName"] != first["podName"]
+    second = builds.wait_until_done("again", not_digest=first["output"]["digest"])
+    assert second["run"]["pod"] != first["run"]["pod"]
 
 
 def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, builds: Builds) -> None:
@@ -142,7 +147,7 @@ def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, build
     )  # fmt: skip
     status = builds.wait_until_done("slow")
     assert status["phase"] == "Succeeded"
-    assert builds.pods("slow") == [status["podName"]]
+    assert builds.pods("slow") == [status["run"]["pod"]]
 
 
 def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: Builds) -> None:
@@ -154,3 +159,54 @@ def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: B
     assert builds.wait_until_done("context")["phase"] == "Succeeded"
     log = builds.run_pod("check", image, "find /files -type f; cat /files/greeting")
     assert log.split("\n")[:2] == ["/files/greeting", "good morning"]
+
+
+def test_a_dockerfile_of_the_context_is_built_with_secrets_arguments_and_labels(
+    cluster: Cluster, builds: Builds, tmp_path: Path
+) -> None:
+    dockerfile = tmp_path / "Dockerfile"
+    dockerfile.write_text(
+        "FROM busybox\nARG GREETING\nCOPY src/hello /hello\n"
+        'RUN --mount=type=secret,id=npm [ "$(cat /run/secrets/npm)" = s3cret ]\n'
+        'RUN echo "$GREETING" > /greeting\n'
+    )
+    for resource in (
+        ["configmap", "recipe", f"--from-file={dockerfile}"],
+        ["configmap", "sources", "--from-literal=hello=good evening"],
+        ["configmap", "args", "--from-literal=GREETING=bonsoir"],
+        ["secret", "generic", "tokens", "--from-literal=npm=s3cret"],
+    ):
+        cluster.kubectl("-n", builds.namespace, "create", *resource)
+    image = f"{cluster.registry}/team/gathered:1"
+    builds.apply(
+        "gathered",
+        None,
+        image,
+        dockerfileFrom={"path": "docker/Dockerfile"},
+        context={
+            "configMaps": [{"name": "recipe", "path": "docker"}, {"name": "sources", "path": "src"}],
+        },
+        buildArgsFrom=[{"configMapRef": {"name": "args"}}],
+        secrets=[{"id": "npm", "secretRef": {"name": "tokens", "key": "npm"}}],
+        output={"labels": {"team": "a"}, "timestamp": 1700000000, "compression": "zstd"},
+        executor={"extraArgs": ["--single-snapshot"]},
+    )
+    status = builds.wait_until_done("gathered")
+    assert status["phase"] == "Succeeded", status["message"]
+    assert status["steps"]["current"] == status["steps"]["total"] > 0
+    assert status["output"]["size"] > 0
+    layout = Layout.pull(image, tmp_path / "built")
+    assert layout.config["config"]["Labels"] == {"team": "a"}
+    assert layout.config["created"] == "2023-11-14T22:13:20Z"
+    assert "zstd" in layout.manifest["layers"][-1]["mediaType"]
+    assert builds.run_pod("check", image, "cat /hello /greeting") == "good eveningbonsoir\n"
+
+
+def test_a_context_may_be_what_a_registry_has(cluster: Cluster, builds: Builds, tmp_path: Path) -> None:
+    image = f"{cluster.registry}/team/from-registry:1"
+    context = {"oci": {"image": f"{cluster.registry}/library/busybox:latest"}}
+    builds.apply("from-registry", "FROM scratch\nCOPY bin/busybox /tool\n", image, context=context)
+    status = builds.wait_until_done("from-registry")
+    assert status["phase"] == "Succeeded", status["message"]
+    assert status["source"]["digest"].startswith("sha256:")
+    assert "tool" in Layout.pull(image, tmp_path / "built").names_in_layers()

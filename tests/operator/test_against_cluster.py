@@ -4,6 +4,7 @@ import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.cluster
 def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
     builds.apply("good", f"sleep 2\n{BUILT}")
     status = builds.wait_for_phase("good", "Succeeded")
-    assert (status["digest"], status["image"]) == (DIGEST, "registry.test/app:1")
+    assert (status["output"]["digest"], status["output"]["image"]) == (DIGEST, "registry.test/app:1")
     assert {c["type"]: c["status"] for c in status["conditions"]} == {
         "Ready": "True",
         "Reconciling": "False",
@@ -35,7 +36,7 @@ def test_a_failed_build_is_stalled_and_says_why(builds: Builds) -> None:
     builds.apply("bad", fails(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
     status = builds.wait_for_phase("bad", "Failed")
     assert status["failure"]["line"] == 3
-    assert ("Warning", "RunFailed") in builds.events("bad")
+    assert ("Warning", "StepFailed") in builds.events("bad")
     assert "Dockerfile:3: exit code 7" in builds.kubectl("describe", "ib", "bad")
 
 
@@ -48,12 +49,12 @@ def test_an_executor_that_dies_without_a_word_leaves_its_log(builds: Builds) -> 
 
 def test_an_operator_killed_during_a_build_loses_nothing(builds: Builds, operator: OperatorProcess) -> None:
     builds.apply("survivor", f"sleep 4\n{BUILT}")
-    pod = builds.wait_for_phase("survivor", "Building")["podName"]
+    pod = builds.wait_for_phase("survivor", "Building")["run"]["pod"]
     operator.kill()
     builds.kubectl("wait", f"pod/{pod}", "--for=jsonpath={.status.phase}=Succeeded", "--timeout=30s")
     operator.start()
     status = builds.wait_for_phase("survivor", "Succeeded")
-    assert (status["podName"], builds.pods("survivor")) == (pod, [pod])
+    assert (status["run"]["pod"], builds.pods("survivor")) == (pod, [pod])
     assert builds.events("survivor").count(("Normal", "Succeeded")) == 1
 
 
@@ -70,7 +71,9 @@ def test_who_asks_for_it_gets_a_new_build(builds: Builds) -> None:
     builds.apply("asked", BUILT)
     first = builds.wait_for_phase("asked", "Succeeded")
     builds.kubectl("annotate", "ib/asked", "yadokari.dev/rebuild-requested-at=now")
-    second = builds.wait("asked", lambda s: s["phase"] == "Succeeded" and s["podName"] != first["podName"])
+    second = builds.wait(
+        "asked", lambda s: s["phase"] == "Succeeded" and s["run"]["pod"] != first["run"]["pod"]
+    )
     assert second["rebuildRequestedAt"] == "now"
 
 
@@ -118,19 +121,21 @@ def test_a_changed_spec_is_built_anew_and_the_same_one_is_not(builds: Builds) ->
     builds.kubectl("annotate", "ib/changed", "touched=yes")
     builds.apply("changed", BUILT, timeout="2h", buildArgs={}, podRetention={"failed": "1h"})
     builds.wait_for_phase("changed", "Succeeded")
-    assert builds.pods("changed") == [first["podName"]]
+    assert builds.pods("changed") == [first["run"]["pod"]]
 
     builds.apply("changed", BUILT, target="final")
-    second = builds.wait("changed", lambda s: s["phase"] == "Succeeded" and s["podName"] != first["podName"])
-    wait_until(lambda: builds.pods("changed") == [second["podName"]])
+    second = builds.wait(
+        "changed", lambda s: s["phase"] == "Succeeded" and s["run"]["pod"] != first["run"]["pod"]
+    )
+    wait_until(lambda: builds.pods("changed") == [second["run"]["pod"]])
     wait_until(lambda: builds.config_maps("changed") == [])
 
 
 def test_a_spec_that_changes_during_a_build_ends_it_first(builds: Builds) -> None:
     builds.apply("overtaken", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
-    old = builds.wait_for_phase("overtaken", "Building")["podName"]
+    old = builds.wait_for_phase("overtaken", "Building")["run"]["pod"]
     builds.apply("overtaken", BUILT)
-    assert builds.wait_for_phase("overtaken", "Succeeded")["podName"] != old
+    assert builds.wait_for_phase("overtaken", "Succeeded")["run"]["pod"] != old
     assert old not in builds.pods("overtaken")
 
 
@@ -145,11 +150,11 @@ def test_a_config_map_may_come_later_and_change(builds: Builds) -> None:
         builds.kubectl("apply", "-f", "-", stdin=resource)
 
     builds.apply("later", None, dockerfileFrom={"configMapKeyRef": {"name": "source"}})
-    builds.wait_for_reason("later", "DockerfileNotFound")
+    builds.wait_for_reason("later", "ConfigMapNotFound")
     source(BUILT)
-    first = builds.wait_for_phase("later", "Succeeded", seconds=15)["podName"]
+    first = builds.wait_for_phase("later", "Succeeded", seconds=15)["run"]["pod"]
     source(f"{BUILT}# changed\n")
-    builds.wait("later", lambda s: s["phase"] == "Succeeded" and s["podName"] != first, seconds=15)
+    builds.wait("later", lambda s: s["phase"] == "Succeeded" and s["run"]["pod"] != first, seconds=15)
     builds.kubectl("delete", "configmap", "source")
     time.sleep(1)
     assert builds.status("later")["phase"] == "Succeeded"
@@ -171,7 +176,7 @@ def test_a_missing_secret_is_told_and_waited_for(builds: Builds) -> None:
         f'[ "$DOCKER_AUTH_CONFIG_PULL_1" = \'{{"auths":{{}}}}\' ] || exit 13\n{BUILT}',
         pullSecretRefs=[{"name": "pull"}],
     )
-    assert '"pull" not found' in builds.wait_for_reason("secret", "PodPending")["message"]
+    assert '"pull" not found' in builds.wait_for_reason("secret", "SecretNotFound")["message"]
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -185,10 +190,10 @@ def test_a_missing_secret_is_told_and_waited_for(builds: Builds) -> None:
 
 def test_a_pod_that_is_deleted_is_followed_by_another(builds: Builds) -> None:
     builds.apply("deleted", f"trap 'exit 143' TERM; sleep 5 & wait\n{BUILT}")
-    pod = builds.wait_for_phase("deleted", "Building")["podName"]
+    pod = builds.wait_for_phase("deleted", "Building")["run"]["pod"]
     builds.kubectl("delete", "pod", pod)
     status = builds.wait("deleted", lambda s: s["phase"] == "Succeeded", seconds=60)
-    assert (status["attempt"], status["retries"]) == (2, 0)
+    assert (status["run"]["attempt"], status["run"]["retries"]) == (2, 0)
 
 
 def test_too_little_memory_is_told_with_the_limit(builds: Builds) -> None:
@@ -227,7 +232,7 @@ def test_a_running_pod_on_a_dead_node_is_given_up(builds: Builds) -> None:
             "tolerations": [{"operator": "Exists"}],
         }
         builds.apply("dead", BUILT, executor=executor, timeout="2s")
-        pod = builds.wait("dead", lambda s: "podName" in s)["podName"]
+        pod = builds.wait("dead", lambda s: "pod" in s.get("run", {}))["run"]["pod"]
         builds.kubectl("wait", f"pod/{pod}", "--for=jsonpath={.spec.nodeName}=" + node, "--timeout=20s")
         started = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         running = {
@@ -277,16 +282,120 @@ def test_a_pod_that_breaks_a_policy_is_told_of(builds: Builds) -> None:
     try:
         time.sleep(2)
         builds.apply("rejected", BUILT)
-        status = builds.wait_for_reason("rejected", "PodRejected")
+        status = builds.wait_for_reason("rejected", "QuotaExceeded")
         assert "none" in status["message"]
     finally:
         builds.kubectl("delete", "quota", "none")
     builds.wait_for_phase("rejected", "Succeeded", seconds=60)
 
 
+STOPS = "trap 'exit 143' TERM; sleep 60 & wait\n"
+
+
+def test_suspension_ends_a_build_and_its_end_begins_it_anew(builds: Builds) -> None:
+    builds.apply("resting", STOPS)
+    pod = builds.wait_for_phase("resting", "Building")["run"]["pod"]
+    builds.apply("resting", STOPS, suspend=True)
+    builds.wait_for_reason("resting", "Suspended")
+    builds.kubectl("wait", "--for=delete", f"pod/{pod}", "--timeout=30s")
+    wait_until(lambda: builds.config_maps("resting") == [])
+    builds.apply("resting", STOPS, suspend=False)
+    again = builds.wait("resting", lambda s: s["phase"] == "Building" and s["run"]["pod"] != pod)
+    assert (again["run"]["number"], again["run"]["attempt"]) == (1, 2)
+    builds.kubectl("delete", "ib", "resting")
+
+
+def test_a_change_waits_for_the_build_before_it_where_the_spec_says_so(builds: Builds) -> None:
+    builds.apply("queued", f"sleep 4\n{BUILT}", concurrencyPolicy="Queue")
+    builds.wait_for_phase("queued", "Building")
+    builds.apply("queued", BUILT, concurrencyPolicy="Queue")
+    status = builds.wait("queued", lambda s: s["phase"] == "Succeeded" and s["run"]["number"] == 2)
+    assert [(run["number"], run["result"]) for run in status["history"]] == [
+        (2, "Succeeded"),
+        (1, "Succeeded"),
+    ]
+
+
+def test_a_change_that_is_forbidden_is_built_when_it_is_asked_for(builds: Builds) -> None:
+    builds.apply("forbidden", f"sleep 3\n{BUILT}", concurrencyPolicy="Forbid")
+    builds.wait_for_phase("forbidden", "Building")
+    builds.apply("forbidden", BUILT, concurrencyPolicy="Forbid")
+    builds.wait_for_reason("forbidden", "ChangeForbidden")
+    builds.kubectl("annotate", "ib/forbidden", "yadokari.dev/rebuild-requested-at=now")
+    status = builds.wait("forbidden", lambda s: s["phase"] == "Succeeded" and s["run"]["number"] == 2)
+    assert status["run"]["reason"] == "Requested"
+
+
+@pytest.mark.parametrize(
+    ("name", "spec", "reason"),
+    [
+        ("no-secret", {"pullSecretRefs": [{"name": "nowhere"}]}, "SecretNotFound"),
+        ("no-node", {"executor": {"nodeSelector": {"no": "such-node"}}}, "Unschedulable"),
+        ("no-image", {"executor": {"image": "registry.invalid/no/such:1"}}, "ImagePullFailed"),
+    ],
+)
+def test_an_executor_that_does_not_start_in_time_fails_by_what_keeps_it(
+    builds: Builds, name: str, spec: dict[str, Any], reason: str
+) -> None:
+    executor = {"image": builds.image} | spec.get("executor", {})
+    builds.apply(name, BUILT, **(spec | {"executor": executor}), pendingTimeout="1h")
+    builds.wait_for_reason(name, reason)
+    builds.apply(name, BUILT, **(spec | {"executor": executor}), pendingTimeout="1s")
+    status = builds.wait_for_phase(name, "Failed")
+    assert (status["failure"]["reason"], builds.reason(name)) == (reason, reason)
+    assert "pendingTimeout of 1s" in status["message"]
+    wait_until(lambda: builds.pods(name) == [])
+
+
+def test_two_image_builds_with_one_destination_both_say_so(builds: Builds) -> None:
+    for name in ("one", "two"):
+        builds.apply(name, BUILT, destinations=[{"image": "registry.test/shared:1"}])
+    for name, other in (("one", "two"), ("two", "one")):
+        found = builds.wait(
+            name, lambda s: "DestinationShared" in {c["type"] for c in s.get("conditions", [])}
+        )
+        (shared,) = [c for c in found["conditions"] if c["type"] == "DestinationShared"]
+        assert f"ImageBuild {other}" in shared["message"]
+
+
+def test_secrets_arguments_and_files_of_several_places_reach_the_executor(builds: Builds) -> None:
+    builds.kubectl("create", "secret", "generic", "tokens", "--from-literal=npm=s3cret")
+    builds.kubectl("create", "configmap", "args", "--from-literal=A=one")
+    builds.kubectl("create", "configmap", "sources", "--from-literal=a=alpha", "--from-literal=b=beta")
+    checks = [
+        '[ "$YADOKARI_SECRET_1" = s3cret ]',
+        '[ "$(cat /yadokari/input/context/src/a)" = alpha ]',
+        "[ ! -e /yadokari/input/context/src/b ]",
+        '[ "$(cat /yadokari/input/context/b)" = beta ]',
+        "[ -d /cache ]",
+        '[ "$GREETING" = hello ]',
+    ]
+    executor = {
+        "image": builds.image,
+        "env": [{"name": "GREETING", "value": "hello"}],
+        "volumes": [{"name": "cache", "emptyDir": {}}],
+        "volumeMounts": [{"name": "cache", "mountPath": "/cache"}],
+    }
+    builds.apply(
+        "gathered",
+        f"{' && '.join(checks)} || exit 14\n{BUILT}",
+        secrets=[{"id": "npm", "secretRef": {"name": "tokens", "key": "npm"}}],
+        buildArgsFrom=[{"configMapRef": {"name": "args"}}],
+        context={
+            "configMaps": [
+                {"name": "sources", "path": "src", "items": [{"key": "a", "path": "a"}]},
+                {"name": "sources", "items": [{"key": "b", "path": "b"}]},
+            ]
+        },
+        executor=executor,
+    )
+    pod = builds.wait_for_phase("gathered", "Succeeded")["run"]["pod"]
+    assert "--build-arg=A=one" in builds.kubectl.get("pod", pod)["spec"]["containers"][0]["args"]
+
+
 def test_what_a_build_owns_goes_with_it(builds: Builds) -> None:
     builds.apply("gone", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
-    pod = builds.wait_for_phase("gone", "Building")["podName"]
+    pod = builds.wait_for_phase("gone", "Building")["run"]["pod"]
     builds.kubectl("delete", "ib", "gone")
     builds.kubectl("wait", "--for=delete", f"pod/{pod}", "--timeout=30s")
     builds.kubectl("wait", "--for=delete", f"configmap/{pod.removesuffix('-1')}", "--timeout=30s")

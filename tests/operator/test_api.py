@@ -12,7 +12,7 @@ from support.specs import FROM_CONFIG_MAP, RIGHT, WRONG, spec, to
 from yadokari_api.fields import amount, registry_host, seconds
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.spec import ImageBuildSpec, referenced_config_maps
-from yadokari_api.status import LastSucceeded, Status, format_status, parse_status
+from yadokari_api.status import LastSucceeded, RunStatus, Status, format_status, parse_status
 from yadokari_operator.reports import format_duration
 
 
@@ -123,10 +123,14 @@ def test_a_request_to_build_anew_is_bounded() -> None:
     assert len(ImageBuild.parse({"metadata": metadata}).rebuild) == 256
 
 
-@pytest.mark.parametrize("data", [None, {}, {"phase": "Dreaming"}, {"attempt": "many"}])
+@pytest.mark.parametrize(
+    "data", [None, {}, {"phase": "Dreaming"}, {"run": {"attempt": "many"}}, {"attempt": "many"}]
+)
 def test_a_status_that_this_operator_did_not_write_counts_as_none(data: dict[str, Any] | None) -> None:
     assert parse_status(data) == Status()
 
 
 def test_fields_of_a_newer_operator_are_left_out() -> None:
-    assert parse_status({"attempt": 2, "weather": "fine"}) == Status(attempt=2)
+    assert parse_status({"run": {"attempt": 2, "mood": "good"}, "weather": "fine"}) == Status(
+        run=RunStatus(attempt=2)
+    )

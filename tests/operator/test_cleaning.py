@@ -6,7 +6,7 @@ import pytest
 from support import resources
 from support.resources import NOW, SPEC, failed, image_build, time
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_api.status import Status
+from yadokari_api.status import RunStatus, Status
 from yadokari_contract.reasons import Reason
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing
 from yadokari_operator.pods.outcome import Outcome, Running, outcome_of
@@ -57,8 +57,8 @@ def pod(
     )
 
 
-DONE = Status(phase="Succeeded", attempt=1)
-BUILDING = Status(phase="Building", attempt=1)
+DONE = Status(phase="Succeeded", run=RunStatus(attempt=1))
+BUILDING = Status(phase="Building", run=RunStatus(attempt=1))
 
 
 def cleaned(
@@ -102,7 +102,7 @@ def test_nothing_goes_before_the_status_says_what_came_of_it() -> None:
 
 def test_of_earlier_pods_the_latest_are_kept() -> None:
     pods = [pod(broken(30 - n), attempt=n) for n in (1, 2, 3)]
-    status = Status(phase="Building", attempt=4)
+    status = Status(phase="Building", run=RunStatus(attempt=4))
     assert gone(*pods, status=status) == [f"{NOW_RUN}-2", f"{NOW_RUN}-1"]
     assert gone(*pods, status=status, historyLimit=2) == [f"{NOW_RUN}-1"]
     assert gone(*pods, status=status, historyLimit=0) == [f"{NOW_RUN}-{n}" for n in (3, 2, 1)]
@@ -120,7 +120,7 @@ def test_a_pod_of_an_earlier_build_that_still_runs_is_ended() -> None:
 
 
 def test_a_pod_given_up_on_is_ended_once_that_is_written() -> None:
-    timed_out = Status(phase="Failed", attempt=1)
+    timed_out = Status(phase="Failed", run=RunStatus(attempt=1))
     assert gone(pod(Running()), status=timed_out) == [f"{NOW_RUN}-1"]
     assert gone(pod(Running()), status=BUILDING) == []
 

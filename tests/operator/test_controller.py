@@ -34,9 +34,21 @@ def references() -> References:
 
 
 @pytest.fixture
-def controller(server: ApiServer, references: References) -> Iterator[Controller]:
+def changed() -> list[Key]:
+    """The ImageBuilds that are to be looked at because of another one."""
+    return []
+
+
+@pytest.fixture
+def controller(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
     with serve(server) as api:
-        yield Controller(Cluster(api), references, Settings(), lambda: NOW)
+        yield Controller(Cluster(api), Settings(), lambda: NOW, references, changed.append)
+
+
+@pytest.fixture
+def one_at_a_time(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
+    with serve(server) as api:
+        yield Controller(Cluster(api), Settings(max_builds=1), lambda: NOW, references, changed.append)
 
 
 def apply(server: ApiServer, **spec: Any) -> None:
@@ -75,7 +87,7 @@ def test_a_build_goes_from_nothing_to_its_digest_and_leaves_the_log_alone(
     assert len(server.names("configmaps")) == 1
     end(server, resources.built())
     controller.reconcile(KEY)
-    assert (status(server)["phase"], status(server)["digest"]) == ("Succeeded", resources.DIGEST)
+    assert (status(server)["phase"], status(server)["output"]["digest"]) == ("Succeeded", resources.DIGEST)
     assert controller.reconcile(KEY) == 595
     assert (server.names("configmaps"), len(server.names("pods"))) == (set(), 1)
     before = len(server.made("PUT"))
@@ -125,7 +137,7 @@ def test_a_pod_that_may_be_made_later_is_waited_for(server: ApiServer, controlle
     server.refuse = refuse("pods", 403, "exceeded quota")
     apply(server)
     assert controller.reconcile(KEY) == 10
-    assert (status(server)["phase"], reason(server)) == ("Pending", "PodRejected")
+    assert (status(server)["phase"], reason(server)) == ("Pending", "QuotaExceeded")
     server.refuse = lambda _: None
     controller.reconcile(KEY)
     assert len(server.names("pods")) == 1
@@ -136,7 +148,7 @@ def test_a_waiting_build_is_not_looked_at_again_before_something_happens(
 ) -> None:
     server.put("imagebuilds", "app", spec=FROM_CONFIG_MAP)
     assert controller.reconcile(KEY) is None
-    assert reason(server) == "DockerfileNotFound"
+    assert reason(server) == "ConfigMapNotFound"
 
 
 def test_whose_config_map_it_is_is_known_before_it_is_read(
@@ -185,7 +197,7 @@ def test_a_pod_whose_annotations_somebody_removed_does_not_stop_the_build(
 def test_a_message_that_is_no_text_is_written_once(server: ApiServer, controller: Controller) -> None:
     apply(server)
     controller.reconcile(KEY)
-    message = '{"failure": {"reason": "RunFailed", "message": "\\ud800\\u0000"}}'
+    message = '{"failure": {"reason": "StepFailed", "message": "\\ud800\\u0000"}}'
     end(server, resources.ended(11, message))
     for _ in range(3):
         controller.reconcile(KEY)
@@ -208,3 +220,91 @@ def test_a_status_that_somebody_wrote_meanwhile_is_not_overwritten(
     assert status(server) == {}
     controller.reconcile(KEY)
     assert len(server.names("pods")) == 1
+
+
+def test_two_image_builds_with_one_destination_both_say_so_until_one_has_another(
+    server: ApiServer, controller: Controller, changed: list[Key]
+) -> None:
+    def shared(name: str) -> list[str]:
+        conditions = server.get("imagebuilds", name)["status"]["conditions"]
+        return [condition["message"] for condition in conditions if condition["type"] == "DestinationShared"]
+
+    server.put("imagebuilds", "app", spec=SPEC)
+    server.put("imagebuilds", "copy", spec=SPEC)
+    controller.reconcile(KEY)
+    assert shared("app") == []
+    controller.reconcile(Key("team", "copy"))
+    assert changed == [KEY]
+    controller.reconcile(KEY)
+    assert "ImageBuild copy" in shared("app")[0]
+    assert "ImageBuild app" in shared("copy")[0]
+    told = [server.get("events", name)["reason"] for name in server.names("events")]
+    assert told == ["DestinationShared", "DestinationShared"]
+    server.get("imagebuilds", "copy")["spec"] = SPEC | {"destinations": [{"image": "another"}]}
+    controller.reconcile(Key("team", "copy"))
+    assert changed == [KEY, KEY]
+    controller.reconcile(KEY)
+    assert shared("app") == []
+    assert shared("copy") == []
+
+
+def test_who_pushes_to_the_same_place_from_another_namespace_is_not_named(
+    server: ApiServer, controller: Controller
+) -> None:
+    rival = {"metadata": {"name": "secret-project", "namespace": "other"}, "spec": SPEC}
+    server.resources["/apis/yadokari.dev/v1alpha1/namespaces/other/imagebuilds", "secret-project"] = {
+        **rival,
+        "metadata": {**rival["metadata"], "uid": "u9", "resourceVersion": "1"},
+    }
+    apply(server)
+    controller.reconcile(Key("other", "secret-project"))
+    controller.reconcile(KEY)
+    message = status(server)["conditions"][-1]["message"]
+    assert "an ImageBuild of another namespace" in message
+    assert "secret-project" not in message
+
+
+OTHER = Key("team", "other")
+
+
+def test_builds_take_turns_where_they_are_limited(
+    server: ApiServer, one_at_a_time: Controller, changed: list[Key]
+) -> None:
+    apply(server)
+    server.put("imagebuilds", "other", spec=SPEC | {"destinations": [{"image": "another"}]})
+    one_at_a_time.reconcile(KEY)
+    assert one_at_a_time.reconcile(OTHER) == 15
+    waits = server.get("imagebuilds", "other")["status"]
+    assert waits["conditions"][0]["reason"] == "Queued"
+    assert "number 1 of 1 in the queue, while 1 builds run" in waits["message"]
+    assert len(server.names("pods")) == 1
+    one_at_a_time.reconcile(KEY)
+    end(server, resources.built())
+    one_at_a_time.reconcile(KEY)
+    assert changed == [OTHER]
+    one_at_a_time.reconcile(OTHER)
+    assert len(server.names("pods")) == 2
+
+
+def test_a_build_that_the_server_refuses_takes_nobodys_turn(
+    server: ApiServer, one_at_a_time: Controller
+) -> None:
+    server.refuse = refuse("pods", 403, "exceeded quota")
+    apply(server)
+    server.put("imagebuilds", "other", spec=SPEC | {"destinations": [{"image": "another"}]})
+    one_at_a_time.reconcile(KEY)
+    server.refuse = lambda _: None
+    one_at_a_time.reconcile(OTHER)
+    assert len(server.names("pods")) == 1
+
+
+def test_a_build_that_goes_leaves_its_turn(
+    server: ApiServer, one_at_a_time: Controller, changed: list[Key]
+) -> None:
+    apply(server)
+    server.put("imagebuilds", "other", spec=SPEC | {"destinations": [{"image": "another"}]})
+    one_at_a_time.reconcile(KEY)
+    one_at_a_time.reconcile(OTHER)
+    del server.resources["/apis/yadokari.dev/v1alpha1/namespaces/team/imagebuilds", "app"]
+    one_at_a_time.reconcile(KEY)
+    assert changed == [OTHER]

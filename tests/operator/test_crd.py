@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from yadokari_api.status import FINISHED
@@ -93,3 +94,21 @@ def test_every_phase_is_in_the_schema() -> None:
 def test_the_crd_is_yaml_without_anchors() -> None:
     assert yaml.safe_load(crd.text()) == crd.crd()
     assert "&id" not in crd.text()
+
+
+def referring(kind: str) -> set[str]:
+    """Where the names of a kind stand in an ImageBuild, as kustomize writes it."""
+    return {
+        "spec" + path.replace("[]", "").replace(".", "/")
+        for path, schema in schemas(resource()["properties"]["spec"])
+        if schema.get("description", "").startswith((f"Name of the {kind}.", f"{kind} that"))
+        and path.endswith("ame")
+    }
+
+
+@pytest.mark.parametrize("kind", ["ConfigMap", "Secret"])
+def test_kustomize_is_told_of_every_reference(kind: str) -> None:
+    folder = MANIFEST.parents[2] / "kustomize/components/name-reference"
+    told = yaml.safe_load((folder / "name-reference.yaml").read_text())["nameReference"]
+    (fields,) = [entry["fieldSpecs"] for entry in told if entry["kind"] == kind]
+    assert {field["path"] for field in fields} == referring(kind)

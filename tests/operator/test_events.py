@@ -7,13 +7,16 @@ import pytest
 
 from support.resources import IMAGE, NOW, image_build, time
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import Status
-from yadokari_contract.result import BuildResult, Failure
+from yadokari_api.status import BuildFailure, RunStatus, Status
+from yadokari_contract.result import BuildResult
 from yadokari_operator import reports
 from yadokari_operator.events import event, event_manifest
 
-RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
-FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+RUN = Status(
+    inputs_hash="0" * 64,
+    run=RunStatus(number=1, attempt=1, pod="app-0000000000-1", started_at=time(83)),
+)
+FAILURE = BuildFailure(reason="StepFailed", message="Dockerfile:3: exit code 7", line=3)
 
 
 def test_the_same_happening_makes_an_event_of_the_same_name() -> None:
@@ -40,7 +43,7 @@ def test_people_are_told_what_happened_once() -> None:
 @pytest.mark.parametrize(
     ("made", "warning"),
     [
-        (reports.succeeded(image_build(), RUN, NOW, IMAGE, BuildResult(), NOW), False),
+        (reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(), NOW), False),
         (reports.failed(image_build(), RUN, NOW, FAILURE, NOW), True),
         (reports.retrying(image_build(), RUN, NOW, FAILURE), True),
         (reports.blocked(image_build(), RUN, NOW, StateReason.POD_PENDING, "no secret"), True),
@@ -62,10 +65,10 @@ def test_the_name_of_an_event_is_one_of_kubernetes(name: str) -> None:
 
 
 def test_ordinary_waiting_is_no_event() -> None:
-    assert event(Status(), reports.waiting(image_build(), RUN, NOW, "soon")) is None
+    assert event(Status(), reports.waiting(image_build(), RUN, NOW, StateReason.SCHEDULING, "soon")) is None
 
 
 def test_events_of_two_attempts_have_different_tokens() -> None:
-    second = dataclasses.replace(RUN, attempt=2)
+    second = dataclasses.replace(RUN, run=dataclasses.replace(RUN.run, attempt=2))
     events = [event(Status(), reports.building(image_build(), run, NOW)) for run in (RUN, second)]
     assert len({told.token for told in events if told}) == 2

@@ -7,13 +7,16 @@ from hypothesis import strategies as st
 
 from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.inputs import ConfigMapData, Inputs, Missing, gather, run_of
+from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.inputs import Inputs, Missing, gather, run_of
 
 FROM_CONFIG_MAP = {
     "dockerfileFrom": {"configMapKeyRef": {"name": "source"}},
     "destinations": SPEC["destinations"],
 }
 CONTEXT = {"context": {"configMap": {"name": "files"}}}
+GCS = {"bucket": "contexts", "key": "a.tar"}
+SOME_OF_A = {"name": "a", "items": [{"key": "k", "path": "p"}]}
 NOT_TEXT = b"FROM busybox\n# \xff\xfe\n"
 
 
@@ -55,9 +58,21 @@ def test_a_file_is_read_as_it_was_written(content: bytes) -> None:
 @pytest.mark.parametrize(
     ("spec", "maps", "reason"),
     [
-        (FROM_CONFIG_MAP, {}, "DockerfileNotFound"),
-        (FROM_CONFIG_MAP, {"source": ConfigMapData({"dockerfile": ""})}, "DockerfileNotFound"),
-        (SPEC | CONTEXT, {}, "ContextNotFound"),
+        (FROM_CONFIG_MAP, {}, "ConfigMapNotFound"),
+        (FROM_CONFIG_MAP, {"source": ConfigMapData({"dockerfile": ""})}, "ConfigMapNotFound"),
+        (SPEC | CONTEXT, {}, "ConfigMapNotFound"),
+        (
+            SPEC | {"context": {"configMaps": [{"name": "a"}, {"name": "b"}]}},
+            {"a": ConfigMapData()},
+            "ConfigMapNotFound",
+        ),
+        (
+            SPEC | {"context": {"configMaps": [SOME_OF_A]}},
+            {"a": ConfigMapData({"other": ""})},
+            "ConfigMapNotFound",
+        ),
+        (SPEC | {"buildArgsFrom": [{"configMapRef": {"name": "args"}}]}, {}, "ConfigMapNotFound"),
+        (SPEC | {"certificates": {"configMapRef": {"name": "ca"}}}, {}, "ConfigMapNotFound"),
     ],
 )
 def test_what_is_missing_is_named(spec: dict[str, Any], maps: dict[str, ConfigMapData], reason: str) -> None:
@@ -83,6 +98,11 @@ def test_what_else_a_config_map_holds_is_not_told() -> None:
         {"pullSecretRefs": [{"name": "reader"}]},
         {"destinations": [SPEC["destinations"][0] | {"insecure": True, "pushSecretRef": {"name": "writer"}}]},
         {"buildArgs": {}},
+        {"suspend": True, "retries": 0, "pendingTimeout": "5m", "concurrencyPolicy": "Queue"},
+        {"output": {"labels": {}}},
+        {"executor": {"env": [{"name": "HTTPS_PROXY", "value": "x"}], "labels": {"team": "a"}}},
+        {"executor": {"serviceAccountName": "builder", "priorityClassName": "low", "extraArgs": []}},
+        {"executor": {"imagePullSecrets": [{"name": "nodes"}], "runtimeClassName": "gvisor"}},
     ],
 )
 def test_what_does_not_make_the_image_is_not_in_the_hash(change: dict[str, Any]) -> None:
@@ -109,6 +129,14 @@ def test_the_order_of_destinations_is_not_in_the_hash() -> None:
         {"target": "final"},
         {"destinations": [{"image": "other"}]},
         {"executor": {"image": "custom"}},
+        {"executor": {"extraArgs": ["--single-snapshot"]}},
+        {"output": {"labels": {"a": "b"}}},
+        {"output": {"timestamp": "Zero"}},
+        {"output": {"timestamp": 0}},
+        {"secrets": [{"id": "a", "secretRef": {"name": "s", "key": "k"}}]},
+        {"context": {"git": {"url": "https://example.com/app.git"}}},
+        {"dockerfile": None, "dockerfileFrom": {"path": "Dockerfile"}, "context": {"gcs": GCS}},
+        {"context": {"gcs": GCS}},
         CONTEXT,
     ],
 )
@@ -176,3 +204,115 @@ def test_a_run_is_named_by_the_image_build_its_inputs_and_what_asked_for_it() ->
     builds = [image_build(), image_build(uid="u2"), image_build(rebuild="now"), image_build(generation=2)]
     assert len({run_of(build, inputs) for build in builds} | {run_of(builds[0], others)}) == 5
     assert run_of(image_build(), inputs) == run_of(image_build(), inputs)
+
+
+def args(*sources: dict[str, Any], **build_args: str) -> dict[str, Any]:
+    return SPEC | {"buildArgsFrom": list(sources), "buildArgs": build_args}
+
+
+def of(name: str, prefix: str | None = None) -> dict[str, Any]:
+    return {"configMapRef": {"name": name}} | ({"prefix": prefix} if prefix else {})
+
+
+def test_build_args_of_config_maps_count_in_their_order_and_those_of_the_spec_at_last() -> None:
+    maps = {"one": ConfigMapData({"A": "1", "B": "1", "C": "1"}), "two": ConfigMapData({"B": "2", "C": "2"})}
+    found = gathered(args(of("one"), of("two"), C="3"), maps)
+    assert found.build_args == {"A": "1", "B": "2", "C": "3"}
+    assert gathered(args(of("one", "APP_")), maps).build_args == {"APP_A": "1", "APP_B": "1", "APP_C": "1"}
+    assert found.hash == gathered(args(A="1", B="2", C="3")).hash
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        (ConfigMapData({"1A": ""}), "1A is no name of a build argument"),
+        (ConfigMapData({".a": ""}), ".a is no name of a build argument"),
+        (ConfigMapData({}, {"A": "AAE="}), "A has a value that is no text"),
+        (ConfigMapData({"A": "x" * 4097}), "A has a value of more than 4096 characters"),
+    ],
+)
+def test_a_config_map_that_holds_no_build_args_is_refused(data: ConfigMapData, problem: str) -> None:
+    found = missing(args(of("one")), {"one": data})
+    assert found.reason == "InvalidSpec"
+    assert problem in found.message
+
+
+def test_files_of_several_config_maps_are_put_into_folders() -> None:
+    maps = {"a": ConfigMapData({"k": "1", "l": "2"}), "b": ConfigMapData({}, {"m": "AAE="})}
+    some = SOME_OF_A | {"path": "src/"}
+    found = gathered(SPEC | {"context": {"configMaps": [some, {"name": "b"}]}}, maps)
+    assert found.files is not None
+    assert [dict(part.paths) for part in found.files] == [{"k": "src/p"}, {"m": "m"}]
+    assert found.files[0].data == ConfigMapData({"k": "1"})
+
+
+def test_a_context_of_one_config_map_is_the_same_however_it_is_written() -> None:
+    maps = {"files": ConfigMapData({"a": "1"})}
+    several = {"context": {"configMaps": [{"name": "files"}]}}
+    assert gathered(SPEC | CONTEXT, maps).hash == gathered(SPEC | several, maps).hash
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [{"name": "a"}, {"name": "b"}],
+        [{"name": "a", "items": [{"key": "k", "path": "k/l"}]}, {"name": "b"}],
+    ],
+)
+def test_two_files_at_one_place_of_the_context_are_refused(parts: list[dict[str, Any]]) -> None:
+    maps = {"a": ConfigMapData({"k": "1"}), "b": ConfigMapData({"k": "2"})}
+    found = missing(SPEC | {"context": {"configMaps": parts}}, maps)
+    assert found.reason == "InvalidSpec"
+    assert "two files at k" in found.message
+
+
+@pytest.mark.parametrize(
+    "means",
+    [
+        {"git": {"url": "https://example.com/a.git", "secretRef": {"name": "s"}, "submodules": False}},
+        {"git": {"url": "https://example.com/a.git"}},
+    ],
+)
+def test_how_a_context_is_read_is_not_in_the_hash(means: dict[str, Any]) -> None:
+    plain = {"git": {"url": "https://example.com/a.git"}}
+    assert gathered(SPEC | {"context": means}).hash == gathered(SPEC | {"context": plain}).hash
+
+
+def test_values_of_extra_arguments_that_cannot_be_are_refused() -> None:
+    found = missing(SPEC | {"executor": {"extraArgs": ["--push-retry=often"]}}, {})
+    assert found.reason == "InvalidSpec"
+    assert "spec.executor.extraArgs" in found.message
+    assert "push-retry" in found.message
+
+
+# What the version before wrote for these specs: an upgrade must build none of them anew.
+BEFORE = [
+    (SPEC, {}, "0f921a35d82d45269944b48cfc6356f66fee7b524702f10a29241b2b48f0b2a1"),
+    (FORMER[1][0], FORMER[1][1], "87412f7c1fe2dd783ad716d49c0537c553a9b17019e59cc043da6dcec6789d26"),
+]
+
+
+@pytest.mark.parametrize(("spec", "maps", "before"), BEFORE)
+def test_the_hash_is_that_of_the_version_before(
+    spec: dict[str, Any], maps: dict[str, ConfigMapData], before: str
+) -> None:
+    assert gathered(spec, maps).hash == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"output": {"labels": {"a": "b"}}},
+        {"executor": {"extraArgs": ["--single-snapshot"]}},
+        {"secrets": [{"id": "a", "secretRef": {"name": "s", "key": "k"}}]},
+        {"context": {"gcs": GCS}},
+    ],
+)
+def test_what_the_first_version_did_not_know_is_not_taken_for_built(change: dict[str, Any]) -> None:
+    assert gathered(SPEC | change).former_hash is None
+
+
+def test_fields_that_do_not_make_the_image_are_not_in_the_first_versions_hash() -> None:
+    known = gathered(SPEC).former_hash
+    assert gathered(SPEC | {"retries": 5, "concurrencyPolicy": "Queue"}).former_hash == known
+    assert gathered(SPEC | {"executor": {"labels": {"a": "b"}}}).former_hash == known

@@ -5,11 +5,19 @@ from typing import Any
 import pytest
 
 from support import resources
-from support.resources import SPEC, image_build, pod_resource, time
+from support.resources import SPEC, image_build, knowing, pod_resource, time
 from yadokari_api.spec import ImageBuildSpec
+from yadokari_api.status import Status
 from yadokari_operator.pods import render
 from yadokari_operator.pods.inputs import Inputs, gather
-from yadokari_operator.pods.observed import Pod, Standing, parse_owned_config_map, parse_pod
+from yadokari_operator.pods.observed import (
+    Pod,
+    Standing,
+    is_stuck,
+    known_pods,
+    parse_owned_config_map,
+    parse_pod,
+)
 from yadokari_operator.pods.outcome import Running
 from yadokari_operator.settings import Settings
 
@@ -29,7 +37,7 @@ def resource(**status: Any) -> dict[str, Any]:
 
 
 def parsed(changed: dict[str, Any]) -> Pod:
-    found = parse_pod(changed, image_build())
+    found = parse_pod(changed, knowing(image_build(), changed))
     assert found is not None
     return found
 
@@ -99,16 +107,18 @@ def test_whose_a_pod_is_tells_its_controller(
 ) -> None:
     found = resource()
     changed(found["metadata"])
-    pod = parse_pod(found, image_build())
+    pod = parse_pod(found, knowing(image_build(), found))
     assert (pod and pod.standing) == standing
 
 
-@pytest.mark.parametrize("label", ["app.kubernetes.io/managed-by", "yadokari.dev/imagebuild"])
+@pytest.mark.parametrize(
+    "label", ["app.kubernetes.io/managed-by", "yadokari.dev/imagebuild", "yadokari.dev/run"]
+)
 def test_a_pod_without_owner_is_left_by_us_only_if_all_labels_say_so(label: str) -> None:
     found = resource()
     found["metadata"]["ownerReferences"] = []
     found["metadata"]["labels"][label] = "somebody"
-    assert parse_pod(found, image_build()) is None
+    assert parse_pod(found, knowing(image_build(), found)) is None
 
 
 def config_map() -> dict[str, Any]:
@@ -131,3 +141,31 @@ def test_a_config_map_of_somebody_else_or_of_an_earlier_image_build_is_not_ours_
         found = config_map()
         changed(found["metadata"])
         assert parse_owned_config_map(found, image_build()) is None
+
+
+def test_a_pod_that_the_status_does_not_name_is_none_of_ours_whatever_it_says_of_itself() -> None:
+    forged = resource()
+    forged["metadata"]["uid"] = "another"
+    assert parse_pod(forged, knowing(image_build(), resource())) is None
+    assert parse_pod(forged, image_build()) is None
+
+
+def test_pods_of_a_version_that_did_not_name_them_are_known_by_name_and_owner() -> None:
+    build = image_build(status=Status(observed_generation=1))
+    assert parse_pod(resource(), build) is not None
+
+
+def test_the_pods_that_are_known_are_those_before_that_are_there_and_those_made_now() -> None:
+    pod = parsed(resource())
+    assert known_pods(None, [], []) == ()
+    assert known_pods(("gone", pod.uid), [pod], []) == ("gone", pod.uid)
+    assert known_pods(("gone", pod.uid), [pod], ["new"]) == (pod.uid, "new")
+    assert known_pods(None, [pod], []) == (pod.uid,)
+
+
+def test_a_name_is_taken_by_a_forged_pod_that_somebody_keeps_from_going() -> None:
+    forged = resource()
+    assert not is_stuck(forged, image_build())
+    forged["metadata"]["deletionTimestamp"] = time(0)
+    assert is_stuck(forged, image_build())
+    assert not is_stuck(forged, knowing(image_build(), forged))

@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from support import resources
 from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken_away, time, waiting
+from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.reasons import Reason, Retry
 from yadokari_contract.result import BuildResult, Failure, format_result
@@ -46,18 +48,46 @@ def test_an_executor_that_runs_is_running() -> None:
 
 
 def test_a_pod_that_starts_waits_without_a_problem() -> None:
-    assert outcome({}) == Waiting()
-    assert outcome(waiting("ContainerCreating")) == Waiting()
+    assert outcome({}) == Waiting(StateReason.SCHEDULING)
+    taken = waiting("ContainerCreating") | {"startTime": time(5)}
+    assert outcome(taken) == Waiting(StateReason.PULLING)
 
 
 def test_a_missing_secret_is_a_problem() -> None:
     status = waiting("CreateContainerConfigError", 'secret "push" not found')
-    assert outcome(status) == Waiting('CreateContainerConfigError: secret "push" not found')
+    problem = 'CreateContainerConfigError: secret "push" not found'
+    assert outcome(status) == Waiting(StateReason.SECRET_NOT_FOUND, problem)
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "told"),
+    [
+        (
+            "CreateContainerConfigError",
+            "couldn't find key .dockerconfigjson in Secret team/x",
+            "SecretNotFound",
+        ),
+        ("CreateContainerConfigError", 'configmap "args" not found', "ConfigMapNotFound"),
+        ("CreateContainerConfigError", "couldn't find key a in ConfigMap team/args", "ConfigMapNotFound"),
+        ("ErrImagePull", "not found", "ImagePullFailed"),
+        ("ImagePullBackOff", "Back-off pulling image", "ImagePullFailed"),
+        ("InvalidImageName", "", "ImagePullFailed"),
+        ("CreateContainerError", "context deadline exceeded", "PodPending"),
+    ],
+)
+def test_what_keeps_the_executor_from_starting_is_told_by_its_kind(
+    reason: str, message: str, told: str
+) -> None:
+    found = outcome(waiting(reason, message))
+    assert isinstance(found, Waiting)
+    assert found.reason == told
 
 
 def test_no_room_on_any_node_is_a_problem() -> None:
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
-    assert outcome({"phase": "Pending", "conditions": [condition]}) == Waiting("Unschedulable: 0/1 nodes")
+    assert outcome({"phase": "Pending", "conditions": [condition]}) == Waiting(
+        StateReason.UNSCHEDULABLE, "Unschedulable: 0/1 nodes"
+    )
 
 
 def test_a_container_that_keeps_the_executor_from_starting_is_a_problem_by_its_name() -> None:
@@ -66,12 +96,14 @@ def test_a_container_that_keeps_the_executor_from_starting_is_a_problem_by_its_n
         "state": {"waiting": {"reason": "ImagePullBackOff", "message": "no image"}},
     }
     status = waiting("PodInitializing") | {"initContainerStatuses": [trouble]}
-    assert outcome(status) == Waiting("container proxy-init: ImagePullBackOff: no image")
+    assert outcome(status) == Waiting(
+        StateReason.IMAGE_PULL_FAILED, "container proxy-init: ImagePullBackOff: no image"
+    )
 
 
 def test_an_executor_that_cannot_start_waits_though_another_container_runs() -> None:
     status = beside(waiting("CreateContainerConfigError", "no secret"), SIDECAR, phase="Running")
-    assert outcome(status) == Waiting("CreateContainerConfigError: no secret")
+    assert outcome(status) == Waiting(StateReason.POD_PENDING, "CreateContainerConfigError: no secret")
 
 
 def test_a_build_is_done_when_the_executor_is_though_another_container_runs_on() -> None:
@@ -80,12 +112,12 @@ def test_a_build_is_done_when_the_executor_is_though_another_container_runs_on()
 
 def test_a_build_has_failed_when_the_executor_has_though_another_container_runs_on() -> None:
     status = beside(resources.failed(Reason.RUN_FAILED), SIDECAR, phase="Running")
-    assert failure(status)[0].reason == "RunFailed"
+    assert failure(status)[0].reason == "StepFailed"
 
 
 def test_a_failed_step_is_no_timeout_though_another_container_ran_until_then() -> None:
     status = resources.failed(Reason.RUN_FAILED) | {"reason": "DeadlineExceeded"}
-    assert failure(beside(status, SIDECAR))[0].reason == "RunFailed"
+    assert failure(beside(status, SIDECAR))[0].reason == "StepFailed"
 
 
 def test_a_result_without_failure_is_success() -> None:
@@ -116,7 +148,7 @@ def test_success_with_a_result_that_names_no_digest_is_none(digest: str) -> None
 
 def test_the_executors_failure_is_passed_on() -> None:
     found, retry = failure(resources.failed(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
-    assert found == Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+    assert found == Failure("StepFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
     assert retry is Retry.NEVER
 
 
@@ -172,12 +204,12 @@ def test_whatever_a_step_wrote_in_place_of_the_result_is_a_failure(message: str)
     [("a\ud800b", "a\ufffdb"), ("a\x1b[2Jb", "a\ufffd[2Jb"), ("a\u202eb", "a\ufffdb"), ("a\n\tb", "a\n\tb")],
 )
 def test_what_is_no_text_to_show_is_replaced(said: str, shown: str) -> None:
-    message = '{"failure": {"reason": "RunFailed", "message": MESSAGE, "log_tail": MESSAGE}}'
+    message = '{"failure": {"reason": "StepFailed", "message": MESSAGE, "log_tail": MESSAGE}}'
     found, _ = failure(ended(11, message.replace("MESSAGE", json.dumps(said))))
     assert (found.message, found.log_tail) == (shown, shown)
 
 
-@pytest.mark.parametrize("reason", ["", "Succeeded", "A" * 200, "RunFailed\n", "runFailed"])
+@pytest.mark.parametrize("reason", ["", "Succeeded", "A" * 200, "StepFailed\n", "runFailed"])
 def test_a_reason_that_is_none_of_the_executors_is_replaced(reason: str) -> None:
     status = ended(11, format_result(BuildResult(failure=Failure(reason, "it failed"))))
     assert failure(status)[0].reason == "ExecutorFailed"
@@ -194,7 +226,7 @@ def executor_ended(terminated: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_end_of_which_nothing_is_known_is_a_loss() -> None:
     found, retry = failure({"phase": "Failed", "conditions": [{}]} | executor_ended({}))
-    assert (found.reason, retry) == ("PodLost", Retry.UNCOUNTED)
+    assert (found.reason, retry) == ("NodeLost", Retry.UNCOUNTED)
 
 
 def test_a_program_that_cannot_be_started_is_told_of() -> None:
@@ -220,7 +252,7 @@ def test_too_long_a_build_is_a_timeout() -> None:
 def test_an_executor_that_did_not_start_in_time_says_what_kept_it() -> None:
     status = waiting("CreateContainerConfigError", 'secret "push" not found')
     found, _ = failure(status | {"phase": "Failed", "reason": "DeadlineExceeded"}, timeout="90s")
-    assert found.reason == "Timeout"
+    assert found.reason == "SecretNotFound"
     assert "did not start" in found.message
     assert 'secret "push" not found' in found.message
 
@@ -236,7 +268,16 @@ def test_too_little_memory_is_told_of_a_pod_whose_containers_are_not_known() -> 
 @pytest.mark.parametrize("reason", ["Evicted", "Preempting", "Terminated", ""])
 def test_a_pod_that_the_cluster_took_away_is_followed_by_another_uncounted(reason: str) -> None:
     found, retry = failure(taken_away(reason))
-    assert (found.reason, retry) == (reason or "PodLost", Retry.UNCOUNTED)
+    assert (found.reason, retry) == ("Evicted" if reason else "NodeLost", Retry.UNCOUNTED)
+    assert reason in found.message
+
+
+@pytest.mark.parametrize("why", ["DeletionByPodGC", "DeletionByTaintManager"])
+def test_a_pod_whose_node_went_is_followed_by_another_uncounted(why: str) -> None:
+    status = taken_away("Terminated")
+    status["conditions"][0]["reason"] = why
+    found, retry = failure(status)
+    assert (found.reason, retry) == ("NodeLost", Retry.UNCOUNTED)
 
 
 def test_a_pod_that_no_node_admitted_is_followed_by_another_uncounted() -> None:
@@ -249,7 +290,7 @@ def test_a_pod_that_no_node_admitted_is_followed_by_another_uncounted() -> None:
 def test_a_pod_evicted_for_its_own_use_of_disk_is_not_tried_again() -> None:
     message = "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi."
     status = ended(137, "", reason="Error") | {"phase": "Failed", "reason": "Evicted", "message": message}
-    assert failure(status) == (Failure("Evicted", message), Retry.NEVER)
+    assert failure(status) == (Failure("DiskLimitExceeded", message), Retry.NEVER)
 
 
 def test_containers_that_the_cluster_puts_beside_the_executor_do_not_matter() -> None:
@@ -262,3 +303,51 @@ def test_the_time_of_the_end_is_known_without_a_container() -> None:
     found = outcome(taken_away("Evicted", before=7))
     assert isinstance(found, Failed)
     assert (NOW - found.finished).total_seconds() == 7
+
+
+def unprepared(**terminated: Any) -> dict[str, Any]:
+    """The status of a pod whose init container failed."""
+    waits = {"name": "executor", "state": {"waiting": {"reason": "PodInitializing"}}}
+    preparing = {"name": "runtime", "state": {"terminated": terminated}}
+    return {"phase": "Failed", "containerStatuses": [waits], "initContainerStatuses": [preparing]}
+
+
+def test_too_little_memory_for_copying_the_runtime_names_the_limit_too() -> None:
+    limits = {"executor": {"resources": {"limits": {"memory": "8Mi"}}}}
+    found, retry = failure(unprepared(exitCode=137, reason="OOMKilled"), **limits)
+    assert (found.reason, retry) == ("OOMKilled", Retry.NEVER)
+    assert "its limit of 8Mi" in found.message
+
+
+def test_an_executor_whose_runtime_could_not_be_copied_is_not_waited_for() -> None:
+    status = unprepared(exitCode=2, message="copy-runtime is\x1b[2J no flag\n")
+    found = outcome_of(resource(status))
+    assert isinstance(found, Failed)
+    assert (found.failure.reason, found.retry) == ("ExecutorFailed", Retry.NEVER)
+    assert found.failure.message == (
+        "container runtime ended with exit code 2: copy-runtime is\N{REPLACEMENT CHARACTER}[2J no flag"
+    )
+
+
+HOSTILE = "\x1b]0;title\x07\u202egnirts\u2066\x00" + "x" * 10_000
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        waiting(HOSTILE, HOSTILE),
+        taken_away(HOSTILE) | {"message": HOSTILE},
+        ended(137, HOSTILE, reason=HOSTILE),
+        ended(11, format_result(BuildResult(failure=Failure("RunFailed", HOSTILE, 1, HOSTILE)))),
+        ended(11, json.dumps({"failure": {"reason": HOSTILE, "message": HOSTILE, "log_tail": HOSTILE}})),
+        {"phase": "Failed", "reason": "Evicted", "message": HOSTILE} | {"containerStatuses": []},
+    ],
+)
+def test_what_a_pod_says_is_short_and_moves_no_terminal(status: dict[str, Any]) -> None:
+    found = outcome(status)
+    assert isinstance(found, Failed | Waiting)
+    failure = found.failure if isinstance(found, Failed) else Failure("None", found.problem)
+    assert re.fullmatch("[A-Za-z]+", failure.reason)
+    for text in (failure.message, failure.log_tail):
+        assert len(text) <= 4096
+        assert not set(text) & set("\x1b\x07\x00\u202e\u2066")

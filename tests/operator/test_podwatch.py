@@ -4,8 +4,9 @@ from support.apiserver import ApiServer, serve
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.metadata import Metadata
-from yadokari_operator.handlers.podwatch import build_of, told
+from yadokari_operator.handlers.podwatch import told
 from yadokari_operator.handlers.watch import Watch, list_all
+from yadokari_operator.pods.observed import build_of
 
 LABELS = {"yadokari.dev/imagebuild": "app"}
 

@@ -67,3 +67,27 @@ def test_what_else_lives_in_the_cluster_takes_no_memory(
         assert operator.peak_memory < alone + 20 * 2**20
     finally:
         operator.stop()
+
+
+def test_builds_take_turns_and_those_that_run_when_the_operator_starts_count(
+    kubectl: Kubectl, stand_in: str, stopped_operator: OperatorProcess
+) -> None:
+    operator, builds = stopped_operator, Builds(kubectl, stand_in)
+    operator.start()
+    builds.apply("turn-1", f"until [ -e /tmp/go ]; do sleep 1; done\n{BUILT}")
+    pod = builds.wait_for_phase("turn-1", "Building")["run"]["pod"]
+    operator.kill()
+    operator.start(YADOKARI_MAX_BUILDS="1")
+    try:
+        builds.apply("turn-2", BUILT, destinations=[{"image": "registry.test/two:1"}])
+        builds.apply("turn-3", BUILT, destinations=[{"image": "registry.test/three:1"}], priority=1)
+        for name in ("turn-2", "turn-3"):
+            assert "in the queue, while 1 builds run" in builds.wait_for_reason(name, "Queued")["message"]
+            assert builds.pods(name) == []
+        builds.kubectl("exec", pod, "--", "touch", "/tmp/go")
+        ended = [builds.wait_for_phase(f"turn-{number}", "Succeeded")["run"] for number in (1, 2, 3)]
+        # The one of higher priority was let in first.
+        assert ended[0]["finishedAt"] <= ended[2]["startedAt"] <= ended[1]["startedAt"]
+        assert all(run["queuedAt"] <= run["startedAt"] for run in ended)
+    finally:
+        operator.stop()

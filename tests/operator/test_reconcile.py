@@ -16,6 +16,7 @@ from support.resources import (
     ended,
     failed,
     image_build,
+    knowing,
     owned_config_map,
     pod_resource,
     taken_away,
@@ -24,15 +25,17 @@ from support.resources import (
     with_status,
 )
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.status import LastSucceeded, Status
+from yadokari_api.reasons import StateReason
+from yadokari_api.spec import DEFAULT_RETRIES
+from yadokari_api.status import LastSucceeded, Output, Status, parse_status
 from yadokari_contract.reasons import Reason
-from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
-from yadokari_operator.reconcile.decide import reconcile, refused
+from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
-from yadokari_operator.reconcile.run import MAX_RETRIES
 from yadokari_operator.settings import Settings
+from yadokari_operator.turns import Place
 
 SETTINGS = Settings()
 FROM_CONFIG_MAP = {
@@ -53,6 +56,10 @@ def decide(
 ) -> Decision:
     observed = Observed(build=build, pods=pods, config_maps=owned, sources=sources or {})
     return reconcile(observed, SETTINGS, NOW + timedelta(seconds=later))
+
+
+def seen(build: ImageBuild) -> Observed:
+    return Observed(build=build, sources={})
 
 
 def created(decision: Decision, kind: str = "Pod") -> list[dict[str, Any]]:
@@ -89,7 +96,7 @@ def attempt(
     metadata = resource["metadata"]
     metadata["name"] = metadata["name"].rpartition("-")[0] + f"-{number}"
     metadata["annotations"]["yadokari.dev/retries"] = str(retries)
-    found = parse_pod(resource, build or image_build())
+    found = parse_pod(resource, knowing(build or image_build(), resource))
     assert found is not None
     return found
 
@@ -109,7 +116,21 @@ def broken(status: dict[str, Any] = RUN_FAILED) -> tuple[ImageBuild, Pod]:
 
 
 def changed(build: ImageBuild, **spec: Any) -> ImageBuild:
-    return image_build(dict(build.spec) | spec, build.status, generation=build.generation + 1)
+    """With other fields, of which `None` goes away."""
+    made = {name: value for name, value in (dict(build.spec) | spec).items() if value is not None}
+    return image_build(made, build.status, generation=build.generation + 1)
+
+
+def digest(status: Status) -> str | None:
+    return status.output.digest if status.output else None
+
+
+def image(status: Status) -> str | None:
+    return status.output.image if status.output else None
+
+
+def of_run(status: Status, **changes: Any) -> Status:
+    return replace(status, run=replace(status.run, **changes))
 
 
 def reason(decision: Decision) -> str:
@@ -121,8 +142,8 @@ def test_a_new_build_gets_its_dockerfile_and_a_pod_in_this_order() -> None:
     kinds = [action.manifest["kind"] for action in decision.actions if isinstance(action, Create)]
     assert kinds == ["ConfigMap", "Pod"]
     assert created(decision, "ConfigMap")[0]["data"]["Dockerfile"] == SPEC["dockerfile"]
-    assert (decision.status.phase, decision.status.attempt) == ("Pending", 1)
-    assert decision.status.pod_name == created(decision)[0]["metadata"]["name"]
+    assert (decision.status.phase, decision.status.run.attempt) == ("Pending", 1)
+    assert decision.status.run.pod == created(decision)[0]["metadata"]["name"]
 
 
 def test_the_dockerfile_of_a_config_map_is_copied() -> None:
@@ -139,7 +160,7 @@ def test_a_context_is_copied_beside_it() -> None:
 def test_a_missing_source_is_waited_for_without_looking_again() -> None:
     decision = decide(image_build(FROM_CONFIG_MAP))
     assert decision.actions == ()
-    assert (decision.status.phase, reason(decision)) == ("Pending", "DockerfileNotFound")
+    assert (decision.status.phase, reason(decision)) == ("Pending", "ConfigMapNotFound")
     assert decision.look_again is None
 
 
@@ -168,7 +189,7 @@ def test_a_running_pod_is_building() -> None:
     build, manifest = begun()
     decision = decide(build, attempt(manifest, RUNNING))
     assert decision.actions == ()
-    assert (decision.status.phase, decision.status.start_time) == ("Building", time(60))
+    assert (decision.status.phase, decision.status.run.started_at) == ("Building", time(60))
 
 
 def test_a_running_build_is_looked_at_again_when_its_time_is_up_and_not_before() -> None:
@@ -190,8 +211,8 @@ def test_a_running_pod_whose_node_is_dead_is_given_up_to_the_second() -> None:
 
 def test_a_success_is_reported_with_digest_and_duration() -> None:
     build, _ = finished()
-    assert (build.status.phase, build.status.digest) == ("Succeeded", resources.DIGEST)
-    assert (build.status.image, build.status.duration) == (resources.IMAGE, "55s")
+    assert (build.status.phase, digest(build.status)) == ("Succeeded", resources.DIGEST)
+    assert (image(build.status), build.status.run.duration) == (resources.IMAGE, "55s")
 
 
 def test_a_failure_of_the_build_itself_is_not_tried_again() -> None:
@@ -223,7 +244,7 @@ def test_a_change_that_does_not_make_the_image_builds_nothing(change: dict[str, 
     same = changed(build, **change)
     decision = decide(same, pod)
     assert decision.actions == ()
-    assert decision.status.digest == build.status.digest
+    assert digest(decision.status) == digest(build.status)
     assert decision.status.observed_generation == same.generation
 
 
@@ -233,7 +254,7 @@ def test_another_order_of_destinations_shows_and_builds_nothing() -> None:
     pod = attempt(manifest, resources.built())
     build = with_status(build, decide(build, pod).status)
     turned = decide(changed(build, destinations=[{"image": "b"}, {"image": "a"}]), pod)
-    assert (turned.actions, turned.status.image) == ((), "b")
+    assert (turned.actions, image(turned.status)) == ((), "b")
 
 
 @pytest.mark.parametrize(
@@ -246,7 +267,7 @@ def test_any_change_of_the_spec_after_a_failure_builds_anew(change: dict[str, An
     decision = decide(mended, pod)
     (made,) = created(decision)
     assert made["metadata"]["name"] != pod.name
-    assert (decision.status.phase, decision.status.attempt) == ("Pending", 1)
+    assert (decision.status.phase, decision.status.run.attempt) == ("Pending", 1)
     again = decide(with_status(mended, decision.status), attempt(made, RUNNING), pod)
     assert (again.actions, again.status.phase) == ((), "Building")
 
@@ -258,7 +279,7 @@ def test_a_spec_that_changes_while_an_attempt_fails_gets_another_attempt() -> No
     decision = decide(raised, pod)
     (made,) = created(decision)
     assert made["spec"]["activeDeadlineSeconds"] == 7200
-    assert decision.status.attempt == 2
+    assert decision.status.run.attempt == 2
     again = decide(with_status(raised, decision.status), pod, attempt(made, RUN_FAILED, number=2))
     assert (created(again), again.status.phase) == ([], "Failed")
 
@@ -304,7 +325,7 @@ def test_the_last_success_is_told_until_the_next() -> None:
     assert build.status.last_succeeded == last
     edited = changed(build, target="missing")
     decision = decide(edited, pod)
-    assert (decision.status.digest, decision.status.last_succeeded) == (None, last)
+    assert (digest(decision.status), decision.status.last_succeeded) == (None, last)
     (made,) = created(decision)
     after = decide(with_status(edited, decision.status), attempt(made, RUN_FAILED))
     assert (after.status.phase, after.status.last_succeeded) == ("Failed", last)
@@ -315,36 +336,77 @@ def test_the_last_success_is_told_until_the_next() -> None:
 
 
 # As the first version wrote it: the hash is over more, and names the run.
-FORMER = Status(
-    observed_generation=1,
-    phase="Succeeded",
-    digest=DIGEST,
-    completion_time=time(5),
-    start_time=time(60),
-    attempt=1,
-    pod_name="app-dc6334dfb4-1",
-    inputs_hash="dc6334dfb4abfc499c51c0429f87724776d58fb89bf7dedac048a3b10b701f68",
-)
+FIRST: dict[str, Any] = {
+    "observedGeneration": 1,
+    "phase": "Succeeded",
+    "digest": DIGEST,
+    "completionTime": time(5),
+    "startTime": time(60),
+    "attempt": 1,
+    "podName": "app-dc6334dfb4-1",
+    "inputsHash": "dc6334dfb4abfc499c51c0429f87724776d58fb89bf7dedac048a3b10b701f68",
+}
+# As the one before this wrote it.
+SECOND: dict[str, Any] = {
+    "observedGeneration": 1,
+    "phase": "Succeeded",
+    "message": "built",
+    "image": resources.IMAGE,
+    "digest": DIGEST,
+    "startTime": time(60),
+    "completionTime": time(5),
+    "duration": "55s",
+    "podName": "app-0000000000-1",
+    "attempt": 1,
+    "retries": 0,
+    "inputsHash": "0f921a35d82d45269944b48cfc6356f66fee7b524702f10a29241b2b48f0b2a1",
+    "rebuildRequestedAt": "",
+    "lastSucceeded": {
+        "digest": DIGEST,
+        "time": time(5),
+        "inputsHash": "0f921a35d82d45269944b48cfc6356f66fee7b524702f10a29241b2b48f0b2a1",
+    },
+}
+# What a server that has the present CRD leaves of it.
+_LEFT = ("observedGeneration", "phase", "message", "inputsHash", "rebuildRequestedAt", "lastSucceeded")
+PRUNED = {name: SECOND[name] for name in _LEFT}
 
 
-def test_an_upgrade_builds_nothing_anew() -> None:
-    build = with_status(image_build(), FORMER)
+def of_former(status: dict[str, Any], **changes: Any) -> ImageBuild:
+    return image_build(status=parse_status(status | changes))
+
+
+@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED])
+def test_an_upgrade_builds_nothing_anew(former: dict[str, Any]) -> None:
+    build = of_former(former)
     decision = decide(build)
     assert (decision.actions, decision.event) == ((), None)
-    assert (decision.status.phase, decision.status.digest) == ("Succeeded", DIGEST)
-    assert decision.status.inputs_hash != FORMER.inputs_hash
-    assert decision.status.last_succeeded is not None
-    assert decide(with_status(build, decision.status)).status == decision.status
-    assert created(decide(changed(with_status(build, decision.status), target="final")))
+    status = decision.status
+    assert status.phase == "Succeeded"
+    assert status.output == Output.at([resources.IMAGE], DIGEST)
+    assert status.last_succeeded is not None
+    assert decide(with_status(build, status)).status == status
+    assert created(decide(changed(with_status(build, status), target="final")))
 
 
-def test_an_upgrade_goes_on_with_the_pod_that_runs() -> None:
+def test_an_upgrade_leaves_a_failed_build_stalled() -> None:
+    failure = {"reason": "RunFailed", "message": "exit code 7", "line": 3}
+    build = of_former({**PRUNED, "phase": "Failed", "failure": failure})
+    decision = decide(build)
+    assert (decision.actions, decision.event, decision.status.phase) == ((), None, "Failed")
+    assert decision.status.failure is not None
+    assert decision.status.failure.line == 3
+
+
+@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED])
+def test_an_upgrade_goes_on_with_the_pod_that_runs(former: dict[str, Any]) -> None:
     manifest = begun()[1]
-    run = FORMER.inputs_hash[:10]
-    manifest["metadata"]["name"] = f"app-{run}-1"
-    build = with_status(image_build(), replace(FORMER, phase="Building", digest=None))
+    name = former.get("podName", "app-0000000000-1")
+    manifest["metadata"]["name"] = name
+    build = of_former({name: value for name, value in former.items() if name != "digest"}, phase="Building")
     decision = decide(build, attempt(manifest, RUNNING))
-    assert (decision.actions, decision.status.phase, decision.status.attempt) == ((), "Building", 1)
+    assert (decision.actions, decision.status.phase, decision.status.run.attempt) == ((), "Building", 1)
+    assert decision.status.run.pod == name
 
 
 def test_a_dockerfile_that_moves_into_a_config_map_builds_nothing() -> None:
@@ -365,7 +427,11 @@ def test_a_change_of_what_makes_the_image_builds_anew_and_keeps_the_last_log() -
     decision = decide(changed(build, target="final"), pod)
     assert created(decision)[0]["metadata"]["name"] != pod.name
     assert deleted(decision) == set()
-    assert (decision.status.phase, decision.status.attempt, decision.status.digest) == ("Pending", 1, None)
+    assert (decision.status.phase, decision.status.run.attempt, digest(decision.status)) == (
+        "Pending",
+        1,
+        None,
+    )
 
 
 def test_what_a_build_needed_goes_when_its_end_is_written() -> None:
@@ -410,7 +476,7 @@ def test_a_source_that_goes_during_the_build_ends_it() -> None:
     pod = attempt(manifest, RUNNING)
     decision = decide(build, pod)
     assert deleted(decision) == {pod.name}
-    assert reason(decision) == "DockerfileNotFound"
+    assert reason(decision) == "ConfigMapNotFound"
 
 
 def test_a_build_waits_until_the_pod_of_the_one_before_has_ended() -> None:
@@ -469,20 +535,20 @@ def test_a_push_that_fails_is_tried_again_after_a_while() -> None:
     (made,) = created(due)
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
     assert made["metadata"]["annotations"]["yadokari.dev/retries"] == "1"
-    assert (due.status.attempt, due.status.retries) == (2, 1)
+    assert (due.status.run.attempt, due.status.run.retries) == (2, 1)
 
 
 def test_retries_come_to_an_end() -> None:
     build, manifest = begun()
-    last = attempt(manifest, PUSH_FAILED, number=MAX_RETRIES + 1, retries=MAX_RETRIES)
+    last = attempt(manifest, PUSH_FAILED, number=DEFAULT_RETRIES + 1, retries=DEFAULT_RETRIES)
     assert decide(build, last).status.phase == "Failed"
 
 
 def test_a_pod_taken_away_does_not_count() -> None:
     build, manifest = begun()
-    pod = attempt(manifest, taken_away("Evicted", before=3600), number=9, retries=MAX_RETRIES)
+    pod = attempt(manifest, taken_away("Evicted", before=3600), number=9, retries=DEFAULT_RETRIES)
     (made,) = created(decide(build, pod))
-    assert made["metadata"]["annotations"]["yadokari.dev/retries"] == str(MAX_RETRIES)
+    assert made["metadata"]["annotations"]["yadokari.dev/retries"] == str(DEFAULT_RETRIES)
 
 
 def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
@@ -491,7 +557,7 @@ def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
         attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=number, retries=number - 1)
         for number in (1, 2)
     ]
-    assert deleted(decide(with_status(build, replace(build.status, attempt=2)), *pods)) == {pods[0].name}
+    assert deleted(decide(with_status(build, of_run(build.status, attempt=2)), *pods)) == {pods[0].name}
 
 
 def test_a_pod_that_vanished_is_followed_by_another() -> None:
@@ -503,7 +569,7 @@ def test_a_pod_that_vanished_is_followed_by_another() -> None:
 
 def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
     build, manifest = begun()
-    second = replace(build.status, attempt=2, retries=1)
+    second = of_run(build.status, attempt=2, retries=1)
     before = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600))
     (made,) = created(decide(with_status(build, second), before))
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "3"
@@ -519,10 +585,12 @@ def test_a_pod_on_a_lost_node_is_followed_by_another() -> None:
 
 def test_a_pod_that_cannot_start_is_reported_and_waited_for() -> None:
     build, manifest = begun()
-    decision = decide(build, attempt(manifest, waiting("CreateContainerConfigError", "secret not found")))
+    decision = decide(
+        build, attempt(manifest, waiting("CreateContainerConfigError", 'secret "push" not found'))
+    )
     assert decision.actions == ()
-    assert (decision.status.phase, reason(decision)) == ("Pending", "PodPending")
-    assert "secret not found" in decision.status.message
+    assert (decision.status.phase, reason(decision)) == ("Pending", "SecretNotFound")
+    assert 'secret "push" not found' in decision.status.message
     assert decision.event is not None
 
 
@@ -531,40 +599,44 @@ def test_a_pod_that_no_node_takes_in_time_is_given_up_to_the_second() -> None:
     build, manifest = begun()
     pod = attempt(manifest, {"phase": "Pending", "conditions": [condition]}, age=3599)
     before = decide(build, pod)
-    assert (reason(before), before.look_again) == ("PodPending", 1)
+    assert (reason(before), before.look_again) == ("Unschedulable", 1)
     decision = decide(build, pod, later=1)
-    assert (decision.status.phase, reason(decision)) == ("Failed", "Timeout")
+    assert (decision.status.phase, reason(decision)) == ("Failed", "Unschedulable")
     assert "0/1 nodes" in decision.status.message
     assert deleted(decide(with_status(build, decision.status), pod, later=1)) == {pod.name}
 
 
 def test_a_pod_that_a_node_took_may_wait_to_be_scheduled_as_long_again() -> None:
     build, manifest = begun()
-    status = waiting("CreateContainerConfigError", "secret not found") | {"startTime": time(60)}
+    status = waiting("CreateContainerConfigError", 'secret "push" not found') | {"startTime": time(60)}
     pod = attempt(manifest, status, age=3600)
     decision = decide(build, pod)
-    assert (reason(decision), decision.look_again) == ("PodPending", 3540 + GRACE.total_seconds())
+    assert (reason(decision), decision.look_again) == ("SecretNotFound", 3540 + GRACE.total_seconds())
     late = decide(build, pod, later=3540 + GRACE.total_seconds())
-    assert reason(late) == "Timeout"
-    assert "secret not found" in late.status.message
+    assert (late.status.phase, reason(late)) == ("Failed", "SecretNotFound")
+    assert 'secret "push" not found' in late.status.message
 
 
 def test_what_the_server_refuses_for_now_is_told_and_asked_for_again_as_the_same_attempt() -> None:
     build = image_build()
     wanted = decide(build)
-    told = refused(build, wanted, "exceeded quota", for_good=False, now=NOW)
-    assert (reason(told), told.status.message, told.look_again) == ("PodRejected", "exceeded quota", 10)
+    told = refused(seen(build), wanted, StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
+    assert (reason(told), told.status.message, told.look_again) == ("QuotaExceeded", "exceeded quota", 10)
     again = decide(with_status(build, told.status))
     assert created(again) == created(wanted)
 
 
 def test_what_the_server_refuses_for_long_is_asked_for_less_often() -> None:
     build = image_build()
-    told = refused(build, decide(build), "exceeded quota", for_good=False, now=NOW)
+    told = refused(seen(build), decide(build), StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
     build = with_status(build, told.status)
     waits = [
         refused(
-            build, decide(build), "exceeded quota", for_good=False, now=NOW + timedelta(seconds=s)
+            seen(build),
+            decide(build),
+            StateReason.QUOTA_EXCEEDED,
+            "exceeded quota",
+            NOW + timedelta(seconds=s),
         ).look_again
         for s in (10, 100, 10**6)
     ]
@@ -574,7 +646,7 @@ def test_what_the_server_refuses_for_long_is_asked_for_less_often() -> None:
 def test_what_the_server_refuses_for_good_is_stalled_until_the_spec_changes() -> None:
     build = image_build()
     message = "requests must be less than or equal to cpu limit"
-    told = refused(build, decide(build), message, for_good=True, now=NOW)
+    told = refused(seen(build), decide(build), StateReason.INVALID_SPEC, message, NOW)
     assert (told.status.phase, reason(told), told.look_again) == ("Failed", "InvalidSpec", None)
     assert told.status.message == message
     stalled = with_status(build, told.status)
@@ -585,8 +657,8 @@ def test_what_the_server_refuses_for_good_is_stalled_until_the_spec_changes() ->
 def test_a_retry_that_the_server_refuses_does_not_forget_the_attempt_before() -> None:
     build, manifest = begun()
     pod = attempt(manifest, failed(Reason.PUSH_FAILED, before=10))
-    told = refused(build, decide(build, pod), "exceeded quota", for_good=False, now=NOW)
-    assert (told.status.attempt, told.status.pod_name) == (1, pod.name)
+    told = refused(seen(build), decide(build, pod), StateReason.QUOTA_EXCEEDED, "exceeded quota", NOW)
+    assert (told.status.run.attempt, told.status.run.pod) == (1, pod.name)
 
 
 def test_a_restarted_operator_goes_on_with_the_pod_that_is_there() -> None:
@@ -608,7 +680,7 @@ pod_states = st.one_of(
 attempts = st.lists(
     st.tuples(
         pod_states,
-        st.integers(0, MAX_RETRIES),
+        st.integers(0, DEFAULT_RETRIES),
         st.sampled_from(["", time(-10), time(60)]),
         st.sampled_from([10.0, 7200.0]),
     ),
@@ -619,7 +691,12 @@ starts: dict[str, Callable[[], ImageBuild]] = {
     "first attempt made": lambda: begun()[0],
     "finished": lambda: finished()[0],
     "spec changed": lambda: changed(finished()[0], target="final"),
-    "second attempt made": lambda: with_status(image_build(), replace(begun()[0].status, attempt=2)),
+    "suspended": lambda: suspended(begun()[0]),
+    "overtaken, which queues": lambda: overtaken("Queue")[0],
+    "overtaken, which is forbidden": lambda: overtaken("Forbid")[0],
+    "may not wait for long": lambda: changed(begun()[0], pendingTimeout="30s"),
+    "may not be tried again": lambda: changed(begun()[0], retries=0),
+    "second attempt made": lambda: with_status(image_build(), of_run(begun()[0].status, attempt=2)),
 }
 
 
@@ -633,6 +710,9 @@ def test_what_was_decided_once_is_not_decided_or_told_again(
         attempt(manifest, state, number=number, retries=retries, deleted=gone, age=age)
         for number, (state, retries, gone, age) in enumerate(found, 1)
     ]
+    if start.startswith("overtaken"):
+        # The end of the build before is told first, then what becomes of the change.
+        build = with_status(build, decide(build, *pods).status)
     first = decide(build, *pods)
     assert len(created(first)) <= 1
     assert {name["metadata"]["name"] for name in created(first)}.isdisjoint(pod.name for pod in pods)
@@ -660,5 +740,215 @@ def test_all_conditions_are_always_there_and_agree(
     status = decide(starts[start](), *pods).status
     truth = {condition.type: condition.status for condition in status.conditions}
     assert set(truth) == {"Ready", "Reconciling", "Stalled", "Succeeded"}
+    if status.phase == "Suspended":
+        assert (truth["Ready"], truth["Reconciling"], truth["Stalled"]) == ("False", "False", "False")
+        return
     assert (truth["Reconciling"] == "True") == (not status.finished)
     assert [truth[kind] for kind in ("Ready", "Stalled", "Reconciling")].count("True") == 1
+
+
+def test_runs_are_numbered_once_however_often_they_are_looked_at() -> None:
+    build = image_build(FROM_CONFIG_MAP)
+    for _ in range(3):
+        build = with_status(build, decide(build).status)
+    assert build.status.run.number == 0
+    for _ in range(3):
+        build = with_status(build, decide(build, sources=SOURCE).status)
+    assert (build.status.run.number, build.status.run.reason) == (1, "Created")
+
+
+def test_why_a_run_began_is_told() -> None:
+    build, pod = finished()
+    assert build.status.run.reason == "Created"
+    assert decide(changed(build, target="final"), pod).status.run.reason == "InputsChanged"
+    asked = image_build(status=build.status, rebuild="now")
+    assert decide(asked, pod).status.run.reason == "Requested"
+    stalled, pod = broken()
+    assert decide(changed(stalled, timeout="2h"), pod).status.run.reason == "SpecChanged"
+
+
+def test_the_node_of_the_pod_is_told() -> None:
+    build, manifest = begun()
+    manifest["spec"]["nodeName"] = "node-3"
+    assert decide(build, attempt(manifest, RUNNING)).status.run.node == "node-3"
+
+
+UNSCHEDULABLE = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/1 nodes"}
+
+
+@pytest.mark.parametrize(
+    ("status", "told"),
+    [
+        ({"phase": "Pending", "conditions": [UNSCHEDULABLE]}, "Unschedulable"),
+        (waiting("ImagePullBackOff", "no such image") | {"startTime": time(60)}, "ImagePullFailed"),
+        (waiting("CreateContainerConfigError", 'secret "push" not found'), "SecretNotFound"),
+        (waiting("CreateContainerConfigError", 'configmap "env" not found'), "ConfigMapNotFound"),
+        (waiting("ContainerCreating") | {"startTime": time(60)}, "Timeout"),
+    ],
+)
+def test_an_executor_that_does_not_start_in_time_is_given_up_by_what_keeps_it(
+    status: dict[str, Any], told: str
+) -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "90s"}))
+    pod = attempt(manifest, status)
+    before = decide(build, pod, later=29)
+    assert (before.status.phase, before.look_again) == ("Pending", 1)
+    decision = decide(build, pod, later=30)
+    assert (decision.status.phase, reason(decision)) == ("Failed", told)
+    assert "pendingTimeout of 90s" in decision.status.message
+    stalled = with_status(build, decision.status)
+    assert deleted(decide(stalled, pod, later=30)) == {pod.name}
+    assert created(decide(stalled, later=31)) == []
+
+
+def test_what_runs_is_given_its_whole_time_however_short_it_may_wait() -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "1s"}))
+    assert decide(build, attempt(manifest, RUNNING), later=600).status.phase == "Building"
+
+
+@pytest.mark.parametrize("retries", [0, 1, 10])
+def test_a_build_is_tried_again_as_often_as_the_spec_says(retries: int) -> None:
+    build, manifest = begun(image_build(SPEC | {"retries": retries}))
+    last = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=9, retries=retries)
+    decision = decide(build, last)
+    assert decision.status.phase == "Failed"
+    assert decision.status.failure is not None
+    assert decision.status.failure.retryable
+    if retries:
+        before = attempt(manifest, failed(Reason.PUSH_FAILED, before=3600), number=9, retries=retries - 1)
+        assert created(decide(build, before))
+
+
+def suspended(build: ImageBuild, value: bool = True) -> ImageBuild:
+    return changed(build, suspend=value)
+
+
+def test_nothing_is_built_while_it_is_suspended() -> None:
+    build = image_build(SPEC | {"suspend": True})
+    decision = decide(build)
+    assert decision.actions == ()
+    assert (decision.status.phase, reason(decision), decision.look_again) == ("Suspended", "Suspended", None)
+    assert decide(with_status(build, decision.status)).status == decision.status
+    (made,) = created(decide(suspended(with_status(build, decision.status), False)))
+    assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "1"
+
+
+def test_a_build_that_runs_is_ended_by_suspension_and_goes_on_as_another_attempt() -> None:
+    build = image_build()
+    first = decide(build)
+    owned = tuple(map(owned_config_map, created(first, "ConfigMap")))
+    pod = attempt(created(first)[0], RUNNING)
+    resting = suspended(with_status(build, first.status))
+    decision = decide(resting, pod, owned=owned)
+    assert deleted(decision) == {pod.name, owned[0].name}
+    assert decision.status.phase == "Suspended"
+    resumed = suspended(with_status(resting, decision.status), False)
+    (made,) = created(decide(resumed))
+    assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
+    assert decide(resumed).status.run.number == 1
+
+
+def test_a_build_that_had_just_ended_when_it_was_suspended_is_told_of() -> None:
+    build, manifest = begun()
+    decision = decide(suspended(build), attempt(manifest, resources.built()))
+    assert decision.status.phase == "Succeeded"
+
+
+@pytest.mark.parametrize("before", [1, 3600])
+def test_an_attempt_that_failed_is_not_followed_by_another_while_it_is_suspended(before: float) -> None:
+    build, manifest = begun()
+    decision = decide(suspended(build), attempt(manifest, failed(Reason.PUSH_FAILED, before=before)))
+    assert (created(decision), decision.status.phase) == ([], "Suspended")
+
+
+def test_suspension_leaves_what_is_built_as_it_is() -> None:
+    build, pod = finished()
+    decision = decide(suspended(build), pod)
+    assert (decision.actions, decision.status.phase) == ((), "Succeeded")
+    waits = decide(changed(suspended(build), target="final"), pod)
+    assert (created(waits), waits.status.phase) == ([], "Suspended")
+
+
+def overtaken(policy: str) -> tuple[ImageBuild, dict[str, Any]]:
+    """An ImageBuild whose target was changed while its first attempt ran."""
+    build, manifest = begun(image_build(SPEC | {"concurrencyPolicy": policy}))
+    build = with_status(build, decide(build, attempt(manifest, RUNNING)).status)
+    return changed(build, target="final"), manifest
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_build_that_is_not_to_be_replaced_comes_to_its_end(policy: str) -> None:
+    build, manifest = overtaken(policy)
+    going = decide(build, attempt(manifest, RUNNING))
+    assert (going.actions, going.status.phase) == ((), "Building")
+    assert "the inputs have changed" in going.status.message
+    assert going.status.inputs_hash == build.status.inputs_hash
+    going_on = with_status(build, going.status)
+    assert decide(going_on, attempt(manifest, RUNNING)).status == going.status
+    ended_well = decide(going_on, attempt(manifest, resources.built()))
+    assert (ended_well.status.phase, ended_well.look_again) == ("Succeeded", 0)
+    assert ended_well.status.last_succeeded is not None
+    assert ended_well.status.last_succeeded.inputs_hash == build.status.inputs_hash
+
+
+def test_what_is_queued_is_built_when_the_build_before_has_ended() -> None:
+    build, manifest = overtaken("Queue")
+    for state in (resources.built(), RUN_FAILED, PUSH_FAILED, taken_away("Evicted")):
+        pod = attempt(manifest, state)
+        done = with_status(build, decide(build, pod).status)
+        assert done.status.finished
+        decision = decide(done, pod)
+        assert created(decision)
+        assert decision.status.run.number == 2
+        assert decision.status.history[0].number == 1
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_build_that_vanished_keeps_nothing_waiting(policy: str) -> None:
+    build, _ = overtaken(policy)
+    assert created(decide(build))
+
+
+def test_a_change_that_is_forbidden_stays_unbuilt_until_it_is_asked_for() -> None:
+    build, manifest = overtaken("Forbid")
+    build = with_status(build, decide(build, attempt(manifest, RUNNING)).status)
+    pod = attempt(manifest, resources.built())
+    done = with_status(build, decide(build, pod).status)
+    refusal = decide(done, pod)
+    assert (created(refusal), reason(refusal)) == ([], "ChangeForbidden")
+    truth = {condition.type: condition.status for condition in refusal.status.conditions}
+    assert (truth["Ready"], truth["Stalled"], truth["Reconciling"]) == ("False", "True", "False")
+    assert digest(refusal.status) == DIGEST
+    stalled = with_status(done, refusal.status)
+    assert decide(stalled, pod).status == refusal.status
+    asked = image_build(dict(stalled.spec), stalled.status, generation=stalled.generation, rebuild="now")
+    assert created(decide(asked, pod))
+    assert created(decide(changed(stalled, target="another"), pod))
+    taken_back = decide(changed(stalled, target=None), pod).status
+    assert (taken_back.reason, taken_back.conditions[0].status) == ("UpToDate", "True")
+
+
+def test_suspension_ends_a_build_that_others_wait_for() -> None:
+    build, manifest = overtaken("Queue")
+    pod = attempt(manifest, RUNNING)
+    assert deleted(decide(suspended(build), pod)) == {pod.name}
+
+
+def test_a_build_whose_turn_it_is_not_waits_and_tells_its_place() -> None:
+    build = image_build()
+    wanted = decide(build)
+    assert wanted.begins
+    told = held(seen(build), wanted, Place(position=2, of=5, running=10), NOW)
+    assert (told.actions, told.status.phase, reason(told)) == ((), "Pending", "Queued")
+    assert "number 2 of 5 in the queue, while 10 builds run" in told.status.message
+    assert (told.look_again, told.event) == (30, None)
+    waits = with_status(build, told.status)
+    assert created(decide(waits)) == created(wanted)
+    assert decide(waits).unacted.run.queued_at == time(0)
+
+
+def test_what_is_to_go_goes_while_a_build_waits_for_its_turn() -> None:
+    build, pod = finished()
+    other = changed(build, target="final", historyLimit=0)
+    told = held(seen(other), decide(other, pod), Place(position=1, of=1, running=1), NOW)
+    assert deleted(told) == {pod.name}

@@ -1,13 +1,36 @@
+import json
+from dataclasses import replace
 from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from support.resources import DIGEST, IMAGE, NOW, image_build, time, with_status
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import LastSucceeded, Status
-from yadokari_contract.result import BuildResult, Failure
+from yadokari_api.status import (
+    BuildFailure,
+    LastSucceeded,
+    Output,
+    RunStatus,
+    Source,
+    Status,
+    Steps,
+    TimedPhase,
+    format_status,
+    parse_status,
+)
+from yadokari_contract.reasons import Retry
+from yadokari_contract.result import BuildResult, Failure, Phase
 from yadokari_operator import reports
 
-RUN = Status(inputs_hash="0" * 64, attempt=1, pod_name="app-0000000000-1", start_time=time(83))
-FAILURE = Failure("RunFailed", "Dockerfile:3: exit code 7", 3, "the log's end")
+RUN = Status(
+    inputs_hash="0" * 64,
+    run=RunStatus(number=1, attempt=1, pod="app-0000000000-1", started_at=time(83)),
+)
+FAILURE = BuildFailure(
+    reason="StepFailed", message="Dockerfile:3: exit code 7", line=3, log_tail="the log's end"
+)
 
 
 def truths(of: Status) -> dict[str, str]:
@@ -16,7 +39,7 @@ def truths(of: Status) -> dict[str, str]:
 
 def test_a_build_on_its_way_is_reconciling_and_neither_ready_nor_not() -> None:
     expected = {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"}
-    assert truths(reports.waiting(image_build(), RUN, NOW, "soon")) == expected
+    assert truths(reports.waiting(image_build(), RUN, NOW, StateReason.PULLING, "soon")) == expected
     assert truths(reports.building(image_build(), RUN, NOW)) == expected
 
 
@@ -27,20 +50,20 @@ def test_a_build_that_lacks_something_or_tries_again_is_not_ready_but_reconcilin
 
 
 def test_a_success_tells_image_digest_and_duration() -> None:
-    made = reports.succeeded(image_build(), RUN, NOW, IMAGE, BuildResult(digest=DIGEST), NOW)
+    made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
     assert truths(made) == {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"}
-    assert (made.phase, made.image, made.digest, made.duration) == ("Succeeded", IMAGE, DIGEST, "1m23s")
+    assert (made.phase, made.output, made.run.duration) == ("Succeeded", Output.at([IMAGE], DIGEST), "1m23s")
     assert made.finished
 
 
 def test_a_success_is_remembered_through_what_fails_after_it() -> None:
     done = with_status(
-        image_build(), reports.succeeded(image_build(), RUN, NOW, IMAGE, BuildResult(digest=DIGEST), NOW)
+        image_build(), reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
     )
     last = LastSucceeded(digest=DIGEST, time=time(0), inputs_hash="0" * 64)
     assert done.status.last_succeeded == last
-    begun = reports.begun(done, "1" * 64)
-    assert (begun.digest, begun.last_succeeded) == (None, last)
+    begun = reports.begun(done, "1" * 64, "InputsChanged", NOW)
+    assert (begun.output, begun.last_succeeded) == (None, last)
     assert reports.failed(done, begun, NOW, FAILURE, NOW).last_succeeded == last
 
 
@@ -49,24 +72,23 @@ def test_a_failure_for_good_is_stalled_and_tells_the_line() -> None:
     assert truths(made) == {"Ready": "False", "Reconciling": "False", "Stalled": "True", "Succeeded": "False"}
     assert made.failure is not None
     assert (made.failure.reason, made.failure.line, made.failure.log_tail) == (
-        "RunFailed",
+        "StepFailed",
         3,
         "the log's end",
     )
-    assert {condition.reason for condition in made.conditions} == {"RunFailed"}
+    assert {condition.reason for condition in made.conditions} == {"StepFailed"}
     assert {condition.observed_generation for condition in made.conditions} == {4}
     assert made.observed_generation == 4
 
 
 def test_a_line_that_cannot_be_is_left_out() -> None:
-    made = reports.failed(image_build(), RUN, NOW, Failure("A", "B", 10**4000), NOW)
-    assert made.failure is not None
-    assert made.failure.line is None
+    made = reports.failed_attempt(Failure("A", "B", 10**4000), Retry.NEVER, 1)
+    assert made.line is None
 
 
 def test_transition_times_stay_while_a_condition_does() -> None:
     build = image_build()
-    begun = with_status(build, reports.waiting(build, RUN, NOW, "soon"))
+    begun = with_status(build, reports.waiting(build, RUN, NOW, StateReason.PULLING, "soon"))
     later = reports.failed(begun, RUN, NOW + timedelta(seconds=9), FAILURE, NOW)
     times = {condition.type: condition.last_transition_time for condition in later.conditions}
     assert times["Ready"] == time(-9)
@@ -77,7 +99,92 @@ def test_transition_times_stay_while_a_condition_does() -> None:
 
 def test_what_is_kept_holds_for_the_new_generation() -> None:
     done = reports.failed(image_build(), RUN, NOW, FAILURE, NOW)
-    made = reports.kept(image_build(generation=2), done)
+    made = reports.kept(image_build(generation=2), done, NOW)
     assert made.observed_generation == 2
     assert {condition.observed_generation for condition in made.conditions} == {2}
     assert made.failure == done.failure
+
+
+def test_a_change_that_makes_no_other_image_is_up_to_date() -> None:
+    done = reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
+    made = reports.kept(image_build(generation=2), done, NOW)
+    assert made.reason == "UpToDate"
+    assert truths(made) == truths(done)
+    assert made.output == done.output
+    assert reports.kept(image_build(generation=2), made, NOW) == made
+
+
+def test_what_the_executor_tells_of_its_work_is_reported() -> None:
+    phases = (Phase("pull", 1.25), Phase("run", 3))
+    result = BuildResult(digest=DIGEST, size=9, context="a" * 40, phases=phases, steps=2, total_steps=3)
+    made = reports.succeeded(image_build(), RUN, NOW, [IMAGE, "b"], result, NOW)
+    assert made.output == Output.at([IMAGE, "b"], DIGEST, 9)
+    assert made.source == Source(commit="a" * 40)
+    assert made.steps == Steps(current=2, total=3)
+    assert made.phases == (TimedPhase(name="pull", seconds=1.25), TimedPhase(name="run", seconds=3))
+    assert reports.with_result(RUN, BuildResult(context=DIGEST)).source == Source(digest=DIGEST)
+
+
+@given(
+    st.builds(
+        BuildResult,
+        size=st.integers(),
+        context=st.text(),
+        phases=st.lists(st.builds(Phase, st.text(), st.floats()), max_size=40).map(tuple),
+        steps=st.integers(),
+        total_steps=st.integers(),
+    )
+)
+def test_whatever_a_step_wrote_into_the_result_can_be_stored(result: BuildResult) -> None:
+    made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+    stored = json.loads(json.dumps(format_status(made), allow_nan=False))
+    assert parse_status(stored) == made
+    assert len(json.dumps(stored)) < 20_000
+
+
+@pytest.mark.parametrize(
+    ("image", "ref"),
+    [
+        ("registry.test:5000/app", "registry.test:5000/app@"),
+        ("registry.test:5000/app:1", "registry.test:5000/app@"),
+        ("app:1.2", "app@"),
+        ("app", "app@"),
+    ],
+)
+def test_an_image_is_named_by_its_digest(image: str, ref: str) -> None:
+    assert Output.at([image], DIGEST).ref == ref + DIGEST
+
+
+def test_runs_are_counted_and_those_that_have_ended_are_told_of() -> None:
+    done = with_status(
+        image_build(), reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
+    )
+    second = reports.begun(done, "1" * 64, "InputsChanged", NOW)
+    assert (second.run.number, second.run.reason, second.run.queued_at) == (2, "InputsChanged", time(0))
+    attempt = replace(second, run=replace(second.run, attempt=1))
+    failure = reports.failed_attempt(Failure("StepFailed", "no"), Retry.NEVER, 11)
+    broken = with_status(done, reports.failed(done, attempt, NOW, failure, NOW))
+    third = reports.begun(broken, "2" * 64, "SpecChanged", NOW)
+    replaced = with_status(broken, replace(third, run=replace(third.run, attempt=1)))
+    fourth = reports.begun(replaced, "3" * 64, "InputsChanged", NOW)
+    told = [(run.number, run.result, run.failure, run.digest) for run in fourth.history]
+    assert told == [
+        (3, "Replaced", None, None),
+        (2, "Failed", "StepFailed", None),
+        (1, "Succeeded", None, DIGEST),
+    ]
+    assert fourth.run.number == 4
+
+
+def test_a_run_that_never_began_is_not_told_of() -> None:
+    waits = with_status(image_build(), reports.begun(image_build(), "1" * 64, "Created", NOW))
+    assert reports.begun(waits, "2" * 64, "InputsChanged", NOW).history == ()
+
+
+def test_no_more_runs_are_told_of_than_are_useful() -> None:
+    build = image_build()
+    for number in range(20):
+        begun = reports.begun(build, str(number) * 64, "InputsChanged", NOW)
+        run = replace(begun, run=replace(begun.run, attempt=1))
+        build = with_status(build, run)
+    assert [run.number for run in build.status.history] == list(range(19, 9, -1))

@@ -69,7 +69,7 @@ def test_a_config_map_of_somebody_else_is_neither_used_nor_deleted(
     server.put("configmaps", NAME, data=theirs)
     with pytest.raises(RejectedError, match="belongs to something else") as raised:
         cluster.create(image_build(), manifest())
-    assert not raised.value.for_good
+    assert raised.value.reason == "PodRejected"
     assert data(server) == theirs
     assert server.made("DELETE") == []
 
@@ -89,14 +89,24 @@ def test_what_is_about_to_go_is_waited_for(server: ApiServer, cluster: Cluster) 
     assert not isinstance(raised.value, RejectedError)
 
 
-@pytest.mark.parametrize(("status", "for_good"), [(400, True), (422, True), (403, False)])
-def test_a_refusal_tells_whether_it_is_for_good(
-    server: ApiServer, cluster: Cluster, status: int, for_good: bool
+@pytest.mark.parametrize(
+    ("status", "message", "reason"),
+    [
+        (400, "no", "InvalidSpec"),
+        (422, "no", "InvalidSpec"),
+        (403, 'pods "app" is forbidden: exceeded quota: small', "QuotaExceeded"),
+        (403, 'pods "app" is forbidden: failed quota: small: must specify limits.cpu', "QuotaExceeded"),
+        (403, 'pods "app" is forbidden: violates PodSecurity "restricted:latest"', "AdmissionDenied"),
+        (400, 'admission webhook "policy.test" denied the request: no root', "AdmissionDenied"),
+    ],
+)
+def test_a_refusal_tells_why(
+    server: ApiServer, cluster: Cluster, status: int, message: str, reason: str
 ) -> None:
-    server.refuse = lambda _: (status, "no")
-    with pytest.raises(RejectedError, match="no") as raised:
+    server.refuse = lambda _: (status, message)
+    with pytest.raises(RejectedError) as raised:
         cluster.create(image_build(), manifest())
-    assert raised.value.for_good is for_good
+    assert raised.value.reason == reason
 
 
 @pytest.mark.parametrize("status", [401, 429, 500, 503])

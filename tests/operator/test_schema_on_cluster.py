@@ -7,7 +7,7 @@ import pytest
 
 from support.cluster import KubectlError
 from support.operator_process import Kubectl, OperatorProcess
-from support.specs import RIGHT, WRONG, spec
+from support.specs import RIGHT, WRONG, mounted, spec, within
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped_operator")]
 
@@ -36,6 +36,13 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorPr
         (spec(destinations=[{"image": "a"}, {"image": "a"}]), "Duplicate value"),
         (spec(historyLimit=21), "less than or equal to 20"),
         (spec(colour="red"), "unknown field"),
+        (spec(retries=11), "less than or equal to 10"),
+        (spec(concurrencyPolicy="Allow"), 'supported values: "Replace", "Queue", "Forbid"'),
+        (spec(output={"compression": "lzma"}), 'supported values: "gzip", "zstd"'),
+        (within(fluxSource={"kind": "Bucket", "name": "a"}), "unknown field"),
+        (mounted("/c", hostPath={"path": "/"}), "unknown field"),
+        (mounted("/c", secret={"secretName": "a"}), "unknown field"),
+        (spec(secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}}] * 2), "Duplicate value"),
     ],
 )
 def test_a_wrong_spec_is_refused_with_what_is_right(
@@ -59,6 +66,10 @@ FULL = spec(
         "tolerations": [{"key": "k", "operator": "Exists"}],
     },
     podRetention={"failed": "1h"},
+    context={"configMaps": [{"name": "a", "items": [{"key": "k", "path": "p"}]}]},
+    buildArgsFrom=[{"configMapRef": {"name": "args"}}],
+    secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}}],
+    output={"labels": {"a": "b"}, "timestamp": 5},
 )
 
 

@@ -22,11 +22,23 @@ def test_lists_are_separated_by_commas_or_blanks() -> None:
     assert settings.insecure_registries == ("c:5000", "d:5000")
 
 
+def test_limits_are_numbers() -> None:
+    settings = Settings.from_environment(
+        {"YADOKARI_MAX_BUILDS": "20", "YADOKARI_MAX_BUILDS_PER_NAMESPACE": "5"}
+    )
+    assert (settings.max_builds, settings.max_builds_per_namespace) == (20, 5)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("YADOKARI_LOG_LEVEL", "loud"),
         ("YADOKARI_LOG_FORMAT", "xml"),
+        ("YADOKARI_MAX_BUILDS", "many"),
+        ("YADOKARI_MAX_BUILDS", "-1"),
+        ("YADOKARI_MAX_BUILDS_PER_NAMESPACE", "1.5"),
+        ("YADOKARI_EXECUTOR_RUNTIME", "Volume"),
+        ("YADOKARI_EXECUTOR_PROC_MOUNT", "Unmasked"),
         ("YADOKARI_HEALTH_ADDRESS", "8080"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:0"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:65536"),
@@ -35,3 +47,10 @@ def test_lists_are_separated_by_commas_or_blanks() -> None:
 def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -> None:
     with pytest.raises(SettingsError, match=name):
         Settings.from_environment({name: value})
+
+
+def test_a_choice_may_be_written_in_any_case() -> None:
+    settings = Settings.from_environment(
+        {"YADOKARI_EXECUTOR_RUNTIME": "imagevolume", "YADOKARI_LOG_LEVEL": "DEBUG"}
+    )
+    assert (settings.executor_runtime, settings.log_level) == ("ImageVolume", "debug")

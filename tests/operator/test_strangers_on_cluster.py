@@ -1,6 +1,7 @@
 """What others made, or an earlier ImageBuild left, on a real cluster."""
 
 import copy
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +20,11 @@ pytestmark = pytest.mark.cluster
 
 def test_a_recreated_image_build_replaces_what_the_earlier_one_left(builds: Builds) -> None:
     builds.apply("orphans", "trap 'exit 143' TERM; sleep 60 & wait")
-    old = builds.wait_for_phase("orphans", "Building")["podName"]
+    old = builds.wait_for_phase("orphans", "Building")["run"]["pod"]
     builds.kubectl("delete", "ib", "orphans", "--cascade=orphan")
     assert builds.pods("orphans") == [old]
     builds.apply("orphans", f"sleep 1\n{BUILT}")
-    new = builds.wait_for_phase("orphans", "Succeeded")["podName"]
+    new = builds.wait_for_phase("orphans", "Succeeded")["run"]["pod"]
     assert new != old
     wait_until(lambda: builds.pods("orphans") == [new])
     wait_until(lambda: builds.config_maps("orphans") == [])
@@ -31,10 +32,10 @@ def test_a_recreated_image_build_replaces_what_the_earlier_one_left(builds: Buil
 
 def test_an_image_build_deleted_and_made_again_at_once_is_built(builds: Builds) -> None:
     builds.apply("again", f"trap 'exit 143' TERM; sleep 60 & wait\n{BUILT}")
-    old = builds.wait_for_phase("again", "Building")["podName"]
+    old = builds.wait_for_phase("again", "Building")["run"]["pod"]
     builds.kubectl("delete", "ib", "again")
     builds.apply("again", BUILT)
-    assert builds.wait_for_phase("again", "Succeeded", seconds=60)["podName"] != old
+    assert builds.wait_for_phase("again", "Succeeded", seconds=60)["run"]["pod"] != old
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,10 @@ def test_a_build_with_a_container_beside_it_ends_when_the_executor_does(
     made["spec"]["containers"] = [beside, executor]
     for manifest in (prepared.config_map, made):
         builds.kubectl("create", "-f", "-", stdin=manifest)
+    # The cluster adds such a container to the pod that the operator makes.
+    uid = builds.kubectl.get("pod", made["metadata"]["name"])["metadata"]["uid"]
+    known = json.dumps({"status": {"podUids": [uid]}})
+    builds.kubectl("patch", "ib", prepared.name, "--subresource=status", "--type=merge", "-p", known)
     operator.start()
     builds.wait_for_phase(prepared.name, "Succeeded", seconds=20)
     assert builds.kubectl.get("pod", made["metadata"]["name"])["status"]["phase"] == "Running"

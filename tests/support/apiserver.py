@@ -44,6 +44,7 @@ class ApiServer:
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     watches: list[tuple[int, list[Any]]] = field(default_factory=list)
+    minor_version: str = "34"
     refuse: Callable[[Request], tuple[int, str] | None] = lambda _: None
     stopped: threading.Event = field(default_factory=threading.Event)
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -73,6 +74,8 @@ class ApiServer:
         refused = self.refuse(request)
         if refused is not None:
             return refused[0], {"message": refused[1]}
+        if request.path == "/version":
+            return 200, {"major": "1", "minor": self.minor_version}
         if request.path.rpartition("/")[2] in ("pods", "configmaps", "events", "imagebuilds"):
             return self._of_kind(request)
         path, _, name = request.path.removesuffix("/status").rpartition("/")

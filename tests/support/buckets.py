@@ -1,9 +1,10 @@
 """Storages with buckets, run on loopback ports."""
 
+import base64
+import hmac
 import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,19 +13,25 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+import pytest
 import urllib3
 
-from support.services import answering
+from support.programs import azurite, program
 
 # Beside the interpreter, as the development group of uv.lock has it.
 _MOTO = Path(sys.executable).with_name("moto_server")
 WHY_NO_MOTO = "" if _MOTO.exists() else "moto_server is not installed"
-_START_SECONDS = 30.0
+_START_SECONDS = 60.0
+
+AZURE_ACCOUNT = "devstoreaccount1"
+AZURE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""azurite's documentation has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,23 +75,12 @@ def trusting_moto() -> Iterator[str]:
 def google(objects: Mapping[str, bytes]) -> Iterator[str]:
     """Serve a bucket named `bucket` as Google does; yields the address.
 
-    By fake-gcs-server where it is installed, otherwise by a service that knows these objects alone.
+    Skips where tests/setup has not compiled fake-gcs-server.
     """
+    server = program("fake-gcs-server") or pytest.skip("fake-gcs-server is not compiled: tests/setup servers")
     places = {quote(key, safe=""): content for key, content in objects.items()}
-    if shutil.which("fake-gcs-server"):
-        with _fake_gcs_server(places) as address:
-            yield address
-        return
-    with answering(
-        {f"GET /storage/v1/b/bucket/o/{place}?alt=media": content for place, content in places.items()}
-    ) as service:
-        yield service.address
-
-
-@contextmanager
-def _fake_gcs_server(places: Mapping[str, bytes]) -> Iterator[str]:
-    command = "fake-gcs-server -backend memory -scheme http -host 127.0.0.1 -port {port} -log-level error"
-    with _running(command.split()) as port:
+    options = "-backend memory -scheme http -host 127.0.0.1 -port {port} -log-level error"
+    with _running([server, *options.split()]) as port:
         address = f"http://127.0.0.1:{port}"
         json_type = {"Content-Type": "application/json"}
         send("POST", f"{address}/storage/v1/b?project=p", b'{"name": "bucket"}', json_type)
@@ -92,6 +88,39 @@ def _fake_gcs_server(places: Mapping[str, bytes]) -> Iterator[str]:
             url = f"{address}/upload/storage/v1/b/bucket/o?uploadType=media&name={place}"
             send("POST", url, content, {"Content-Type": "application/octet-stream"})
         yield address
+
+
+@contextmanager
+def azure(objects: Mapping[str, bytes], folder: Path) -> Iterator[str]:
+    """Serve a container named `box` as Azure does, for the key that everybody knows; yields the address.
+
+    Skips where tests/setup has not installed azurite.
+    """
+    command = azurite() or pytest.skip("azurite is not installed: tests/setup servers")
+    options = "--silent --disableTelemetry --location {folder} --blobPort {{port}}"
+    with _running([*command, *options.format(folder=folder).split()]) as port:
+        address = f"http://127.0.0.1:{port}"
+        _send_blob(address, "/box", "restype=container", b"")
+        for key, content in objects.items():
+            _send_blob(address, f"/box/{quote(key)}", "", content)
+        yield address
+
+
+def _send_blob(address: str, path: str, query: str, content: bytes) -> None:
+    headers = {
+        "Host": f"{AZURE_ACCOUNT}.blob.core.windows.net",
+        "Content-Type": "application/octet-stream",
+        "x-ms-blob-type": "BlockBlob",
+        "x-ms-date": formatdate(usegmt=True),
+        "x-ms-version": "2021-08-06",
+    }
+    own = "".join(f"{name}:{value}\n" for name, value in sorted(headers.items()) if name.startswith("x-ms"))
+    length = len(content) or ""
+    resource = f"/{AZURE_ACCOUNT}{path}" + (f"\n{query.replace('=', ':')}" if query else "")
+    text = f"PUT\n\n\n{length}\n\n{headers['Content-Type']}\n\n\n\n\n\n\n{own}{resource}"
+    signature = base64.b64encode(hmac.digest(base64.b64decode(AZURE_KEY), text.encode(), "sha256")).decode()
+    headers["Authorization"] = f"SharedKey {AZURE_ACCOUNT}:{signature}"
+    send("PUT", f"{address}{path}{'?' if query else ''}{query}", content, headers)
 
 
 class Redirected(urllib3.PoolManager):

@@ -7,11 +7,13 @@ from types import MappingProxyType
 import urllib3
 
 from support.clients import plain_client
+from support.sshd import NO_SSH
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.sources.context import Context, Place, Surroundings
 from yadokari_builder.sources.open import open_context
+from yadokari_builder.sources.ssh.access import SshAccess
 
 
 def opened(
@@ -25,6 +27,7 @@ def opened(
     stdin: int = 0,
     environment: Mapping[str, str] = MappingProxyType({}),
     http: urllib3.PoolManager | None = None,
+    ssh: SshAccess = NO_SSH,
 ) -> Context:
     """Open a context beside the root `base`/root, whose runtime is in /yadokari."""
     root = base / "root"
@@ -39,6 +42,7 @@ def opened(
             environment=environment,
             http=http or urllib3.PoolManager(),
             repositories=urllib3.PoolManager(),
+            ssh=ssh,
             nearby=urllib3.PoolManager(),
             artifact=lambda reference: puller.artifact(reference, Platform("linux", "amd64")),
             stdin=stdin,

@@ -65,6 +65,7 @@ class Executor:
         given = [
             *([verb, "--"] if verb else []),
             f"--context={context}",
+            "--isolation=shared",
             *(["--force"] if force else []),
             *arguments,
         ]

@@ -22,13 +22,15 @@ class Passed:
 class Spoiled:
     """What a client gets instead of the registry's answer.
 
-    Without `status` the registry's answer is passed on, its body cut off after `cut` bytes.
+    Without `status` the registry's answer is passed on, its body cut off after `cut` bytes; with it the
+    registry sees the request only if it is `reached`.
     """
 
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
     cut: int | None = None
+    reached: bool = False
 
 
 @dataclass(slots=True)
@@ -85,6 +87,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         spoiled = self.gate.spoil(request)
         if spoiled and spoiled.status:
+            if spoiled.reached:
+                self._ask(request, body)
             self._answer(spoiled.status, spoiled.headers, spoiled.body)
             return
         self._forward(request, body, spoiled.cut if spoiled else None)
@@ -95,12 +99,15 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
     def _forward(self, request: Passed, body: bytes, cut: int | None) -> None:
+        self._answer(*self._ask(request, body), cut)
+
+    def _ask(self, request: Passed, body: bytes) -> tuple[int, Mapping[str, str], bytes]:
         # The Host header is the client's, so that the registry's locations lead through the gate.
         connection = http.client.HTTPConnection(self.gate.upstream, timeout=10)
         with contextlib.closing(connection):
             connection.request(request.method, request.path, body, dict(request.headers))
             answer = connection.getresponse()
-            self._answer(answer.status, dict(answer.getheaders()), answer.read(), cut)
+            return answer.status, dict(answer.getheaders()), answer.read()
 
     def _answer(self, status: int, headers: Mapping[str, str], body: bytes, cut: int | None = None) -> None:
         self.send_response_only(status)

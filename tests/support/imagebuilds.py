@@ -19,14 +19,14 @@ class Builds:
         self._cluster = cluster
         self._work = work
 
-    def apply(self, name: str, dockerfile: str, image: str, **spec: Any) -> None:
-        """Apply an ImageBuild with the Dockerfile as text."""
+    def apply(self, name: str, dockerfile: str | None, image: str, **spec: Any) -> None:
+        """Apply an ImageBuild with the Dockerfile as text, or as `spec` says."""
         resource = {
             "apiVersion": "yadokari.dev/v1alpha1",
             "kind": "ImageBuild",
             "metadata": {"name": name},
             "spec": {
-                "dockerfile": textwrap.dedent(dockerfile),
+                **({} if dockerfile is None else {"dockerfile": textwrap.dedent(dockerfile)}),
                 "destinations": [{"image": image, "insecure": True}],
                 **spec,
             },
@@ -62,7 +62,7 @@ class Builds:
         while time.monotonic() < deadline:
             status = self.status(name)
             settled = {c["type"] for c in status.get("conditions", []) if c["status"] == "True"}
-            if settled & {"Ready", "Stalled"} and status.get("digest", "-") != not_digest:
+            if settled & {"Ready", "Stalled"} and status.get("output", {}).get("digest", "-") != not_digest:
                 return status
             time.sleep(0.3)
         raise TimeoutError(
@@ -73,7 +73,7 @@ class Builds:
         """Wait until a build's pod runs."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
-            pod = self.status(name).get("podName")
+            pod = self.status(name).get("run", {}).get("pod")
             if pod and self._kubectl("get", "pod", pod, "-o", "jsonpath={.status.phase}") == "Running":
                 return
             time.sleep(0.3)

@@ -26,12 +26,16 @@ def descriptor(data: bytes, media_type: str) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class LyingRegistry:
-    """What is asked for by `host`: documents and blobs by the last part of their paths, tag or digest."""
+    """What is asked for by `host`: documents and blobs by the last part of their paths, tag or digest.
+
+    `asked` are the paths and headers of requests; with `wants_password` any will do.
+    """
 
     host: str
     held: dict[str, tuple[bytes, str]] = field(default_factory=dict)
     asked: list[tuple[str, Mapping[str, str]]] = field(default_factory=list)
     redirects: dict[str, str] = field(default_factory=dict)
+    wants_password: bool = False
 
     def put(self, data: bytes, media_type: str, name: str = "") -> dict[str, Any]:
         """Hold data by its digest, and by a name; returns its descriptor."""
@@ -73,6 +77,12 @@ def lying_registry() -> Iterator[LyingRegistry]:
         def do_GET(self) -> None:
             registry.asked.append((self.path, dict(self.headers)))
             name = self.path.rpartition("/")[2]
+            if registry.wants_password and "Authorization" not in self.headers:
+                self.send_response(401)
+                self.send_header("WWW-Authenticate", "Basic realm=x")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             if location := registry.redirects.get(name):
                 self.send_response(307)
                 self.send_header("Location", location)

@@ -104,11 +104,12 @@ class OperatorProcess:
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
-        """Start it."""
+    def start(self, **settings: str) -> None:
+        """Start it, with further variables."""
+        environment = self._environment | settings
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "yadokari_operator"], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "yadokari_operator"], env=environment, stdout=log, stderr=log
             )
 
     def kill(self) -> None:

@@ -1,5 +1,8 @@
-"""Real registries for tests: Debian's docker-registry on loopback ports, with the kinds of access that are
-common: anybody's, passwords, TLS by a private authority, bearer tokens of a server of the tests' own."""
+"""Real registries for tests, on loopback ports: Debian's docker-registry, and that of go-containerregistry.
+
+The former with the kinds of access that are common: anybody's, passwords, TLS by a private authority, bearer
+tokens of a server of the tests' own.
+"""
 
 import base64
 import contextlib
@@ -16,6 +19,7 @@ from typing import Any
 
 import pytest
 
+from support.programs import program
 from support.tokens import TokenServer
 
 USER, PASSWORD = "builder", "pass word:1"
@@ -71,8 +75,8 @@ def running_registry(
 
     With `clients` it wants certificates of that authority.
     """
-    program = shutil.which("docker-registry")
-    if program is None:
+    registry = shutil.which("docker-registry")
+    if registry is None:
         pytest.skip("docker-registry is not installed")
     folder.mkdir(parents=True, exist_ok=True)
     port = free_port()
@@ -81,12 +85,35 @@ def running_registry(
         configuration["http"]["tls"]["clientcas"] = [str(clients)]
     file = folder / "config.yml"
     file.write_text(json.dumps(configuration))
+    with _serving([registry, "serve", str(file)], port, folder):
+        yield Registry(f"127.0.0.1:{port}", folder)
+
+
+@contextlib.contextmanager
+def running_crane(folder: Path) -> Iterator[Registry]:
+    """Run another registry, that of go-containerregistry; skips where tests/setup has not compiled it."""
+    crane = program("crane")
+    if not crane:
+        pytest.skip("crane is not compiled: tests/setup servers")
+    folder.mkdir(parents=True, exist_ok=True)
+    port = free_port()
+    command = [crane, "registry", "serve", f"--address=127.0.0.1:{port}", f"--disk={folder}"]
+    with _serving(command, port, folder):
+        yield Registry(f"127.0.0.1:{port}", folder)
+
+
+DOCKER_ALONE = pytest.mark.parametrize("registry", [running_registry], indirect=True, ids=["docker"])
+"""For what the other kind does not do: keep repositories' blobs apart, say how far an upload is."""
+
+
+@contextlib.contextmanager
+def _serving(command: list[str], port: int, folder: Path) -> Iterator[None]:
     environment = {"PATH": os.environ["PATH"], "OTEL_TRACES_EXPORTER": "none"}
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([program, "serve", str(file)], stdout=log, stderr=log, env=environment)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
     try:
         _wait_for(port, process, folder / "log")
-        yield Registry(f"127.0.0.1:{port}", folder)
+        yield
     finally:
         process.kill()
         process.wait()
@@ -155,7 +182,7 @@ def _wait_for(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
             return
         time.sleep(0.01)
-    raise AssertionError(f"docker-registry does not start: {log.read_text()}")
+    raise AssertionError(f"the registry does not start: {log.read_text()}")
 
 
 def _openssl(folder: Path, *arguments: str) -> None:

@@ -1,6 +1,7 @@
 """ImageBuilds and executor pods as the API server gives them, for tests of the operator."""
 
 import copy
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -67,9 +68,16 @@ def pod(
     deleted: str = "",
 ) -> Pod:
     """A pod as it was made from `manifest`, with what the kubelet says of it."""
-    found = parse_pod(pod_resource(manifest, status, age=age, deleted=deleted), build or image_build())
+    resource = pod_resource(manifest, status, age=age, deleted=deleted)
+    found = parse_pod(resource, knowing(build or image_build(), resource))
     assert found is not None
     return found
+
+
+def knowing(build: ImageBuild, *pods: dict[str, Any]) -> ImageBuild:
+    """The same with a status that says that the operator has made these pods."""
+    uids = tuple(pod["metadata"]["uid"] for pod in pods)
+    return replace(build, status=replace(build.status, pod_uids=uids))
 
 
 def pod_resource(

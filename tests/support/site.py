@@ -70,6 +70,7 @@ class Site:
         given: dict[str, Any] = {
             "context": str(self.context),
             "no_push": "destinations" not in fields,
+            "isolation": "shared",
             "insecure": True,
             "insecure_pull": True,
             "registry_mirrors": (f"http://{self.registry}",),

@@ -27,7 +27,116 @@ def tolerating(**toleration: Any) -> dict[str, Any]:
     return spec(executor={"tolerations": [toleration]})
 
 
+def within(**context: Any) -> dict[str, Any]:
+    """A spec with a build context."""
+    return spec(context=context)
+
+
+def executed(**executor: Any) -> dict[str, Any]:
+    """A spec with an executor."""
+    return spec(executor=executor)
+
+
+def mounted(path: str, **volume: Any) -> dict[str, Any]:
+    """A spec with a volume at a path of the executor."""
+    return executed(
+        volumes=[{"name": "v", **(volume or {"emptyDir": {}})}],
+        volumeMounts=[{"name": "v", "mountPath": path}],
+    )
+
+
+_ROLE = {"labelSelector": {"matchLabels": {"role": "build"}}, "topologyKey": "kubernetes.io/hostname"}
+_ZONE = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["a", "b"]}
+
+
+def on_nodes(**requirement: Any) -> dict[str, Any]:
+    """A spec with a requirement of nodes."""
+    terms = {"nodeSelectorTerms": [{"matchExpressions": [requirement]}]}
+    return executed(affinity={"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": terms}})
+
+
+_BLOB = "https://account.blob.core.windows.net/container/context.tar.gz"
+
 RIGHT: list[dict[str, Any]] = [
+    spec(suspend=True),
+    spec(retries=0, pendingTimeout="5m", concurrencyPolicy="Queue"),
+    spec(retries=10, concurrencyPolicy="Forbid"),
+    within(configMap={"name": "files"}),
+    within(
+        configMaps=[
+            {"name": "files"},
+            {"name": "more", "path": "src/more", "items": [{"key": "a", "path": "..a/b..c"}]},
+        ]
+    ),
+    within(git={"url": "https://git.example.com/team/app.git"}),
+    within(
+        git={
+            "url": "http://[::1]:3000/team/app",
+            "ref": "refs/heads/main",
+            "subPath": "services/app",
+            "submodules": True,
+            "secretRef": {"name": "git"},
+        }
+    ),
+    within(http={"url": "https://example.com/a.tar.gz?version=1", "sha256": "0" * 64}),
+    within(s3={"bucket": "contexts", "key": "team/app.tar.gz"}),
+    within(
+        s3={
+            "bucket": "contexts",
+            "key": "app.tar",
+            "region": "eu-central-1",
+            "endpoint": "http://minio.storage:9000",
+            "forcePathStyle": True,
+            "secretRef": {"name": "s3"},
+        }
+    ),
+    within(gcs={"bucket": "contexts", "key": "app.tar.gz"}),
+    within(azure={"url": _BLOB, "secretRef": {"name": "azure"}}),
+    within(oci={"image": "registry.test/contexts/app:1", "pullSecretRef": {"name": "reader"}}),
+    within(persistentVolumeClaim={"claimName": "sources", "subPath": "app", "readOnly": False}),
+    spec(dockerfile=None, dockerfileFrom={"path": "docker/Dockerfile"}, context={"configMap": {"name": "f"}}),
+    spec(
+        buildArgsFrom=[{"configMapRef": {"name": "args"}, "prefix": "APP_"}, {"configMapRef": {"name": "b"}}]
+    ),
+    spec(secrets=[{"id": "npm.token", "secretRef": {"name": "npm", "key": "token"}}]),
+    spec(certificates={"configMapRef": {"name": "company-ca"}}),
+    spec(output={"labels": {"org.opencontainers.image.source": "x=y"}, "annotations": {"a": ""}}),
+    spec(output={"timestamp": "Zero", "compression": "zstd"}),
+    spec(output={"timestamp": 1700000000}),
+    spec(output={"timestamp": "1700000000"}),
+    on_nodes(**_ZONE),
+    on_nodes(key="cores", operator="Gt", values=["4"]),
+    on_nodes(key="fast", operator="Exists"),
+    executed(
+        affinity={
+            "podAntiAffinity": {
+                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": _ROLE}]
+            }
+        },
+        topologySpreadConstraints=[
+            {"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}
+        ],
+    ),
+    executed(
+        imagePullSecrets=[{"name": "nodes"}],
+        serviceAccountName="builder",
+        runtimeClassName="gvisor",
+        priorityClassName="low",
+        labels={"team": "a"},
+        annotations={"example.com/cost-centre": "17, and more"},
+    ),
+    executed(
+        env=[
+            {"name": "HTTPS_PROXY", "value": "http://proxy:3128"},
+            {"name": "AWS_SECRET_ACCESS_KEY", "valueFrom": {"secretKeyRef": {"name": "aws", "key": "key"}}},
+        ]
+    ),
+    mounted("/var/cache/apt"),
+    mounted("/var/cache", emptyDir={"sizeLimit": "10Gi"}),
+    mounted("/yadokarix", emptyDir={"medium": "Memory"}),
+    mounted("/etc/apt/..d", configMap={"name": "apt"}),
+    mounted("/cache", persistentVolumeClaim={"claimName": "cache", "readOnly": True}),
+    executed(extraArgs=["--single-snapshot", "--ignore-path=/var/log", "--registry-map=a=b;c=d"]),
     spec(),
     spec(dockerfile=None, dockerfileFrom=FROM_CONFIG_MAP),
     limits(memory="2Gi", cpu=2),
@@ -49,6 +158,92 @@ RIGHT: list[dict[str, Any]] = [
 ]
 
 WRONG: list[tuple[dict[str, Any], str]] = [
+    (spec(pendingTimeout="0s"), "pendingTimeout must be between 1s and 24h"),
+    (within(), "context must name exactly one place"),
+    (within(configMap={"name": "a"}, gcs={"bucket": "contexts", "key": "a"}), "exactly one place"),
+    (within(configMaps=[{"name": "a", "path": "/b"}]), "a path must be relative"),
+    (within(configMaps=[{"name": "a", "path": "b/../.."}]), "must not lead out of its folder"),
+    (within(configMaps=[{"name": "a", "items": [{"key": "k", "path": "../b"}]}]), "must not lead out"),
+    (
+        within(configMaps=[{"name": "a", "items": [{"key": "k/l", "path": "b"}]}]),
+        "key must be one of a ConfigMap",
+    ),
+    (within(git={"url": "git@example.com:team/app.git"}), "url must be https://HOST/PATH"),
+    (within(git={"url": "https://me:secret@example.com/app.git"}), "without user, password"),
+    (within(git={"url": "https://example.com/app.git#main"}), "there are ref, subPath"),
+    (
+        within(git={"url": "https://example.com/app.git", "ref": "main:sub"}),
+        "ref must be a branch, a tag or a commit",
+    ),
+    (within(git={"url": "https://example.com/app.git", "ref": "--upload-pack=x"}), "ref must be a branch"),
+    (
+        within(git={"url": "https://example.com/app.git", "subPath": "../x"}),
+        "must not lead out of its folder",
+    ),
+    (within(http={"url": "ftp://example.com/a.tar"}), "url must be https://HOST/PATH"),
+    (within(http={"url": "https://example.com/app.git"}), "write a repository as git"),
+    (within(http={"url": _BLOB}), "a blob of Azure as azure"),
+    (
+        within(http={"url": "https://example.com/a.tar", "sha256": "abc"}),
+        "sha256 must be 64 hexadecimal digits",
+    ),
+    (within(s3={"bucket": "Contexts", "key": "a"}), "bucket must be a bucket's name"),
+    (within(s3={"bucket": "contexts", "key": "/a"}), "key must name an object"),
+    (
+        within(s3={"bucket": "contexts", "key": "a", "endpoint": "minio:9000"}),
+        "endpoint must be https://HOST[:PORT]",
+    ),
+    (within(s3={"bucket": "contexts", "key": "a", "region": "EU"}), "region must be like eu-central-1"),
+    (within(gcs={"bucket": "contexts", "key": "a b"}), "key must name an object"),
+    (within(azure={"url": _BLOB + "?sig=x"}), "without a signature"),
+    (within(azure={"url": "https://example.com/a/b"}), "url must be https://ACCOUNT.blob.core.windows.net"),
+    (within(oci={"image": "https://registry.test/a"}), "no https://"),
+    (within(persistentVolumeClaim={"claimName": "A"}), "name must be one of Kubernetes"),
+    (spec(dockerfile=None, dockerfileFrom={}), "exactly one of configMapKeyRef and path"),
+    (spec(dockerfile=None, dockerfileFrom={"path": "Dockerfile"}), "is a file of the context"),
+    (
+        spec(dockerfile=None, dockerfileFrom={"path": "../Dockerfile"}, context={"configMap": {"name": "f"}}),
+        "must not lead out of its folder",
+    ),
+    (
+        spec(buildArgsFrom=[{"configMapRef": {"name": "args"}, "prefix": "1"}]),
+        "prefix must begin with a letter",
+    ),
+    (spec(secrets=[{"id": "a,b", "secretRef": {"name": "a", "key": "b"}}]), "id must be letters, digits"),
+    (
+        spec(secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b/c"}}]),
+        "key must be one of a ConfigMap or a Secret",
+    ),
+    (spec(output={"labels": {"a=b": "c"}}), "a label's key must be a word without ="),
+    (spec(output={"annotations": {"a b": "c"}}), "an annotation's key must be a word without ="),
+    (spec(output={"timestamp": "yesterday"}), "timestamp must be Zero, Build or seconds since 1970"),
+    (spec(output={"timestamp": -1}), "timestamp must be Zero, Build or seconds since 1970"),
+    (on_nodes(key="zone", operator="In"), "In and NotIn must have values"),
+    (on_nodes(key="zone", operator="Exists", values=["a"]), "Exists and DoesNotExist none"),
+    (on_nodes(key="cores", operator="Gt", values=["1", "2"]), "Gt and Lt must have one value"),
+    (executed(serviceAccountName="Builder"), "name must be one of Kubernetes"),
+    (executed(labels={"yadokari.dev/run": "1"}), "the operator finds its pods by them"),
+    (executed(annotations={"yadokari.dev/retries": "0"}), "they are the operator's own"),
+    (executed(annotations={"a b": "c"}), "an annotation's key must be"),
+    (executed(env=[{"name": "A-B", "value": "c"}]), "a variable's name must be letters, digits and _"),
+    (executed(env=[{"name": "A"}]), "exactly one of value and valueFrom"),
+    (executed(env=[{"name": "A", "valueFrom": {}}]), "exactly one of secretKeyRef and configMapKeyRef"),
+    (executed(env=[{"name": "DOCKER_AUTH_CONFIG_PUSH", "value": "{}"}]), "env must not set"),
+    (executed(env=[{"name": "KANIKO_NO_PUSH", "value": "true"}]), "env must not set"),
+    (executed(env=[{"name": "LD_PRELOAD", "value": "/x.so"}]), "env must not set"),
+    (executed(env=[{"name": "SOURCE_DATE_EPOCH", "value": "0"}]), "use the fields"),
+    (mounted("/"), "mountPath must be a folder by its whole path"),
+    (mounted("cache"), "mountPath must be a folder by its whole path"),
+    (mounted("/proc/sys"), "mountPath must not be in /proc"),
+    (mounted("/yadokari/bin"), "mountPath must not be in /proc"),
+    (mounted("/yadokari/work"), "mountPath must not be in /proc"),
+    (mounted("/var/../yadokari"), "mountPath must not be in /proc"),
+    (mounted("/c", emptyDir={}, configMap={"name": "a"}), "exactly one of emptyDir, configMap"),
+    (executed(volumes=[{"name": "v", "emptyDir": {}}]), "each of volumes must be mounted"),
+    (executed(volumeMounts=[{"name": "v", "mountPath": "/v"}]), "must name one of volumes"),
+    (executed(extraArgs=["--destination=evil.test/a"]), "extraArgs must be --FLAG or --FLAG=VALUE"),
+    (executed(extraArgs=["--registry-client-cert=a=b,c"]), "of the flags that no field stands for"),
+    (executed(extraArgs=["--ignore-path", "/var/log"]), "extraArgs must be"),
     (spec(dockerfile=None), "exactly one of dockerfile and dockerfileFrom"),
     (spec(dockerfileFrom=FROM_CONFIG_MAP), "exactly one of dockerfile and dockerfileFrom"),
     (spec(timeout="0s"), "between 1s and 24h"),

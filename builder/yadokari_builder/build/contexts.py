@@ -66,6 +66,7 @@ def _open(spec: BuildSpec, environment: Mapping[str, str], registries: Registrie
         environment=environment,
         http=registries.network.pools(),
         repositories=registries.for_git(spec.git),
+        ssh=registries.for_ssh(spec, environment, place.boundary.root),
         nearby=replace(registries.network, proxies=Proxies()).pools(),
         artifact=lambda reference: puller.artifact(reference, own_platform()),
         git=spec.git,

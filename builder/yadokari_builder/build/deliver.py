@@ -11,7 +11,7 @@ from yadokari_builder.build.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
-from yadokari_builder.errors import CancelledError, UsageError
+from yadokari_builder.errors import CancelledError
 from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.layer_file import Watch
 from yadokari_builder.layers.nameless import NamelessFile
@@ -32,14 +32,6 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE = 3
 _CHUNK = 1 << 20
-
-
-def read_destinations(spec: BuildSpec) -> tuple[Reference, ...]:
-    """Read the destinations, by which outputs are named too; raises `UsageError`."""
-    destinations = tuple(map(Reference.parse, spec.destinations))
-    if not (destinations or spec.no_push):
-        raise UsageError("no --destination says where to push the image to: name one, or give --no-push")
-    return destinations
 
 
 class Delivery:

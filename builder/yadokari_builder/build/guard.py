@@ -10,6 +10,7 @@ from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import CopyAction, GitFiles, ImageSource, WebFile
 from yadokari_builder.run import reaper
 from yadokari_builder.run.protection import GIT_MODULES, lock_up
+from yadokari_builder.sources.ssh.library import LIBSSH
 from yadokari_builder.sources.web import host_of
 
 
@@ -25,7 +26,7 @@ def guard(root: Path, plan: Plan, registries: Registries) -> None:
     ]
     registries.freeze(images, filter(None, _hosts(plan)))
     needs_git = any(step.needs_git for stage in plan.stages for step in stage.steps)
-    lock_up(GIT_MODULES if needs_git else ())
+    lock_up(GIT_MODULES, (LIBSSH,)) if needs_git else lock_up()
 
 
 def _hosts(plan: Plan) -> Iterator[str]:
@@ -36,4 +37,4 @@ def _hosts(plan: Plan) -> Iterator[str]:
             case WebFile(url=url):
                 yield host_of(url)
             case GitFiles(ref=ref):
-                yield host_of(ref.remote)
+                yield ref.host

@@ -15,8 +15,8 @@ RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
 _VAR_RUN = "/var/run"
-# Contexts and caches stay: they are the user's.
-_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "staging", "shelter")
+# Contexts and caches stay, as they are the user's, but for those that are kept elsewhere.
+_OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "root", "staging", "shelter", "borrowed", "trial")
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
@@ -128,7 +128,9 @@ def open_lodging(root: Path) -> Lodging:
     except FileNotFoundError:
         kept = ()
     lodging = Lodging(root, RUNTIME, kept)
-    os.makedirs(lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
+    os.makedirs(work := lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
+    # An emptyDir is anybody's.
+    os.chmod(work, 0o700)
     for name in _OF_ONE_BUILD:
         discard(lodging.host(lodging.work(name)))
     return lodging

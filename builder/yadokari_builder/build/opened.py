@@ -1,6 +1,7 @@
 """What a build has at hand before its first step: its plan, its root, its registries."""
 
 import logging
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -14,6 +15,7 @@ from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.located import located
 from yadokari_builder.build.lodging import open_lodging
 from yadokari_builder.build.options import (
+    own_platform,
     places,
     read_build_args,
     read_epoch,
@@ -24,6 +26,8 @@ from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
+from yadokari_builder.cache.mounts import CacheMounts
+from yadokari_builder.cache.options import expected, kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
@@ -34,12 +38,15 @@ from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.steps import ImageSource, RunAction
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs.anchored import Anchor
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.devices import Devices
+from yadokari_builder.run.levels import Level, Namespaces, Shared, may_be_apart
 from yadokari_builder.run.mounts.caches import CacheStore
 from yadokari_builder.run.mounts.requests import Provisions
-from yadokari_builder.run.mounts.secrets import load_secrets, parse_secret
+from yadokari_builder.run.mounts.secrets import Secrets, load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
+from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
@@ -79,12 +86,15 @@ def open_build(
     lodging = open_lodging(root)
     packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
-    boundary = lodging.boundary(mounts)
-    context = kept_context(spec, environment, registries, boundary, lodging, cwd)
+    is_apart = may_be_apart(spec.isolation, lodging.folder("trial"))
+    # In namespaces of their own steps have a folder for their root: of the container's nothing is replaced.
+    boundary = Boundary(lodging.folder("root"), MOUNT_POINTS) if is_apart else lodging.boundary(mounts)
+    replaced = Boundary(root, frozenset({"/"})) if is_apart else boundary
+    context = kept_context(spec, environment, registries, replaced, lodging, cwd)
     progress.context = context.resolved
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.hold("blobs").path)
-    images = _Images(find_bases(spec, registries, boundary), blobs)
+    images = _Images(find_bases(spec, registries, replaced), blobs)
     drafted = _draft(spec, environment, text, images.find)
     for note in drafted.notes():
         logger.warning("%s", note)
@@ -102,10 +112,14 @@ def open_build(
         lodging.held.setdefault("the build context", Anchor.open(context.root)).path,
         read_ignored(text),
         spec.image_unpack_limit,
+        replaced,
+        are_apart=is_apart,
     )
-    bench = _bench(spec, environment, roots, mounts, registries, progress)
-    _require_free(plan, bench.volumes)
+    level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
+    bench = _bench(spec, environment, roots, level, registries, progress)
+    _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
+    bench.caches.expect(expected(plan, roots.name_of))
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
 
 
@@ -140,46 +154,64 @@ def _draft(
     return make_draft(text, args, read_platforms(spec), spec.targets, find_image)
 
 
-def _require_free(plan: Plan, volumes: Volumes) -> None:
+def _require_free(plan: Plan, level: Level) -> None:
     """Refuse a step that would work in a volume before anything is done."""
     for step in chain.from_iterable(stage.steps for stage in plan.stages):
         if isinstance(step.action, RunAction):
             with located(step.instruction.origin):
-                volumes.require_free(step.action.working_dir)
+                level.require_free(step.action.working_dir)
+
+
+def _shared(spec: BuildSpec, roots: Roots, mounts: Iterable[str]) -> Shared:
+    lodging, boundary = roots.lodging, roots.boundary
+    volumes = Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec))
+    return Shared(boundary, Devices.record(boundary), volumes, roots.strangers)
 
 
 def _bench(
     spec: BuildSpec,
     environment: Mapping[str, str],
     roots: Roots,
-    mounts: Iterable[str],
+    level: Level,
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
-    lodging, boundary = roots.lodging, roots.boundary
+    provisions = _provisions(spec, environment, roots)
     return Workbench(
-        boundary=boundary,
+        boundary=roots.boundary,
         staging=roots.staging,
-        shelter=lodging.hold("shelter").path,
+        shelter=roots.lodging.hold("shelter").path,
         source=roots.source,
-        whole=lodging.whole,
-        provisions=_provisions(spec, environment, roots),
-        devices=Devices.record(boundary),
-        volumes=Volumes.among(mounts, boundary, (lodging.runtime, *lodging.kept), places(spec)),
-        strangers=roots.strangers,
+        whole=roots.lodging.whole,
+        provisions=provisions,
+        caches=_caches(spec, roots, registries, provisions.secrets),
+        level=level,
+        null=os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC),
         output=progress.output,
         unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
+        ssh=registries.for_ssh(spec, environment, roots.lodging.root),
     )
 
 
 def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
-    caches = spec.cache_mounts_dir or str(roots.lodging.hold("caches").path)
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
-        caches=CacheStore(caches),
+        caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
         agents=parse_agents(spec.ssh, environment),
     )
+
+
+def _caches(spec: BuildSpec, roots: Roots, registries: Registries, secrets: Secrets) -> CacheMounts:
+    if spec.cache_mounts_repo:
+        registries.expect_push([read_repository(spec)])
+    place = open_place(spec, registries.pushing, own_platform(), roots.replaced)
+    folder = _folder_of_caches(spec, roots)
+    return CacheMounts(place, folder, kept_size(spec), namer(spec, own_platform()), secrets.sought())
+
+
+def _folder_of_caches(spec: BuildSpec, roots: Roots) -> str:
+    return str(roots.lodging.hold("borrowed" if outlives(spec) else "caches").path)

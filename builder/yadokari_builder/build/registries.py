@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import urllib3
 
@@ -20,6 +21,8 @@ from yadokari_builder.registry.http.reach import Certificates, Hosts, Policy, Re
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.http.tls import ClientCertificate, Trust, read_trust
 from yadokari_builder.registry.mirrors import Mirrors, make_mirrors
+from yadokari_builder.run.mounts.ssh import DEFAULT_ID, parse_agents
+from yadokari_builder.sources.ssh.access import SshAccess, read_access
 from yadokari_contract.spec import BuildSpec, GitOptions
 
 _PLAIN = "http://"
@@ -51,6 +54,11 @@ class Registries:
         """Make connections to git's servers, whose certificates may be anybody's where that is asked for."""
         network = self.network
         return (network.trusting(Trust("", verified=False)) if options.insecure_skip_tls else network).pools()
+
+    def for_ssh(self, spec: BuildSpec, environment: Mapping[str, str], root: Path) -> SshAccess:
+        """Return with what git's servers are reached by ssh; raises `UsageError`."""
+        agents = parse_agents(spec.ssh, environment)
+        return read_access(environment, agents.sockets.get(DEFAULT_ID, ""), self.network.dial, root)
 
     def freeze(self, images: Iterable[Reference], hosts: Iterable[str]) -> None:
         """Prepare for steps that may change what names mean: to be called before the first RUN.

@@ -3,13 +3,14 @@
 import itertools
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
+from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ImageInvalidError, RegistryError
 from yadokari_builder.layers.allowance import Allowance
@@ -35,7 +36,9 @@ from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.xattrs import is_foreign
+from yadokari_builder.run.spaces.ground import lay
 from yadokari_builder.run.volumes import in_volumes
+from yadokari_builder.sources.seal import Seals, is_open
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 
 logger = logging.getLogger(__name__)
@@ -77,7 +80,9 @@ class Roots:
 
     `staging` is the folder for what a stage has where the executor's own files are, `context` the folder
     of the build context. `fingerprints` are those of the files in the root. `unpack_limit` is what an image
-    may take when it is unpacked, in bytes (see `Allowance`).
+    may take when it is unpacked, in bytes (see `Allowance`), `replaced` what of the container's own root the
+    build deletes. Steps that `are_apart` see the root alone, and
+    mount what they need of the pod in it.
     """
 
     lodging: Lodging
@@ -85,12 +90,15 @@ class Roots:
     staging: Path
     context: Path
     ignored: IgnorePatterns
-    unpack_limit: int = 0
+    unpack_limit: int
+    replaced: Boundary
+    are_apart: bool = False
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
     _stacks: dict[int, Stack] = field(default_factory=dict)
     _images: dict[Reference, _Aside] = field(default_factory=dict)
+    _seals: Seals = field(default_factory=Seals)
     _strangers: dict[str, int] = field(default_factory=dict)
     # Steps can reach what is beside the root: it is held, and never looked for by its name again.
     _aside: Anchor = field(init=False)
@@ -106,6 +114,8 @@ class Roots:
         """
         tree.clear(self.boundary)
         tree.clear(Boundary(self.staging))
+        if self.are_apart:
+            lay(self.boundary.root)
         self._strangers = {path: self._stamp(path) for path in self.boundary.above if self._stamp(path)}
         self.fingerprints = Fingerprints()
         if needs is Files.NONE:
@@ -157,8 +167,19 @@ class Roots:
         self._of_stages.clear()
         self._stacks.clear()
 
+    def seal(self) -> None:
+        """Note, before a step runs, that all that is there for others to take must stay as it is."""
+        if self.are_apart:
+            return
+        named: dict[Hashable, str] = {StageSource(index): f"stage {index}" for index in self._stages}
+        named |= {reference: reference.familiar for reference in self._images}
+        if is_open(self.context):
+            named[ContextSource()] = "the build context"
+        self._seals.close(named)
+
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
+        self._seals.take(StageSource(index))
         if folder := self._stages.pop(index, None):
             self._remove(folder)
 
@@ -166,25 +187,27 @@ class Roots:
         """Open the files that a step copies from or mounts."""
         match source:
             case ContextSource():
-                return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER)
+                seal = self._seals.find(source)
+                return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER, seal=seal)
             case StageSource(index):
-                return SourceTree(self._stage(index).path)
-            case ImageSource():
-                return SourceTree(self._image(source).path)
+                return SourceTree(self._stage(index).path, seal=self._seals.find(source))
+            case ImageSource(reference):
+                return SourceTree(self._image(source).path, seal=self._seals.find(reference))
             case EmptySource():
                 return SourceTree(self._make_aside("empty").path)
 
-    def name_of(self, source: Source) -> str:
-        """Name a source's content: the same name in another build means the same files."""
+    def name_of(self, source: Source, path: str) -> str:
+        """Name the files at an in-tree path of a source: the same name in another build means the same files.
+
+        An image is not fetched for that. Raises `ContextError` where the source has none.
+        """
         match source:
             case ImageSource(found=found):
-                return str(found.image.manifest_digest)
-            case StageSource(index):
-                return f"stage {index}"
-            case ContextSource():
-                return "context"
+                return f"{found.image.manifest_digest}:{path}"
             case EmptySource():
                 return "scratch"
+            case _:
+                return files_name(self.source(source), path)
 
     def _stamp(self, path: str) -> int:
         """Return when a directory was last changed, in nanoseconds; 0 for one that is not there."""
@@ -213,6 +236,8 @@ class Roots:
         tree.remove_if_empty(folder.name, directory=self._aside.descriptor)
 
     def _take_up(self, index: int, *, last_use: bool) -> None:
+        if seal := self._seals.take(StageSource(index)):
+            seal.require_below(str(self._stages[index].path))
         if last_use:
             folder = self._stages.pop(index)
         else:

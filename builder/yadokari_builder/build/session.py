@@ -11,7 +11,8 @@ from yadokari_builder.build.caching.opening import making_of
 from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
-from yadokari_builder.build.deliver import Delivery, read_destinations
+from yadokari_builder.build.deliver import Delivery
+from yadokari_builder.build.destinations import read_destinations
 from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.outcome import assemble
@@ -63,6 +64,7 @@ class Session:
         with self.phases.timed("plan"):
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
         with (
+            opened.bench.caches,
             Delivery(self.spec, destinations, opened) as delivery,
             self._cache(opened, delivery) as cache,
         ):
@@ -85,6 +87,7 @@ class Session:
                     cache,
                     self.spec.materialize,
                 ).run()
+            opened.bench.caches.keep()
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
         pushed = () if self.spec.no_push else destinations

@@ -13,6 +13,7 @@ from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
+from yadokari_builder.command.own_files import is_writable
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
 from yadokari_builder.plan import dryrun
 from yadokari_builder.run.cancellation import Cancellation
@@ -38,6 +39,8 @@ def run(
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
     report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+    if not (spec.force or spec.dry_run) and is_writable(root):
+        logger.info("steps can write the executor's own files: mount them read-only (docs/executor.md)")
     for remark in (*without_effect(spec), *variables.without_effect(environment)):
         logger.info("%s", remark)
     session = Session(spec, environment, root, cwd, guard)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TextIO
 
-from yadokari_builder.build.deliver import read_destinations
+from yadokari_builder.build.destinations import read_destinations
 from yadokari_builder.build.files import require_outputs, tell
 from yadokari_builder.build.registries import open_registries
 from yadokari_builder.command import report

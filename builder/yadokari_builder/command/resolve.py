@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TextIO
 
 from yadokari_builder.build.options import own_platform
@@ -28,7 +29,9 @@ _SCP = re.compile(r"[A-Za-z0-9_-]+@(?!sha[0-9]+:)[A-Za-z0-9.-]+:")
 _PASSWORD = re.compile(r"://[^/?#]*:[^/?#]*@")
 
 
-def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, log: TextIO) -> int:
+def run(
+    arguments: Sequence[str], environment: Mapping[str, str], root: Path, out: TextIO, log: TextIO
+) -> int:
     """Write what names point at to `out`; returns the exit code, that of the first name that failed."""
     failures: list[Failure] = []
 
@@ -36,7 +39,7 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
         names, spec = parse_resolve(arguments, environment)
         report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
         try:
-            result = _resolve(names, spec, environment)
+            result = _resolve(names, spec, environment, root)
         except Exception as error:
             result = ResolveResult(failure=as_failure(error))
             write_result(spec.result_file, format_resolve_result(result))
@@ -51,10 +54,12 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
     return next(codes, code)
 
 
-def _resolve(names: Sequence[str], spec: BuildSpec, environment: Mapping[str, str]) -> ResolveResult:
+def _resolve(
+    names: Sequence[str], spec: BuildSpec, environment: Mapping[str, str], root: Path
+) -> ResolveResult:
     registries = open_registries(spec, environment)
     platform = Platform.parse(spec.custom_platform, default=own_platform()) if spec.custom_platform else None
-    resolver = _Resolver(spec, environment, registries, platform)
+    resolver = _Resolver(spec, environment, root, registries, platform)
     with ThreadPoolExecutor(_AT_ONCE, "resolve") as pool:
         return ResolveResult(items=tuple(pool.map(resolver.resolution, names)))
 
@@ -63,6 +68,7 @@ def _resolve(names: Sequence[str], spec: BuildSpec, environment: Mapping[str, st
 class _Resolver:
     spec: BuildSpec
     environment: Mapping[str, str]
+    root: Path
     registries: Registries
     platform: Platform | None
 
@@ -87,7 +93,9 @@ class _Resolver:
         # Only those who ask for it pay for loading a git client.
         from yadokari_builder.sources.repository import find_commit
 
-        return find_commit(name, self.environment, self.spec.git, self.registries.for_git(self.spec.git))
+        spec, registries = self.spec, self.registries
+        ssh = registries.for_ssh(spec, self.environment, self.root)
+        return find_commit(name, self.environment, spec.git, registries.for_git(spec.git), ssh)
 
 
 def _reference(name: str) -> Reference | None:

@@ -13,6 +13,8 @@ from typing import TextIO
 from yadokari_contract import VERSION
 from yadokari_contract.reasons import SUCCESS, Reason
 
+_STOPS = (signal.SIGTERM, signal.SIGINT)
+
 
 def run(
     arguments: Sequence[str], environment: Mapping[str, str], root: Path, out: TextIO, log: TextIO
@@ -28,35 +30,37 @@ def run(
         from yadokari_builder.command import usage
 
         return usage.run(arguments, out)
+    if arguments[:1] != ["version"]:
+        from yadokari_builder.run.protection import keep_out_of_dumps
+
+        keep_out_of_dumps()
     match arguments:
         case ["version", *rest]:
-            if rest:
-                log.write("error: version takes nothing\n")
-                return Reason.INVALID_ARGUMENTS.exit_code
-            out.write(f"yadokari {VERSION}\n")
-            return SUCCESS
+            return _version(rest, out, log)
         case ["check", *rest]:
             from yadokari_builder.command import check
 
             return check.run(rest, environment, root, out, log)
+        case ["copy-runtime", *rest]:
+            from yadokari_builder.command import copy_runtime
+
+            return copy_runtime.run(rest, root, log)
         case ["index", *rest]:
             from yadokari_builder.command import index
 
             return index.run(rest, environment, out, log)
         case ["login", *rest]:
-            _beware()
             from yadokari_builder.command import login
 
             return login.run(rest, environment, out, log)
         case ["push", *rest]:
-            _beware()
             from yadokari_builder.command import push
 
             return push.run(rest, environment, out, log)
         case ["resolve", *rest]:
             from yadokari_builder.command import resolve
 
-            return resolve.run(rest, environment, out, log)
+            return resolve.run(rest, environment, root, out, log)
         case ["warm", *rest]:
             from yadokari_builder.command import warm
 
@@ -64,20 +68,18 @@ def run(
     # What is imported stays, and looking for garbage in it takes time. What comes after is a stranger's.
     gc.disable()
     from yadokari_builder.command import build
-    from yadokari_builder.run.protection import keep_out_of_dumps
 
-    keep_out_of_dumps()
     gc.freeze()
     gc.enable()
     return build.run(arguments, environment, root, out, log)
 
 
-def _beware() -> None:
-    """Keep credentials out of core dumps, and end when asked to: as process 1 nothing does so by itself."""
-    from yadokari_builder.run import cancellation, protection
-
-    protection.keep_out_of_dumps()
-    cancellation.end_at_once()
+def _version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
+    if rest:
+        log.write("error: version takes nothing\n")
+        return Reason.INVALID_ARGUMENTS.exit_code
+    out.write(f"yadokari {VERSION}\n")
+    return SUCCESS
 
 
 def _end_when_told(log: TextIO) -> None:
@@ -87,5 +89,7 @@ def _end_when_told(log: TextIO) -> None:
         os._exit(Reason.CANCELLED.exit_code)
 
     # A container's first process does not end by these unless it says so (pid_namespaces(7)).
-    for name in (signal.SIGTERM, signal.SIGINT):
+    for name in _STOPS:
         signal.signal(name, end)
+    # The program that starts us has them wait until somebody cares.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)

@@ -30,6 +30,7 @@ from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree, not_found
 from yadokari_builder.sources.web import download, file_name
 from yadokari_builder.sources.wildcards import find
@@ -60,8 +61,10 @@ class Target:
         return Allowance(self.scratch, self.unpack_limit)
 
 
-def copy_files(action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager) -> Written:
-    """Perform a COPY or ADD; its local files come from `source`.
+def copy_files(
+    action: CopyAction, source: SourceTree, target: Target, http: urllib3.PoolManager, ssh: SshAccess
+) -> Written:
+    """Perform a COPY or ADD; its local files come from `source`, the others by `http`, git's also by `ssh`.
 
     Raises ContextError for files that are missing or in the way, DownloadError for the network,
     DockerfileError for an owner that cannot be looked up.
@@ -72,7 +75,7 @@ def copy_files(action: CopyAction, source: SourceTree, target: Target, http: url
         exclude=action.exclude,
     )
     destination = Destination(target.boundary, target.staging, detached=action.is_linked)
-    return _Copying(action, source, target, http, destination, options).run()
+    return _Copying(action, source, target, http, ssh, destination, options).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class _Copying:
     source: SourceTree
     target: Target
     http: urllib3.PoolManager
+    ssh: SshAccess
     destination: Destination
     options: Options
 
@@ -173,11 +177,13 @@ class _Copying:
             yield kept
             return
         with _temporary(self.target.scratch) as folder:
-            fetch(copied, folder, self.target, self.http)
+            fetch(copied, folder, self.target, self.http, self.ssh)
             yield folder
 
 
-def fetch(copied: WebFile | GitFiles, folder: Path, target: Target, http: urllib3.PoolManager) -> None:
+def fetch(
+    copied: WebFile | GitFiles, folder: Path, target: Target, http: urllib3.PoolManager, ssh: SshAccess
+) -> None:
     """Bring what is added from elsewhere into an empty folder; raises ContextError or DownloadError."""
     if isinstance(copied, WebFile):
         download(copied.url, folder, http, copied.checksum, target.allowance())
@@ -186,7 +192,7 @@ def fetch(copied: WebFile | GitFiles, folder: Path, target: Target, http: urllib
     from yadokari_builder.sources.git import GitSource
 
     with _temporary(target.scratch) as fetched:
-        GitSource(http, fetched, allowance=target.allowance()).check_out(
+        GitSource(http, fetched, ssh, allowance=target.allowance()).check_out(
             copied.ref, folder, keep_git_dir=copied.keeps_git_dir
         )
     folder.chmod(_FOLDER_MODE)

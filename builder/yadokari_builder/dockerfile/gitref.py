@@ -42,6 +42,18 @@ class GitRef:
     fetch_by_commit: bool = False
     mtime: str = ""
 
+    @property
+    def host(self) -> str:
+        """The host that the repository is fetched from; "" where none is named."""
+        if is_scp(self.remote):
+            return self.remote.partition("@")[2].partition(":")[0]
+        return urlsplit(self.remote).hostname or ""
+
+
+def is_scp(remote: str) -> bool:
+    """Tell whether a remote is named as scp names a place: `user@host:path`."""
+    return _SCP.fullmatch(remote) is not None
+
 
 def parse_git_ref(text: str) -> GitRef | None:
     """Return what a text names in git; None if it is no git reference, a LanguageError for a bad query."""

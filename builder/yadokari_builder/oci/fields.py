@@ -15,8 +15,14 @@ from yadokari_builder.errors import ImageInvalidError
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
+# Some 400 bytes of memory go with each; no image that is meant to be used comes near.
+_MOST_COMMAS = 200_000
+
+
 def parse_object(data: bytes, what: str) -> "Fields":
     """Read a JSON object; `what` names it in errors."""
+    if data.count(b",") > _MOST_COMMAS:
+        raise ImageInvalidError(f"{what} holds more than {_MOST_COMMAS} values")
     try:
         value = json.loads(data.decode("utf-8", "replace"), parse_constant=_refuse_constant)
     except RecursionError:

@@ -94,7 +94,8 @@ class BlobStream(io.RawIOBase):
         logger.info("%s; going on from there", text)
 
     def _open(self) -> Answer:
-        headers = {"Range": f"bytes={self._offset}-"} if self._offset else {}
+        # go-containerregistry's registry takes no range without an end.
+        headers = {"Range": f"bytes={self._offset}-{self._descriptor.size - 1}"} if self._offset else {}
         request = Request(
             method="GET",
             repository=self._repository,

@@ -1,11 +1,12 @@
 """Uploading blobs and manifests to one repository (distribution-spec, "Push")."""
 
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from threading import Event
 from types import MappingProxyType
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
 from yadokari_builder.errors import CancelledError, PushError, RegistryError, UnauthorizedError
@@ -16,6 +17,8 @@ from yadokari_builder.registry.client import RegistryClient, Request
 from yadokari_builder.registry.http.failures import printable
 from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.source import GrowingSource
+
+T = TypeVar("T")
 
 _CHUNK = 16 * 1024 * 1024
 _TOO_LARGE = 413
@@ -35,10 +38,10 @@ class Uploads:
     def check(self) -> None:
         """Find out whether uploads are allowed: one is begun and given up."""
         location = self._client.call(
-            self._request("POST", "blobs/uploads/", "push (begin an upload)", {202}), _location
+            self.request("POST", "blobs/uploads/", "push (begin an upload)", {202}), _location
         )
         # Some registries want a right of its own for this, which is not worth a further token.
-        give_up = self._request("DELETE", location, "give up an upload", range(200, 600), insist=False)
+        give_up = self.request("DELETE", location, "give up an upload", range(200, 600), insist=False)
         try:
             self._client.call_once(give_up, _done)
         except RegistryError:
@@ -47,13 +50,13 @@ class Uploads:
 
     def exists(self, digest: Digest) -> bool:
         """Tell whether the repository has a blob."""
-        request = self._request("HEAD", f"blobs/{digest}", f"look for blob {digest}", {200, 404})
+        request = self.request("HEAD", f"blobs/{digest}", f"look for blob {digest}", {200, 404})
         return self._client.call(request, _status) == 200
 
     def mount(self, digest: Digest, source: Repository) -> bool:
         """Have a blob of another repository of this registry; False where the registry does not do that."""
         query = urlencode({"mount": str(digest), "from": source.name})
-        request = self._request(
+        request = self.request(
             "POST",
             f"blobs/uploads/?{query}",
             f"mount blob {digest} from {source.name}",
@@ -74,15 +77,15 @@ class Uploads:
         except RegistryError as error:
             if error.status != _TOO_LARGE:
                 raise
-            self._client.retry.run(lambda: self._upload_in_chunks(descriptor, open_blob))
+            self._client.retry.run(_Chunks(self, descriptor, open_blob).go_on)
 
     def upload_growing(self, source: GrowingSource) -> None:
         """Upload a blob while it is made, as one chunk without a length (as Docker's push does it).
 
         Nothing is tried again: the blob can be uploaded in the end as any other.
         """
-        location = self._begin("a blob in the making")
-        request = self._request(
+        location = self.begin("a blob in the making")
+        request = self.request(
             "PATCH",
             location,
             "push a blob in the making",
@@ -93,12 +96,12 @@ class Uploads:
         )
         location = self._client.call_once(request, _location)
         digest = source.descriptor().digest
-        end = self._request("PUT", _with_digest(location, digest), f"push blob {digest}", {201, 204})
+        end = self.request("PUT", _with_digest(location, digest), f"push blob {digest}", {201, 204})
         self._client.call_once(end, _done)
 
     def put_manifest(self, name: str, data: bytes, media_type: str) -> None:
         """Upload a manifest under a tag or digest; raises `PushError` if the registry stored another."""
-        request = self._request(
+        request = self.request(
             "PUT",
             f"manifests/{name}",
             f"push manifest {name}",
@@ -115,8 +118,8 @@ class Uploads:
             )
 
     def _upload_whole(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
-        location = self._begin(f"blob {descriptor.digest}")
-        request = self._request(
+        location = self.begin(f"blob {descriptor.digest}")
+        request = self.request(
             "PUT",
             _with_digest(location, descriptor.digest),
             f"push blob {descriptor.digest}",
@@ -127,40 +130,20 @@ class Uploads:
         )
         self._client.call_once(request, _done)
 
-    def _upload_in_chunks(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
-        location = self._begin(f"blob {descriptor.digest}")
-        with closing(open_blob()) as blob:
-            for start in range(0, descriptor.size, _CHUNK):
-                location = self._send_chunk(location, descriptor, blob, start)
-        url = _with_digest(location, descriptor.digest)
-        self._client.call_once(self._request("PUT", url, f"push blob {descriptor.digest}", {201, 204}), _done)
+    def call_once(self, request: Request, consume: Callable[[Answer], T]) -> T:
+        """Send a request; see `RegistryClient.call_once`."""
+        return self._client.call_once(request, consume)
 
-    def _send_chunk(self, location: str, descriptor: Descriptor, blob: BinaryIO, start: int) -> str:
-        length = min(_CHUNK, descriptor.size - start)
-        request = self._request(
-            "PATCH",
-            location,
-            f"push blob {descriptor.digest} from byte {start}",
-            {202, 204},
-            headers={
-                "Content-Type": "application/octet-stream",
-                "Content-Range": f"{start}-{start + length - 1}",
-            },
-            body=lambda: self._section(blob, start, length),
-            length=length,
-        )
-        return self._client.call_once(request, _location)
-
-    def _begin(self, blob: str) -> str:
-        task = f"push {blob} (begin an upload)"
-        return self._client.call_once(self._request("POST", "blobs/uploads/", task, {202}), _location)
-
-    def _section(self, blob: BinaryIO, start: int, length: int) -> BinaryIO:
-        if blob.tell() != start:
-            raise RegistryError(f"{self.repository}: an upload must begin again", temporary=True)
+    def body(self, blob: BinaryIO, length: int) -> BinaryIO:
+        """Return the next bytes of a blob, which stays open."""
         return cast(BinaryIO, _Body(blob, self._stop, length, closes=False))
 
-    def _request(
+    def begin(self, blob: str) -> str:
+        """Begin an upload; returns where to send it."""
+        task = f"push {blob} (begin an upload)"
+        return self._client.call_once(self.request("POST", "blobs/uploads/", task, {202}), _location)
+
+    def request(
         self,
         method: str,
         url: str,
@@ -173,6 +156,7 @@ class Uploads:
         body: Callable[[], BinaryIO] | None = None,
         length: int | None = 0,
     ) -> Request:
+        """Make a request about the repository with the right to push; see `Request`."""
         return Request(
             method=method,
             repository=self.repository,
@@ -186,6 +170,63 @@ class Uploads:
             body=body,
             length=length,
         )
+
+
+class _Chunks:
+    """The upload of a blob in chunks, which goes on where the registry has got to (distribution-spec)."""
+
+    def __init__(self, uploads: Uploads, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
+        self._uploads = uploads
+        self._descriptor = descriptor
+        self._open = open_blob
+        self._task = f"push blob {descriptor.digest}"
+        self._location = ""
+
+    def go_on(self) -> None:
+        """Send what the registry lacks; after a temporary error it can be called again."""
+        uploads, size = self._uploads, self._descriptor.size
+        start = self._progress()
+        with closing(self._open()) as blob:
+            _skip(blob, start)
+            while start < size:
+                start = self._send(blob, start)
+        url = _with_digest(self._location, self._descriptor.digest)
+        uploads.call_once(uploads.request("PUT", url, self._task, {201, 204}), _done)
+
+    def _progress(self) -> int:
+        """Return how many bytes the registry has; an upload that it knows no more is begun again."""
+        if self._location:
+            task = f"{self._task} (ask how far it is)"
+            request = self._uploads.request("GET", self._location, task, range(200, 500))
+            reached, location = self._uploads.call_once(request, _reached)
+            if 0 <= reached <= self._descriptor.size:
+                self._location = location or self._location
+                return reached
+        self._location = self._uploads.begin(f"blob {self._descriptor.digest}")
+        return 0
+
+    def _send(self, blob: BinaryIO, start: int) -> int:
+        length = min(_CHUNK, self._descriptor.size - start)
+        request = self._uploads.request(
+            "PATCH",
+            self._location,
+            f"{self._task} from byte {start}",
+            {202, 204},
+            headers={
+                "Content-Type": "application/octet-stream",
+                "Content-Range": f"{start}-{start + length - 1}",
+            },
+            body=lambda: self._section(blob, start, length),
+            length=length,
+        )
+        self._location = self._uploads.call_once(request, _location)
+        return start + length
+
+    def _section(self, blob: BinaryIO, start: int, length: int) -> BinaryIO:
+        if blob.tell() != start:
+            # Asked again, by another authorization for instance, when a part is gone.
+            raise RegistryError(f"{self._uploads.repository}: a chunk must be sent again", temporary=True)
+        return self._uploads.body(blob, length)
 
 
 class _Body(io.RawIOBase):
@@ -227,6 +268,26 @@ def _status(answer: Answer) -> int:
 def _content_digest(answer: Answer) -> str:
     answer.discard()
     return answer.headers.get("Docker-Content-Digest", "")
+
+
+def _reached(answer: Answer) -> tuple[int, str]:
+    """Return how many bytes of an upload a registry has, -1 if it does not say, and where it goes on."""
+    answer.discard()
+    told = re.fullmatch(r"(?:bytes=)?0-([0-9]{1,18})", answer.headers.get("Range", ""))
+    if answer.status not in (200, 202, 204) or not told:
+        return -1, ""
+    # distribution says 0-0 where it has nothing.
+    last = int(told[1])
+    return last + 1 if last else 0, answer.headers.get("Location", "")
+
+
+def _skip(blob: BinaryIO, size: int) -> None:
+    """Go to a place in a blob that has just been opened."""
+    if blob.seekable():
+        blob.seek(size)
+        return
+    while size and (data := blob.read(min(size, _CHUNK))):
+        size -= len(data)
 
 
 def _location(answer: Answer) -> str:

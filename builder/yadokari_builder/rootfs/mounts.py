@@ -4,7 +4,9 @@ import os
 import re
 from pathlib import Path
 
+_DEVICE = 2
 _MOUNT_POINT = 4
+_REMOTE = ("nfs", "cifs", "smb", "ceph", "9p", "virtiofs", "fuse", "glusterfs", "lustre", "gpfs", "beegfs")
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -24,6 +26,16 @@ def own_mounts(root: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> tu
     points = parse_mountinfo(os.fsdecode(mountinfo.read_bytes()))
     below = {point.removeprefix(prefix) for point in points if point.startswith(f"{prefix}/")}
     return tuple(sorted(below - {"/"}))
+
+
+def has_own_clock(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> bool:
+    """Tell whether times of files at a path are this machine's, and not those of a server or a host."""
+    device = os.stat(path).st_dev
+    number = f"{os.major(device)}:{os.minor(device)}"
+    lines = os.fsdecode(mountinfo.read_bytes()).splitlines()
+    # Behind a lone dash: proc_pid_mountinfo(5).
+    kinds = [line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[_DEVICE] == number]
+    return not any(kind.startswith(_REMOTE) for kind in kinds)
 
 
 def _unescape(path: str) -> str:

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 
 # Of the file system or of this machine's policy, not of the image's content.
 _FOREIGN = ("trusted.", "security.selinux", "security.ima", "security.evm", "user.overlay.")
+_CAPABILITY = "security.capability"
+_VERSION_2_BYTES = 20
+_VERSION_3_BYTES = 24
 _UNSUPPORTED = frozenset({errno.ENOTSUP, errno.EPERM, errno.EACCES, errno.EINVAL, errno.E2BIG, errno.ENOSPC})
 
 
@@ -20,7 +23,18 @@ def read_xattrs(path: str | int) -> dict[str, bytes]:
     if not names:
         return {}
     follow = isinstance(path, int)
-    return {name: os.getxattr(path, name, follow_symlinks=follow) for name in sorted(names)}
+    return {name: of_image(name, os.getxattr(path, name, follow_symlinks=follow)) for name in sorted(names)}
+
+
+def of_image(name: str, value: bytes) -> bytes:
+    """Return an attribute's value as images have it.
+
+    Capabilities of version 3 name the user namespace that they count in (capabilities(7)): on another machine
+    there is none, so those of version 2 take their place, which count wherever the image's root is root.
+    """
+    if name != _CAPABILITY or len(value) != _VERSION_3_BYTES or value[3] != 3:
+        return value
+    return value[:3] + b"\2" + value[4:_VERSION_2_BYTES]
 
 
 def list_xattrs(path: str | int) -> list[str]:
@@ -51,6 +65,6 @@ def copy_xattrs(source: str | int, target: str | int) -> Iterator[str]:
     Yields those that the target's file system does not take, which are left out, as in BuildKit.
     """
     for name in list_xattrs(source):
-        value = os.getxattr(source, name, follow_symlinks=isinstance(source, int))
+        value = of_image(name, os.getxattr(source, name, follow_symlinks=isinstance(source, int)))
         if not set_xattr(target, name, value):
             yield name

@@ -11,8 +11,6 @@ from contextlib import contextmanager
 from types import FrameType, TracebackType
 from typing import Self
 
-from yadokari_contract.reasons import Reason
-
 logger = logging.getLogger(__name__)
 
 SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
@@ -89,13 +87,6 @@ class Cancellation:
         # Unlike an error it is caught nowhere on its way, by whatever code it happens to meet.
         if self._asked.is_set() and not self._over.is_set() and not _is_on_its_way():
             raise KeyboardInterrupt
-
-
-def end_at_once() -> None:
-    """End the process when it is asked to, for what has nothing to clean up; call in the main thread."""
-    for number in SIGNALS:
-        signal.signal(number, lambda *_: os._exit(Reason.CANCELLED.exit_code))
-    unblock()
 
 
 @contextmanager

@@ -34,19 +34,18 @@ class _Node:
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """The files in /dev as they were before the first step; `null` is /dev/null, open for reading.
+    """The files in /dev as they were before the first step.
 
     Where /dev is not mounted it is the image's own and left as it is.
     """
 
     boundary: Boundary
-    null: int
     _nodes: Mapping[str, _Node]
 
     @classmethod
     def record(cls, boundary: Boundary) -> "Devices":
         """Look at what is there; call before the first step."""
-        return cls(boundary, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC), _look(boundary))
+        return cls(boundary, _look(boundary))
 
     @contextmanager
     def fresh(self) -> Iterator[None]:

@@ -3,11 +3,12 @@
 import errno
 import os
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.paths import resolve
+from yadokari_builder.run.command import Command
 
 NOT_FOUND = 127
 NOT_EXECUTABLE = 126
@@ -26,23 +27,20 @@ def step_failure(status: int, log_tail: str) -> RunError:
     return RunError(text, status=status, log_tail=log_tail)
 
 
-def start_failure(
-    error: Exception, argv: Sequence[str], root: Path, env: Mapping[str, str], cwd: str
-) -> RunError:
+def start_failure(error: Exception, command: Command, root: Path) -> RunError:
     """Return the error for a process that could not be started."""
-    reason, status = _start_reason(error, argv[0], root, env, cwd)
+    reason, status = _start_reason(error, command, root)
     return RunError(f"the process could not be started: {reason}", status=status)
 
 
-def _start_reason(
-    error: Exception, program: str, root: Path, env: Mapping[str, str], cwd: str
-) -> tuple[str, int]:
+def _start_reason(error: Exception, command: Command, root: Path) -> tuple[str, int]:
+    program, cwd = command.argv[0], command.cwd
     if not isinstance(error, OSError) or error.errno is None:
         return str(error), NOT_EXECUTABLE
     if error.filename == cwd != program:
         return f"{cwd}, as the step's user: {_words(error.errno)}", NOT_EXECUTABLE
     if error.errno == errno.ENOENT:
-        return _not_found(program, root, env), NOT_FOUND
+        return _not_found(program, root, command.env), NOT_FOUND
     if error.errno == errno.ENOEXEC:
         hint = "exec format error: it is neither a program for this machine nor a script that begins with #!"
         return f"{program}: {hint}", NOT_EXECUTABLE

@@ -76,6 +76,11 @@ def _leave_network() -> None:
             " the executor's container the capability SYS_ADMIN or remove --network=none",
             status=126,
         ) from None
+    raise_loopback()
+
+
+def raise_loopback() -> None:
+    """Let the loopback device of a new network namespace work; raises `OSError`."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as loopback:
         request = struct.pack("16sH14x", b"lo", 0)
         flags = struct.unpack("16sH14x", fcntl.ioctl(loopback, _SIOCGIFFLAGS, request))[1]

@@ -3,17 +3,61 @@
 import ctypes
 import os
 
+# Bound once: a child that was just forked is not to look for a library, whose locks others may have held.
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
 _PR_SET_DUMPABLE = 4
 _PR_SET_CHILD_SUBREAPER = 36
 _IPC_RMID = 0
 
+_PR_CAPBSET_DROP = 24
+
 CLONE_FS = 0x00000200
+CLONE_NEWNS = 0x00020000
+CLONE_NEWUTS = 0x04000000
+CLONE_NEWIPC = 0x08000000
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
 CLONE_NEWNET = 0x40000000
+
+MS_RDONLY = 0x1
+MS_NOSUID = 0x2
+MS_NODEV = 0x4
+MS_NOEXEC = 0x8
+MS_REMOUNT = 0x20
+MS_NOATIME = 0x400
+MS_NODIRATIME = 0x800
+MS_BIND = 0x1000
+MS_REC = 0x4000
+MS_PRIVATE = 0x40000
+MS_RELATIME = 0x200000
+_MNT_DETACH = 2
 
 
 def unshare(flags: int) -> None:
     """Give the calling thread its own copies of what `flags` names (unshare(2)); raises `OSError`."""
-    _checked("unshare", _libc().unshare(ctypes.c_int(flags)))
+    _checked("unshare", _LIBC.unshare(ctypes.c_int(flags)))
+
+
+def mount(source: str, target: str, kind: str, flags: int, data: str = "") -> None:
+    """Mount something or change a mount (mount(2)); raises `OSError` that names the target."""
+    texts = (os.fsencode(text) or None for text in (source, target, kind))
+    result = _LIBC.mount(*texts, ctypes.c_ulong(flags), data.encode() or None)
+    _checked(f"mount at {target}", result)
+
+
+def pivot_root(new_root: str) -> None:
+    """Make a mount the root, with nothing of the old one left (pivot_root(2)); raises `OSError`."""
+    os.chdir(new_root)
+    # The old root comes to lie over the new one, from where it is taken away.
+    _checked("pivot_root", _LIBC.pivot_root(b".", b"."))
+    _checked("umount2", _LIBC.umount2(b".", ctypes.c_int(_MNT_DETACH)))
+    os.chdir("/")
+
+
+def drop_capability(number: int) -> None:
+    """Take a capability from all that this process will execute; raises `OSError` (EINVAL: none such)."""
+    _prctl(_PR_CAPBSET_DROP, number)
 
 
 def set_dumpable(dumpable: bool) -> None:
@@ -28,23 +72,19 @@ def set_child_subreaper() -> None:
 
 def remove_ipc(kind: str, identifier: int) -> None:
     """Remove a System V object: `kind` is "shm", "sem" or "msg"; raises `OSError`."""
-    libc, number, command = _libc(), ctypes.c_int(identifier), ctypes.c_int(_IPC_RMID)
+    number, command = ctypes.c_int(identifier), ctypes.c_int(_IPC_RMID)
     match kind:
         case "shm":
-            _checked("shmctl", libc.shmctl(number, command, None))
+            _checked("shmctl", _LIBC.shmctl(number, command, None))
         case "sem":
-            _checked("semctl", libc.semctl(number, ctypes.c_int(0), command))
+            _checked("semctl", _LIBC.semctl(number, ctypes.c_int(0), command))
         case "msg":
-            _checked("msgctl", libc.msgctl(number, command, None))
+            _checked("msgctl", _LIBC.msgctl(number, command, None))
 
 
 def _prctl(option: int, value: int) -> int:
     zero = ctypes.c_ulong(0)
-    return _checked("prctl", _libc().prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
-
-
-def _libc() -> ctypes.CDLL:
-    return ctypes.CDLL(None, use_errno=True)
+    return _checked("prctl", _LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
 
 
 def _checked(call: str, result: int) -> int:

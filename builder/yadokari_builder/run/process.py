@@ -3,15 +3,15 @@
 import os
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.run import failures, reaper
 from yadokari_builder.run.cancellation import unblock, uninterrupted
+from yadokari_builder.run.command import Command, Process, ProcessUser
 from yadokari_builder.run.isolation import isolated
 from yadokari_builder.run.output import Tail, drain, pump
 
@@ -19,38 +19,33 @@ GRACE = 5.0
 """Seconds that a cancelled step has after SIGTERM."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessUser:
-    """Numeric ids that a process runs with; `groups` are the supplementary ones."""
+Start = Callable[[int, int], Process]
+"""Starts a step's process, which reads from the first descriptor and writes to the second.
 
-    uid: int = 0
-    gid: int = 0
-    groups: tuple[int, ...] = ()
+Raises `RunError`, and for a program that cannot be started what `subprocess` raises."""
 
 
 def run_step(
-    argv: Sequence[str],
+    command: Command,
     *,
     root: Path,
-    env: Mapping[str, str],
-    cwd: str,
-    user: ProcessUser,
+    start: Start,
     stdin: int,
     output: Callable[[bytes], None],
-    network: str = "default",
+    grace: float = GRACE,
 ) -> None:
     """Run a program in `root` and return when its process and all that it started are gone.
 
-    The step ends when its main process ends; what that left behind is killed and reaped. `cwd` is made
-    where it is missing, as runc does it. `stdin` is an open file; `output` gets stdout and stderr in the
-    order written, in chunks of any length as they come. An exception that reaches the caller while the step
-    runs, such as one that a signal handler raises, ends the step's processes by SIGTERM and, `GRACE` seconds
-    later, SIGKILL.
+    The step ends when its main process ends; what that left behind is killed and reaped. Its working
+    directory is made where it is missing, as runc does it. `stdin` is an open file; `output` gets stdout and
+    stderr in the order written, in chunks of any length as they come. An exception that reaches the caller
+    while the step runs, such as one that a signal handler raises, ends the step's processes by SIGTERM and,
+    `grace` seconds later, SIGKILL.
 
     Raises `RunError` where the program cannot be started or fails. Only one step may run at a time, and no
     other thread may start processes meanwhile.
     """
-    _make_working_directory(root, cwd)
+    _make_working_directory(root, command.cwd)
     kept = reaper.children()
     tail = Tail()
 
@@ -58,14 +53,14 @@ def run_step(
         tail.add(chunk)
         output(chunk)
 
-    with _output_pipe(user) as (source, sink):
-        process, grace = None, GRACE
+    with _output_pipe(command.user) as (source, sink):
+        process = None
         try:
             try:
                 with uninterrupted():
-                    process = isolated(lambda: _start(argv, env, cwd, user, stdin, sink), root, network)
+                    process = start(stdin, sink)
             except (OSError, ValueError, subprocess.SubprocessError) as error:
-                raise failures.start_failure(error, argv, root, env, cwd) from error
+                raise failures.start_failure(error, command, root) from error
             finally:
                 os.close(sink)
             with _end_of(process.pid) as ended:
@@ -81,19 +76,26 @@ def run_step(
         raise failures.step_failure(process.returncode, tail.text())
 
 
-def _start(
-    argv: Sequence[str], env: Mapping[str, str], cwd: str, user: ProcessUser, stdin: int, sink: int
-) -> "subprocess.Popen[bytes]":
+def beside(command: Command, root: Path) -> Start:
+    """Return what starts a program in the executor's own namespaces, with `root` for its root."""
+
+    def start(stdin: int, sink: int) -> Process:
+        return isolated(lambda: _start(command, stdin, sink), root, command.network)
+
+    return start
+
+
+def _start(command: Command, stdin: int, sink: int) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        argv,
+        command.argv,
         stdin=stdin,
         stdout=sink,
         stderr=sink,
-        env=env,
-        cwd=cwd,
-        user=user.uid,
-        group=user.gid,
-        extra_groups=user.groups,
+        env=command.env,
+        cwd=command.cwd,
+        user=command.user.uid,
+        group=command.user.gid,
+        extra_groups=command.user.groups,
         umask=0o022,
         start_new_session=True,
         preexec_fn=unblock,

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib.machinery import BuiltinImporter, FrozenImporter
 
 from yadokari_builder.run import kernel
-from yadokari_builder.run.libraries import fix_name_services, preload_libraries
+from yadokari_builder.run.libraries import LATE_LIBRARIES, fix_name_services, preload_libraries
 
 # fmt: off
 LATE_MODULES = (
@@ -30,7 +30,7 @@ PACKAGES = ("yadokari_builder", "yadokari_contract", "email", "json", "isal", "z
 
 GIT_MODULES = (
     *("yadokari_builder.sources.git", "yadokari_builder.sources.checkout"),
-    "yadokari_builder.sources.repository",
+    *("yadokari_builder.sources.repository", "yadokari_builder.sources.ssh.vendor"),
     *("dulwich.commit_graph", "dulwich.dumb", "dulwich.trailers", "dulwich.worktree"),
 )
 """What builds that add git repositories need besides: it takes too long to load for all others."""
@@ -46,14 +46,14 @@ _READ_BY_LIBRARIES = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "TZ", "LOCALDOM
 """Variables that libraries may still ask for; none of them is a secret."""
 
 
-def lock_up(modules: Iterable[str] = ()) -> None:
+def lock_up(modules: Iterable[str] = (), libraries: Iterable[str] = ()) -> None:
     """Close what steps could reach the executor by; call once, before the first step.
 
-    From now on nothing is imported or loaded but what is there, `modules` included, and the memory that shows
-    the executor's environment is empty. Raises `ImportError` and `OSError`.
+    From now on nothing is imported or loaded but what is there, `modules` and `libraries` included, and the
+    memory that shows the executor's environment is empty. Raises `ImportError` and `OSError`.
     """
     preload_modules(modules=(*LATE_MODULES, *modules))
-    preload_libraries()
+    preload_libraries((*LATE_LIBRARIES, *libraries))
     fix_name_services()
     wipe_environment()
     make_undumpable()

@@ -11,6 +11,7 @@ from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.pull import Artifact
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_contract.spec import GitOptions
 
 FindArtifact = Callable[[Reference], Artifact]
@@ -68,9 +69,9 @@ class Surroundings:
     """What a context is opened with.
 
     Credentials are in `environment`. `http` are connections to anywhere, `repositories` those to git's
-    servers, `nearby` to services of the node, without a proxy. `artifact` finds what registries have, `git`
-    says how repositories are fetched, `stdin` is the executor's standard input, a descriptor, and
-    `unpack_limit` what a context may take, in bytes (see `Allowance`).
+    servers, which `ssh` leads to as well, `nearby` to services of the node, without a proxy. `artifact` finds
+    what registries have, `git` says how repositories are fetched, `stdin` is the executor's standard input, a
+    descriptor, and `unpack_limit` what a context may take, in bytes (see `Allowance`).
     """
 
     place: Place
@@ -78,6 +79,7 @@ class Surroundings:
     http: urllib3.PoolManager
     repositories: urllib3.PoolManager
     nearby: urllib3.PoolManager
+    ssh: SshAccess
     artifact: FindArtifact
     git: GitOptions = field(default_factory=GitOptions)
     stdin: int = 0

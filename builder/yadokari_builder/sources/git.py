@@ -1,14 +1,16 @@
-"""Git repositories that ADD takes files from, and those that are contexts, over http, https and git.
+"""Git repositories that ADD takes files from, and those that are contexts, over http, https, ssh and git.
 
 As BuildKit does: one commit is fetched without its history, submodules too. dulwich holds whole objects,
 which takes some three times the size of the largest file: there is a limit for these.
 """
 
+import errno
 import logging
 import posixpath
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -16,20 +18,29 @@ from tempfile import TemporaryFile, mkdtemp
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 import urllib3
-from dulwich.client import GitClient, HTTPUnauthorized, TCPGitClient, Urllib3HttpGitClient
+from dulwich.client import GitClient, HTTPUnauthorized, SSHGitClient, TCPGitClient, Urllib3HttpGitClient
 from dulwich.config import ConfigFile, StackedConfig, parse_submodules
-from dulwich.errors import GitProtocolError, NotGitRepository
+from dulwich.errors import (
+    ApplyDeltaError,
+    ChecksumMismatch,
+    FileFormatException,
+    GitProtocolError,
+    NotGitRepository,
+)
 from dulwich.objects import Blob, Commit, ObjectID, Tag
+from dulwich.pack import UnresolvedDeltas
 from dulwich.refs import Ref
 from dulwich.repo import Repo
 
-from yadokari_builder.dockerfile.gitref import GitRef
+from yadokari_builder.dockerfile.gitref import GitRef, is_scp
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.layers.allowance import Allowance, TooLargeError
 from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.pack import require_small_objects
+from yadokari_builder.sources.ssh.access import SshAccess
+from yadokari_builder.sources.ssh.vendor import SshVendor, server_of
 from yadokari_builder.sources.web import warn_of_exposure
 
 logger = logging.getLogger(__name__)
@@ -38,9 +49,12 @@ _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 _Wants = Callable[..., list[ObjectID]]
 """Chooses objects by a server's refs."""
 
+_SSH = "ssh://"
 _MODULES = ".gitmodules"
 _PEELED = b"^{}"
 _MAX_DEPTH = 10
+# Tags of tags.
+_MOST_TAGS = 10
 # In bytes; GitHub, for one, takes no larger ones than 100 MiB.
 _LARGEST_FILE = 128 << 20
 _TRY_AGAIN = re.compile("http resp (?:429|5[0-9][0-9])")
@@ -64,6 +78,7 @@ class GitSource:
 
     http: urllib3.PoolManager
     scratch: Path
+    ssh: SshAccess
     login: Login | None = None
     allowance: Allowance | None = None
 
@@ -73,7 +88,8 @@ class GitSource:
         With `keep_git_dir` the folder is a repository, of one commit. Returns the commit. Raises ContextError
         for what is not there or not as expected, DownloadError for the network.
         """
-        return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
+        with _sound(without_credentials(ref.remote)):
+            return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
 
     def find_commit(self, ref: GitRef) -> str:
         """Ask for the commit that is meant, without fetching it; raises what `check_out` does."""
@@ -121,8 +137,8 @@ class _Fetch:
     def _fetch(self, repository: Repo) -> Commit:
         with _explained(self._name):
             warn_of_exposure(self.ref.remote)
-            client, path = _client(self.ref.remote, self.source)
-            wanted = self._fetch_one(client, path, repository)
+            with _client(self.ref.remote, self.source) as (client, path):
+                wanted = self._fetch_one(client, path, repository)
         commit = self._peel(repository, wanted)
         self._check(commit.id.decode())
         return commit
@@ -131,8 +147,8 @@ class _Fetch:
         """Ask the server what is wanted; an annotated tag stands for its commit."""
         with _explained(self._name):
             warn_of_exposure(self.ref.remote)
-            client, path = _client(self.ref.remote, self.source)
-            refs = {name: sha for name, sha in client.get_refs(path.encode()).refs.items() if sha}
+            with _client(self.ref.remote, self.source) as (client, path):
+                refs = {name: sha for name, sha in client.get_refs(path.encode()).refs.items() if sha}
             commit = self._find({**refs, **_peeled(refs)}).decode()
         self._check(commit)
         return commit
@@ -194,7 +210,9 @@ class _Fetch:
     def _peel(self, repository: Repo, sha: ObjectID) -> Commit:
         try:
             found = repository[sha]
-            while isinstance(found, Tag):
+            for _ in range(_MOST_TAGS):
+                if not isinstance(found, Tag):
+                    break
                 found = repository[found.object[1]]
         except KeyError:
             raise ContextError(f"{self._name}: repository does not contain {sha.decode()}") from None
@@ -230,8 +248,15 @@ class _Fetch:
         """Return a submodule's URL; one that starts with dots is relative to the repository's own."""
         if not url.startswith(("./", "../")):
             return url
+        if is_scp(self.ref.remote):
+            site, _, path = self.ref.remote.partition(":")
+            return f"{site}:{_joined(path, url)}"
         parts = urlsplit(self.ref.remote)
-        return urlunsplit(parts._replace(path=posixpath.normpath(posixpath.join(parts.path, url))))
+        return urlunsplit(parts._replace(path=_joined(parts.path, url)))
+
+
+def _joined(path: str, relative: str) -> str:
+    return posixpath.normpath(posixpath.join(path, relative))
 
 
 def _peeled(refs: Mapping[Ref, ObjectID]) -> Mapping[Ref, ObjectID]:
@@ -239,9 +264,20 @@ def _peeled(refs: Mapping[Ref, ObjectID]) -> Mapping[Ref, ObjectID]:
     return {Ref(name.removesuffix(_PEELED)): sha for name, sha in refs.items() if name.endswith(_PEELED)}
 
 
-def _client(remote: str, source: GitSource) -> tuple[GitClient, str]:
+@contextmanager
+def _client(remote: str, source: GitSource) -> Iterator[tuple[GitClient, str]]:
+    """Yield what speaks to a repository's server, and the repository's path there."""
+    if is_scp(remote) or remote.startswith(_SSH):
+        server, path = server_of(remote)
+        with closing(SshVendor(server, source.ssh)) as vendor:
+            yield SSHGitClient(server.host, vendor=vendor), path
+    else:
+        yield _client_of_url(remote, source)
+
+
+def _client_of_url(remote: str, source: GitSource) -> tuple[GitClient, str]:
     parts = urlsplit(remote)
-    if parts.scheme in ("http", "https"):
+    if parts.scheme in ("http", "https") and parts.hostname:
         base = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         user = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
@@ -252,9 +288,31 @@ def _client(remote: str, source: GitSource) -> tuple[GitClient, str]:
     if parts.scheme == "git" and parts.hostname:
         return TCPGitClient(parts.hostname, parts.port), parts.path
     raise ContextError(
-        f"{without_credentials(remote)}: git repositories are fetched over https, http or git only:"
+        f"{without_credentials(remote)}: git repositories are fetched over https, http, ssh or git only:"
         " write it as https://HOST/PATH.git"
     )
+
+
+# What dulwich raises for objects that are none; among it are mistakes of its own, which these bring to light.
+_BROKEN = (
+    *(FileFormatException, ChecksumMismatch, ApplyDeltaError, UnresolvedDeltas),
+    *(AssertionError, AttributeError, LookupError, TypeError, ValueError, ArithmeticError, zlib.error),
+)
+# What only names and links of a repository can cause, not the machine.
+_IMPOSSIBLE = frozenset({errno.ENAMETOOLONG, errno.ENOENT, errno.EINVAL, errno.ELOOP, errno.ENOTDIR})
+
+
+@contextmanager
+def _sound(name: str) -> Iterator[None]:
+    """Turn what objects by strangers cause in dulwich, or in the file system, into errors in words."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise ContextError(f"{name}: what the server sent is broken: {type(error).__name__}") from error
+    except OSError as error:
+        if error.errno not in _IMPOSSIBLE:
+            raise
+        raise ContextError(f"{name}: it cannot be written: {error.strerror}") from error
 
 
 @contextmanager
@@ -272,12 +330,16 @@ def _explained(name: str) -> Iterator[None]:
         if isinstance(error.__cause__, OSError | urllib3.exceptions.HTTPError) or _TRY_AGAIN.search(
             str(error)
         ):
-            raise DownloadError(
-                f"{name} cannot be fetched: {type(error.__cause__ or error).__name__}"
-            ) from None
-        raise ContextError(f"{name}: the server did not give the repository away: {error}") from None
+            raise DownloadError(f"{name} cannot be fetched: {_why(error.__cause__ or error)}") from None
+        raise ContextError(
+            f"{name}: the server did not give the repository away: {printable(str(error))}"
+        ) from None
     except urllib3.exceptions.HTTPError as error:
         cause = getattr(error, "reason", None) or error
-        raise DownloadError(f"{name} cannot be fetched: {type(cause).__name__}") from None
+        raise DownloadError(f"{name} cannot be fetched: {_why(cause)}") from None
     except OSError as error:
-        raise DownloadError(f"{name} cannot be fetched: {error.strerror or type(error).__name__}") from None
+        raise DownloadError(f"{name} cannot be fetched: {_why(error)}") from None
+
+
+def _why(cause: BaseException) -> str:
+    return getattr(cause, "strerror", None) or type(cause).__name__

@@ -15,6 +15,8 @@ from yadokari_builder.errors import ContextError
 from yadokari_builder.layers.streams import Readable
 
 _CHUNK = 1 << 18
+# dulwich holds some 300 bytes for each.
+_MOST_OBJECTS = 500_000
 _HEAD = 12
 _OFFSET_DELTA = 6
 _REFERENCE_DELTA = 7
@@ -24,9 +26,12 @@ _DELTA_HEAD = 20
 
 
 def require_small_objects(pack: Readable, limit: int, name: str) -> None:
-    """Refuse a pack with an object of more than `limit` bytes; raises ContextError, also for a broken one."""
+    """Refuse a pack with an object of more than `limit` bytes, or with very many; raises ContextError.
+
+    So it does for one that is broken.
+    """
     try:
-        for size in _sizes(_Stream(pack)):
+        for size in _sizes(_Stream(pack), name):
             if size > limit:
                 raise ContextError(
                     f"{name}: it has a file of {size >> 20} MiB: files of git repositories can have"
@@ -37,9 +42,11 @@ def require_small_objects(pack: Readable, limit: int, name: str) -> None:
         raise ContextError(f"{name}: what the server sent is broken") from None
 
 
-def _sizes(stream: "_Stream") -> Iterator[int]:
+def _sizes(stream: "_Stream", name: str) -> Iterator[int]:
     """Yield a size for each object, without reading further than to it: the larger one for a delta."""
     count = int.from_bytes(stream.take(_HEAD)[8:])
+    if count > _MOST_OBJECTS:
+        raise ContextError(f"{name}: it has {count} files and folders: {_MOST_OBJECTS} are taken")
     for _ in range(count):
         byte = stream.byte()
         kind = byte >> 4 & 7

@@ -20,6 +20,7 @@ from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.context import Context, Location, Surroundings
 from yadokari_builder.sources.git import GitSource, Login
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_contract.spec import GitOptions
 
 logger = logging.getLogger(__name__)
@@ -34,13 +35,17 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     ref = read_ref(str(location), around.environment, around.git)
     folder = around.place.new_folder()
     login = _warned_login(ref.remote, around.environment, around.git)
-    source = GitSource(around.repositories, around.place.scratch, login, around.allowance())
+    source = GitSource(around.repositories, around.place.scratch, around.ssh, login, around.allowance())
     commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
     return Context(folder, resolved=commit)
 
 
 def find_commit(
-    location: str, environment: Mapping[str, str], options: GitOptions, http: urllib3.PoolManager
+    location: str,
+    environment: Mapping[str, str],
+    options: GitOptions,
+    http: urllib3.PoolManager,
+    ssh: SshAccess,
 ) -> str:
     """Ask a server for the commit that a context's location means now, without fetching it.
 
@@ -49,7 +54,7 @@ def find_commit(
     ref = read_ref(location, environment, options)
     login = _warned_login(ref.remote, environment, options)
     nowhere = Path()  # nothing is fetched
-    return GitSource(http, nowhere, login).find_commit(ref)
+    return GitSource(http, nowhere, ssh, login).find_commit(ref)
 
 
 def read_ref(location: str, environment: Mapping[str, str], options: GitOptions) -> GitRef:
@@ -88,7 +93,7 @@ def read_login(remote: str, environment: Mapping[str, str]) -> Login | None:
 
 def _warned_login(remote: str, environment: Mapping[str, str], options: GitOptions) -> Login | None:
     login = read_login(remote, environment)
-    is_plain = not remote.startswith("https:")
+    is_plain = login is not None and login.site.startswith(("http:", "git:"))
     if login and (is_plain or options.insecure_skip_tls):
         how = "over plain HTTP" if is_plain else "without verifying certificates"
         logger.warning("%s gets credentials %s: anybody on the way can read them", login.site, how)

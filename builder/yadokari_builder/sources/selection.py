@@ -130,8 +130,8 @@ class _Walk:
                     continue
                 if folder is None:
                     folder = self.tree.open_folder(level.path)
-                status = os.stat(name, dir_fd=folder, follow_symlinks=False)
-                chosen = Chosen(self.root, level.prefix + name, place, status, folder, is_taken)
+                status = self.tree.stat_in(folder, path := level.prefix + name)
+                chosen = Chosen(self.root, path, place, status, folder, is_taken)
                 if is_taken:
                     if level.waiting:
                         yield from _no_longer_waiting(levels)

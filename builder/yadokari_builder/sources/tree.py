@@ -3,11 +3,13 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
 from yadokari_builder.errors import ContextError
 from yadokari_builder.rootfs.paths import follow, link_target, normalise, parents
+from yadokari_builder.sources.seal import Seal
 
 Owner = tuple[int, int]
 ROOT_OWNER: Owner = (0, 0)
@@ -22,14 +24,20 @@ class SourceTree:
     """A tree as an instruction sees it: paths start at its root, links never lead out of it.
 
     What `ignored` matches is not there. `owner` is whom everything belongs to (uid, gid), None for whom it
-    belongs to on disk.
+    belongs to on disk. Where a `seal` tells that something has changed, looking at it raises `ContextError`.
     """
 
     def __init__(
-        self, root: Path, *, ignored: IgnorePatterns | None = None, owner: Owner | None = None
+        self,
+        root: Path,
+        *,
+        ignored: IgnorePatterns | None = None,
+        owner: Owner | None = None,
+        seal: Seal | None = None,
     ) -> None:
         self.root = root
         self.owner = owner
+        self._seal = seal
         self._prefix = str(root).rstrip("/")
         self._ignored = ignored if ignored and ignored.patterns else None
         self._matches: dict[str, Match] = {}
@@ -51,6 +59,16 @@ class SourceTree:
         status = os.lstat(self.host(path))
         if self._ignored and self._is_hidden(path, is_directory=stat.S_ISDIR(status.st_mode)):
             raise FileNotFoundError(path)
+        # Of the root only what is in it counts.
+        if self._seal and path != "/":
+            self._seal.require(path, status)
+        return status
+
+    def stat_in(self, folder: int, path: str) -> os.stat_result:
+        """Return the status of what is in an open folder, and not ignored; raises OSError."""
+        status = os.stat(path[path.rindex("/") + 1 :], dir_fd=folder, follow_symlinks=False)
+        if self._seal:
+            self._seal.require(path, status)
         return status
 
     def hides(self, path: str) -> bool:
@@ -63,7 +81,10 @@ class SourceTree:
 
     def entries(self, path: str, folder: int | None = None) -> list[Entry]:
         """List what is in a folder, by name; `folder` is its descriptor, if it is open."""
-        with os.scandir(self.host(path) if folder is None else folder) as scanned:
+        place = self.host(path) if folder is None else folder
+        if self._seal:
+            self._seal.require(path, os.stat(place))
+        with os.scandir(place) as scanned:
             found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scanned)
         if not self._ignored:
             return found
@@ -71,6 +92,9 @@ class SourceTree:
         return [entry for entry in found if not self._is_hidden(prefix + entry[0], is_directory=entry[1])]
 
     def _read_link(self, path: str) -> str | None:
+        if self._seal:
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._seal.require(path, os.lstat(self.host(path)))
         target = link_target(self.host(path))
         if target is None or (self._ignored and self._is_hidden(path, is_directory=False)):
             return None

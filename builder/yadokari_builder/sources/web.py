@@ -17,6 +17,7 @@ from yadokari_builder.dockerfile.checksum import Checksum
 from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.layers.allowance import Allowance, TooLargeError
+from yadokari_builder.registry.http.addresses import leads_to_node
 from yadokari_builder.registry.http.transport import TransportError, authority, describe_failure
 
 logger = logging.getLogger(__name__)
@@ -141,6 +142,8 @@ def _request(
             target = urljoin(url, location)
             if authority(target) != authority(url):
                 headers.pop("authorization", None)
+            if leads_to_node(host_of(target), host_of(url)):
+                raise ContextError(f"{shown} redirects to an address that is of the node alone")
             url = target
     except (ValueError, TransportError) as error:
         # These, urllib3's LocationValueError among them, quote the URL.

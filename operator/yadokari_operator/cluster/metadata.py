@@ -46,10 +46,11 @@ class Change:
 class Metadata:
     """The metadata of all resources of one kind, in one namespace or in all of them."""
 
-    def __init__(self, api: Api, path: str, selector: str = "") -> None:
+    def __init__(self, api: Api, path: str, selector: str = "", fields: str = "") -> None:
         self._api = api
         self._path = path
-        self._selection = {"labelSelector": selector} if selector else {}
+        chosen = {"labelSelector": selector, "fieldSelector": fields}
+        self._selection = {name: value for name, value in chosen.items() if value}
 
     def pages(self, limit: int = _PAGE) -> Iterator[Page]:
         """List in pages of at most `limit`. Raises `ClusterError`."""

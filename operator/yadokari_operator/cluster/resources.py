@@ -3,32 +3,38 @@
 Resources are plain dictionaries, as the server gives them.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
-from yadokari_api.keys import API_VERSION, PLURAL, Key
+from yadokari_api.keys import API_VERSION, LABEL_BUILD, PLURAL, Key
+from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status, format_status
 from yadokari_operator.cluster.api import Api, ClusterError
+from yadokari_operator.cluster.likeness import is_like
 from yadokari_operator.cluster.metadata import Metadata
 
 Resource = Mapping[str, Any]
 
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_FORBIDDEN = 403
 _CONFLICT = 409
 _WRONG = (400, 422)
 
 
 class RejectedError(ClusterError):
-    """The API server does not let a resource be made: a quota, a policy, or a name that is taken.
-
-    `for_good` is whether it would refuse the same again, whatever else changes.
-    """
+    """The API server does not let a resource be made: a quota, a policy, a name that is taken, a mistake."""
 
     @property
-    def for_good(self) -> bool:
-        """Whether the resource itself is wrong."""
-        return self.status in _WRONG
+    def reason(self) -> StateReason:
+        """Why not: an invalid spec would be refused again, whatever else changes."""
+        message = str(self)
+        if "exceeded quota" in message or "failed quota" in message:
+            return StateReason.QUOTA_EXCEEDED
+        if self.status == _FORBIDDEN or "admission webhook" in message:
+            return StateReason.ADMISSION_DENIED
+        return StateReason.INVALID_SPEC if self.status in _WRONG else StateReason.POD_REJECTED
 
 
 class Cluster:
@@ -44,6 +50,11 @@ class Cluster:
     def config_maps(self, namespace: str, selector: str = "") -> Metadata:
         """Give the metadata of the ConfigMaps of a namespace, or of all of them when it is empty."""
         return Metadata(self._api, f"/api/v1{_within(namespace)}/configmaps", selector)
+
+    def unfinished_pods(self, namespace: str) -> Metadata:
+        """Give the metadata of the executors' pods that have not ended, of a namespace or of all of them."""
+        fields = "status.phase!=Succeeded,status.phase!=Failed"
+        return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", LABEL_BUILD, fields)
 
     def image_build(self, key: Key) -> Resource | None:
         """Read an ImageBuild, if there is one."""
@@ -63,31 +74,49 @@ class Cluster:
         found: Resource | None = self._api.find(f"/api/v1{_within(namespace)}/configmaps/{name}")
         return found
 
-    def create(self, build: ImageBuild, manifest: Resource) -> None:
-        """Make a resource of a build. Raises `RejectedError`.
+    def create(self, build: ImageBuild, manifest: Resource) -> str:
+        """Make a resource of a build; gives its UID. Raises `RejectedError`.
 
         That it is there already is fine. One of this build's name that holds something else than was made of
         it, since it may be anybody who made it, is replaced; one that is not of this build is left alone.
         """
         path = f"/api/v1{_within(build.key.namespace)}/{_PATHS[manifest['kind']]}"
         try:
-            self._api.request("POST", path, body=manifest)
+            return self._post(path, manifest)
         except ClusterError as error:
             if error.status == _CONFLICT:
-                self._take_over(build, manifest, path)
-            elif error.status in (403, *_WRONG):
+                return self._take_over(build, manifest, path)
+            if error.status in (_FORBIDDEN, *_WRONG):
                 raise RejectedError(str(error), status=error.status) from None
-            else:
-                raise
+            raise
 
-    def delete(self, kind: str, namespace: str, name: str, uid: str) -> None:
-        """Delete the resource of this UID; that it is gone already, or another one by now, is fine."""
-        options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+    def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:
+        """Delete the resource of this UID; that it is gone already, or another one by now, is fine.
+
+        With a version of it, the same goes where it has changed since.
+        """
+        self._delete(f"/api/v1{_within(namespace)}/{_PATHS[kind]}/{name}", {"uid": uid}, version)
+
+    def _delete(self, path: str, preconditions: dict[str, str], version: str = "", **how: Any) -> None:
+        if version:
+            preconditions["resourceVersion"] = version
+        options = {
+            "apiVersion": "v1",
+            "kind": "DeleteOptions",
+            "preconditions": preconditions,
+            **how,
+        }
         try:
-            self._api.request("DELETE", f"/api/v1{_within(namespace)}/{_PATHS[kind]}/{name}", body=options)
+            self._api.request("DELETE", path, body=options)
         except ClusterError as error:
             if error.status not in (404, _CONFLICT):
                 raise
+
+    def minor_version(self) -> int:
+        """Tell N of the server's Kubernetes version 1.N."""
+        # Some providers write 36+.
+        digits = re.findall("[0-9]+", self._api.request("GET", "/version")["minor"])
+        return int(digits[0]) if digits else 0
 
     def write_status(self, resource: Resource, status: Status) -> None:
         """Replace the status of an ImageBuild as it was read; it must not have changed since."""
@@ -103,25 +132,24 @@ class Cluster:
             if error.status != _CONFLICT:
                 raise
 
-    def _take_over(self, build: ImageBuild, manifest: Resource, path: str) -> None:
+    def _post(self, path: str, manifest: Resource) -> str:
+        uid: str = self._api.request("POST", path, body=manifest)["metadata"]["uid"]
+        return uid
+
+    def _take_over(self, build: ImageBuild, manifest: Resource, path: str) -> str:
         name = manifest["metadata"]["name"]
         found = self._api.find(f"{path}/{name}")
         if found is None or "deletionTimestamp" in found["metadata"]:
             raise ClusterError(f"{name} is about to go", status=_CONFLICT)
         if not is_controlled_by(found, build):
             raise RejectedError(f"{name} exists and belongs to something else", status=_CONFLICT)
-        if not _holds_the_same(found, manifest):
-            self.delete(manifest["kind"], build.key.namespace, name, found["metadata"]["uid"])
-            self._api.request("POST", path, body=manifest)
-
-
-def _holds_the_same(found: Resource, manifest: Resource) -> bool:
-    """Whether a resource is what we make: for a pod, whose spec cannot be changed, its name says so."""
-    if manifest["kind"] == "Pod":
-        return True
-    return bool(found.get("immutable")) and all(
-        (found.get(part) or {}) == manifest[part] for part in ("data", "binaryData")
-    )
+        uid: str = found["metadata"]["uid"]
+        if is_like(found, manifest):
+            return uid
+        # At once: how long it may take to end is said by who made it.
+        version = found["metadata"]["resourceVersion"]
+        self._delete(f"{path}/{name}", {"uid": uid}, version, gracePeriodSeconds=0)
+        return self._post(path, manifest)
 
 
 def _within(namespace: str) -> str:

@@ -31,8 +31,8 @@ async def run(cluster: Cluster, settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; raises whatever makes it impossible to go on."""
     queue: WorkQueue[Key] = WorkQueue()
     references = References()
-    controller = Controller(cluster, references, settings, lambda: datetime.now(UTC))
     changed = _from_threads(queue)
+    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, changed)
     builds = _build_watch(cluster.image_builds(settings.namespace), references, changed)
     config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, changed)
     for watch in (builds, config_maps):

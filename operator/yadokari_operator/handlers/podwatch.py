@@ -8,8 +8,9 @@ from typing import Any
 
 import kopf
 
-from yadokari_api.keys import KIND, LABEL_BUILD, Key
+from yadokari_api.keys import LABEL_BUILD, Key
 from yadokari_operator.handlers.watch import Watch
+from yadokari_operator.pods.observed import build_of
 
 _CHUNK = 50
 _NOT_FOUND = 404
@@ -40,12 +41,6 @@ def handlers(changed: Callable[[Key], None], builds: Watch) -> kopf.OperatorRegi
         return told(builds)
 
     return registry
-
-
-def build_of(pod: Mapping[str, Any]) -> Key:
-    """Tell the ImageBuild that a pod was made for, by its owner or, where that is gone, by its label."""
-    owners = [owner["name"] for owner in pod.get("ownerReferences") or [] if owner["kind"] == KIND]
-    return Key(pod["namespace"], [*owners, pod["labels"][LABEL_BUILD]][0])
 
 
 def told(builds: Watch) -> str:

@@ -1,82 +1,72 @@
 """What a build is made of: the contents that its spec refers to, and a hash over all that makes the image."""
 
-import base64
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
-from yadokari_api.fields import spelled_out
+from yadokari_api.context import ConfigMapFiles, Context
+from yadokari_api.fields import BUILD_ARG_NAME, LONGEST_BUILD_ARG
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import RUN_DIGITS
 from yadokari_api.reasons import StateReason
-from yadokari_api.spec import ImageBuildSpec
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigMapData:
-    """Files of a ConfigMap: `text` by key, and `binary` in base64 by key."""
-
-    text: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    binary: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-
-    @classmethod
-    def parse(cls, resource: Mapping[str, Any]) -> "ConfigMapData":
-        """Read a ConfigMap as the API server gives it."""
-        return cls(resource.get("data") or {}, resource.get("binaryData") or {})
-
-    @classmethod
-    def of(cls, key: str, content: bytes) -> "ConfigMapData":
-        """Put one file into a ConfigMap: as text if it is any."""
-        try:
-            return cls(text={key: content.decode()})
-        except UnicodeDecodeError:
-            return cls(binary={key: base64.b64encode(content).decode()})
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """The contents of all files, by key."""
-        binary = {key: base64.b64decode(value) for key, value in self.binary.items()}
-        return {key: value.encode() for key, value in self.text.items()} | binary
+from yadokari_api.spec import BuildArgsSource, DockerfileKey, ImageBuildSpec
+from yadokari_contract.arguments import ArgumentError, parse_arguments
+from yadokari_operator.pods.files import ConfigMapData, ContextFiles
+from yadokari_operator.pods.hashes import Contents, former_hash, inputs_hash
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What a build is made of: the valid spec, the contents that it refers to, and a hash over both.
 
+    `dockerfile` is `None` where it is in the context, `files` where the context is elsewhere or empty.
     `former_hash` is what the first version of the operator would have given as the hash.
     """
 
     spec: ImageBuildSpec
-    dockerfile: bytes
-    context: ConfigMapData | None
+    dockerfile: bytes | None
+    files: tuple[ContextFiles, ...] | None
+    build_args: Mapping[str, str]
     hash: str
-    former_hash: str
+    former_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """Why the inputs cannot be known yet."""
+    """Why the inputs cannot be known yet, or, with `InvalidSpec`, cannot be."""
 
     reason: StateReason
     message: str
 
 
+class _UnknownError(Exception):
+    def __init__(self, reason: StateReason, message: str) -> None:
+        super().__init__(message)
+        self.missing = Missing(reason, message)
+
+
 def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | Missing:
     """Put together all that defines the image, from the ConfigMaps that exist."""
-    dockerfile = _dockerfile(spec, maps)
-    if isinstance(dockerfile, Missing):
-        return dockerfile
-    context = None
-    if spec.context is not None:
-        name = spec.context.config_map.name
-        context = maps.get(name)
-        if context is None:
-            return Missing(StateReason.CONTEXT_NOT_FOUND, f"ConfigMap {name} of spec.context does not exist")
+    try:
+        contents = Contents(
+            dockerfile=_dockerfile(spec, maps),
+            files=None if spec.context is None else _files(spec.context, maps),
+            build_args=_build_args(spec, maps),
+        )
+        if spec.certificates is not None:
+            _found(spec.certificates.config_map_ref.name, maps, "spec.certificates")
+        _check_arguments(spec)
+    except _UnknownError as error:
+        return error.missing
     return Inputs(
-        spec, dockerfile, context, _hash(spec, dockerfile, context), _former_hash(spec, dockerfile, context)
+        spec,
+        contents.dockerfile,
+        contents.files,
+        contents.build_args,
+        inputs_hash(spec, contents),
+        former_hash(spec, contents),
     )
 
 
@@ -89,55 +79,89 @@ def run_of(build: ImageBuild, inputs: Inputs) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:RUN_DIGITS]
 
 
-def _dockerfile(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> bytes | Missing:
+def _found(name: str, maps: Mapping[str, ConfigMapData], where: str) -> ConfigMapData:
+    if name not in maps:
+        message = f"ConfigMap {name} of {where} does not exist"
+        raise _UnknownError(StateReason.CONFIG_MAP_NOT_FOUND, message)
+    return maps[name]
+
+
+def _lacks(name: str, key: str, where: str) -> _UnknownError:
+    # What its keys are called is not told: who may make ImageBuilds need not be one who may read it.
+    message = f"ConfigMap {name} of {where} has no key {key}"
+    return _UnknownError(StateReason.CONFIG_MAP_NOT_FOUND, message)
+
+
+def _dockerfile(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> bytes | None:
     if spec.dockerfile_from is None:
         return (spec.dockerfile or "").encode()
     source = spec.dockerfile_from.config_map_key_ref
-    found = maps.get(source.name)
-    if found is None:
-        message = f"ConfigMap {source.name} of spec.dockerfileFrom does not exist"
-        return Missing(StateReason.DOCKERFILE_NOT_FOUND, message)
-    content = found.files.get(source.key)
+    return None if source is None else _key(source, maps)
+
+
+def _key(source: DockerfileKey, maps: Mapping[str, ConfigMapData]) -> bytes:
+    where = "spec.dockerfileFrom"
+    content = _found(source.name, maps, where).files.get(source.key)
     if content is None:
-        # What its keys are called is not told: who may make ImageBuilds need not be one who may read it.
-        message = f"ConfigMap {source.name} of spec.dockerfileFrom has no key {source.key}"
-        return Missing(StateReason.DOCKERFILE_NOT_FOUND, message)
+        raise _lacks(source.name, source.key, where)
     return content
 
 
-def _hash(spec: ImageBuildSpec, dockerfile: bytes, context: ConfigMapData | None) -> str:
-    """Hash what makes the image and where it goes: contents, not where they come from or how they are built.
-
-    What is absent is left out, so that a field that comes later changes no hash. The operator's own settings
-    do not count: an upgrade must not build every image of a cluster anew.
-    """
-    makes = {
-        "dockerfile": _sha256(dockerfile),
-        "context": None if context is None else {name: _sha256(it) for name, it in context.files.items()},
-        "buildArgs": spec.build_args,
-        "target": spec.target,
-        "destinations": sorted(spelled_out(to.image) for to in spec.destinations),
-        "executor": spec.executor and spec.executor.image,
-    }
-    present = {
-        name: value for name, value in makes.items() if value or (name == "context" and value is not None)
-    }
-    return _sha256(json.dumps(present, sort_keys=True).encode())
+def _files(context: Context, maps: Mapping[str, ConfigMapData]) -> tuple[ContextFiles, ...] | None:
+    where = "spec.context"
+    if context.config_map is not None:
+        data = _found(context.config_map.name, maps, where)
+        return (ContextFiles(data, {key: key for key in data.keys}),)
+    if context.config_maps is None:
+        return None
+    files = tuple(_part(part, _found(part.name, maps, where)) for part in context.config_maps)
+    _check_paths([path for it in files for path in it.paths.values()])
+    return files
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def _part(part: ConfigMapFiles, data: ConfigMapData) -> ContextFiles:
+    names = {item.key: item.path for item in part.items} or {key: key for key in data.keys}
+    for key in names.keys() - data.keys:
+        raise _lacks(part.name, key, "spec.context")
+    folder = f"{part.path.rstrip('/')}/" if part.path else ""
+    return ContextFiles(data.only(names.keys()), {key: folder + path for key, path in names.items()})
 
 
-def _former_hash(spec: ImageBuildSpec, dockerfile: bytes, context: ConfigMapData | None) -> str:
-    """Hash as the first version did: the whole spec of that version, and the contents."""
-    others = {"dockerfile", "dockerfile_from", "context", "pod_retention", "history_limit"}
-    fields = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude=others)
-    for destination in fields["destinations"]:
-        if not destination.get("insecure"):
-            destination.pop("insecure", None)
-    files = None if context is None else [dict(context.text), dict(context.binary)]
-    text = json.dumps(
-        [fields, dockerfile.decode(errors="replace"), files], sort_keys=True, ensure_ascii=False
-    )
-    return _sha256(text.encode("utf-8", "surrogatepass"))
+def _check_paths(paths: list[str]) -> None:
+    folders = {"/".join(path.split("/")[:n]) for path in paths for n in range(1, path.count("/") + 1)}
+    for path in paths:
+        if paths.count(path) > 1 or path in folders:
+            message = f"spec.context has two files at {path}: put them into folders by path, or leave one out"
+            raise _UnknownError(StateReason.INVALID_SPEC, message)
+
+
+def _build_args(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for source in spec.build_args_from:
+        found |= _args_of(source, _found(source.config_map_ref.name, maps, "spec.buildArgsFrom"))
+    return found | spec.build_args
+
+
+def _args_of(source: BuildArgsSource, data: ConfigMapData) -> Iterator[tuple[str, str]]:
+    for key in sorted(data.keys):
+        name = (source.prefix or "") + key
+        value = data.text.get(key)
+        if re.fullmatch(BUILD_ARG_NAME, name, re.ASCII) is None:
+            problem = "is no name of a build argument: set prefix, or rename the key"
+        elif value is None:
+            problem = "has a value that is no text"
+        elif len(value) > LONGEST_BUILD_ARG:
+            problem = f"has a value of more than {LONGEST_BUILD_ARG} characters"
+        else:
+            yield name, value
+            continue
+        message = f"ConfigMap {source.config_map_ref.name} of spec.buildArgsFrom: {name} {problem}"
+        raise _UnknownError(StateReason.INVALID_SPEC, message)
+
+
+def _check_arguments(spec: ImageBuildSpec) -> None:
+    """Have the executor's own reader look at `extraArgs`: values may be wrong where flags are right."""
+    try:
+        parse_arguments(spec.executor.extra_args if spec.executor else ())
+    except ArgumentError as error:
+        raise _UnknownError(StateReason.INVALID_SPEC, f"spec.executor.extraArgs: {error}") from None

@@ -26,9 +26,9 @@ def dockerfile_name(build: str, run: str) -> str:
     return _joined(build, run)
 
 
-def context_name(build: str, run: str) -> str:
-    """Name the ConfigMap that holds the build context."""
-    return _joined(build, f"{run}-{_CONTEXT}")
+def context_name(build: str, run: str, number: int = 1) -> str:
+    """Name the ConfigMap that holds the build context, or the `number`-th part of it."""
+    return _joined(build, f"{run}-{_CONTEXT}" + (f"-{number}" if number > 1 else ""))
 
 
 def pod_name(build: str, run: str, attempt: int) -> str:
@@ -52,10 +52,12 @@ def run_in(build: str, pod: str | None) -> str:
 
 def parse_config_map_name(build: str, name: str) -> str | None:
     """Tell the run from a ConfigMap's name; `None` if no ConfigMap of this build is called so."""
-    found = re.fullmatch(rf".+-({_RUN})(-{_CONTEXT})?", name)
-    if found is None or name not in (dockerfile_name(build, found[1]), context_name(build, found[1])):
+    found = re.fullmatch(rf".+-({_RUN})(-{_CONTEXT}(?:-([1-9][0-9]?))?)?", name)
+    if found is None:
         return None
-    return found[1]
+    run, part = found[1], int(found[3] or 1)
+    named = context_name(build, run, part) if found[2] else dockerfile_name(build, run)
+    return run if named == name else None
 
 
 def _joined(build: str, suffix: str) -> str:

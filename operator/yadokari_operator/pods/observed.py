@@ -1,6 +1,6 @@
 """Read what a build owns: whose it is, which attempt a pod is, and how far that has come."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -13,7 +13,9 @@ from yadokari_api.keys import (
     KIND,
     LABEL_BUILD,
     LABEL_MANAGER,
+    LABEL_RUN,
     MANAGER,
+    Key,
 )
 from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
@@ -36,6 +38,7 @@ class Pod:
     `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
     does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
     `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
+    `node` is where it runs, empty before that is decided; `version` is what of it was seen.
     """
 
     uid: str
@@ -51,6 +54,8 @@ class Pod:
     deleted: datetime | None
     over: bool
     outcome: Outcome
+    node: str = ""
+    version: str = ""
 
     @property
     def finished(self) -> datetime | None:
@@ -70,12 +75,14 @@ class OwnedConfigMap:
 def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     """Read a pod as the API server gives it; `None` if it is not one that was made for this ImageBuild.
 
-    Names cannot be changed, so they tell the run and the attempt; labels and annotations can.
+    Names cannot be changed, so they tell the run and the attempt; labels and annotations can. Anybody may
+    make a pod of that name with this owner: it counts only if the status, which only the operator writes,
+    says that we made it. One that we made and did not get to write down is found when it is made again.
     """
     metadata = resource["metadata"]
     standing = _standing(resource, build)
     named = parse_pod_name(build.key.name, metadata["name"])
-    if standing is None or named is None:
+    if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
         return None
     run, attempt = named
     annotations = metadata.get("annotations") or {}
@@ -95,6 +102,35 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
         outcome=outcome_of(resource),
+        node=(resource.get("spec") or {}).get("nodeName") or "",
+        version=metadata.get("resourceVersion", ""),
+    )
+
+
+def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:
+    """Whether a build's status says that its operator made a pod; one of a version before said nothing."""
+    known = build.status.pod_uids
+    if known is None:
+        return build.status.observed_generation >= 0
+    return resource["metadata"]["uid"] in known
+
+
+def known_pods(before: Sequence[str] | None, observed: Iterable[Pod], made: Sequence[str]) -> tuple[str, ...]:
+    """Name the pods that we made, by UID: those known before, with new ones in the place of what is gone."""
+    there = [pod.uid for pod in observed if pod.standing is Standing.OURS]
+    if before is not None and not made:
+        return tuple(before)
+    return tuple(dict.fromkeys([*there, *made]))
+
+
+def is_stuck(resource: Mapping[str, Any], build: ImageBuild) -> bool:
+    """Whether a pod that we did not make has a name of ours and cannot be deleted for now."""
+    metadata = resource["metadata"]
+    return (
+        parse_pod_name(build.key.name, metadata["name"]) is not None
+        and "deletionTimestamp" in metadata
+        and is_controlled_by(resource, build)
+        and not is_known(resource, build)
     )
 
 
@@ -107,6 +143,12 @@ def parse_owned_config_map(resource: Mapping[str, Any], build: ImageBuild) -> Ow
     return OwnedConfigMap(uid=metadata["uid"], name=metadata["name"], run=run)
 
 
+def build_of(pod: Mapping[str, Any]) -> Key:
+    """Tell the ImageBuild that a pod was made for, by its owner or, where that is gone, by its label."""
+    owners = [owner["name"] for owner in pod.get("ownerReferences") or [] if owner["kind"] == KIND]
+    return Key(pod["namespace"], [*owners, pod["labels"][LABEL_BUILD]][0])
+
+
 def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:
     if is_controlled_by(resource, build):
         return Standing.OURS
@@ -114,11 +156,15 @@ def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None
     owners = metadata.get("ownerReferences") or []
     if any(owner["kind"] == KIND and owner["name"] == build.key.name for owner in owners):
         return Standing.EARLIER
-    labels = metadata.get("labels") or {}
-    made_by_us = labels.get(LABEL_MANAGER) == MANAGER and labels.get(LABEL_BUILD) == label_value(
-        build.key.name
-    )
+    made_by_us = (metadata.get("labels") or {}).items() >= _marks(build, metadata["name"]).items()
     return Standing.LEFT if made_by_us and not owners else None
+
+
+def _marks(build: ImageBuild, name: str) -> dict[str, str]:
+    """Give the labels that we put on what has a name of ours."""
+    named = parse_pod_name(build.key.name, name)
+    run = named[0] if named else parse_config_map_name(build.key.name, name)
+    return {LABEL_MANAGER: MANAGER, LABEL_BUILD: label_value(build.key.name), LABEL_RUN: run or ""}
 
 
 def _number(text: Any) -> int:

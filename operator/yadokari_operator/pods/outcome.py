@@ -7,7 +7,7 @@ it is text to show and nothing to trust.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from yadokari_contract.result import BuildResult, Failure, ResultError, parse_re
 class Waiting:
     """The executor has not started; `problem` tells what keeps it, if anything but time does."""
 
+    reason: StateReason = StateReason.SCHEDULING
     problem: str = ""
 
 
@@ -40,29 +41,65 @@ class Built:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The attempt failed."""
+    """The attempt failed; `result` is what the executor left, `exit_code` its own, if they are known."""
 
     failure: Failure
     retry: Retry
     finished: datetime
+    exit_code: int | None = None
+    result: BuildResult | None = None
 
 
 Outcome = Waiting | Running | Built | Failed
 
 _KILLED = 137
+_LARGEST_CODE = 255
 _DIGEST = re.compile(references.DIGEST)
+_LONGEST = 4096
+# What the API server takes for the reason of a condition, and no longer than people read.
+_REASON = re.compile(r"[A-Za-z]([A-Za-z0-9_,:]{0,126}[A-Za-z0-9_])?")
 # Reasons for which a container waits that pass by themselves; the others are shown to people.
 _ORDINARY_WAITING = frozenset({"ContainerCreating", "PodInitializing"})
+_NO_IMAGE = frozenset(
+    {
+        "ErrImageNeverPull",
+        "ErrImagePull",
+        "ImageInspectError",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "RegistryUnavailable",
+    }
+)
+# As the kubelet words it where an environment variable comes from nowhere.
+_MISSING = (
+    (re.compile(r'secret ".*" not found|in Secret '), StateReason.SECRET_NOT_FOUND),
+    (re.compile(r'configmap ".*" not found|in ConfigMap '), StateReason.CONFIG_MAP_NOT_FOUND),
+)
+_OF_LOST_NODES = frozenset({"DeletionByPodGC", "DeletionByTaintManager"})
 
 
 def outcome_of(resource: Mapping[str, Any]) -> Outcome:
-    """Tell how far the attempt of an executor's pod has come."""
+    """Tell how far the attempt of an executor's pod has come, in words that can be shown and stored.
+
+    Whoever may write a pod or its status may have written them, and the kubelet quotes what others wrote.
+    """
+    match found := _outcome_of(resource):
+        case Waiting(problem=problem):
+            return replace(found, problem=_brief(problem))
+        case Failed(failure):
+            reason = failure.reason if _REASON.fullmatch(failure.reason) else StateReason.EXECUTOR_FAILED
+            message, tail = _brief(failure.message), _brief(failure.log_tail, from_end=True)
+            return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
+    return found
+
+
+def _outcome_of(resource: Mapping[str, Any]) -> Outcome:
     state = _executor(resource).get("state") or {}
     if "terminated" in state or is_over(resource):
         return _end(resource, state.get("terminated") or {})
     if "running" in state:
         return Running()
-    return Waiting(_problem(resource))
+    return _waiting(resource)
 
 
 def is_over(resource: Mapping[str, Any]) -> bool:
@@ -88,7 +125,8 @@ def _end(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Built | Faile
         or _by_pod(resource, ended)
         or _by_exit_code(ended, log)
     )
-    return Failed(failure, retry, finished)
+    code = _exit_code(ended)
+    return Failed(failure, retry, finished, code if 0 <= code <= _LARGEST_CODE else None, result)
 
 
 def _is_success(result: BuildResult) -> bool:
@@ -131,33 +169,52 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     status = _status(resource)
     reason, message = status.get("reason") or "", status.get("message") or ""
     if reason == "DeadlineExceeded":
-        return _because(StateReason.TIMEOUT, _too_long(resource, ended))
-    if _disrupted(status) or not ended:
-        lost = StateReason.POD_LOST
-        return Failure(reason or lost, message or "the pod was stopped by the cluster"), lost.retry
+        return _too_long(resource, ended), Retry.NEVER
+    disruption = _disruption(status)
+    prepared = _by_preparation(resource)
+    if prepared and disruption is None:
+        return prepared
+    if disruption is not None or not ended:
+        taken = StateReason.NODE_LOST if disruption in _OF_LOST_NODES or not reason else StateReason.EVICTED
+        return _because(taken, _sentence(reason or "the pod was stopped by the cluster", message))
     if reason == "Evicted":
-        return _because(StateReason.EVICTED, message)
+        return _because(StateReason.DISK_LIMIT_EXCEEDED, message)
     stopped = _exit_code(ended) in (Reason.CANCELLED.exit_code, _KILLED)
     if stopped and "deletionTimestamp" in resource["metadata"]:
         return _because(Reason.CANCELLED, "the pod was deleted")
     return None
 
 
-def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> str:
+def _by_preparation(resource: Mapping[str, Any]) -> _Verdict | None:
+    """Tell of a container before the executor's that failed, so that this one never started."""
+    for container in _status(resource).get("initContainerStatuses") or []:
+        ended = (container.get("state") or {}).get("terminated") or {}
+        if ended and _exit_code(ended) != SUCCESS:
+            said = shown(ended.get("message") or "").strip() or "it said nothing"
+            message = f"container {container['name']} ended with exit code {_exit_code(ended)}: {said}"
+            return _by_memory(resource, ended) or _because(StateReason.EXECUTOR_FAILED, message)
+    return None
+
+
+def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Failure:
+    """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
     limit = (resource.get("spec") or {}).get("activeDeadlineSeconds")
     if ended:
-        return f"the build took longer than its timeout of {limit} s"
-    problem = _problem(resource) or "no reason is known"
-    return f"the executor did not start within the timeout of {limit} s: {problem}"
+        return Failure(StateReason.TIMEOUT, f"the build took longer than its timeout of {limit} s")
+    kept = _waiting(resource)
+    message = f"the executor did not start within the timeout of {limit} s"
+    message += f": {kept.problem or 'no reason is known'}"
+    return Failure(kept.reason if kept.problem else StateReason.TIMEOUT, message)
 
 
-def _disrupted(status: Mapping[str, Any]) -> bool:
-    """Whether the pod had to go for reasons that are not its own: preemption, drain, a node short of memory.
+def _disruption(status: Mapping[str, Any]) -> str | None:
+    """Tell why the pod had to go, if not for reasons of its own: preemption, drain, a node short of memory.
 
     A pod evicted for exceeding a limit of its own does not have this condition.
     """
     conditions = status.get("conditions") or []
-    return any(c.get("type") == "DisruptionTarget" and c.get("status") == "True" for c in conditions)
+    target = (c for c in conditions if c.get("type") == "DisruptionTarget" and c.get("status") == "True")
+    return next((condition.get("reason") or "" for condition in target), None)
 
 
 def _by_exit_code(ended: Mapping[str, Any], log: str) -> _Verdict:
@@ -193,7 +250,12 @@ def shown(text: str) -> str:
     return "".join(c if c in "\n\t" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
-def _problem(resource: Mapping[str, Any]) -> str:
+def _brief(text: str, *, from_end: bool = False) -> str:
+    kept = text[-_LONGEST:] if from_end else text[:_LONGEST]
+    return shown(kept if len(kept) == len(text) else f"…{kept[1:]}" if from_end else f"{kept[:-1]}…")
+
+
+def _waiting(resource: Mapping[str, Any]) -> Waiting:
     """Tell what keeps the executor from starting, if it is not ordinary: it may be another container."""
     status = _status(resource)
     others = [*(status.get("initContainerStatuses") or []), *(status.get("containerStatuses") or [])]
@@ -201,14 +263,24 @@ def _problem(resource: Mapping[str, Any]) -> str:
         waiting = (container.get("state") or {}).get("waiting") or {}
         reason = waiting.get("reason") or ""
         if reason and reason not in _ORDINARY_WAITING:
-            problem = _sentence(reason, waiting.get("message") or "")
-            return (
-                problem if container.get("name") == CONTAINER else f"container {container['name']}: {problem}"
-            )
+            message = waiting.get("message") or ""
+            problem = _sentence(reason, message)
+            if container.get("name") != CONTAINER:
+                problem = f"container {container['name']}: {problem}"
+            return Waiting(_trouble(reason, message), problem)
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
-            return _sentence(condition.get("reason") or "", condition.get("message") or "")
-    return ""
+            problem = _sentence(condition.get("reason") or "", condition.get("message") or "")
+            return Waiting(StateReason.UNSCHEDULABLE, problem)
+    return Waiting(StateReason.PULLING if status.get("startTime") else StateReason.SCHEDULING)
+
+
+def _trouble(reason: str, message: str) -> StateReason:
+    """Tell which kind of trouble it is for which the kubelet has a container wait."""
+    if reason in _NO_IMAGE:
+        return StateReason.IMAGE_PULL_FAILED
+    found = (missing for pattern, missing in _MISSING if pattern.search(message))
+    return next(found, StateReason.POD_PENDING)
 
 
 def _status(resource: Mapping[str, Any]) -> Mapping[str, Any]:

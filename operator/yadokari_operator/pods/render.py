@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from yadokari_api.fields import registry_host, seconds
+from yadokari_api.executor import Executor, Resources
+from yadokari_api.fields import seconds
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import (
     ANNOTATION_GENERATION,
@@ -17,21 +18,23 @@ from yadokari_api.keys import (
     LABEL_RUN,
     MANAGER,
 )
-from yadokari_api.spec import Executor, ImageBuildSpec, Resources
-from yadokari_contract.arguments import format_arguments
-from yadokari_contract.spec import BuildSpec
-from yadokari_operator.pods.inputs import ConfigMapData, Inputs
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_operator.pods import runtime, security
+from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
+from yadokari_operator.pods.environment import environment
+from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import context_name, dockerfile_name, label_value, pod_name
+from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
+from yadokari_operator.pods.sources import Place, place
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
 
 # All mounts lie in the runtime's own directory: there, neither they nor the parents that the container
 # runtime makes for them can get into a layer or be hidden by what a base image brings.
-_INPUT = "/yadokari/input"
-_DOCKERFILE_FOLDER = f"{_INPUT}/dockerfile"
-_CONTEXT_FOLDER = f"{_INPUT}/context"
-_RESULT_FILE = "/dev/termination-log"
+_RUNTIME = "/yadokari"
+_CERTIFICATES_FOLDER = f"{_RUNTIME}/input/certificates"
 
 _GRACE_SECONDS = 10
 
@@ -48,9 +51,11 @@ class Attempt:
 def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
     """Write the ConfigMaps that hold the inputs of a run, which never change."""
     name = build.key.name
-    contents = {dockerfile_name(name, run): ConfigMapData.of("Dockerfile", inputs.dockerfile)}
-    if inputs.context is not None:
-        contents[context_name(name, run)] = inputs.context
+    contents: dict[str, ConfigMapData] = {}
+    if inputs.dockerfile is not None:
+        contents[dockerfile_name(name, run)] = ConfigMapData.of("Dockerfile", inputs.dockerfile)
+    for number, part in enumerate(inputs.files or (), 1):
+        contents[context_name(name, run, number)] = part.data
     return [_config_map(_metadata(build, run, name), data) for name, data in contents.items()]
 
 
@@ -58,20 +63,16 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     """Write the pod of an attempt."""
     spec = inputs.spec
     executor = spec.executor or Executor()
+    image, way = _image(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
+    where = place(name, inputs, attempt.run)
     metadata = _metadata(build, attempt.run, pod_name(name, attempt.run, attempt.number))
-    metadata["labels"][LABEL_ATTEMPT] = str(attempt.number)
+    metadata["labels"] = {**executor.labels, **metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
     metadata["annotations"] = {
+        **executor.annotations,
         ANNOTATION_RETRIES: str(attempt.retries),
         ANNOTATION_GENERATION: str(build.generation),
     }
-    placement: Manifest = {}
-    if executor.node_selector:
-        placement["nodeSelector"] = dict(executor.node_selector)
-    if executor.tolerations:
-        placement["tolerations"] = [
-            toleration.model_dump(by_alias=True, exclude_none=True) for toleration in executor.tolerations
-        ]
     return {
         "apiVersion": "v1",
         "kind": "Pod",
@@ -82,75 +83,72 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             "enableServiceLinks": False,
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
-            "securityContext": {"seccompProfile": {"type": "RuntimeDefault"}},
-            **placement,
-            "containers": [_container(inputs, executor, settings)],
-            "volumes": _volumes(name, inputs, attempt.run),
+            **security.of_pod(executor, settings),
+            **placement(executor),
+            **_prepared(runtime.init_containers(way, image, _resources(executor))),
+            "containers": [_container(inputs, where, executor, settings)],
+            "volumes": [
+                *runtime.volumes(way, image),
+                *_volumes(name, inputs, where, attempt.run),
+                *user_volumes(executor),
+            ],
         },
     }
 
 
-def _container(inputs: Inputs, executor: Executor, settings: Settings) -> Manifest:
-    resources = executor.resources or Resources()
+def _prepared(init_containers: list[Manifest]) -> Manifest:
+    return {"initContainers": init_containers} if init_containers else {}
+
+
+def _image(executor: Executor, settings: Settings) -> str:
+    return executor.image or settings.executor_image
+
+
+def _resources(executor: Executor) -> Manifest:
+    return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
+
+
+def _container(inputs: Inputs, where: Place, executor: Executor, settings: Settings) -> Manifest:
     return {
         "name": CONTAINER,
-        "image": executor.image or settings.executor_image,
-        "args": format_arguments(build_spec(inputs.spec, settings)),
-        "env": _credentials(inputs.spec),
-        "resources": resources.model_dump(by_alias=True, exclude_defaults=True),
-        # Root and the default capabilities: what the baseline Pod Security Standard allows, and what a
-        # RUN step needs to install packages (chown, setuid programs). None needs to forge packets.
-        "securityContext": {"runAsUser": 0, "runAsGroup": 0, "capabilities": {"drop": ["NET_RAW"]}},
+        "image": _image(executor, settings),
+        "args": arguments(inputs, where, settings),
+        # Where the Dockerfile is in the context, nothing else is to be found by its path.
+        **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
+        "env": [*environment(inputs.spec), *where.env, *_trust(inputs.spec)],
+        "resources": _resources(executor),
+        "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
-            {"name": "dockerfile", "mountPath": _DOCKERFILE_FOLDER, "readOnly": True},
-            {"name": "context", "mountPath": _CONTEXT_FOLDER, "readOnly": True},
+            *runtime.mounts(runtime.way_of(executor, settings)),
+            *_mounts(inputs, where),
+            *user_mounts(executor),
         ],
     }
 
 
-def build_spec(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
-    """Say what the executor is to do."""
-    insecure = [registry_host(to.image) for to in spec.destinations if to.insecure]
-    return BuildSpec(
-        context=f"dir://{_CONTEXT_FOLDER}",
-        dockerfile=f"{_DOCKERFILE_FOLDER}/Dockerfile",
-        destinations=tuple(to.image for to in spec.destinations),
-        result_file=_RESULT_FILE,
-        build_args=dict(spec.build_args),
-        targets=(spec.target,) if spec.target else (),
-        insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
-        registry_mirrors=settings.registry_mirrors,
-        log_format="text",
-    )
+def _trust(spec: ImageBuildSpec) -> list[Manifest]:
+    return [{"name": "SSL_CERT_DIR", "value": _CERTIFICATES_FOLDER}] if spec.certificates else []
 
 
-def _credentials(spec: ImageBuildSpec) -> list[Manifest]:
-    """Hand over Secrets by purpose: _PULL_1, _PULL_2, ... for bases, _PUSH_N for the N-th destination."""
-    pull = {f"PULL_{n}": secret.name for n, secret in enumerate(spec.pull_secret_refs, 1)}
-    push = {
-        f"PUSH_{n}": to.push_secret_ref.name
-        for n, to in enumerate(spec.destinations, 1)
-        if to.push_secret_ref
-    }
-    return [
-        {
-            "name": f"DOCKER_AUTH_CONFIG_{purpose}",
-            "valueFrom": {"secretKeyRef": {"name": secret, "key": ".dockerconfigjson"}},
-        }
-        for purpose, secret in (pull | push).items()
-    ]
+def _volumes(name: str, inputs: Inputs, where: Place, run: str) -> list[Manifest]:
+    volumes = list(where.volumes)
+    if inputs.dockerfile is not None:
+        volumes.insert(0, {"name": "dockerfile", "configMap": {"name": dockerfile_name(name, run)}})
+    if inputs.spec.certificates is not None:
+        trusted = inputs.spec.certificates.config_map_ref.name
+        volumes.append({"name": "certificates", "configMap": {"name": trusted}})
+    return volumes
 
 
-def _volumes(name: str, inputs: Inputs, run: str) -> list[Manifest]:
-    context: Manifest = {"emptyDir": {}}
-    if inputs.context is not None:
-        context = {"configMap": {"name": context_name(name, run)}}
-    return [
-        {"name": "dockerfile", "configMap": {"name": dockerfile_name(name, run)}},
-        {"name": "context", **context},
-    ]
+def _mounts(inputs: Inputs, where: Place) -> list[Manifest]:
+    mounts = list(where.mounts)
+    if inputs.dockerfile is not None:
+        mounts.insert(0, {"name": "dockerfile", "mountPath": DOCKERFILE_FOLDER, "readOnly": True})
+    if inputs.spec.certificates is not None:
+        mounts.append({"name": "certificates", "mountPath": _CERTIFICATES_FOLDER, "readOnly": True})
+    return mounts
 
 
 def _config_map(metadata: Manifest, data: ConfigMapData) -> Manifest:

@@ -51,7 +51,7 @@ def clean(observed: Observed, run: str, stored: Status | None, keeping: Keeping,
     latest = sorted((pod for pod in ours if pod.finished is not None), key=_when, reverse=True)
     due: datetime | None = None
     for number, pod in enumerate(latest):
-        told = ended or (stored is not None and pod.attempt < stored.attempt)
+        told = ended or (stored is not None and pod.attempt < stored.run.attempt)
         if pod.run == run and not told:
             continue
         expiry = _expiry(pod, keeping) if number < keeping.limit else now
@@ -62,11 +62,16 @@ def clean(observed: Observed, run: str, stored: Status | None, keeping: Keeping,
     maps = [it for it in observed.config_maps if ended or it.run != run]
     return Cleaning(
         (
-            *(Delete("Pod", pod.name, pod.uid) for pod in gone if pod.deleted is None),
+            *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in gone if pod.deleted is None),
             *(Delete("ConfigMap", it.name, it.uid) for it in maps),
         ),
         due,
     )
+
+
+def _version(pod: Pod) -> str:
+    """Tell the version to delete: what was left without an owner may have got one by now."""
+    return pod.version if pod.standing is Standing.LEFT else ""
 
 
 def _when(pod: Pod) -> tuple[datetime, int]:

@@ -1,26 +1,34 @@
 """What is observed of an ImageBuild, and what is decided."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.keys import Key
 from yadokari_api.status import Status
 from yadokari_operator.events import Event, event
-from yadokari_operator.pods.inputs import ConfigMapData
+from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources."""
+    """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
+
+    `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours that pods of
+    others bear for now.
+    """
 
     build: ImageBuild
     pods: tuple[Pod, ...] = ()
     config_maps: tuple[OwnedConfigMap, ...] = ()
     sources: Mapping[str, ConfigMapData]
+    rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    taken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +40,12 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the very resource that was observed; that it is gone already is fine."""
+    """Delete the very resource that was observed, as it was with `version`; that it is gone is fine."""
 
     kind: Literal["Pod", "ConfigMap"]
     name: str
     uid: str
+    version: str = ""
 
 
 Action = Create | Delete
@@ -55,6 +64,11 @@ class Decision:
     unacted: Status
     event: Event | None
     look_again: float | None
+
+    @property
+    def begins(self) -> bool:
+        """Whether an attempt begins."""
+        return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
 
 
 def decided(

@@ -4,23 +4,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
-from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import Status
+from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import Failure
 from yadokari_operator import reports
-from yadokari_operator.pods.inputs import Inputs, run_of
-from yadokari_operator.pods.names import pod_name, run_in
+from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
+from yadokari_operator.reconcile.identity import identify
 from yadokari_operator.settings import Settings
-
-MAX_RETRIES = 3
-"""How often a build is tried again after failures of the network or a registry."""
 
 _FIRST_DELAY = 10.0
 _LONGEST_DELAY = 300.0
@@ -35,39 +32,46 @@ class Run:
         self._inputs = inputs
         self._settings = settings
         self._now = now
-        self._run, self._stored = identify(observed.build, inputs)
-        self._status = self._stored or reports.begun(observed.build, inputs.hash)
+        self._run, self._stored, began = identify(observed, inputs)
+        self._status = self._stored or reports.begun(observed.build, inputs.hash, began, now)
         mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
 
     def decide(self) -> Decision:
         """Decide what is to be done."""
         if self._status.finished:
-            return self._decided(reports.kept(self._build, self._status))
-        if self._pods and self._pods[-1].attempt >= self._status.attempt:
+            return self._decided(reports.kept(self._build, self._status, self._now))
+        if self._stored is None and (decision := before_it(self._observed, self._inputs, self._now)):
+            return decision
+        if self._pods and self._pods[-1].attempt >= self._status.run.attempt:
             return self._look_at(self._pods[-1])
         others = [it for it in self._observed.pods if it not in self._pods and self._holds_up(it)]
         if others:
             message = "the pod of the build before has to end first"
-            report = reports.waiting(self._build, self._status, self._now, message)
+            report = reports.waiting(self._build, self._status, self._now, StateReason.QUEUED, message)
             return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
-        return self._start(self._status, self._status.attempt + 1, self._status.retries)
+        return self._start(self._status, self._status.run.attempt + 1, self._status.run.retries)
 
     def _look_at(self, latest: Pod) -> Decision:
         build, now = self._build, self._now
-        run = replace(
-            self._status,
+        before = self._status.run
+        attempt = replace(
+            before,
             attempt=latest.attempt,
             retries=latest.retries,
-            pod_name=latest.name,
-            start_time=self._status.start_time or reports.format_time(latest.created),
+            pod=latest.name,
+            node=latest.node or None,
+            started_at=before.started_at or reports.format_time(latest.created),
         )
+        run = replace(self._status, run=attempt)
         match latest.outcome:
             case Built(result, finished):
-                image = self._inputs.spec.destinations[0].image
-                return self._decided(reports.succeeded(build, run, now, image, result, finished))
+                images = [to.image for to in self._inputs.spec.destinations]
+                return self._decided(reports.succeeded(build, run, now, images, result, finished))
             case Failed():
                 return self._after_failure(latest, latest.outcome, run)
+            case _ if self._inputs.spec.suspend:
+                return self._suspended(run)
             case _ if self._is_lost(latest):
                 return self._start(run, latest.attempt + 1, latest.retries)
             case Waiting() | Running():
@@ -75,54 +79,81 @@ class Run:
 
     def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running, run: Status) -> Decision:
         build, now = self._build, self._now
-        deadline = self._deadline(latest)
+        deadline = self._deadline(latest, outcome)
         if now >= deadline:
-            failure = Failure(StateReason.TIMEOUT, self._too_long(latest, outcome))
-            return self._decided(reports.failed(build, run, now, failure, now))
+            return self._decided(reports.failed(build, run, now, self._too_long(latest, outcome), now))
         due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
         match outcome:
             case Running():
                 report = reports.building(build, run, now)
-            case Waiting(problem) if problem:
-                report = reports.blocked(build, run, now, StateReason.POD_PENDING, problem)
-            case Waiting():
-                report = reports.waiting(build, run, now, f"pod {latest.name} is about to start")
+            case Waiting(reason, problem) if problem:
+                report = reports.blocked(build, run, now, reason, problem)
+            case Waiting(reason):
+                report = reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
         return self._decided(report, due=due)
 
-    def _deadline(self, latest: Pod) -> datetime:
+    def _deadline(self, latest: Pod, outcome: Waiting | Running) -> datetime:
         """Tell when an attempt has taken too long: the kubelet sees to it, but a dead node has none."""
-        timeout = seconds(self._inputs.spec.timeout)
+        spec = self._inputs.spec
+        if isinstance(outcome, Waiting) and spec.pending_timeout is not None:
+            return latest.created + timedelta(seconds=seconds(spec.pending_timeout))
+        timeout = seconds(spec.timeout)
         if latest.accepted is None:
             return latest.created + timedelta(seconds=timeout)
         return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
 
-    def _too_long(self, latest: Pod, outcome: Waiting | Running) -> str:
-        timeout = self._inputs.spec.timeout
+    def _too_long(self, latest: Pod, outcome: Waiting | Running) -> BuildFailure:
+        """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
+        spec = self._inputs.spec
         if isinstance(outcome, Running):
-            return f"the build took longer than its timeout of {timeout}, and its node does not answer"
+            message = (
+                f"the build took longer than its timeout of {spec.timeout}, and its node does not answer"
+            )
+            return BuildFailure(reason=StateReason.TIMEOUT, message=message)
         who = "no node took the pod" if latest.accepted is None else "the executor did not start"
-        return f"{who} within the timeout of {timeout}: {outcome.problem or 'no reason is known'}"
+        limit = f"timeout of {spec.timeout}"
+        if spec.pending_timeout is not None:
+            limit = f"pendingTimeout of {spec.pending_timeout}"
+        message = f"{who} within the {limit}: {outcome.problem or 'no reason is known'}"
+        return BuildFailure(
+            reason=outcome.reason if outcome.problem else StateReason.TIMEOUT, message=message
+        )
 
     def _after_failure(self, latest: Pod, outcome: Failed, run: Status) -> Decision:
         build, now = self._build, self._now
+        run = reports.with_result(run, outcome.result)
+        failure = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
         counted = outcome.retry is Retry.COUNTED
-        if outcome.retry is Retry.NEVER or (counted and latest.retries >= MAX_RETRIES):
+        if outcome.retry is Retry.NEVER or (counted and latest.retries >= self._inputs.spec.retries):
             if 0 < latest.generation < build.generation:
                 # The spec was changed meanwhile, in what does not make the image: perhaps to mend just this.
                 return self._start(run, latest.attempt + 1, 0)
-            return self._decided(reports.failed(build, run, now, outcome.failure, outcome.finished))
+            return self._decided(reports.failed(build, run, now, failure, outcome.finished))
+        if self._inputs.spec.suspend:
+            return self._suspended(run)
         begin = outcome.finished + timedelta(seconds=_delay(latest.attempt))
         if now < begin:
-            return self._decided(reports.retrying(build, run, now, outcome.failure), due=begin)
+            return self._decided(reports.retrying(build, run, now, failure), due=begin)
         return self._start(run, latest.attempt + 1, latest.retries + counted)
+
+    def _suspended(self, run: Status) -> Decision:
+        """Decide what goes where nothing is to be built: all that is not kept for its log."""
+        keeping = Keeping.of(self._inputs.spec)
+        cleaning = clean(self._observed, "", None, keeping, self._now)
+        report = reports.suspended(self._build, run, self._now)
+        return decided(self._build, report, self._now, *cleaning.actions, due=cleaning.due)
 
     def _start(self, run: Status, number: int, retries: int) -> Decision:
         build, inputs = self._build, self._inputs
-        name = pod_name(build.key.name, self._run, number)
+        if inputs.spec.suspend:
+            return self._suspended(run)
+        while (name := pod_name(build.key.name, self._run, number)) in self._observed.taken:
+            number += 1
         report = reports.waiting(
             build,
-            replace(run, attempt=number, retries=retries, pod_name=name),
+            replace(run, run=replace(run.run, attempt=number, retries=retries, pod=name, node=None)),
             self._now,
+            StateReason.SCHEDULING,
             f"pod {name} is about to start",
         )
         attempt = Attempt(run=self._run, number=number, retries=retries)
@@ -147,23 +178,6 @@ class Run:
     def _holds_up(self, pod: Pod) -> bool:
         """Whether a pod of an earlier run may still push its image after the one of this run is there."""
         return pod.finished is None and not self._is_lost(pod)
-
-
-def identify(build: ImageBuild, inputs: Inputs) -> tuple[str, Status | None]:
-    """Tell the run that these inputs are in, and how far it has come; a run that begins has no status.
-
-    A run begins when what makes the image has changed, when the annotation asks for it, and, after a failure,
-    when anything of the spec has changed: that may be what mends it.
-    """
-    before = build.status
-    new, current = run_of(build, inputs), run_in(build.key.name, before.pod_name)
-    same = before.inputs_hash in (inputs.hash, inputs.former_hash)
-    asked = build.rebuild not in ("", before.rebuild_requested_at) and new != current
-    mended = before.phase == "Failed" and before.observed_generation != build.generation
-    if not same or asked or mended:
-        return new, None
-    image = inputs.spec.destinations[0].image if before.phase == "Succeeded" else before.image
-    return current or new, replace(before, inputs_hash=inputs.hash, image=image)
 
 
 def _delay(attempt: int) -> float:

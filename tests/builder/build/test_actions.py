@@ -17,6 +17,7 @@ from yadokari_builder.copy.destination import Written
 from yadokari_builder.errors import DockerfileError, RunError
 from yadokari_builder.plan.steps import CopyAction, RunAction, WorkdirAction
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.run.levels import Shared
 from yadokari_builder.sources.tree import SourceTree
 
 PASSWD = "root:x:0:0:root:/root:/bin/sh\nme:x:1000:1001::/home/me:/bin/sh\n"
@@ -42,9 +43,11 @@ class Shop:
         """Perform the last of the steps that stand in these lines."""
         opened = self.site.open(self.site.spec(f"FROM scratch\n{lines}\n", **fields))
         kept = opened.bench.boundary.excluded | set(excluded)
-        bench = replace(
-            opened.bench, boundary=Boundary(self.root, frozenset(kept)), output=self.output.append
-        )
+        boundary = Boundary(self.root, frozenset(kept))
+        level = opened.bench.level
+        assert isinstance(level, Shared)
+        level = replace(level, boundary=boundary)
+        bench = replace(opened.bench, boundary=boundary, level=level, output=self.output.append)
         match opened.plan.target.steps[-1].action:
             case RunAction() as action:
                 return actions.run(action, bench)

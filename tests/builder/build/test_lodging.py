@@ -1,3 +1,4 @@
+import stat
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,11 @@ def test_anything_else_is_refused(
 ) -> None:
     with pytest.raises(UsageError, match="--force"):
         require_container(tmp_path, executable, environment, mountinfo)
+
+
+def test_what_builds_write_is_the_executors_alone_though_a_volume_is_anybodys(tmp_path: Path) -> None:
+    work = tmp_path / "yadokari/work"
+    work.mkdir(parents=True)
+    work.chmod(0o777)
+    open_lodging(tmp_path)
+    assert stat.S_IMODE(work.stat().st_mode) == 0o700

@@ -31,7 +31,7 @@ def roots(tmp_path: Path) -> Roots:
     boundary = lodging.boundary(["/mnt/deep/volume", "/etc/hosts", "/sys", "/sys/fs/cgroup"])
     staging = Path(lodging.host(lodging.work("staging")))
     staging.mkdir()
-    return Roots(lodging, boundary, staging, tmp_path / "context", IgnorePatterns())
+    return Roots(lodging, boundary, staging, tmp_path / "context", IgnorePatterns(), 0, boundary)
 
 
 def names(folder: Path) -> list[str]:

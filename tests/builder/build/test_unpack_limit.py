@@ -6,6 +6,7 @@ import random
 import socket
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,7 +30,7 @@ def bomb(size: int = 40 * MIB) -> bytes:
     return gzip.compress(buffer.getvalue(), compresslevel=1)
 
 
-def refusal(site: Site, dockerfile: str, **fields: object) -> BuilderError:
+def refusal(site: Site, dockerfile: str, **fields: Any) -> BuilderError:
     with pytest.raises(BuilderError, match=TOO_MUCH) as caught:
         site.build(dockerfile, image_unpack_limit=3 * MIB, **fields)
     return caught.value

@@ -1,6 +1,7 @@
 """Verbs beside building."""
 
 import base64
+import io
 import json
 import os
 import re
@@ -20,6 +21,8 @@ from support.gate import Spoiled, running_gate, times
 from support.layout import Layout
 from support.registry import PASSWORD, USER, Registry
 from support.verbs import run_verb
+from yadokari_builder.command import copy_runtime
+from yadokari_builder.command.own_files import is_writable
 from yadokari_contract import VERSION
 from yadokari_contract.verbs import VERBS, Verb
 
@@ -214,3 +217,41 @@ def test_a_check_of_what_cannot_be_built_ends_as_the_build_would(
     executor: Executor, dockerfile: str, argument: str, code: int
 ) -> None:
     assert executor(dockerfile, argument, verb="check").code == code
+
+
+def test_the_runtime_is_copied_without_what_builds_wrote_and_with_places_for_volumes(tmp_path: Path) -> None:
+    runtime, volume = tmp_path / "root/yadokari", tmp_path / "volume"
+    for folder in (runtime / "bin", runtime / "lib/work", runtime / "work/aside", volume):
+        folder.mkdir(parents=True)
+    (runtime / "bin/python").write_text("program")
+    (runtime / "bin/python").chmod(0o755)
+    (runtime / "bin/link").symlink_to("python")
+    (runtime / "tmp").mkdir()
+    (runtime / "tmp/left").touch()
+    log = io.StringIO()
+    assert copy_runtime.run([str(volume)], tmp_path / "root", log) == 0, log.getvalue()
+    found = {str(path.relative_to(volume)) for path in volume.rglob("*")}
+    assert found == {"bin", "bin/python", "bin/link", "lib", "lib/work", "work", "tmp", "input"}
+    assert os.access(volume / "bin/python", os.X_OK)
+    assert str((volume / "bin/link").readlink()) == "python"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "copy-runtime takes one folder"),
+        (["--to", "x"], "copy-runtime takes one folder"),
+        (["/nowhere/at/all"], "cannot be copied to /nowhere/at/all: No such file or directory"),
+        (["/etc"], "/etc is not empty"),
+    ],
+)
+def test_a_runtime_is_copied_only_to_an_empty_folder(arguments: list[str], message: str) -> None:
+    done = run_verb("copy-runtime", *arguments)
+    assert done.code == 2
+    assert message in done.log
+
+
+def test_a_runtime_that_lies_in_the_root_itself_can_be_written_by_steps(tmp_path: Path) -> None:
+    assert not is_writable(tmp_path)
+    (tmp_path / "yadokari").mkdir()
+    assert is_writable(tmp_path)

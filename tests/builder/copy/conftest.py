@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
+from support.sshd import NO_SSH
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.copy.perform import Target, copy_files
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
@@ -61,7 +62,7 @@ class Workshop:
         source = SourceTree(self.context, ignored=ignored, owner=None if self.keep_owners else (0, 0))
         target = Target(Boundary(self.root, self.excluded), self.staging, self.scratch)
         with self.http:
-            return copy_files(action, source, target, self.http)
+            return copy_files(action, source, target, self.http, NO_SSH)
 
     def tree(self, base: Path | None = None) -> dict[str, str | None]:
         """Show what is in the root, or below `base`, in the form that `fill` takes."""

@@ -9,6 +9,7 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.sshd import NO_SSH
 from yadokari_builder.copy.perform import Target, copy_files
 from yadokari_builder.errors import ContextError
 from yadokari_builder.plan.steps import ContextSource, CopyAction, LocalFiles
@@ -66,7 +67,7 @@ def test_nothing_leaves_the_context_or_the_root(
         copied = (LocalFiles(normalise(source)),)
         action = CopyAction(copied, ContextSource(), f"/{destination}", is_linked=link)
         try:
-            outcome = copy_files(action, SourceTree(base / "context"), target, urllib3.PoolManager())
+            outcome = copy_files(action, SourceTree(base / "context"), target, urllib3.PoolManager(), NO_SSH)
         except ContextError:
             outcome = None
         assert _listing(base / "outside") == before

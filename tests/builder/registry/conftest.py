@@ -8,7 +8,7 @@ import pytest
 
 from support.clients import PLAIN
 from support.gate import Gate, running_gate
-from support.registry import Registry, running_registry
+from support.registry import Registry, running_crane, running_registry
 from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.credentials.config_file import parse_config
@@ -24,6 +24,13 @@ PATIENT = Patience()
 QUICK = RetryPolicy(attempts=4, first_delay=0.001, max_delay=1)
 
 ClientMaker = Callable[..., RegistryClient]
+
+
+@pytest.fixture(scope="session", params=[running_registry, running_crane], ids=["docker", "crane"])
+def registry(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """A registry of each kind that lets anybody in; tests keep apart by their repositories' names."""
+    with request.param(tmp_path_factory.mktemp("registry")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -111,7 +111,7 @@ def test_a_tag_that_does_not_exist_is_not_found(
 ) -> None:
     with pytest.raises(
         ImageNotFoundError,
-        match=rf"{registry.host}/{name}: cannot pull manifest v9: 404 Not Found: MANIFEST_UNKNOWN",
+        match=rf"{registry.host}/{name}: cannot pull manifest v9: 404 Not Found: (MANIFEST|NAME)_UNKNOWN",
     ):
         pull(client, f"{registry.host}/{name}:v9")
 
@@ -201,11 +201,8 @@ def test_a_broken_download_goes_on_where_it_broke(
     assert Digest.of(got) == layer.layer.descriptor.digest
     ranges = [request.headers["Range"] for request in gate.passed if "Range" in request.headers]
     assert len(ranges) == 2
-    assert (
-        int(ranges[1].removeprefix("bytes=").rstrip("-"))
-        > int(ranges[0].removeprefix("bytes=").rstrip("-"))
-        > 0
-    )
+    first, second = (int(range_.removeprefix("bytes=").partition("-")[0]) for range_ in ranges)
+    assert second > first > 0
 
 
 def test_a_registry_without_ranges_is_read_again_and_skipped(

@@ -1,6 +1,7 @@
 """Push to real registries."""
 
 import json
+import random
 import threading
 import time
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 
 from support.gate import Gate, Passed, Spoiled, running_gate, times
 from support.handmade import FileLayer, LocalImage, make_image
-from support.registry import Registry
+from support.registry import DOCKER_ALONE, Registry
 from yadokari_builder.errors import CancelledError, ImageInvalidError, PushError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
@@ -73,6 +74,7 @@ def test_an_image_without_layers_is_pushed(
     assert pull(client, f"{registry.host}/{name}").image == made.image
 
 
+@DOCKER_ALONE
 def test_all_tags_of_a_repository_get_the_image_and_its_blobs_are_sent_once(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
@@ -105,6 +107,7 @@ def test_layers_that_the_repository_has_are_not_sent_again(
     assert gate.count("POST") == gate.count("PATCH") == 0
 
 
+@DOCKER_ALONE
 def test_base_layers_of_the_same_registry_are_mounted(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
@@ -122,6 +125,7 @@ def test_base_layers_of_the_same_registry_are_mounted(
     assert pull(client, f"{gate.host}/{name}/app").layers[0].open().read()
 
 
+@DOCKER_ALONE
 def test_a_layer_is_sent_once_to_a_registry_and_mounted_into_its_other_repositories(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
@@ -142,6 +146,7 @@ def test_a_registry_that_does_not_mount_gets_the_layer_sent(
     assert pull(client, f"{gate.host}/{name}/two").image == made.image
 
 
+@DOCKER_ALONE
 def test_base_layers_go_to_their_own_registry_and_to_others(
     registry: Registry, other_registry: Registry, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
@@ -184,7 +189,7 @@ def test_a_layer_that_is_added_twice_is_pushed_once(
 def test_a_layer_that_one_source_has_not_is_pushed_from_another(
     registry: Registry, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
-    made = make_image(tmp_path, {"a": b"1"})
+    made = make_image(tmp_path, {"a": name.encode()})  # no other repository has it
     layer = made.layers[0].layer
 
     def missing() -> BinaryIO:
@@ -201,7 +206,8 @@ def test_a_layer_that_is_in_no_image_does_not_hinder_it(
     registry: Registry, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "other").mkdir()
-    made, other = make_image(tmp_path, {"a": b"1"}), make_image(tmp_path / "other", {"b": b"2"})
+    made = make_image(tmp_path, {"a": b"1"})
+    other = make_image(tmp_path / "other", {"b": name.encode()})
 
     def missing() -> BinaryIO:
         raise ImageInvalidError("it is not there")
@@ -221,6 +227,7 @@ def test_an_upload_that_fails_for_a_while_is_begun_again(
     assert pull(client, f"{gate.host}/{name}").image == made.image
 
 
+@DOCKER_ALONE
 def test_an_upload_that_never_succeeds_is_a_temporary_push_error_with_the_registrys_words(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
@@ -236,6 +243,7 @@ def test_an_upload_that_never_succeeds_is_a_temporary_push_error_with_the_regist
     assert f"{gate.host}/{name}: cannot push blob sha256:" in str(caught.value)
 
 
+@DOCKER_ALONE
 def test_a_refused_manifest_is_a_lasting_push_error(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
@@ -270,8 +278,73 @@ def test_large_bodies_that_are_refused_are_sent_in_chunks(
     push(client, made, f"{gate.host}/{name}")
 
     assert gate.count("PATCH") == 1
-    with pull(client, f"{gate.host}/{name}").layers[0].open() as got, made.layers[0].open() as expected:
+    assert_same_layer(client, f"{gate.host}/{name}", made)
+
+
+@pytest.mark.long
+@DOCKER_ALONE
+def test_a_broken_upload_in_chunks_goes_on_where_the_registry_has_got_to(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = push_in_chunks(gate, client, tmp_path, name, Spoiled(503))
+    assert [
+        request.headers["Content-Range"].partition("-")[0]
+        for request in gate.passed
+        if request.method == "PATCH"
+    ] == ["0", "16777216", "16777216", "33554432"]
+    assert_same_layer(client, f"{gate.host}/{name}", made)
+
+
+@pytest.mark.long
+def test_an_upload_in_chunks_is_right_where_the_registry_has_got_further_than_it_said(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = push_in_chunks(gate, client, tmp_path, name, Spoiled(503, reached=True))
+    assert_same_layer(client, f"{gate.host}/{name}", made)
+
+
+def push_in_chunks(
+    gate: Gate, client: RegistryClient, folder: Path, name: str, broken: Spoiled
+) -> LocalImage:
+    """Push an image whose layer goes in three chunks; the second one is spoiled once."""
+    made = make_image(folder, {name: random.Random(0).randbytes(40 << 20)})
+    left = [broken]
+
+    def spoil(request: Passed) -> Spoiled | None:
+        if request.method == "PUT" and int(request.headers.get("Content-Length", "0")) > 1 << 20:
+            return Spoiled(413)
+        is_second = request.headers.get("Content-Range", "").startswith("16777216-")
+        return left.pop() if left and is_second else None
+
+    gate.spoil = spoil
+    push(client, made, f"{gate.host}/{name}")
+    assert not left
+    return made
+
+
+def assert_same_layer(client: RegistryClient, reference: str, made: LocalImage) -> None:
+    with pull(client, reference).layers[0].open() as got, made.layers[0].open() as expected:
         assert got.read() == expected.read()
+
+
+def test_an_upload_in_chunks_that_the_registry_has_forgotten_is_begun_again(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = make_image(tmp_path, {name: bytes(1000)})
+    asked: list[Passed] = []
+
+    def spoil(request: Passed) -> Spoiled | None:
+        if request.method == "PUT" and request.headers.get("Content-Length", "0") not in ("0", ""):
+            return Spoiled(413) if "/blobs/" in request.path and not asked else None
+        if request.method == "GET" and "/uploads/" in request.path:
+            asked.append(request)
+            return Spoiled(404)
+        return Spoiled(503) if request.method == "PATCH" and not asked else None
+
+    gate.spoil = spoil
+    push(client, made, f"{gate.host}/{name}")
+    assert asked
+    assert pull(client, f"{gate.host}/{name}").image == made.image
 
 
 def test_check_finds_that_a_registry_takes_uploads_and_leaves_none_behind(
@@ -314,6 +387,7 @@ def test_a_manifest_whose_blobs_are_gone_has_its_code_and_no_hint_at_the_reposit
     assert caught.value.codes == ("MANIFEST_BLOB_UNKNOWN",)
 
 
+@DOCKER_ALONE
 def test_leaving_the_context_gives_up_what_is_under_way(
     registry: Registry, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
@@ -334,6 +408,7 @@ def test_leaving_the_context_gives_up_what_is_under_way(
         future.result(timeout=5)
 
 
+@DOCKER_ALONE
 def test_a_layer_whose_source_is_not_what_it_says_is_not_pushed(
     registry: Registry, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:

@@ -199,12 +199,12 @@ boundary = Boundary(root)
 caches = CacheStore(str(root / "hidden/caches"))
 mount = CacheMount("/var/cache", CacheKey("c"), caches)
 for expected in ([], ["new"]):
-    with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")) as untouched:
+    with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")) as placed:
         assert os.listdir(root / "var/cache") == expected
         (root / "var/cache/new").write_text("new")
     assert os.listdir(root / "var/cache") == ["sub"], os.listdir(root / "var/cache")
     assert (root / "var/cache/sub/file").read_text() == "old"
-    print(untouched)
+    print(placed.disturbed)
 with mounted([mount], boundary=boundary, shelter=str(root / "hidden/shelter")):
     os.unlink(root / "var/cache/new")
     os.rmdir(root / "var/cache")

@@ -18,7 +18,8 @@ import collections, contextlib, json, logging, os, random, signal, socket, sys, 
 from pathlib import Path
 from yadokari_builder.run import reaper
 from yadokari_builder.run.cancellation import Cancellation
-from yadokari_builder.run.process import ProcessUser, run_step
+from yadokari_builder.run.command import Command
+from yadokari_builder.run.process import beside, run_step
 
 root, count, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
 random.seed(seed)
@@ -53,8 +54,8 @@ def hang():
         here.recv(1)
 
 def step():
-    run_step(["/bin/sh", "-c", "sleep 100 & sleep 100"], root=root, env={"PATH": "/bin"}, cwd="/",
-             user=ProcessUser(), stdin=0, output=lambda data: None)
+    command = Command(["/bin/sh", "-c", "sleep 100 & sleep 100"], {"PATH": "/bin"})
+    run_step(command, root=root, start=beside(command, root), stdin=0, output=lambda data: None)
 
 def work(kind):
     while True:
@@ -127,15 +128,17 @@ import logging, os, sys
 from pathlib import Path
 from yadokari_builder.run import reaper
 from yadokari_builder.run.cancellation import Cancellation
-from yadokari_builder.run.process import ProcessUser, run_step
+from yadokari_builder.run.command import Command
+from yadokari_builder.run.process import beside, run_step
 
 logging.basicConfig(format="%(message)s", stream=sys.stdout)
 reaper.adopt_orphans()
 cancellation = Cancellation(lambda: os._exit(98))
 try:
     with cancellation:
-        run_step(["/bin/sh", "-c", sys.argv[2]], root=Path(sys.argv[1]), env={"PATH": "/bin"}, cwd="/",
-                 user=ProcessUser(), stdin=0, output=lambda data: print(data.decode(), end="", flush=True))
+        root, command = Path(sys.argv[1]), Command(["/bin/sh", "-c", sys.argv[2]], {"PATH": "/bin"})
+        run_step(command, root=root, start=beside(command, root), stdin=0,
+                 output=lambda data: print(data.decode(), end="", flush=True))
 except KeyboardInterrupt:
     cancellation.end()
     print("cancelled")

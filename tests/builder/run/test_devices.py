@@ -164,7 +164,3 @@ def test_a_device_that_cannot_be_made_anew_is_named(tmp_path: Path, dev: Path) -
         "/dev/null was changed by the step and cannot be made anew for the next one: Operation not permitted."
         " Leave it as it is, or give the executor's container the capability MKNOD\n"
     )
-
-
-def test_nothing_is_read_from_whatever_becomes_of_dev_null(tmp_path: Path, dev: Path) -> None:
-    assert os.read(Devices.record(Boundary(tmp_path, MOUNTS)).null, 10) == b""

@@ -15,7 +15,8 @@ import pytest
 from yadokari_builder.dockerfile.predefined import DEFAULT_PATH
 from yadokari_builder.errors import CancelledError, RunError
 from yadokari_builder.run import reaper
-from yadokari_builder.run.process import ProcessUser, run_step
+from yadokari_builder.run.command import Command, ProcessUser
+from yadokari_builder.run.process import beside, run_step
 
 ROOT = ProcessUser()
 SEARCHED = MappingProxyType({"PATH": DEFAULT_PATH})
@@ -47,15 +48,13 @@ class Shell:
     ) -> str:
         chunks: list[bytes] = []
         with open(os.devnull, "rb") as nothing:
+            command = Command(argv, env, cwd, user, network)
             run_step(
-                argv,
+                command,
                 root=self.root,
-                env=env,
-                cwd=cwd,
-                user=user,
+                start=beside(command, self.root),
                 stdin=nothing.fileno(),
                 output=output or chunks.append,
-                network=network,
             )
         return b"".join(chunks).decode("utf-8", "surrogateescape")
 
@@ -306,12 +305,13 @@ PID_1 = """
     import sys, os
     from pathlib import Path
     from yadokari_builder.run import reaper
-    from yadokari_builder.run.process import ProcessUser, run_step
+    from yadokari_builder.run.command import Command
+    from yadokari_builder.run.process import beside, run_step
     assert os.getpid() == 1
     reaper.adopt_orphans()
     for script in sys.argv[2:]:
-        run_step(["/bin/sh", "-c", script], root=Path(sys.argv[1]), env={"PATH": "/bin"}, cwd="/",
-            user=ProcessUser(), stdin=0, output=lambda b: os.write(1, b))
+        root, command = Path(sys.argv[1]), Command(["/bin/sh", "-c", script], {"PATH": "/bin"})
+        run_step(command, root=root, start=beside(command, root), stdin=0, output=lambda b: os.write(1, b))
     print("left:", [p for p in os.listdir("/proc") if p.isdigit()])
 """
 

@@ -25,19 +25,18 @@ try:
 except KeyboardInterrupt:
     sys.exit(143)
 """
-PUSH = """
+LOGIN = """
 import sys
 print("begun", flush=True)
 sys.stdin.read()
-from yadokari_builder.run.cancellation import end_at_once
-end_at_once()
-import time
-time.sleep(20)
+from pathlib import Path
+from yadokari_builder.command.verbs import run
+sys.exit(run(["login", "r.example", "-u", "me", "--password-stdin"], {}, Path("/"), sys.stdout, sys.stderr))
 """
 
 
 @needs_root
-@pytest.mark.parametrize("verb", [BUILD, PUSH], ids=["build", "push"])
+@pytest.mark.parametrize("verb", [BUILD, LOGIN], ids=["build", "login"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_that_comes_before_the_executor_is_ready_is_not_lost(
     tmp_path: Path, verb: str, number: signal.Signals

@@ -3,8 +3,10 @@
 import base64
 import gc
 import os
+import random
 import stat
-from collections.abc import Iterator
+import tracemalloc
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from dulwich.objects import Blob, Tree
 
 from support.folders import remove_tree
 from support.git import WHY_NO_GIT, daemon, git, make_repository, smart_http
+from support.sshd import NO_SSH
 from yadokari_builder.dockerfile.gitref import parse_git_ref
 from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.sources.checkout import Checkout, write_index
@@ -114,7 +117,7 @@ def check_out(text: str, tmp_path: Path, *, keep_git_dir: bool = False) -> Path:
     folder, scratch = tmp_path / "out", tmp_path / "scratch"
     folder.mkdir()
     scratch.mkdir()
-    GitSource(urllib3.PoolManager(), scratch).check_out(ref, folder, keep_git_dir=keep_git_dir)
+    GitSource(urllib3.PoolManager(), scratch, NO_SSH).check_out(ref, folder, keep_git_dir=keep_git_dir)
     return folder
 
 
@@ -205,6 +208,37 @@ def test_a_server_that_is_not_there_may_be_tried_again(tmp_path: Path) -> None:
         check_out("http://127.0.0.1:1/a.git", tmp_path)
 
 
-def test_ssh_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_repository_without_a_server_is_refused_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ContextError, match="write it as https://"):
-        check_out("git@example.com:a/b.git", tmp_path)
+        check_out("git:///a/b.git", tmp_path)
+
+
+@pytest.mark.long
+def test_memory_is_a_matter_of_the_largest_file_not_of_the_repository(tmp_path: Path) -> None:
+    noise = random.Random(0)
+    files = {str(number): noise.randbytes(1 << 20) for number in range(24)}
+    fetch_within(8 << 20, files, tmp_path)
+    assert len(os.listdir(tmp_path / "out")) == 24
+
+
+@pytest.mark.long
+def test_a_file_that_is_too_large_is_refused_before_it_is_in_memory(tmp_path: Path) -> None:
+    with pytest.raises(ContextError, match=r"it has a file of 129 MiB: .* can have 128 MiB"):
+        fetch_within(8 << 20, {"large": bytes(129 << 20)}, tmp_path)
+
+
+def fetch_within(memory: int, files: Mapping[str, bytes], tmp_path: Path) -> None:
+    """Fetch a repository of these files, with no more than so many bytes of memory."""
+    folder = tmp_path / "served/large.git"
+    folder.mkdir(parents=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    make_repository(folder)
+    with daemon(tmp_path / "served") as address:
+        tracemalloc.start()
+        try:
+            check_out(f"{address}/large.git", tmp_path)
+        finally:
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert peak < memory

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Which Go compiles the cluster: the machine's where it is new enough, otherwise that of the lock file (group go).
+# Which Go compiles the cluster and the programs of tests/go: the machine's where it is new enough, otherwise that
+# of the lock file (group go).
 
-needed_go() { cat "$CLUSTER_DIR"/go/*/go.mod | awk '$1 == "go" { print $2 }' | sort -V | tail -1; }
+needed_go() { cat "$CLUSTER_DIR"/go/*/go.mod "$REPO_DIR"/tests/go/*/go.mod | awk '$1 == "go" { print $2 }' | sort -V | tail -1; }
 
 is_new_enough() { # go
   local version

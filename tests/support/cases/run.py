@@ -25,8 +25,8 @@ class Outcome:
     root: Path
 
 
-def build(case: Case, work: Path) -> Outcome:
-    """Lay a case out below `work`, build it and unpack what was built."""
+def build(case: Case, work: Path, kind: str = "baseline") -> Outcome:
+    """Lay a case out below `work`, build it in a pod of a kind (support.pod.kinds), unpack what was built."""
     context = work / "ctx"
     case.lay_out(context)
     dockerfile = context / case.spec.get("dockerfile", "Dockerfile")
@@ -36,7 +36,7 @@ def build(case: Case, work: Path) -> Outcome:
     arguments = [f"--dockerfile={dockerfile}", "--no-push", f"--oci-layout-path={work}/oci"]
     arguments += _arguments(case, work)
     if "base" in case.spec:
-        arguments.append(f"--build-arg=BASE={_push_base(case, work)}")
+        arguments.append(f"--build-arg=BASE={_push_base(case, work, kind)}")
     with ExitStack() as stack:
         if case.spec.get("agent"):
             stack.enter_context(listening(work / "agent.sock"))
@@ -45,7 +45,7 @@ def build(case: Case, work: Path) -> Outcome:
         if case.spec.get("git"):
             make_repository(context / "repository.git")
             arguments.append(f"--build-arg=GIT={stack.enter_context(smart_http(context))}")
-        result = _run(case, work, arguments)
+        result = _run(case, work, arguments, kind)
     layout, root = Layout(work / "oci"), work / "image"
     if result.exit_code == 0 and not case.fails:
         unpack(layout, root)
@@ -68,16 +68,18 @@ def _arguments(case: Case, work: Path) -> list[str]:
     return arguments
 
 
-def _push_base(case: Case, work: Path) -> str:
+def _push_base(case: Case, work: Path, kind: str) -> str:
     name = f"{running()}/cases/{case.name}:base"
-    result = _run(case, work, [f"--dockerfile={work}/ctx/{case.spec['base']}", f"--destination={name}"])
+    arguments = [f"--dockerfile={work}/ctx/{case.spec['base']}", f"--destination={name}"]
+    result = _run(case, work, arguments, kind)
     assert result.exit_code == 0, result.output
     return name
 
 
-def _run(case: Case, work: Path, arguments: Sequence[str]) -> PodResult:
+def _run(case: Case, work: Path, arguments: Sequence[str], kind: str) -> PodResult:
     return run_pod(
         [f"--context=dir://{work}/ctx", *arguments],
         binds=[Bind(str(work), writable=True)],
         env=case.spec.get("environment", {}),
+        kind=kind,
     )

@@ -36,19 +36,21 @@ def run_pod(
     entrypoint: str = "",
     mirror: bool = True,
     memory: int | None = None,
+    kind: str = "baseline",
     stdin: str = "",
     timeout: float = 300,
 ) -> PodResult:
     """Run a pod with these arguments of the executor, or of `entrypoint`, and wait for it.
 
     `image` is executor, debug or the folder of an OCI layout; `memory` is in bytes, `timeout` in seconds;
-    with `mirror`, docker.io is the registry with the base images. Raises `subprocess.TimeoutExpired`.
+    `kind` is one of `support.pod.kinds`; with `mirror`, docker.io is the registry with the base images.
+    Raises `subprocess.TimeoutExpired`.
     """
     # Made here, so that nothing is said about it in the output.
     layout = built(image) if image in RECIPES else image
     if mirror:
         running()
-    options = [f"--bind={bind}" for bind in binds]
+    options = [f"--kind={kind}", *(f"--bind={bind}" for bind in binds)]
     options += [f"--env={name}={value}" for name, value in (env or {}).items()]
     options += [f"--entrypoint={entrypoint}"] if entrypoint else []
     options += [] if mirror else ["--no-mirror"]

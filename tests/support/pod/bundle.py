@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from support.pod.kinds import Kind
+
 CAPABILITIES = (
     *("CAP_AUDIT_WRITE", "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_FSETID", "CAP_KILL"),
     *("CAP_MKNOD", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SETFCAP", "CAP_SETGID", "CAP_SETPCAP"),
@@ -29,6 +31,12 @@ _MOUNTS = (
     ("/sys", "sysfs", "sysfs", "nosuid noexec nodev ro"),
     ("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid noexec nodev relatime ro"),
 )
+FIRST_ID = 65536
+"""Whom the machine takes for root of a pod with users of its own; as the kubelet, one pod has 65,536 ids."""
+
+_IDS = {
+    name: [{"containerID": 0, "hostID": FIRST_ID, "size": 65536}] for name in ("uidMappings", "gidMappings")
+}
 _ENVIRONMENT = {
     "HOSTNAME": "pod",
     "KUBERNETES_SERVICE_HOST": "10.99.0.1",
@@ -70,16 +78,26 @@ class Process:
 
 
 def configuration(
-    process: Process, *, root: Path, own_files: Path, binds: Sequence[Bind], cgroup: str, memory: int | None
+    process: Process,
+    kind: Kind,
+    *,
+    root: Path,
+    own_files: Path,
+    binds: Sequence[Bind],
+    cgroup: str,
+    memory: int | None,
 ) -> dict[str, Any]:
     """Return runc's config.json.
 
     `own_files` is the folder of what the kubelet makes for each pod; `memory` is a limit in bytes.
     """
     mounts = [
-        {"destination": at, "type": kind, "source": source, "options": options.split()}
-        for at, kind, source, options in _MOUNTS
+        {"destination": at, "type": type_, "source": source, "options": options.split()}
+        for at, type_, source, options in _MOUNTS
+        if not (kind.own_users and at.startswith("/sys"))
     ]
+    # The network is the machine's, and with it sysfs: another one would be another user namespace's.
+    mounts += [_bind("/sys", "/sys", writable=False)] if kind.own_users else []
     mounts += [_bind(str(own_files / Path(path).name), path, writable=True) for path in OWN_FILES]
     mounts += [_bind(bind.path, bind.destination or bind.path, writable=bind.writable) for bind in binds]
     resources: dict[str, Any] = {"devices": [{"allow": False, "access": "rwm"}]}
@@ -96,21 +114,27 @@ def configuration(
             "env": [f"{name}={value}" for name, value in environment.items()],
             "cwd": process.folder,
             "capabilities": dict.fromkeys(("bounding", "effective", "permitted"), CAPABILITIES),
-            "noNewPrivileges": False,
+            "noNewPrivileges": kind.no_new_privileges,
         },
         "mounts": mounts,
         "linux": {
             "cgroupsPath": cgroup,
             "resources": resources,
-            "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
-            "maskedPaths": _MASKED.split(),
-            "readonlyPaths": _READ_ONLY.split(),
+            "namespaces": [{"type": each} for each in _namespaces(kind)],
+            **(_IDS if kind.own_users else {}),
+            **kind.seccomp(),
+            "maskedPaths": [] if kind.unmasked else _MASKED.split(),
+            "readonlyPaths": [] if kind.unmasked else _READ_ONLY.split(),
         },
     }
 
 
 OWN_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log")
 """What the kubelet makes for each pod and mounts; writable, on a file system of its own."""
+
+
+def _namespaces(kind: Kind) -> tuple[str, ...]:
+    return ("pid", "ipc", "uts", "mount", *(["user"] if kind.own_users else []))
 
 
 def _bind(source: str, destination: str, *, writable: bool) -> dict[str, Any]:

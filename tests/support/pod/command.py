@@ -12,6 +12,7 @@ from support.folders import scratch_folder
 from support.pod import mirror
 from support.pod.bundle import Bind
 from support.pod.images import RECIPES, built
+from support.pod.kinds import KINDS
 from support.pod.machine import why_no_containers
 from support.pod.run import Pod, run
 
@@ -58,6 +59,7 @@ def _pod(options: argparse.Namespace) -> Pod:
         environment=dict(pair.split("=", 1) for pair in options.env),
         entrypoint=entrypoint,
         memory=options.memory,
+        kind=KINDS[options.kind],
         keep=options.keep,
     )
 
@@ -73,6 +75,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--image", default="executor", help="executor (default), debug, or the folder of an OCI layout")
     add("--entrypoint", metavar="PROGRAM", help="run this instead of the executor; no mirror is added then")
     add("--memory", type=int, metavar="BYTES", help="limit the memory")
+    add("--kind", choices=KINDS, default="baseline", help="what the pod may do: see support/pod/kinds.py")
     add("--report", type=Path, metavar="FILE", help="write as JSON what the executor used")
     add("--keep", action="store_true", help="keep what was written into the root")
     add("--no-mirror", dest="mirror", action="store_false", help="leave docker.io what it is")

@@ -3,22 +3,25 @@
 import json
 import os
 import resource
+import shlex
 import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.pod import cgroups
 from support.pod.bundle import OWN_FILES, Bind, Process, configuration
+from support.pod.kinds import KINDS, Kind
+from support.pod.own_users import Places, owned
 from support.pod.place import place, runtime
 from support.pod.roots import unpacked
 from support.pod.usage import watch
 
 # The overlay is mounted where nobody else sees it: it goes when the last process goes, however that ends.
-_START = 'mount -t overlay overlay -o "$1" "$2" && shift 2 && exec "$@"'
+_START = 'eval "$1"; mount -t overlay overlay -o "$2" "$3"; shift 3; exec "$@"'
 _OVERLAY_OPTIONS = "index=off,metacopy=off,redirect_dir=off"
 
 
@@ -32,6 +35,7 @@ class Pod:
     environment: dict[str, str] = field(default_factory=dict)
     entrypoint: Sequence[str] = ()
     memory: int | None = None
+    kind: Kind = KINDS["baseline"]
     keep: bool = False
 
 
@@ -65,23 +69,26 @@ def run(pod: Pod) -> tuple[Report, Path]:
             environment=image.environment | pod.environment,
             folder=_working_folder(pod.binds),
         )
-        config = configuration(
-            process,
-            root=root,
-            own_files=folder,
-            binds=pod.binds,
-            cgroup=f"/{folder.name}/pod",
-            memory=pod.memory,
-        )
-        (folder / "config.json").write_text(json.dumps(config))
-        report = _run(folder, image.folders, lock)
+        files = Places(image.folders, pod.binds)
+        with owned(folder, files.lower, files.binds) if pod.kind.own_users else nullcontext(files) as files:
+            config = configuration(
+                process,
+                pod.kind,
+                root=root,
+                own_files=folder,
+                binds=files.binds,
+                cgroup=f"/{folder.name}/pod",
+                memory=pod.memory,
+            )
+            (folder / "config.json").write_text(json.dumps(config))
+            report = _run(folder, files, lock)
     return report, folder.with_name(f"kept-{folder.name}")
 
 
-def _run(folder: Path, lower: Sequence[Path], lock: int) -> Report:
+def _run(folder: Path, files: Places, lock: int) -> Report:
     overlay = ",".join(
         [
-            f"lowerdir={':'.join(map(str, lower))}",
+            f"lowerdir={':'.join(map(str, files.lower))}",
             f"upperdir={folder / 'upper'}",
             f"workdir={folder / 'work'}",
             _OVERLAY_OPTIONS,
@@ -90,7 +97,8 @@ def _run(folder: Path, lower: Sequence[Path], lock: int) -> Report:
     pid_file = folder / "pid"
     command = [
         *("setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"),
-        *("sh", "-ec", _START, "sh", overlay, str(folder / "root"), *runtime(), "run"),
+        *("sh", "-ec", _START, "sh", shlex.join(files.command), overlay, str(folder / "root")),
+        *(*runtime(), "run"),
         *("--bundle", str(folder), "--pid-file", str(pid_file), folder.name),
     ]
     child = subprocess.Popen(command, pass_fds=[lock])

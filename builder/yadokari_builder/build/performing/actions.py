@@ -1,14 +1,15 @@
 """Steps that change files, performed: RUN, COPY and ADD, WORKDIR."""
 
 import os
-from collections.abc import Callable, Collection
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import mkdtemp
 
 import urllib3
 
+from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.perform import Target, copy_files, fetch
 from yadokari_builder.copy.transfer import Options, Transfer
@@ -23,15 +24,14 @@ from yadokari_builder.plan.steps import (
 )
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run import ipc
-from yadokari_builder.run.devices import Devices
+from yadokari_builder.run.command import Command, ProcessUser
 from yadokari_builder.run.environment import step_environment
-from yadokari_builder.run.kubelet_files import KUBELET_FILES, preserved
+from yadokari_builder.run.levels import Level
 from yadokari_builder.run.mounts.caches import Fill
 from yadokari_builder.run.mounts.mounted import FileMount, mounted
 from yadokari_builder.run.mounts.requests import Provisions, answer
-from yadokari_builder.run.process import ProcessUser, run_step
-from yadokari_builder.run.volumes import Volumes
+from yadokari_builder.run.process import run_step
+from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import SourceTree
 
 
@@ -40,9 +40,8 @@ class Workbench:
     """What actions work with: the root, trees to copy from, where output goes.
 
     `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
-    deletes such folders while it runs (see `Lodging`); `strangers` tells which directories are there for the
-    sake of a mount alone; `unpack_limit` is for archives that are added. `kept` are folders of what was
-    fetched already.
+    deletes such folders while it runs (see `Lodging`); `level` runs steps, which read from the open file
+    `null`; `unpack_limit` is for archives that are added. `kept` are folders of what was fetched already.
     """
 
     boundary: Boundary
@@ -51,12 +50,13 @@ class Workbench:
     source: Callable[[Source], SourceTree]
     whole: Callable[[], AbstractContextManager[None]]
     provisions: Provisions
-    devices: Devices
-    volumes: Volumes
-    strangers: Callable[[], Collection[str]]
+    caches: CacheMounts
+    level: Level
+    null: int
     output: Callable[[bytes], None]
     unpack_limit: int
     http: urllib3.PoolManager
+    ssh: SshAccess
     kept: dict[Copied, Path] = field(default_factory=dict)
 
 
@@ -81,14 +81,14 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    return copy_files(action, bench.source(action.source), _target(bench), bench.http)
+    return copy_files(action, bench.source(action.source), _target(bench), bench.http, bench.ssh)
 
 
 def fetched(copied: WebFile | GitFiles, bench: Workbench) -> Path:
     """Return the folder of what is added from elsewhere; it is fetched once, and kept."""
     if copied not in bench.kept:
         folder = Path(mkdtemp(dir=bench.shelter))
-        fetch(copied, folder, _target(bench), bench.http)
+        fetch(copied, folder, _target(bench), bench.http, bench.ssh)
         bench.kept[copied] = folder
     return bench.kept[copied]
 
@@ -103,30 +103,25 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     Raises `RunError`.
     """
     root = bench.boundary.root
-    bench.volumes.require_free(action.working_dir)
+    bench.level.require_free(action.working_dir)
     user = find_user(action.user, root)
     environment = step_environment(action.environment.variables(), user.home)
-    kubelet_files = [bench.boundary.host(path) for path in KUBELET_FILES if bench.boundary.is_excluded(path)]
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
-    with bench.whole(), ExitStack() as stack:
-        stack.enter_context(preserved(kubelet_files))
-        stack.enter_context(bench.devices.fresh())
-        stack.enter_context(ipc.unshared())
-        disturbed = stack.enter_context(
-            mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
-        )
-        text = " ".join([*action.argv, script.content if script else ""])
-        stack.enter_context(bench.volumes.watched(text, bench.strangers, action.working_dir))
-        run_step(
-            action.argv,
-            root=root,
-            env=answered.environment(environment),
-            cwd=action.working_dir,
-            user=ProcessUser(user.uid, user.gid, user.groups),
-            stdin=bench.devices.null,
-            output=bench.output,
-            network=action.network,
-        )
-    return tuple(disturbed)
+    who = ProcessUser(user.uid, user.gid, user.groups)
+    variables = answered.environment(environment)
+    command = Command(action.argv, variables, action.working_dir, who, action.network)
+    text = " ".join([*action.argv, script.content if script else ""])
+    with bench.whole(), bench.caches.ready(answered.caches), bench.level.around() as beside:
+        mounts = mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
+        with mounts as placed, bench.level.watched(text, action.working_dir):
+            run_step(
+                command,
+                root=root,
+                start=bench.level.starting(command, [*beside, *placed.held]),
+                stdin=bench.null,
+                output=bench.output,
+                grace=bench.level.grace,
+            )
+        return tuple(placed.disturbed)

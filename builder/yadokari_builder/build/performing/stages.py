@@ -248,6 +248,7 @@ class Build:
         """Perform a step; tells whether its layer is all that it changed."""
         match doing.step.action:
             case RunAction() as action:
+                self.roots.seal()
                 with _paths_of_steps():
                     return recorder.run(partial(actions.run, action, self.bench)), True
             case CopyAction() as action:

@@ -84,6 +84,23 @@ def _connect(addresses: tuple[str, ...], port: int, timeout: float | None) -> so
     raise OSError("it has no address")
 
 
+def leads_to_node(host: str, source: str) -> bool:
+    """Tell whether `source` leads to where only its own neighbours are: a node's metadata, with its keys.
+
+    These are link-local addresses (RFC 3927, RFC 4291). What is one itself may lead there.
+    """
+    return _is_link_local(host) and not _is_link_local(source)
+
+
+def _is_link_local(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_link_local
+
+
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host.strip("[]").partition("%")[0])

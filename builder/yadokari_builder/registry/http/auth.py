@@ -16,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 from yadokari_builder.errors import RegistryError, UnauthorizedError
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.credentials.credential import Credential, Keychain
+from yadokari_builder.registry.http.addresses import leads_to_node
 from yadokari_builder.registry.http.challenge import Challenge, parse_challenges
 from yadokari_builder.registry.http.failures import Refusal, failure
 from yadokari_builder.registry.http.reach import Reach
@@ -180,6 +181,8 @@ def _check_realm(realm: str, access: Access, what: str) -> None:
     parts = urlsplit(realm)
     if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
         raise RegistryError(f"{what}: it is not the URL of a token server")
+    if leads_to_node(parts.hostname, urlsplit(f"//{access.repository.registry}").hostname or ""):
+        raise RegistryError(f"{what}: that address is of the node alone, so that it is not asked")
     if access.secure and parts.scheme != "https":
         raise RegistryError(
             f"{what}: the registry uses TLS, its token server does not, so that it gets nothing"

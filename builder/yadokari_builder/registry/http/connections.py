@@ -25,6 +25,7 @@ from yadokari_builder.registry.http.proxies import Proxies, Proxy
 from yadokari_builder.registry.http.tls import Trust
 
 _MAX_HEAD = 1024 * 1024
+_DIAL_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,13 @@ class Network:
     def pools(self, **settings: Any) -> urllib3.PoolManager:
         """Make pools of connections; `settings` are those of urllib3's `PoolManager`."""
         return _Pools(self, **settings)
+
+    def dial(self, host: str, port: int) -> socket.socket:
+        """Connect to a host for whoever finds out by himself that the right one answers; raises `OSError`."""
+        try:
+            return self.addresses.connect(host, port, _DIAL_SECONDS, verified=True)
+        except UnicodeError:
+            raise OSError(None, "this cannot be the name of a host") from None
 
     def learn(self, hosts: Iterable[str]) -> None:
         """Look hosts up while that can be trusted, or the proxies by which they are reached."""

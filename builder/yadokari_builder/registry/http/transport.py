@@ -14,6 +14,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, NewConnectionError, ProtocolError, ProxyError, SSLError
 
 from yadokari_builder.errors import RegistryError
+from yadokari_builder.registry.http.addresses import leads_to_node
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.failures import printable
 
@@ -245,6 +246,8 @@ def _checked_redirect(source: str, location: str) -> str:
     target = join(source, location)
     if urlsplit(target).scheme not in _PORTS:
         raise TransportError(f"{origin(source)} redirects to {origin(target)}, which is not HTTP")
+    if leads_to_node(urlsplit(target).hostname or "", urlsplit(source).hostname or ""):
+        raise TransportError(f"{origin(source)} redirects to {origin(target)}, which is of the node alone")
     if urlsplit(source).scheme == "https" and urlsplit(target).scheme == "http":
         raise TransportError(f"{origin(source)} redirects to {origin(target)}, which gives up TLS")
     return target

@@ -1,8 +1,9 @@
 """RUN --mount without privilege: what each type puts in place, and what becomes of it.
 
-Compared with BuildKit: a bind mount is a copy, so writes to it succeed, and are discarded, whether or not it
-is read-only; the size of a tmpfs is not enforced; a step can link files of a cache into the root, which are
-two files once it has ended.
+A step with namespaces of its own then has them mounted for real (`Mounted.held`). For others, compared with
+BuildKit: a bind mount is a copy, so writes to it succeed, and are discarded, whether or not it is
+read-only; the size of a tmpfs is not enforced; a step can link files of a cache into the root, which are two
+files once it has ended.
 """
 
 import os
@@ -10,7 +11,7 @@ import posixpath
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from tempfile import mkdtemp
 from typing import Protocol
 
@@ -19,6 +20,7 @@ from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.devices import SHARED
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.run.mounts.placement import Places
+from yadokari_builder.run.spaces.view import Held, Memory
 
 
 class Mount(Protocol):
@@ -41,6 +43,7 @@ class BindMount:
 
     target: str
     fill: Fill
+    readonly: bool = True
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
@@ -57,20 +60,24 @@ class CacheMount:
     key: CacheKey
     store: CacheStore
     fill: Fill | None = None
-    sharing: str = "shared"
+    readonly: bool = False
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
         """Take the cache out of the store and put it back in the end."""
-        with self.store.lent(self.key, place, self.fill, self.sharing):
+        with self.store.lent(self.key, place, self.fill):
             yield
 
 
 @dataclass(frozen=True, slots=True)
 class TmpfsMount:
-    """An empty directory, with the mode of what stands at its target (as runc does it) or 1777."""
+    """An empty directory, with the mode of what stands at its target (as runc does it) or 1777.
+
+    It is to hold at most `size` bytes (0: no limit).
+    """
 
     target: str
+    size: int = 0
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:
@@ -92,29 +99,48 @@ class FileMount:
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
-        """Write the file, which no other user can read at any time before its mode allows it."""
+        """Write the file, which no other user can read at any time before its mode allows it.
+
+        In the end it is empty, wherever a step has moved or linked it: into a cache, for instance.
+        """
         descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(descriptor, "wb") as file:
             file.write(self.data)
             os.fchown(descriptor, self.uid, self.gid)
             os.fchmod(descriptor, self.mode)
-        yield
+            # Not open for writing: it may be a program.
+            held = os.open(place, os.O_PATH | os.O_CLOEXEC)
+        try:
+            yield
+        finally:
+            os.truncate(f"/proc/self/fd/{held}", 0)
+            os.close(held)
 
     def __repr__(self) -> str:
         return f"FileMount(target={self.target!r})"
 
 
+@dataclass(frozen=True, slots=True)
+class Mounted:
+    """What `held` stands in the root, those below others after them.
+
+    `disturbed` is filled when all is taken away: in-root paths whose metadata the mounts changed and the step
+    did not, to refresh in the snapshot that the step is compared with.
+    """
+
+    held: list[Held | Memory] = field(default_factory=list)
+    disturbed: list[str] = field(default_factory=list)
+
+
 @contextmanager
-def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Iterator[list[str]]:
+def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Iterator[Mounted]:
     """Have mounts in place while the context is open; afterwards nothing of them is left in the root.
 
-    `shelter` is the host path of a directory in the root's filesystem that no snapshot sees. The list is
-    filled when the context ends: in-root paths whose metadata the mounts changed and the step did not, to
-    refresh in the snapshot that the step is compared with.
+    `shelter` is the host path of a directory in the root's filesystem that no snapshot sees.
 
     Raises `RunError` where a mount cannot be put in place or the step led its content away.
     """
-    untouched: list[str] = []
+    known = Mounted()
     # As new for each step, shared memory is what a tmpfs there would be.
     fresh = boundary.excluded & SHARED
     mounts = [each for each in mounts if not (isinstance(each, TmpfsMount) and each.target in fresh)]
@@ -125,14 +151,25 @@ def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Ite
                 for number, mount in enumerate(sorted(mounts, key=_depth)):
                     content, aside = f"{work}/content{number}", f"{work}/aside{number}"
                     taken_away.enter_context(mount.content(content, places.state(mount.target)))
-                    taken_away.enter_context(places.placed(content, mount.target, aside))
+                    path = taken_away.enter_context(places.placed(content, mount.target, aside))
+                    known.held.append(_held(mount, path))
                 places.settle()
                 try:
-                    yield untouched
+                    yield known
                 finally:
                     places.note()
         finally:
-            untouched += places.restore()
+            known.disturbed.extend(places.restore())
+
+
+def _held(mount: Mount, path: str) -> Held | Memory:
+    match mount:
+        case TmpfsMount(size=size):
+            return Memory(path, size)
+        case BindMount(readonly=readonly) | CacheMount(readonly=readonly):
+            return Held(path, readonly)
+        case _:
+            return Held(path)
 
 
 def _depth(mount: Mount) -> int:

@@ -43,8 +43,10 @@ class Places:
             return None
 
     @contextmanager
-    def placed(self, content: str, target: str, aside: str) -> Iterator[None]:
+    def placed(self, content: str, target: str, aside: str) -> Iterator[str]:
         """Have the file or directory at the host path `content` stand at the in-root path `target`.
+
+        Gives the path where it stands, links followed.
 
         In the end it is at `content` again, if the step did not delete it, and `target` and the directories
         above it are as they would be had nothing been placed. `aside` is a host path, free and in the
@@ -64,7 +66,7 @@ class Places:
                 taken_away.enter_context(_put_in_place(content, place, target))
             except OSError as error:
                 raise _refusal(target, error) from error
-            yield
+            yield path
 
     def settle(self) -> None:
         """Take what was done so far out of the times of directories; call before the step runs."""

@@ -1,6 +1,5 @@
 """From what a step wants mounted to mounts: what the build has is put where the plan says."""
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,24 +12,22 @@ from yadokari_builder.plan.steps import (
     SshRequest,
     TmpfsRequest,
 )
-from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, CacheUse, Fill
 from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, Mount, TmpfsMount
 from yadokari_builder.run.mounts.secrets import Secrets
 from yadokari_builder.run.mounts.ssh import Agents, SshMount
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Provisions:
     """What a build has to mount.
 
-    `fill` gives the files at an in-root path of a source, `name_of` names a source's content: the same name
-    in another build means the same files.
+    `fill` gives the files at an in-root path of a source, `name_of` names them by what they are: the same
+    name in another build means the same files.
     """
 
     fill: Callable[[Source, str], Fill]
-    name_of: Callable[[Source], str]
+    name_of: Callable[[Source, str], str]
     caches: CacheStore
     secrets: Secrets
     agents: Agents
@@ -38,9 +35,13 @@ class Provisions:
 
 @dataclass(slots=True)
 class Mounts:
-    """The mounts of one step, and what comes with them: secrets as variables, where an agent listens."""
+    """The mounts of one step, and what comes with them: secrets as variables, where an agent listens.
+
+    `caches` are those among the mounts.
+    """
 
     mounts: list[Mount] = field(default_factory=list)
+    caches: list[CacheUse] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
     agent: str = ""
 
@@ -63,33 +64,41 @@ def answer(requests: Sequence[MountRequest], provisions: Provisions) -> Mounts:
             case SshRequest():
                 _add_agent(answered, request, provisions.agents)
             case CacheRequest():
-                answered.mounts.append(_cache(request, provisions))
+                _add_cache(answered, request, provisions)
             case TmpfsRequest():
-                answered.mounts.append(_tmpfs(request))
+                answered.mounts.append(TmpfsMount(request.target, request.size))
             case BindRequest(target=target, source=source, path=path):
-                answered.mounts.append(BindMount(target, provisions.fill(source, path)))
+                answered.mounts.append(BindMount(target, provisions.fill(source, path), request.readonly))
     return answered
 
 
-def _cache(request: CacheRequest, provisions: Provisions) -> CacheMount:
-    source, path = request.source, request.path
+def cache_use(request: CacheRequest, name_of: Callable[[Source, str], str]) -> CacheUse:
+    """Tell which cache a RUN asks for; `name_of` is that of `Provisions`."""
     key = CacheKey(
         request.id,
-        content=f"{provisions.name_of(source)}:{path}" if source is not None else "",
+        content=name_of(request.source, request.path) if request.source is not None else "",
         uid=request.uid,
         gid=request.gid,
         mode=request.mode,
     )
-    fill = provisions.fill(source, path) if source is not None and request.is_filled else None
-    return CacheMount(request.target, key, provisions.caches, fill, request.sharing)
+    return CacheUse(key, request.sharing)
 
 
-def _tmpfs(request: TmpfsRequest) -> TmpfsMount:
-    if request.size:
-        logger.warning(
-            "RUN --mount=type=tmpfs,target=%s: the size is not enforced without privilege", request.target
-        )
-    return TmpfsMount(request.target)
+def _add_cache(answered: Mounts, request: CacheRequest, provisions: Provisions) -> None:
+    use = cache_use(request, provisions.name_of)
+    source = request.source if request.is_filled else None
+    fill = _late_fill(provisions, source, request.path) if source is not None else None
+    answered.mounts.append(CacheMount(request.target, use.key, provisions.caches, fill, request.readonly))
+    answered.caches.append(use)
+
+
+def _late_fill(provisions: Provisions, source: Source, path: str) -> Fill:
+    """Return what looks for files once they are wanted: an image is not fetched for a cache that is there."""
+
+    def fill(place: str) -> None:
+        provisions.fill(source, path)(place)
+
+    return fill
 
 
 def _add_secret(answered: Mounts, request: SecretRequest, secrets: Secrets) -> None:

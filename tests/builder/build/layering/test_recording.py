@@ -78,9 +78,9 @@ def mounting(root: Path, target: str, act: Callable[[], object] = lambda: None) 
     mount = FileMount(target, b"mounted") if is_file else TmpfsMount(target)
 
     def perform() -> Iterable[str]:
-        with mounted([mount], boundary=Boundary(root), shelter=str(root / "yadokari/shelter")) as disturbed:
+        with mounted([mount], boundary=Boundary(root), shelter=str(root / "yadokari/shelter")) as placed:
             act()
-        return disturbed
+        return placed.disturbed
 
     return perform
 

@@ -1,7 +1,8 @@
 import os
 import stat
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -99,10 +100,10 @@ def test_what_the_mounts_disturbed_is_told_and_nothing_else_has_another_ctime(
     tree: Path, shelter: str, caches: CacheStore
 ) -> None:
     before = listing(tree, ctime=True)
-    with mounted(all_types(caches), boundary=Boundary(tree), shelter=shelter) as untouched:
+    with mounted(all_types(caches), boundary=Boundary(tree), shelter=shelter) as placed:
         pass
-    assert set(changed(before, listing(tree, ctime=True))) <= set(untouched)
-    assert untouched == ["/", "/etc", "/etc/file", "/var", "/var/cache"]
+    assert set(changed(before, listing(tree, ctime=True))) <= set(placed.disturbed)
+    assert placed.disturbed == ["/", "/etc", "/etc/file", "/var", "/var/cache"]
 
 
 def test_the_times_of_directories_do_not_show_mounts_to_the_step(tree: Path, shelter: str) -> None:
@@ -112,11 +113,11 @@ def test_the_times_of_directories_do_not_show_mounts_to_the_step(tree: Path, she
 
 def test_a_directory_that_the_step_changed_itself_is_not_called_untouched(tree: Path, shelter: str) -> None:
     mounts = [BindMount("/etc/new", fill_file), BindMount("/var/cache/new", fill_file)]
-    with mounted(mounts, boundary=Boundary(tree), shelter=shelter) as untouched:
+    with mounted(mounts, boundary=Boundary(tree), shelter=shelter) as placed:
         (tree / "etc/beside").write_text("of the step")
         changed_at = (tree / "etc").stat().st_mtime_ns
         os.chmod(tree / "var/cache", 0o700)
-    assert untouched == ["/", "/var"]
+    assert placed.disturbed == ["/", "/var"]
     assert (tree / "etc").stat().st_mtime_ns == changed_at
     assert stat.S_IMODE((tree / "var/cache").stat().st_mode) == 0o700
 
@@ -242,6 +243,26 @@ def test_a_step_that_leads_a_secret_away_fails(tree: Path, shelter: str, how: ob
     assert not (tree / "run").exists()
 
 
+@pytest.mark.parametrize("how", [os.rename, os.link])
+def test_nothing_of_a_secret_is_where_a_step_has_led_it(
+    tree: Path, shelter: str, caches: CacheStore, how: Callable[[Path, Path], None]
+) -> None:
+    mounts: list[Mount] = [CacheMount("/c", CacheKey("id"), caches), FileMount("/c/secret", b"hidden")]
+    with (
+        pytest.raises(RunError, match="/c/secret: device or resource busy"),
+        mounted(mounts, boundary=Boundary(tree), shelter=shelter),
+    ):
+        how(tree / "c/secret", tree / "c/stolen")
+    with mounted(mounts[:1], boundary=Boundary(tree), shelter=shelter):
+        assert (tree / "c/stolen").read_bytes() == b""
+
+
+def test_a_program_that_is_mounted_can_be_run(tree: Path, shelter: str) -> None:
+    script = FileMount("/script", b"#!/bin/sh\necho ran\n", mode=0o755)
+    with mounted([script], boundary=Boundary(tree), shelter=shelter):
+        assert subprocess.check_output([tree / "script"]) == b"ran\n"
+
+
 def test_a_step_that_moves_a_cache_away_fails(tree: Path, shelter: str, caches: CacheStore) -> None:
     with (
         pytest.raises(RunError, match="/var/cache: device or resource busy"),
@@ -293,10 +314,10 @@ def test_large_trees_are_put_aside_in_no_time(tree: Path, shelter: str, caches: 
     begin = time.monotonic()
     with mounted(
         [CacheMount("/var/cache", CacheKey("id"), caches)], boundary=Boundary(tree), shelter=shelter
-    ) as untouched:
+    ) as placed:
         pass
     assert time.monotonic() - begin < 0.5
-    assert untouched == ["/", "/var", "/var/cache"]
+    assert placed.disturbed == ["/", "/var", "/var/cache"]
 
 
 FOREIGN = frozenset({"/yadokari", "/proc", "/dev", "/dev/shm", "/etc/hosts", "/workspace"})

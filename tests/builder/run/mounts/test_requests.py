@@ -1,4 +1,3 @@
-import logging
 import os
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from yadokari_builder.plan.steps import (
     StageSource,
     TmpfsRequest,
 )
-from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, CacheUse, Fill
 from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, TmpfsMount
 from yadokari_builder.run.mounts.requests import Mounts, Provisions, answer
 from yadokari_builder.run.mounts.secrets import Secrets
@@ -25,6 +24,10 @@ from yadokari_builder.run.mounts.ssh import Agents, SshMount
 
 def no_fill(place: str) -> None:
     os.mkdir(place)
+
+
+def named(source: Source, path: str) -> str:
+    return f"{source}:{path}"
 
 
 class Wanted:
@@ -40,7 +43,7 @@ class Wanted:
 
     def __call__(self, *requests: MountRequest) -> Mounts:
         provisions = Provisions(
-            self.fill, str, self.caches, Secrets({"token": b"value"}), Agents({"default": "/agent"})
+            self.fill, named, self.caches, Secrets({"token": b"value"}), Agents({"default": "/agent"})
         )
         return answer(requests, provisions)
 
@@ -59,14 +62,21 @@ def test_a_bind_mount_has_the_files_of_its_source(wanted: Wanted) -> None:
 def test_a_cache_is_kept_by_its_id_and_owner(wanted: Wanted) -> None:
     answered = wanted(CacheRequest("/c", "x", uid=1, gid=2, mode=0o700, sharing="locked"))
     key = CacheKey("x", "", 1, 2, 0o700)
-    assert answered.mounts == [CacheMount("/c", key, wanted.caches, sharing="locked")]
+    assert answered.mounts == [CacheMount("/c", key, wanted.caches)]
+    assert answered.caches == [CacheUse(key, "locked")]
 
 
-def test_a_cache_begins_with_the_files_of_its_source(wanted: Wanted) -> None:
-    answered = wanted(CacheRequest("/c", "/c", StageSource(1), "/sub", is_filled=True))
-    key = CacheKey("/c", "StageSource(index=1):/sub")
-    assert answered.mounts == [CacheMount("/c", key, wanted.caches, no_fill)]
+def test_a_cache_begins_with_the_files_of_its_source_which_are_looked_for_when_it_does(
+    wanted: Wanted, tmp_path: Path
+) -> None:
+    (mount,) = wanted(CacheRequest("/c", "/c", StageSource(1), "/sub", is_filled=True)).mounts
+    assert isinstance(mount, CacheMount)
+    assert mount.key == CacheKey("/c", "StageSource(index=1):/sub")
+    assert mount.fill is not None
+    assert wanted.files == []
+    mount.fill(str(tmp_path / "made"))
     assert wanted.files == [(StageSource(1), "/sub")]
+    assert (tmp_path / "made").is_dir()
 
 
 def test_a_cache_that_is_not_filled_is_one_of_its_source_all_the_same(wanted: Wanted) -> None:
@@ -76,12 +86,17 @@ def test_a_cache_that_is_not_filled_is_one_of_its_source_all_the_same(wanted: Wa
     assert wanted.files == []
 
 
-def test_a_tmpfs_tells_that_its_size_is_not_enforced(
-    wanted: Wanted, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert wanted(TmpfsRequest("/t", 4096)).mounts == [TmpfsMount("/t")]
-    assert "the size is not enforced" in caplog.text
+def test_a_tmpfs_has_its_size(wanted: Wanted) -> None:
+    assert wanted(TmpfsRequest("/t", 4096)).mounts == [TmpfsMount("/t", 4096)]
+
+
+def test_what_is_to_be_read_only_is_told(wanted: Wanted) -> None:
+    bind, cache = wanted(
+        BindRequest("/b", ContextSource(), readonly=False), CacheRequest("/c", "/c", readonly=True)
+    ).mounts
+    assert isinstance(bind, BindMount)
+    assert isinstance(cache, CacheMount)
+    assert (bind.readonly, cache.readonly) == (False, True)
 
 
 @pytest.mark.parametrize(

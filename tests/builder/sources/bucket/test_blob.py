@@ -3,7 +3,7 @@
 import gzip
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -11,7 +11,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from support import archives
-from support.buckets import Redirected
+from support.buckets import AZURE_ACCOUNT, AZURE_KEY, Redirected, azure
 from support.contexts import files, opened
 from support.services import Service, answering
 from yadokari_builder.errors import ContextError
@@ -24,8 +24,7 @@ ARCHIVE = gzip.compress(archives.archive(archives.file("sub/file", b"F")).getval
 HOST = "account.blob.core.windows.net"
 BLOB = f"https://{HOST}/box/a folder/context.tar.gz"
 LINE = "GET /box/a%20folder/context.tar.gz"
-# Known to everybody: azurite's documentation has it.
-KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+KEY = AZURE_KEY
 NO_NODE = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "http://127.0.0.1:1"}
 
 
@@ -44,6 +43,39 @@ def test_a_request_is_signed_as_azure_s_own_library_signs_it() -> None:
     )
     with pytest.raises(ContextError, match="AZURE_STORAGE_ACCESS_KEY is no key: it must be in base64"):
         shared_key("s3cret!", HOST, "/box/a", "", time)
+
+
+@pytest.fixture(scope="module")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with azure(
+        {"context.tar.gz": ARCHIVE, "a folder/b+1.tar": ARCHIVE}, tmp_path_factory.mktemp("azure")
+    ) as address:
+        yield address
+
+
+def opened_there(storage: str, location: str, folder: Path, key: str = KEY) -> Context:
+    given = {**NO_NODE, "AZURE_STORAGE_ACCESS_KEY": key}
+    url = f"https://{AZURE_ACCOUNT}.blob.core.windows.net/{location}"
+    return opened(url, folder, environment=given, http=Redirected(storage))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "location", ["box/context.tar.gz", "box/a folder/b+1.tar", "box/a%20folder/b%2B1.tar"]
+)
+def test_azurite_takes_the_account_s_signature(storage: str, tmp_path: Path, location: str) -> None:
+    context = opened_there(storage, location, tmp_path)
+    assert files(context) == {"sub/file": "F"}
+    assert context.resolved
+
+
+@pytest.mark.long
+def test_azurite_names_what_is_missing_and_takes_no_other_key(storage: str, tmp_path: Path) -> None:
+    for location in ("box/gone.tar", "nowhere/gone.tar"):
+        with pytest.raises(ContextError, match=r"there is no such blob, or no such container$"):
+            opened_there(storage, location, tmp_path)
+    with pytest.raises(ContextError, match="the credentials do not allow it"):
+        opened_there(storage, "box/context.tar.gz", tmp_path, KEY.swapcase())
 
 
 def test_a_blob_is_unpacked_with_the_account_s_key(tmp_path: Path) -> None:

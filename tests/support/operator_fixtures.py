@@ -23,9 +23,12 @@ def kubectl(cluster: Cluster) -> Iterator[Kubectl]:
 
 @pytest.fixture(scope="module")
 def stand_in(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An image that runs its Dockerfile as a shell script."""
+    """An image that runs its Dockerfile as a shell script; its runtime is nothing but folders."""
     layout = f"{tmp_path_factory.mktemp('stand-in')}/oci:1"
-    script = "exec sh /yadokari/input/dockerfile/Dockerfile"
+    script = (
+        'case $0 in copy-runtime) cd "$1"; exec mkdir work tmp input ;; esac;'
+        " exec sh /yadokari/input/dockerfile/Dockerfile"
+    )
     image = f"{cluster.registry}/test/stand-in:1"
     for command in (
         [

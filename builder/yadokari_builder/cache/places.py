@@ -1,0 +1,225 @@
+"""Where archives of caches are kept: on a volume, which gives locks, or in a registry, which gives none."""
+
+import fcntl
+import hashlib
+import io
+import logging
+import os
+import secrets
+import stat
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import BinaryIO, Protocol, cast
+
+from yadokari_builder.errors import ImageInvalidError, ImageNotFoundError
+from yadokari_builder.layers.pack import PackedLayer
+from yadokari_builder.layers.streams import CHUNK_SIZE
+from yadokari_builder.oci.config import ImageConfig
+from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.media_types import OCI_MANIFEST
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.registry.client import RegistryClient
+from yadokari_builder.registry.pull import Puller
+from yadokari_builder.registry.push import Pusher
+from yadokari_builder.registry.source import LocalLayer
+from yadokari_builder.rootfs.tree import discard
+
+logger = logging.getLogger(__name__)
+
+Stamp = tuple[int, int, int] | None
+"""What an archive is known by again, None for none."""
+
+# Seconds that a build waits for a cache which another one has locked, or hangs on to for ever.
+_PATIENCE = 600.0
+_PAUSE = 0.1
+# Seconds after which nobody goes on writing what is half written.
+_STALE = 86400
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+# A frame that readers of zstd skip (RFC 8878, 3.1.2), with the digest of all before it.
+_SEAL = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
+_SEAL_SIZE = len(_SEAL) + 32
+
+
+class Place(Protocol):
+    """Keeps archives by name; all may raise `BuilderError` and `OSError`.
+
+    One that `has_locks` gives a cache to one build at a time, if that is wanted.
+    """
+
+    @property
+    def has_locks(self) -> bool:
+        """Whether `claimed` keeps other builds away."""
+
+    def open(self, name: str) -> BinaryIO | None:
+        """Open an archive, None if there is none; who reads it to its end has what was put there."""
+
+    def stamp(self, name: str) -> Stamp:
+        """Tell what the archive is known by; another one has another."""
+
+    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str]) -> None:
+        """Keep an archive in place of the one that is there, as a whole or not at all."""
+
+    def claimed(self, name: str, *, wait: bool) -> AbstractContextManager[bool]:
+        """Have a cache for oneself; tells whether that is so. If another build has it, that is waited for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Volume:
+    """A folder of the host, on a volume that other builds may have too: one file for each archive.
+
+    Whoever else writes there is not trusted: what is not a file, or is not whole, is not read.
+    """
+
+    folder: str
+    has_locks: bool = True
+
+    def open(self, name: str) -> BinaryIO | None:
+        """Open an archive."""
+        try:
+            descriptor = os.open(self._path(name), _READ)
+        except FileNotFoundError:
+            return None
+        file = os.fdopen(descriptor, "rb", buffering=0)
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size < _SEAL_SIZE:
+            file.close()
+            raise ImageInvalidError("it is no whole file")
+        return cast(BinaryIO, _Sealed(file, status.st_size - _SEAL_SIZE))
+
+    def stamp(self, name: str) -> Stamp:
+        """Tell by inode, time and size which file it is."""
+        try:
+            status = os.lstat(self._path(name))
+        except OSError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
+
+    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str]) -> None:  # noqa: ARG002
+        """Write an archive beside the one that is there, and rename it."""
+        self._sweep()
+        path = self._path(name)
+        new = f"{path}.{secrets.token_hex(8)}.new"
+        try:
+            with packed.file.open() as source, open(os.open(new, _NEW, 0o600), "wb") as file:
+                while chunk := source.read(CHUNK_SIZE):
+                    file.write(chunk)
+                file.write(_SEAL + bytes.fromhex(packed.layer.descriptor.digest.hex))
+                file.flush()
+                os.fsync(file.fileno())
+            try:
+                os.rename(new, path)
+            except IsADirectoryError:  # nobody honest has made it
+                discard(path)
+                os.rename(new, path)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(new)
+            raise
+
+    @contextmanager
+    def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:
+        """Lock a file beside the archive (flock(2)), which goes with the pod that has locked it."""
+        descriptor = os.open(f"{self._path(name)}.lock", _LOCK, 0o600)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ImageInvalidError("its lock is no file")
+            yield self._is_locked(descriptor, name, _PATIENCE if wait else 0)
+        finally:
+            os.close(descriptor)
+
+    def _is_locked(self, descriptor: int, name: str, patience: float) -> bool:
+        deadline = time.monotonic() + patience
+        is_told = False
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return False
+            else:
+                return True
+            if not is_told:
+                logger.info("waiting for the cache %s, which another build has locked", name)
+                is_told = True
+            time.sleep(_PAUSE)
+
+    def _path(self, name: str) -> str:
+        return f"{self.folder}/{name}.tar.zst"
+
+    def _sweep(self) -> None:
+        """Delete what builds that were killed left half written."""
+        oldest = time.time() - _STALE
+        with os.scandir(self.folder) as entries:
+            for entry in entries:
+                if entry.name.endswith(".new") and entry.stat(follow_symlinks=False).st_mtime < oldest:
+                    with suppress(OSError):
+                        os.unlink(entry.path)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """A repository of a registry: an image of one layer for each archive, whose name is its tag."""
+
+    client: RegistryClient
+    repository: Repository
+    platform: Platform
+    has_locks: bool = False
+
+    def open(self, name: str) -> BinaryIO | None:
+        """Open an archive as a verified stream."""
+        try:
+            found = Puller(self.client).resolve(Reference(self.repository, name), self.platform)
+        except ImageNotFoundError:
+            return None
+        if len(found.layers) != 1:
+            raise ImageInvalidError(f"it is an image of {len(found.layers)} layers, not of one")
+        return found.layers[0].open()
+
+    def stamp(self, name: str) -> Stamp:  # noqa: ARG002
+        """Tell nothing: nobody asks where there are no locks."""
+        return None
+
+    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str]) -> None:
+        """Push an image; whoever does so last has put what is there."""
+        created = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+        config = ImageConfig(platform=self.platform, created=created, diff_ids=(packed.layer.diff_id,))
+        image = Image.assemble(config, [packed.layer], OCI_MANIFEST, notes)
+        with Pusher(self.client, [Reference(self.repository, name)]) as pusher:
+            pusher.add_layer(LocalLayer(packed.layer, packed.file.open))
+            pusher.finish(image)
+
+    def claimed(self, name: str, *, wait: bool) -> AbstractContextManager[bool]:  # noqa: ARG002
+        """Claim nothing."""
+        return nullcontext(True)
+
+
+class _Sealed(io.RawIOBase):
+    """The first `size` bytes of a file; the last of them are given only if the seal behind says so."""
+
+    def __init__(self, file: io.RawIOBase, size: int) -> None:
+        self._file = file
+        self._left = size
+        self._digest = hashlib.sha256()
+
+    def read(self, size: int = -1, /) -> bytes:
+        wanted = self._left if size < 0 else min(size, self._left)
+        data = (self._file.read(min(wanted, CHUNK_SIZE)) or b"") if wanted else b""
+        self._left -= len(data)
+        self._digest.update(data)
+        is_short = wanted and not data
+        if is_short or (data and not self._left and self._file.read(_SEAL_SIZE) != self._seal()):
+            raise ImageInvalidError("it is damaged")
+        return data
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+    def _seal(self) -> bytes:
+        return _SEAL + self._digest.digest()

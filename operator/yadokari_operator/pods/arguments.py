@@ -1,0 +1,55 @@
+"""What the executor is asked to do."""
+
+from yadokari_api.executor import Executor
+from yadokari_api.fields import registry_host
+from yadokari_api.spec import ImageBuildSpec, OutputSpec
+from yadokari_contract.arguments import format_arguments
+from yadokari_contract.spec import BuildSpec
+from yadokari_operator.pods.environment import secret_variable
+from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.security import isolation_of
+from yadokari_operator.pods.sources import Place
+from yadokari_operator.settings import Settings
+
+DOCKERFILE_FOLDER = "/yadokari/input/dockerfile"
+_RESULT_FILE = "/dev/termination-log"
+
+
+def arguments(inputs: Inputs, place: Place, settings: Settings) -> list[str]:
+    """Write the executor's arguments; those that a spec adds come last."""
+    executor = inputs.spec.executor or Executor()
+    return [*format_arguments(build_spec(inputs, place, settings)), *executor.extra_args]
+
+
+def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
+    """Say what the executor is to do."""
+    spec = inputs.spec
+    output = spec.output or OutputSpec()
+    insecure = [registry_host(to.image) for to in spec.destinations if to.insecure]
+    return BuildSpec(
+        context=place.location,
+        context_sub_path=place.sub_path,
+        git=place.git,
+        dockerfile=_dockerfile(spec),
+        destinations=tuple(to.image for to in spec.destinations),
+        result_file=_RESULT_FILE,
+        build_args=dict(inputs.build_args),
+        targets=(spec.target,) if spec.target else (),
+        secrets=tuple(
+            f"id={secret.id},env={secret_variable(number)}" for number, secret in enumerate(spec.secrets, 1)
+        ),
+        labels=dict(output.labels),
+        annotations=dict(output.annotations),
+        reproducible=output.timestamp == "Zero",
+        compression=output.compression or BuildSpec().compression,
+        insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
+        registry_mirrors=settings.registry_mirrors,
+        isolation=isolation_of(spec.executor or Executor(), settings).lower(),
+        log_format="text",
+    )
+
+
+def _dockerfile(spec: ImageBuildSpec) -> str:
+    """Name the Dockerfile: one of the context by its path in there, so that no link leads it out of that."""
+    in_context = spec.dockerfile_from.path if spec.dockerfile_from else None
+    return in_context or f"{DOCKERFILE_FOLDER}/Dockerfile"

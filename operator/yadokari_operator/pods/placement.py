@@ -1,0 +1,58 @@
+"""What a spec says of the pod itself: where it may run, by what, with which volumes beside its own."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from yadokari_api.executor import Executor, Volume
+
+Manifest = dict[str, Any]
+
+# Names of volumes are one's own here: those of the operator's volumes have no such beginning.
+_PREFIX = "user-"
+
+
+def placement(executor: Executor) -> Manifest:
+    """Write where a pod may run, and by what."""
+    fields: Manifest = {
+        "imagePullSecrets": _dumped(executor.image_pull_secrets),
+        "serviceAccountName": executor.service_account_name,
+        "nodeSelector": dict(executor.node_selector),
+        "tolerations": _dumped(executor.tolerations),
+        "affinity": _dump(executor.affinity) if executor.affinity else None,
+        "topologySpreadConstraints": _dumped(executor.topology_spread_constraints),
+        "runtimeClassName": executor.runtime_class_name,
+        "priorityClassName": executor.priority_class_name,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def user_volumes(executor: Executor) -> list[Manifest]:
+    """Write the volumes that a spec adds."""
+    return [_volume(volume) for volume in executor.volumes]
+
+
+def user_mounts(executor: Executor) -> list[Manifest]:
+    """Write where they are."""
+    return [_dump(mount) | {"name": _PREFIX + mount.name} for mount in executor.volume_mounts]
+
+
+def _volume(volume: Volume) -> Manifest:
+    return _dump(volume) | {"name": _PREFIX + volume.name}
+
+
+def _dumped(models: tuple[BaseModel, ...]) -> list[Manifest]:
+    return [_dump(model) for model in models]
+
+
+def _dump(model: BaseModel) -> Manifest:
+    """Write as a pod has it: with the lists and maps that hold something, and the values that are given."""
+    written: Manifest = _pruned(model.model_dump(by_alias=True, exclude_none=True))
+    return written
+
+
+def _pruned(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _pruned(it) for key, it in value.items() if it != ()}
+    return [_pruned(it) for it in value] if isinstance(value, list | tuple) else value

@@ -1,0 +1,30 @@
+"""Programs that tests/setup makes ready, by tests/cluster/lib/programs.sh: those of tests/go, and azurite."""
+
+import hashlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from support.folders import cache_folder
+
+_TESTS = Path(__file__).parents[1]
+
+
+def program(name: str) -> str:
+    """Return the path of a program in Go, "" where it is not compiled."""
+    path = _folder(name, _TESTS / "go" / name, "go.mod", "go.sum", "tools.go") / name
+    return str(path) if os.access(path, os.X_OK) else ""
+
+
+def azurite() -> list[str]:
+    """Return the command that runs azurite's blobs, an empty one where it is not installed."""
+    node = shutil.which("node") or shutil.which("node", path=Path(sys.executable).parent)
+    folder = _folder("azurite", _TESTS / "npm/azurite", "package.json", "package-lock.json")
+    script = folder / "node_modules/azurite/dist/src/blob/main.js"
+    return [node, str(script)] if node and script.exists() else []
+
+
+def _folder(name: str, sources: Path, *files: str) -> Path:
+    pins = hashlib.sha256(b"".join((sources / file).read_bytes() for file in files))
+    return cache_folder() / "programs" / f"{name}-{pins.hexdigest()[:12]}"
