@@ -50,14 +50,18 @@ class Builder:
     build: Build
 
 
-def yadokari(image: str, kind: str = "") -> Builder:
-    """Return Yadokari, run as a pod is run; tests/pod knows image and kind by these names."""
+def yadokari(image: str, kind: str = "", more: str = "") -> Builder:
+    """Return Yadokari, run as a pod is run; tests/pod knows image and kind by these names.
+
+    `more` are arguments beside those of every build.
+    """
     options = f"--kind {kind} " if kind else ""
     options += f"--image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}}"
     pod = f"{COMMAND} {options} --"
     arguments = "--context dir://{context} --dockerfile {dockerfile} --destination {destination} --insecure"
+    mirror = "--registry-mirror {mirror} --insecure-registry {mirror}"
     name = f"Yadokari-{kind}" if kind else "Yadokari"
-    return peer(f"{name}={pod} {arguments} --registry-mirror {{mirror}} --insecure-registry {{mirror}}")
+    return peer(f"{name}={pod} {arguments} {mirror} {more}")
 
 
 def chroot_buildah() -> Builder:

@@ -6,14 +6,17 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmark import rebuilds
 from benchmark.builders import Builder, Figures, Job, chroot_buildah, peer, yadokari
 from benchmark.registry import Registry, registry
-from benchmark.table import machine, table
+from benchmark.table import Results, machine, table
 from benchmark.workloads import Workload, names, prepare
 from support.folders import scratch_folder
 from support.pod.images import RECIPES, built
 from support.pod.kinds import KINDS
 from support.pod.machine import why_no_containers
+
+_CACHED = "--cache --cache-copy-layers"
 
 
 def main(arguments: Sequence[str], description: str) -> int:
@@ -28,24 +31,25 @@ def main(arguments: Sequence[str], description: str) -> int:
     with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
         workloads = prepare(options.only or names(), Path(folder, "contexts"))
         try:
-            results = _measure(workloads, builders, options.rounds, registry())
+            if options.rebuilds:
+                columns = rebuilds.KINDS
+                results = rebuilds.measure(
+                    workloads, yadokari(image), yadokari(image, more=_CACHED), options.rounds, registry()
+                )
+            else:
+                columns = tuple(builder.name for builder in builders)
+                results = _measure(workloads, builders, options.rounds, registry())
         except RuntimeError as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
     print(f"{machine()}; medians of {options.rounds}\n")
-    print(
-        table(
-            {workload.name: workload.title for workload in workloads},
-            [builder.name for builder in builders],
-            results,
-        )
-    )
+    print(table({workload.name: workload.title for workload in workloads}, columns, results))
     return 0
 
 
 def _measure(
     workloads: Sequence[Workload], builders: Sequence[Builder], rounds: int, running: Registry
-) -> dict[str, dict[str, list[Figures]]]:
+) -> Results:
     results: dict[str, dict[str, list[Figures]]] = {
         workload.name: {builder.name: [] for builder in builders} for workload in workloads
     }
@@ -75,6 +79,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--image", default="executor", help="executor (default), or the folder of an OCI layout")
     add("--kind", action="append", default=[], choices=KINDS, help="Yadokari in this kind of pod, too")
     add("--without-buildah", dest="buildah", action="store_false", help="leave buildah out")
+    add("--rebuilds", action="store_true", help="measure rebuilds through a cache, with Yadokari alone")
     add("--peer", action="append", default=[], type=peer, metavar="[NAME=]COMMAND", help="another builder")
     return parser
 

@@ -174,8 +174,6 @@ def _described_flags(flags: Sequence[Flag]) -> str:
 
 
 def _described(flag: Flag) -> str:
-    if flag.pending:
-        return f"not supported in this version: {flag.help}"
     return flag.help if flag.field else f"accepted for kaniko's sake: {flag.help}"
 
 
@@ -184,12 +182,7 @@ def _with(spec: Spec, flag: Flag, text: str) -> Spec:
     if not flag.field:
         read(flag, None, text)
         return replace(spec, accepted=MappingProxyType({**spec.accepted, flag.name: text}))
-    value = read(flag, getattr(spec, flag.field), text)
-    if flag.pending and value != _default(flag):
-        raise ArgumentError(
-            f"--{flag.name} is a flag of kaniko that is not supported in this version: remove it"
-        )
-    return replace(spec, **{flag.field: value})
+    return replace(spec, **{flag.field: read(flag, getattr(spec, flag.field), text)})
 
 
 def _with_variables(

@@ -36,8 +36,7 @@ class Kind(Enum):
 class Flag:
     """One flag: its name, the field of `BuildSpec` that it fills, what values it takes.
 
-    A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why. What a
-    `pending` one asks for is not there yet: it is refused by name, unless its value is the default. `unlike`
+    A flag without a field is accepted for kaniko's sake and changes nothing; `help` then says why. `unlike`
     says how it differs from kaniko's.
     """
 
@@ -48,7 +47,6 @@ class Flag:
     short: str = ""
     choices: tuple[str, ...] = ()
     alias: str = ""
-    pending: bool = False
     unlike: str = ""
 
 
@@ -320,8 +318,13 @@ FLAGS = (
         Kind.SWITCH,
         "take a tag that cannot be overwritten for a success",
     ),
-    Flag("cache", "cache", Kind.SWITCH, "take layers that are there already", pending=True),
-    Flag("cache-repo", "cache_repo", Kind.TEXT, "repository that holds cached layers", pending=True),
+    Flag("cache", "cache", Kind.SWITCH, "take layers that are there already, and keep those that are made"),
+    Flag(
+        "cache-repo",
+        "cache_repo",
+        Kind.TEXT,
+        "repository that holds cached layers, or oci:FOLDER; DESTINATION/cache if it is not given",
+    ),
     Flag(
         "cache-dir",
         "cache_dir",
@@ -329,11 +332,27 @@ FLAGS = (
         "folder that a warmer filled with base images",
         unlike="without --cache too; what tags mean is taken from it where steps cannot write to it",
     ),
-    Flag("cache-ttl", "cache_ttl", Kind.DURATION, "how long a tag means what it meant to the warmer"),
-    Flag("cache-copy-layers", "cache_copy_layers", Kind.SWITCH, "cache layers of COPY", pending=True),
-    Flag("cache-run-layers", "cache_run_layers", Kind.SWITCH, "cache layers of RUN", pending=True),
-    Flag("compressed-caching", "compressed_caching", Kind.SWITCH, "compress cached layers", pending=True),
-    Flag("no-push-cache", "no_push_cache", Kind.SWITCH, "do not push layers to the cache", pending=True),
+    Flag(
+        "cache-ttl",
+        "cache_ttl",
+        Kind.DURATION,
+        "how long cached layers are taken, and how long a tag means what it meant to the warmer",
+    ),
+    Flag("cache-copy-layers", "cache_copy_layers", Kind.SWITCH, "cache layers of COPY and ADD, too"),
+    Flag("cache-run-layers", "cache_run_layers", Kind.SWITCH, "cache layers of RUN"),
+    Flag(
+        "compressed-caching",
+        "",
+        Kind.SWITCH,
+        "layers are compressed once, on their way to a file, and take no memory for that",
+    ),
+    Flag("no-push-cache", "no_push_cache", Kind.SWITCH, "keep no layers for later builds"),
+    Flag(
+        "cache-from",
+        "cache_from",
+        Kind.LIST,
+        "another repository of cached layers, or oci:FOLDER, which is read alone; may be repeated",
+    ),
     Flag(
         "isolation",
         "isolation",

@@ -38,8 +38,9 @@ class BuildResult:
     """What came of a build.
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
-    how many steps were done of `total_steps`. `context` is what the build context's location was resolved
-    to, also where the build failed: a commit, a digest or an ETag; "" for a folder.
+    how many steps were done of `total_steps`, `cached` how many of them an earlier build had done. `context`
+    is what the build context's location was resolved to, also where the build failed: a commit, a digest or
+    an ETag; "" for a folder.
     """
 
     digest: str = ""
@@ -49,6 +50,7 @@ class BuildResult:
     phases: tuple[Phase, ...] = ()
     steps: int = 0
     total_steps: int = 0
+    cached: int = 0
     failure: Failure | None = None
 
     @property
@@ -93,6 +95,7 @@ def parse_result(text: str) -> BuildResult:
             phases=tuple(Phase(str(p["name"]), float(p["seconds"])) for p in typed(data, "phases", list, [])),
             steps=typed(data, "steps", int, 0),
             total_steps=typed(data, "total_steps", int, 0),
+            cached=typed(data, "cached", int, 0),
             failure=None if failure is None else read_failure(failure),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -105,8 +105,8 @@ class BuildSpec:
     cache_ttl: timedelta = timedelta(days=14)
     cache_copy_layers: bool = False
     cache_run_layers: bool = True
-    compressed_caching: bool = True
     no_push_cache: bool = False
+    cache_from: tuple[str, ...] = ()
     verbosity: str = "info"
     log_format: str = "color"
     log_timestamp: bool = False

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
@@ -15,7 +14,7 @@ from yadokari_contract.arguments import (
     usage,
     without_effect,
 )
-from yadokari_contract.flags import FLAGS, Flag, Kind
+from yadokari_contract.flags import FLAGS, Flag
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec, GitOptions
 
 words = st.text(min_size=1)
@@ -39,6 +38,13 @@ specs = st.builds(
     secrets=st.lists(words).map(tuple),
     ssh=st.lists(words).map(tuple),
     cache_mounts_dir=st.text(),
+    cache=st.booleans(),
+    cache_repo=st.text(),
+    cache_ttl=st.integers(0, 10**6).map(lambda seconds: timedelta(seconds=seconds)),
+    cache_copy_layers=st.booleans(),
+    cache_run_layers=st.booleans(),
+    no_push_cache=st.booleans(),
+    cache_from=st.lists(words).map(tuple),
     cache_mounts_repo=st.text(),
     cache_mounts_scope=st.text(),
     cache_mounts_limit=st.integers(0, 1 << 52),
@@ -92,28 +98,6 @@ def test_a_switch_takes_its_value_only_after_an_equals_sign() -> None:
 
 def test_a_build_argument_without_a_value_is_told_from_an_empty_one() -> None:
     assert dict(parse_arguments(["--build-arg", "A", "--build-arg", "B="]).build_args) == {"A": None, "B": ""}
-
-
-_OTHER_VALUES = {
-    Kind.TEXT: "x",
-    Kind.COUNT: "7",
-    Kind.DURATION: "7m",
-    Kind.LIST: "x",
-    Kind.WORDS: "env",
-    Kind.PAIRS: "a=b",
-    Kind.PAIRS_OF_MANY: "a=b",
-    Kind.SETTINGS: "depth=7",
-}
-
-
-@pytest.mark.parametrize("flag", [flag for flag in FLAGS if flag.pending], ids=lambda flag: flag.name)
-def test_a_flag_that_is_not_supported_is_refused_by_name_unless_it_changes_nothing(flag: Flag) -> None:
-    default = getattr(BuildSpec(), flag.field)
-    other = str(not default).lower() if flag.kind is Kind.SWITCH else _OTHER_VALUES[flag.kind]
-    with pytest.raises(ArgumentError, match=f"--{flag.name} is a flag of kaniko that is not supported"):
-        parse_arguments([f"--{flag.name}={flag.choices[0] if other == 'x' and flag.choices else other}"])
-    if flag.kind is Kind.SWITCH:
-        assert parse_arguments([f"--{flag.name}={str(default).lower()}"]) == BuildSpec()
 
 
 @pytest.mark.parametrize(("text", "size"), [("0", 0), ("500", 500), ("1.5GiB", 3 << 29), ("2k", 2048)])
@@ -203,7 +187,7 @@ def test_the_usage_tells_which_levels_a_compression_has() -> None:
 
 
 def _flag(name: str) -> Flag:
-    return replace(next(flag for flag in FLAGS if flag.name == name), pending=False)
+    return next(flag for flag in FLAGS if flag.name == name)
 
 
 @pytest.mark.parametrize(

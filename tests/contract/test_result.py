@@ -31,6 +31,7 @@ results = st.builds(
     phases=st.lists(st.builds(Phase, any_text, st.floats(0, 1e6)), max_size=5).map(tuple),
     steps=st.integers(0, 100),
     total_steps=st.integers(0, 100),
+    cached=st.integers(0, 100),
     failure=st.none() | failures,
 )
 

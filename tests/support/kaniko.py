@@ -64,8 +64,6 @@ def flag_table() -> Iterator[str]:
 
 
 def _here(flag: Flag) -> str:
-    if flag.pending:
-        return f"refused, as it is not supported in this version: {flag.help}"
     if not flag.field:
         return f"changes nothing: {flag.help}"
     return f"{flag.help}{f'. Unlike kaniko: {flag.unlike}' if flag.unlike else ''}"

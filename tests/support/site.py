@@ -11,9 +11,9 @@ from typing import Any
 
 from yadokari_builder.build.opened import Opened, open_build
 from yadokari_builder.build.outcome import FinishedStep, assemble
+from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.session import Session
-from yadokari_builder.build.stages import Build
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.image import Image
@@ -38,7 +38,7 @@ class Built:
     def layers(self) -> list[dict[str, tarfile.TarInfo] | None]:
         """What is in the layer of each of the target's steps, None for steps without one."""
         steps = self.finished[self.plan.target.index]
-        return [members(step.layer.file) if step.layer else None for step in steps]
+        return [members(step.layer.file) if isinstance(step.layer, PackedLayer) else None for step in steps]
 
     @property
     def names(self) -> list[list[str] | None]:

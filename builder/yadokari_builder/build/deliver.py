@@ -1,23 +1,27 @@
 """Where an image goes: to registries layer by layer while it is built, into files when it is done."""
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Event, Lock
 from typing import BinaryIO, Self
 
+from yadokari_builder.build.caching.writing import Near
 from yadokari_builder.build.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size
+from yadokari_builder.errors import CancelledError
 from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.layer_file import Watch
+from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.outputs.docker_archive import write_docker_archive
-from yadokari_builder.outputs.files import distinct, distributable, naming
+from yadokari_builder.outputs.files import distinct, distributable, naming, verified
 from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
@@ -25,6 +29,9 @@ from yadokari_builder.registry.source import LayerSource, LocalLayer
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
+
+_AT_ONCE = 3
+_CHUNK = 1 << 20
 
 
 class Delivery:
@@ -39,6 +46,9 @@ class Delivery:
         self._destinations = destinations
         self._opened = opened
         self._layers: dict[Digest, LayerSource] = {}
+        self._pushes: dict[Digest, Future[None]] = {}
+        self._pool = ThreadPoolExecutor(_AT_ONCE, "take")
+        self._left = Event()
         self._pusher = None if spec.no_push else self._make_pusher()
 
     def __enter__(self) -> Self:
@@ -57,6 +67,8 @@ class Delivery:
     def __exit__(self, *_: object) -> None:
         if self._pusher:
             self._pusher.close()
+        self._left.set()
+        self._pool.shutdown(cancel_futures=True)
 
     @property
     def watch(self) -> Watch | None:
@@ -66,9 +78,30 @@ class Delivery:
     def layer_made(self, layer: PackedLayer) -> None:
         """Take a layer of the image as soon as it is there; may be called in any thread."""
         source = LocalLayer(layer.layer, layer.file.open)
-        self._layers[layer.layer.descriptor.digest] = source
+        digest = layer.layer.descriptor.digest
+        self._layers[digest] = source
         if self._pusher:
-            self._pusher.add_layer(source)
+            self._pushes[digest] = self._pusher.add_layer(source)
+
+    def take(self, layer: LayerSource) -> "Future[None] | None":
+        """Take a layer of the image that an earlier build left; what hinders that comes with the future.
+
+        It stays where it is if a registry is to have it that has it already.
+        """
+        digest = layer.layer.descriptor.digest
+        if digest in self._layers:
+            return None
+        if self._is_moved(layer):
+            return self._pool.submit(self._bring, layer)
+        self._layers[digest] = layer
+        return self._pushes.setdefault(digest, self._pusher.add_layer(layer)) if self._pusher else None
+
+    def pushed(self, digest: Digest, registry: str) -> Near | None:
+        """Tell of a layer that is on its way to a repository of a registry, and when it is there."""
+        push = self._pushes.get(digest)
+        repositories = (where.repository for where in self._destinations if where.registry == registry)
+        repository = next(repositories, None)
+        return Near(push, repository) if push and repository else None
 
     def finish(self, image: Image, phases: Phases) -> None:
         """Write the outputs and push what is not pushed yet; raises `BuilderError`."""
@@ -85,6 +118,27 @@ class Delivery:
             with phases.timed("push"):
                 self._pusher.finish(image)
         tell(self._spec, self._destinations, image.manifest_digest, self._opened.registries.network)
+
+    def _is_moved(self, layer: LayerSource) -> bool:
+        """Tell whether the bytes of a layer are needed here, so that they have to be looked at."""
+        if self._spec.tar_path or self._spec.oci_layout_path:
+            return True
+        holder = layer.repository.registry if layer.repository else ""
+        return self._pusher is not None and {where.registry for where in self._destinations} != {holder}
+
+    def _bring(self, layer: LayerSource) -> None:
+        """Fetch a layer, and push what has come."""
+        file = NamelessFile(self._opened.packing.folder)
+        with verified(layer) as blob:
+            while chunk := blob.read(_CHUNK):
+                file.append(chunk)
+                if self._left.is_set():
+                    raise CancelledError("the build was given up while a layer came in")
+        digest = layer.layer.descriptor.digest
+        self._layers[digest] = source = LocalLayer(layer.layer, file.open)
+        if self._pusher:
+            push = self._pushes[digest] = self._pusher.add_layer(source)
+            push.result()
 
     def _make_pusher(self) -> Pusher:
         return Pusher(

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
-from yadokari_builder.build.actions import Workbench, files_of
 from yadokari_builder.build.bases import find_bases
+from yadokari_builder.build.caching.opening import Caches, open_caches
 from yadokari_builder.build.contexts import kept_context, readable_context
 from yadokari_builder.build.layering.blobs import Blobs
 from yadokari_builder.build.layering.packing import Packing
@@ -21,6 +21,7 @@ from yadokari_builder.build.options import (
     read_packing,
     read_platforms,
 )
+from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
@@ -65,6 +66,7 @@ class Opened:
     roots: Roots
     bench: Workbench
     packing: Packing
+    caches: Caches | None
 
 
 def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path) -> Draft:
@@ -80,6 +82,7 @@ def open_build(
 ) -> Opened:
     """Find everything that a build needs, and plan it; raises `BuilderError`."""
     registries = open_registries(spec, environment)
+    caches = open_caches(spec, registries)
     lodging = open_lodging(root)
     packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
@@ -117,7 +120,7 @@ def open_build(
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
     bench.caches.expect(expected(plan, roots.name_of))
-    return Opened(plan, context, blobs, registries, roots, bench, packing)
+    return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
 
 
 @dataclass(slots=True)

@@ -20,6 +20,9 @@ from yadokari_builder.rootfs.paths import normalise
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
 _VAR_RUN = "/var/run"
+CACHE_FOLDER = "oci:"
+"""What stands before a cache that is a folder, and no repository."""
+
 _PLACES = (
     "tar_path",
     "oci_layout_path",
@@ -114,12 +117,21 @@ def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
     resolved: dict[str, Any] = {
         name: path if "://" in path else _resolved(cwd / path) for name, path in given.items()
     }
+    resolved["cache_repo"] = _resolved_cache(spec.cache_repo, cwd)
+    resolved["cache_from"] = tuple(_resolved_cache(cache, cwd) for cache in spec.cache_from)
     return replace(spec, **resolved)
 
 
 def places(spec: BuildSpec) -> Iterator[str]:
     """Yield the places that the executor itself, or another one beside it, writes while steps run."""
-    return filter(None, (getattr(spec, name) for name in _PLACES))
+    yield from filter(None, (getattr(spec, name) for name in _PLACES))
+    if spec.cache_repo.startswith(CACHE_FOLDER):
+        yield spec.cache_repo.removeprefix(CACHE_FOLDER)
+
+
+def _resolved_cache(text: str, cwd: Path) -> str:
+    path = text.removeprefix(CACHE_FOLDER)
+    return CACHE_FOLDER + _resolved(cwd / path) if path and path != text else text
 
 
 def _resolved(path: Path) -> str:

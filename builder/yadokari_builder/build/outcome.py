@@ -12,7 +12,11 @@ from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import Step
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.source import LayerSource
 from yadokari_contract.spec import BuildSpec
+
+Made = PackedLayer | LayerSource
+"""A layer that a step left, here or in an earlier build."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +25,7 @@ class FinishedStep:
 
     step: Step
     created: str
-    layer: PackedLayer | None
+    layer: Made | None
 
     @property
     def history(self) -> History | None:

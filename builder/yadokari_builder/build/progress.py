@@ -39,13 +39,15 @@ class Phases:
 class Progress:
     """Counts the steps of a build, times them and passes on what RUN steps print.
 
-    `total` is how many there are, once that is known, `done` how many of them are done. `context` is what
-    the build context's location was resolved to, once that is known.
+    `total` is how many there are, once that is known, `done` how many of them are done, `cached` how many of
+    these an earlier build had done. `context` is what the build context's location was resolved to, once that
+    is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.total = 0
         self.done = 0
+        self.cached = 0
         self.context = ""
         self._clock = clock
         self._started = clock()
@@ -62,7 +64,7 @@ class Progress:
 
     def start_again(self) -> None:
         """Count from the first step again."""
-        self.done = 0
+        self.done = self.cached = 0
 
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
@@ -80,6 +82,12 @@ class Progress:
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
         self.done += 1
 
+    def end_cached(self, result: str) -> None:
+        """End a step that an earlier build had done."""
+        self._say("done", f"  cached: {result}", cached=True)
+        self.done += 1
+        self.cached += 1
+
     def tell(self, number: int, result: str) -> None:
         """Tell what has come of an earlier step; may be called in any thread."""
         text = f"  STEP {number}/{self.total}: {result}"
@@ -92,8 +100,12 @@ class Progress:
     def _output(self, lines: str) -> None:
         self._say("output", lines)
 
-    def _say(self, kind: str, text: str) -> None:
-        logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total})
+    def note(self, text: str) -> None:
+        """Tell something about the step under way."""
+        self._say("note", f"  {text}")
+
+    def _say(self, kind: str, text: str, **more: object) -> None:
+        logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total, **more})
 
 
 def _shortened(text: str) -> str:

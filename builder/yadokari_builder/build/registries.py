@@ -44,6 +44,12 @@ class Registries:
             self.network.learn([self.pushing.host(repository)])
             self.pushing.know(repository)
 
+    def expect_pull(self, repositories: Iterable[Repository]) -> None:
+        """Find out where repositories are, and who may pull from them, before a step can say so."""
+        for repository in repositories:
+            self.network.learn([self.pulling.host(repository)])
+            self.pulling.know(repository)
+
     def for_git(self, options: GitOptions) -> urllib3.PoolManager:
         """Make connections to git's servers, whose certificates may be anybody's where that is asked for."""
         network = self.network

@@ -3,7 +3,7 @@
 import itertools
 import logging
 import os
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,11 +12,12 @@ from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
 from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
-from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.errors import ImageInvalidError, RegistryError
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.plan import Base
 from yadokari_builder.plan.steps import (
@@ -28,6 +29,7 @@ from yadokari_builder.plan.steps import (
     StageSource,
 )
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.source import LayerSource
 from yadokari_builder.rootfs import relocate, tree
 from yadokari_builder.rootfs.accounts import ACCOUNT_FILES
 from yadokari_builder.rootfs.anchored import Anchor
@@ -55,6 +57,23 @@ class _Aside:
         return self.anchor.path
 
 
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What a stage's files are made of: an image, and layers of steps on top of it."""
+
+    image: PulledImage | None
+    layers: tuple[LayerSource, ...]
+
+
+class SpoiledLayerError(Exception):
+    """A layer of a step cannot be unpacked, though it is there."""
+
+    def __init__(self, digest: Digest, why: str) -> None:
+        super().__init__(why)
+        self.digest = digest
+        self.why = why
+
+
 @dataclass(slots=True)
 class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
@@ -77,6 +96,7 @@ class Roots:
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
+    _stacks: dict[int, Stack] = field(default_factory=dict)
     _images: dict[Reference, _Aside] = field(default_factory=dict)
     _seals: Seals = field(default_factory=Seals)
     _strangers: dict[str, int] = field(default_factory=dict)
@@ -100,11 +120,27 @@ class Roots:
         self.fingerprints = Fingerprints()
         if needs is Files.NONE:
             return
-        if isinstance(base, StageSource):
+        if isinstance(base, StageSource) and base.index in self._stages:
             self.fingerprints = Fingerprints(self._of_stages[base.index])
             self._take_up(base.index, last_use=last_use)
+            return
+        names_only = needs is Files.NAMES
+        if isinstance(base, StageSource):
+            self._unpack_stack(self._stacks[base.index], self.boundary, self.fingerprints, names_only)
         elif isinstance(base, PulledImage):
-            self._unpack(base, self.boundary, self.fingerprints, names_only=needs is Files.NAMES)
+            self._unpack(base, self.boundary, self.fingerprints, names_only=names_only)
+
+    def lay(self, layers: Sequence[LayerSource], needs: Files) -> None:
+        """Put layers of steps on top of what is in the root; raises `SpoiledLayerError`."""
+        self._apply(layers, self.boundary, self.fingerprints, needs is Files.NAMES)
+
+    def remember(self, index: int, stack: Stack) -> None:
+        """Note what a stage's files are made of, for whoever needs them though they were never there."""
+        self._stacks[index] = stack
+
+    def stack_of(self, index: int) -> Stack | None:
+        """Return what a stage's files are made of, as far as that was noted."""
+        return self._stacks.get(index)
 
     def lacks_accounts(self) -> bool:
         """Tell whether a link leads from where accounts are looked up to a file without its content."""
@@ -129,6 +165,7 @@ class Roots:
         for index in self._of_stages:
             self.forget(index)
         self._of_stages.clear()
+        self._stacks.clear()
 
     def seal(self) -> None:
         """Note, before a step runs, that all that is there for others to take must stay as it is."""
@@ -153,7 +190,7 @@ class Roots:
                 seal = self._seals.find(source)
                 return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER, seal=seal)
             case StageSource(index):
-                return SourceTree(self._stages[index].path, seal=self._seals.find(source))
+                return SourceTree(self._stage(index).path, seal=self._seals.find(source))
             case ImageSource(reference):
                 return SourceTree(self._image(source).path, seal=self._seals.find(reference))
             case EmptySource():
@@ -209,6 +246,14 @@ class Roots:
         relocate.restore_contents(self.boundary, str(folder.path))
         self._remove(folder)
 
+    def _stage(self, index: int) -> _Aside:
+        """Return a stage's files, unpacked beside the root if they never were in it."""
+        if index not in self._stages:
+            folder, fingerprints = self._make_aside(f"stage{index}"), Fingerprints()
+            self._unpack_stack(self._stacks[index], Boundary(folder.path), fingerprints)
+            self._stages[index], self._of_stages[index] = folder, fingerprints
+        return self._stages[index]
+
     def _image(self, source: ImageSource) -> _Aside:
         """Unpack an image that files are copied from beside the root, once."""
         if source.reference not in self._images:
@@ -241,16 +286,48 @@ class Roots:
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
                 whole.add(report)
-        _tell(pulled.reference, whole, self.lodging, boundary)
+        _tell(pulled.reference.familiar, whole, self.lodging, boundary)
+
+    def _unpack_stack(
+        self, stack: Stack, boundary: Boundary, fingerprints: Fingerprints, names_only: bool = False
+    ) -> None:
+        if stack.image:
+            self._unpack(stack.image, boundary, fingerprints, names_only=names_only)
+        self._apply(stack.layers, boundary, fingerprints, names_only)
+
+    def _apply(
+        self,
+        layers: Sequence[LayerSource],
+        boundary: Boundary,
+        fingerprints: Fingerprints,
+        names_only: bool,
+    ) -> None:
+        whole, allowance = UnpackReport(), Allowance(boundary.root, self.unpack_limit)
+        with downloading(layers, self.lodging.hold("blobs").path) as blobs:
+            for source, blob in zip(layers, blobs, strict=True):
+                layer = source.layer
+                try:
+                    report = apply(
+                        blob,
+                        layer.diff_id,
+                        boundary,
+                        names_only=names_only,
+                        fingerprints=fingerprints,
+                        allowance=allowance,
+                    )
+                except (ImageInvalidError, RegistryError) as error:
+                    raise SpoiledLayerError(layer.descriptor.digest, str(error)) from error
+                whole.add(report)
+        _tell("the cache", whole, self.lodging, boundary)
 
 
-def _tell(reference: Reference, report: UnpackReport, lodging: Lodging, boundary: Boundary) -> None:
+def _tell(whose: str, report: UnpackReport, lodging: Lodging, boundary: Boundary) -> None:
     """Say once what of an image could not be written as it stands."""
     runtime = lodging.runtime
     if hidden := in_volumes(report.excluded, (runtime, *lodging.kept)):
         logger.warning(
             "%s: its own %s goes into the image, but no step sees it: a volume of the pod is mounted there",
-            reference.familiar, ", ".join(dict.fromkeys(boundary.barrier(path) or path for path in hidden)),
+            whose, ", ".join(dict.fromkeys(boundary.barrier(path) or path for path in hidden)),
         )  # fmt: skip
     elif report.excluded:
         own = any(boundary.barrier(path) == runtime for path in report.excluded)
@@ -258,19 +335,19 @@ def _tell(reference: Reference, report: UnpackReport, lodging: Lodging, boundary
         logger.log(
             logging.INFO if own else logging.DEBUG,
             "%s: what it has where the executor or a mount is stays out of the root: %s",
-            reference.familiar, ", ".join(report.excluded[:3]),
+            whose, ", ".join(report.excluded[:3]),
         )  # fmt: skip
     for name, count in report.xattrs.items():
         who = "it is of a host, not of an image" if is_foreign(name) else "the node refuses it"
         logger.warning(
             "%s: the attribute %s of %s is left out: %s",
-            reference.familiar, name, counted(count, "file"), who,
+            whose, name, counted(count, "file"), who,
         )  # fmt: skip
     if report.devices:
         devices = counted(report.devices, "device file")
-        logger.warning("%s: the node refuses to make %s", reference.familiar, devices)
+        logger.warning("%s: the node refuses to make %s", whose, devices)
     if report.unsafe_links:
         logger.warning(
             "%s: %d hard links lead out of the root and are left out: %s",
-            reference.familiar, len(report.unsafe_links), ", ".join(report.unsafe_links[:3]),
+            whose, len(report.unsafe_links), ", ".join(report.unsafe_links[:3]),
         )  # fmt: skip

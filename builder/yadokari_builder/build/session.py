@@ -1,18 +1,27 @@
 """A build from its arguments to the pushed image: opened, built, delivered."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
+from yadokari_builder.build.caching.opening import making_of
+from yadokari_builder.build.caching.steps import StepCache
+from yadokari_builder.build.caching.taken import Takings
+from yadokari_builder.build.caching.writing import Near, Writer
 from yadokari_builder.build.deliver import Delivery
 from yadokari_builder.build.destinations import read_destinations
 from yadokari_builder.build.files import require_outputs
-from yadokari_builder.build.opened import draft, open_build
+from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.outcome import assemble
+from yadokari_builder.build.performing.actions import fetched
+from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Phases, Progress
 from yadokari_builder.build.registries import Registries
-from yadokari_builder.build.stages import Build
+from yadokari_builder.cache.steps.store import RegistryStore, Store
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
@@ -54,7 +63,11 @@ class Session:
         require_outputs(self.spec)
         with self.phases.timed("plan"):
             opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
-        with opened.bench.caches, Delivery(self.spec, destinations, opened) as delivery:
+        with (
+            opened.bench.caches,
+            Delivery(self.spec, destinations, opened) as delivery,
+            self._cache(opened, delivery) as cache,
+        ):
             self.guard(self.root, opened.plan, opened.registries)
             lodging = opened.roots.lodging
             with (
@@ -71,6 +84,8 @@ class Session:
                     self.spec.single_snapshot,
                     self.progress,
                     delivery.layer_made,
+                    cache,
+                    self.spec.materialize,
                 ).run()
             opened.bench.caches.keep()
             image = assemble(opened.plan, finished, self.spec, packing.now())
@@ -87,4 +102,32 @@ class Session:
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,
+            cached=self.progress.cached,
         )
+
+    @contextmanager
+    def _cache(self, opened: Opened, delivery: Delivery) -> Iterator[StepCache | None]:
+        """Have what finds steps that were done before; in the end all is written that was done now."""
+        caches, bench = opened.caches, opened.bench
+        if caches is None:
+            yield None
+            return
+        with ExitStack() as writing:
+            write = None
+            if caches.written:
+                writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
+                write = writing.enter_context(writer).add
+            yield StepCache(
+                making_of(opened.packing, opened.plan.target.state.image.platform),
+                caches.policy,
+                caches.prober(),
+                Takings(bench.source, partial(fetched, bench=bench)),
+                write,
+                delivery.take,
+            )
+            with self.phases.timed("cache"):
+                writing.close()
+
+
+def _near(store: Store, delivery: Delivery, digest: Digest) -> Near | None:
+    return delivery.pushed(digest, store.repository.registry) if isinstance(store, RegistryStore) else None

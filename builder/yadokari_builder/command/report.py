@@ -32,7 +32,7 @@ def configure(stream: TextIO, verbosity: str, log_format: str, *, timestamp: boo
     """
     handler = logging.StreamHandler(stream)
     if log_format == "json":
-        handler.setFormatter(JsonFormatter("kind", "step", "steps"))
+        handler.setFormatter(JsonFormatter("kind", "step", "steps", "cached"))
     else:
         colour = log_format == "color" and stream.isatty()
         handler.setFormatter(TextFormatter(colour=colour, timestamp=timestamp))

@@ -3,10 +3,11 @@
 import logging
 import posixpath
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 import urllib3
 
@@ -16,14 +17,22 @@ from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import ContextError, file_of
 from yadokari_builder.layers.allowance import Allowance
-from yadokari_builder.plan.steps import CopyAction, GitFiles, InlineFile, LocalFiles, LocalPaths, WebFile
+from yadokari_builder.plan.steps import (
+    Copied,
+    CopyAction,
+    GitFiles,
+    InlineFile,
+    LocalFiles,
+    LocalPaths,
+    WebFile,
+)
 from yadokari_builder.rootfs.accounts import find_owner
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree, not_found
-from yadokari_builder.sources.web import download
+from yadokari_builder.sources.web import download, file_name
 from yadokari_builder.sources.wildcards import find
 
 logger = logging.getLogger(__name__)
@@ -38,13 +47,14 @@ class Target:
 
     `staging` is the stage's folder for what must not be written into the running root (see `Destination`),
     `scratch` one for temporary files; both are on the host and exist. `unpack_limit` is what an archive may
-    take, in bytes (see `Allowance`).
+    take, in bytes (see `Allowance`). What has been fetched already is in the folders `kept`.
     """
 
     boundary: Boundary
     staging: Path
     scratch: Path
     unpack_limit: int = 0
+    kept: Mapping[Copied, Path] = field(default_factory=lambda: MappingProxyType({}))
 
     def allowance(self) -> Allowance:
         """Return what one more archive or repository may take."""
@@ -123,27 +133,19 @@ class _Copying:
             raise not_found(self.source, files.required)
 
     def _add_web_file(self, web: WebFile) -> None:
-        with self._scratch() as folder:
-            file = download(web.url, folder, self.http, web.checksum, self.target.allowance())
+        with self._fetched(web) as folder:
             tree = SourceTree(folder, owner=ROOT_OWNER)
-            path = f"/{file.name}"
+            path = f"/{file_name(web.url)}"
             if not (web.unpack and self._unpack(tree, path)):
                 self._transfer(tree).copy(path, self.action.destination)
 
     def _add_git_files(self, git: GitFiles) -> None:
-        # Only builds that need it pay for loading a git client.
-        from yadokari_builder.sources.git import GitSource
-
-        with self._scratch() as fetched, self._scratch() as folder:
-            GitSource(self.http, fetched, self.ssh, allowance=self.target.allowance()).check_out(
-                git.ref, folder, keep_git_dir=git.keeps_git_dir
-            )
-            folder.chmod(_FOLDER_MODE)
+        with self._fetched(git) as folder:
             tree = SourceTree(folder, owner=ROOT_OWNER)
             self._transfer(tree).copy("/", self.action.destination)
 
     def _copy_inline(self, inline: InlineFile) -> None:
-        with self._scratch() as folder:
+        with _temporary(self.target.scratch) as folder:
             name = posixpath.basename(normalise(inline.name))
             file = folder / name
             file.write_bytes(inline.content.encode("utf-8", "surrogateescape"))
@@ -170,12 +172,39 @@ class _Copying:
         return True
 
     @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        folder = tempfile.mkdtemp(dir=self.target.scratch)
-        try:
-            yield Path(folder)
-        finally:
-            discard(folder)
+    def _fetched(self, copied: WebFile | GitFiles) -> Iterator[Path]:
+        if kept := self.target.kept.get(copied):
+            yield kept
+            return
+        with _temporary(self.target.scratch) as folder:
+            fetch(copied, folder, self.target, self.http, self.ssh)
+            yield folder
+
+
+def fetch(
+    copied: WebFile | GitFiles, folder: Path, target: Target, http: urllib3.PoolManager, ssh: SshAccess
+) -> None:
+    """Bring what is added from elsewhere into an empty folder; raises ContextError or DownloadError."""
+    if isinstance(copied, WebFile):
+        download(copied.url, folder, http, copied.checksum, target.allowance())
+        return
+    # Only builds that need it pay for loading a git client.
+    from yadokari_builder.sources.git import GitSource
+
+    with _temporary(target.scratch) as fetched:
+        GitSource(http, fetched, ssh, allowance=target.allowance()).check_out(
+            copied.ref, folder, keep_git_dir=copied.keeps_git_dir
+        )
+    folder.chmod(_FOLDER_MODE)
+
+
+@contextmanager
+def _temporary(parent: Path) -> Iterator[Path]:
+    folder = tempfile.mkdtemp(dir=parent)
+    try:
+        yield Path(folder)
+    finally:
+        discard(folder)
 
 
 @contextmanager

@@ -8,11 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yadokari_builder.layers.fingerprints import crc32
 from yadokari_builder.layers.layer_file import Content, LayerFile
 from yadokari_builder.layers.members import FileContent, Members
 from yadokari_builder.layers.nameless import NamelessFile
-from yadokari_builder.layers.tar_member import BLOCK, Member
+from yadokari_builder.layers.tar_member import Member
 from yadokari_builder.rootfs.content import clone
 
 # A clone keeps its blocks when the file itself is deleted: of free space as many times as much must be left.
@@ -116,10 +115,8 @@ def _read(content: FileContent, size: int) -> "_Kept | None":
 class _Kept:
     data: bytes
 
-    def write_to(self, layer: LayerFile, size: int) -> int:
-        layer.write(self.data)
-        layer.write(bytes(-size % BLOCK))
-        return crc32(self.data)
+    def write_to(self, layer: LayerFile, size: int) -> int:  # noqa: ARG002
+        return layer.write_content(self.data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, cast
+from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
@@ -19,6 +19,9 @@ from yadokari_builder.oci import media_types
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 _BUFFER_SIZE = 1 << 20
 _BUFFERS = 4
@@ -55,7 +58,8 @@ class LayerFile:
 
     The archive is put together and hashed (diff ID) in the caller's thread, compressed, hashed (digest) and
     written in another. Leaving the context without `finish` gives the file up. `beat` is called in the
-    caller's thread after every mebibyte of the archive, and `search` looks through it.
+    caller's thread after every mebibyte of the archive, and `search` looks through it. A `content` that is
+    given hashes what files hold.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class LayerFile:
         watch: Watch | None = None,
         beat: Callable[[], None] | None = None,
         search: Search | None = None,
+        content: "_Hash | None" = None,
     ) -> None:
         self._media_type = _MEDIA_TYPES[compression.kind]
         self._compressor = compressor(compression)
@@ -83,6 +88,7 @@ class LayerFile:
         self._finished = False
         self._watch = watch
         self._beat = beat
+        self._content = content
         self._search = search
         self._growing: GrowingFile | None = None
         self._thread = threading.Thread(target=self._compress, name="compress", daemon=True)
@@ -132,11 +138,22 @@ class LayerFile:
             got = read(self._buffer[self._position : end], offset)
             if not got:
                 raise BuilderError(f"{name} became shorter while it was packed into a layer")
-            checksum = crc32(self._buffer[self._position : self._position + got], checksum)
+            piece = self._buffer[self._position : self._position + got]
+            checksum = crc32(piece, checksum)
+            if self._content:
+                self._content.update(piece)
             self._position += got
             offset += got
         self.write(bytes(-size % BLOCK))
         return checksum
+
+    def write_content(self, data: bytes) -> int:
+        """Add what a file holds, and what fills it up to whole blocks; returns its CRC-32."""
+        self.write(data)
+        self.write(bytes(-len(data) % BLOCK))
+        if self._content:
+            self._content.update(data)
+        return crc32(data)
 
     def finish(self) -> Layer:
         """End the archive and return what it is; nothing can be added any more."""

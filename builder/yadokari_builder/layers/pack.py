@@ -1,5 +1,7 @@
 """Members packed into a layer."""
 
+import hashlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,18 +12,22 @@ from yadokari_builder.layers.layer_file import LayerFile, Watch
 from yadokari_builder.layers.leaks import NOTHING, Sought
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.nameless import NamelessFile
-from yadokari_builder.layers.tar_member import Kind
+from yadokari_builder.layers.tar_member import Kind, Member
 from yadokari_builder.layers.tar_writer import format_header
 from yadokari_builder.oci.layer import Layer
 
 
 @dataclass(frozen=True, slots=True)
 class PackedLayer:
-    """A layer in a file of its own; `leaks` names, by a secret's id, first members that hold its value."""
+    """A layer in a file of its own; `leaks` names, by a secret's id, first members that hold its value.
+
+    `content` is the digest in hex of all that is in it but times; empty where nobody asked for it.
+    """
 
     layer: Layer
     file: NamelessFile
     leaks: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    content: str = ""
 
 
 def pack(
@@ -32,24 +38,40 @@ def pack(
     watch: Watch | None = None,
     beat: Callable[[], None] | None = None,
     fingerprints: Fingerprints | None = None,
+    with_content: bool = False,
     sought: Sought = NOTHING,
 ) -> PackedLayer:
     """Write a layer of members to a new, nameless file in `directory`.
 
     `watch` is told of a large layer's file before it is complete; `beat` is called after every mebibyte of
     the archive, and what it raises gives the layer up; `fingerprints` are told what files hold; what is
-    `sought` is looked for. Raises BuilderError if a file shrinks meanwhile.
+    `sought` is looked for; `with_content` asks for the digest without times. Raises BuilderError if a file
+    shrinks meanwhile.
     """
     known = fingerprints or Fingerprints()
     search = sought.search()
-    with LayerFile(directory, compression, watch, beat, search) as output:
+    digest = hashlib.sha256() if with_content else None
+    with LayerFile(directory, compression, watch, beat, search, digest) as output:
         for member, content in members:
             output.begin(member.name)
             output.write(format_header(member))
+            if digest:
+                digest.update(_without_times(member))
             held = content.write_to(output, member.size) if content else 0
             if member.kind is Kind.FILE:
                 known.add(f"/{member.name}", checksum(held, member.xattrs))
             elif member.kind is Kind.HARD_LINK:
                 known.link(f"/{member.name}", f"/{member.link}")
         layer = output.finish()
-    return PackedLayer(layer, output.file, search.found if search else {})
+    found = search.found if search else {}
+    return PackedLayer(layer, output.file, found, digest.hexdigest() if digest else "")
+
+
+def _without_times(member: Member) -> bytes:
+    """Describe a member: all that varies in length ends in a byte that it cannot hold, or has its length."""
+    numbers = (member.mode, member.uid, member.gid, member.size, *member.device, len(member.xattrs))
+    attributes = (
+        b"%b\0%d %b" % (os.fsencode(name), len(value), value) for name, value in sorted(member.xattrs.items())
+    )
+    texts = b"%b%b\0%b\0" % (member.kind.value, os.fsencode(member.name), os.fsencode(member.link))
+    return texts + b"%o %d %d %d %d %d %d " % numbers + b"".join(attributes)

@@ -15,7 +15,11 @@ class Environment:
 
     def variables(self) -> dict[str, str]:
         """Return all variables by name."""
-        return {**self._defaults, **dict(islice(self._settings, self._count))}
+        return {**self._defaults, **self.own()}
+
+    def own(self) -> dict[str, str]:
+        """Return those that are no defaults."""
+        return dict(islice(self._settings, self._count))
 
 
 class GrowingEnvironment:

@@ -80,21 +80,26 @@ class Pusher:
             self._early += [self._pool.submit(_push_early, group[0], growing) for group in self._groups]
 
     def add_layer(self, source: LayerSource) -> "Future[None]":
-        """Begin to push a layer; errors come with the future and again from `finish`."""
+        """Begin to push a layer; errors come with the future and again from `finish`.
+
+        One that could not be pushed from another source is tried again.
+        """
         digest = source.layer.descriptor.digest
         with self._lock:
-            if digest not in self._layers:
+            pushed = self._layers.get(digest)
+            if pushed is None or (pushed.done() and pushed.exception()):
                 early, self._early = self._early, []
                 self._layers[digest] = self._pool.submit(self._push_layer, source, early)
             return self._layers[digest]
 
     def finish(self, image: Image) -> Digest:
-        """Wait for the layers, push an assembled image's config and manifest, and return its digest.
+        """Wait for an image's layers, push its config and manifest, and return its digest.
 
         Raises `UnauthorizedError`, `PushError`, or what reading a layer's source raises.
         """
-        for layer in list(self._layers.values()):
-            layer.result()
+        for layer in image.layers:
+            if pushed := self._layers.get(layer.descriptor.digest):
+                pushed.result()
         config, manifest = image.config.format(), image.manifest.format()
         self._each(self._repositories(), lambda uploads: _push_small(uploads, image.manifest.config, config))
         self.name(manifest, image.manifest.media_type, image.manifest_digest)

@@ -11,8 +11,8 @@ import pytest
 
 from support.registry import Registry
 from support.site import Site
-from yadokari_builder.build import actions
-from yadokari_builder.build.actions import Workbench, files_of
+from yadokari_builder.build.performing import actions
+from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.errors import DockerfileError, RunError
 from yadokari_builder.plan.steps import CopyAction, RunAction, WorkdirAction

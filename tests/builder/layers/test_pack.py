@@ -6,6 +6,7 @@ import resource
 import shutil
 import socket
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,9 @@ from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.changes import Changes
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression, CompressionKind
+from yadokari_builder.layers.held import hold
 from yadokari_builder.layers.layer_file import LayerFile
-from yadokari_builder.layers.members import Entry, FileContent, members_of_changes, members_of_paths
+from yadokari_builder.layers.members import Entry, FileContent, Members, members_of_changes, members_of_paths
 from yadokari_builder.layers.pack import PackedLayer, pack
 from yadokari_builder.layers.unpack import unpack
 from yadokari_builder.oci import media_types
@@ -238,3 +240,52 @@ def test_a_file_is_packed_however_deep_it_lies(tmp_path: Path, out: Path) -> Non
         packed = pack_paths([path], Boundary(deep), out, PLAIN)
         with tarfile.open(fileobj=io.BytesIO(packed.file.open().read())) as archive:
             assert archive.getnames()[-2:] == [path[1:-5], path[1:]]
+
+
+def content_of(root: Path, out: Path) -> str:
+    paths = [f"/{name}" for name in names_below(root)]
+    return pack(members_of_paths(paths, Boundary(root)), out, with_content=True).content
+
+
+def test_a_layer_can_be_known_by_what_is_in_it_without_times(root: Path, out: Path) -> None:
+    before = content_of(root, out)
+    os.utime(root / "a", (1, 1))
+    os.utime(root / "d", (1, 1))
+    assert content_of(root, out) == before != ""
+    assert pack_paths(["/a"], Boundary(root), out).content == "", "where nobody asks for it"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda root: (root / "a").write_text("b"),
+        lambda root: (root / "a").write_text("longer"),
+        lambda root: (root / "a").chmod(0o700),
+        lambda root: (root / "d").chmod(0o700),
+        lambda root: (root / "a").rename(root / "b"),
+        lambda root: (root / "link").symlink_to("a"),
+        lambda root: os.link(root / "a", root / "b"),
+        lambda root: os.setxattr(root / "a", "user.a", b"b"),
+        lambda root: os.mkfifo(root / "fifo"),
+    ],
+    ids=["content", "size", "mode", "folder", "name", "link", "hard link", "attribute", "fifo"],
+)
+def test_all_that_is_in_a_layer_but_times_is_in_that_name(
+    change: Callable[[Path], object], root: Path, out: Path
+) -> None:
+    before = content_of(root, out)
+    change(root)
+    assert content_of(root, out) != before
+
+
+def test_where_the_content_is_held_is_no_matter(root: Path, out: Path) -> None:
+    (root / "large").write_bytes(os.urandom(3 << 20))
+    paths = [f"/{name}" for name in names_below(root)]
+
+    def members() -> Members:
+        return members_of_paths(paths, Boundary(root))
+
+    packed = [
+        pack(hold(members(), limit, out), out, with_content=True).content for limit in (0, 1 << 20, 8 << 20)
+    ]
+    assert {*packed} == {content_of(root, out)}

@@ -13,7 +13,7 @@ import pytest
 from support.gate import Gate, Passed, Spoiled, running_gate, times
 from support.handmade import FileLayer, LocalImage, make_image
 from support.registry import DOCKER_ALONE, Registry
-from yadokari_builder.errors import CancelledError, PushError
+from yadokari_builder.errors import CancelledError, ImageInvalidError, PushError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_MANIFEST
@@ -22,6 +22,7 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
+from yadokari_builder.registry.source import LocalLayer
 
 AMD64 = Platform("linux", "amd64")
 
@@ -183,6 +184,38 @@ def test_a_layer_that_is_added_twice_is_pushed_once(
         assert pusher.add_layer(made.layers[0]) is pusher.add_layer(made.layers[0])
         pusher.finish(made.image)
     assert gate.count("HEAD", str(made.layers[0].layer.descriptor.digest)) == 1
+
+
+def test_a_layer_that_one_source_has_not_is_pushed_from_another(
+    registry: Registry, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = make_image(tmp_path, {"a": name.encode()})  # no other repository has it
+    layer = made.layers[0].layer
+
+    def missing() -> BinaryIO:
+        raise ImageInvalidError("it is not there")
+
+    with Pusher(client, [Reference.parse(f"{registry.host}/{name}")]) as pusher:
+        assert isinstance(pusher.add_layer(LocalLayer(layer, missing)).exception(), ImageInvalidError)
+        pusher.add_layer(made.layers[0])
+        pusher.finish(made.image)
+    assert pull(client, f"{registry.host}/{name}").image == made.image
+
+
+def test_a_layer_that_is_in_no_image_does_not_hinder_it(
+    registry: Registry, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "other").mkdir()
+    made = make_image(tmp_path, {"a": b"1"})
+    other = make_image(tmp_path / "other", {"b": name.encode()})
+
+    def missing() -> BinaryIO:
+        raise ImageInvalidError("it is not there")
+
+    with Pusher(client, [Reference.parse(f"{registry.host}/{name}")]) as pusher:
+        pusher.add_layer(LocalLayer(other.layers[0].layer, missing))
+        pusher.add_layer(made.layers[0])
+        assert pusher.finish(made.image) == made.image.manifest_digest
 
 
 def test_an_upload_that_fails_for_a_while_is_begun_again(

@@ -44,6 +44,17 @@ class Packing:
         return time.isoformat().replace("+00:00", "Z")
 
 
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a layer is for: `is_sent` if it is the image's, `is_named` if its content is to be named."""
+
+    is_sent: bool = True
+    is_named: bool = False
+
+
+OF_THE_IMAGE = Purpose()
+
+
 class Packer:
     """Packs layers in the order they are given in; `made` is told of each, in any thread.
 
@@ -67,7 +78,12 @@ class Packer:
             held.release()
 
     def pack(
-        self, members: Members, *, followed: bool, fingerprints: Fingerprints | None = None
+        self,
+        members: Members,
+        *,
+        followed: bool,
+        fingerprints: Fingerprints | None = None,
+        purpose: Purpose = OF_THE_IMAGE,
     ) -> "Future[PackedLayer]":
         """Pack a layer; `fingerprints` are told what its files hold.
 
@@ -75,14 +91,14 @@ class Packer:
         against that, the layer is packed meanwhile, and what goes wrong comes with the future.
         """
         if not followed:
-            return self._pack_now(members, fingerprints)
+            return self._pack_now(members, fingerprints, purpose)
         held = hold(members, self._left(), self.packing.folder)
         if held.rest or (not self._waiting and held.size < _WORTH_A_THREAD):
             try:
-                return self._pack_now(held, fingerprints)
+                return self._pack_now(held, fingerprints, purpose)
             finally:
                 held.release()
-        future = self._thread.submit(self._pack_held, held, fingerprints)
+        future = self._thread.submit(self._pack_held, held, fingerprints, purpose)
         self._waiting.append((held, future))
         return future
 
@@ -97,15 +113,17 @@ class Packer:
             future.exception()
         self._waiting = []
 
-    def _pack_now(self, members: Members, fingerprints: Fingerprints | None) -> "Future[PackedLayer]":
+    def _pack_now(
+        self, members: Members, fingerprints: Fingerprints | None, purpose: Purpose
+    ) -> "Future[PackedLayer]":
         self.wait()
         future: Future[PackedLayer] = Future()
-        future.set_result(self._pack(members, fingerprints))
+        future.set_result(self._pack(members, fingerprints, purpose))
         return future
 
-    def _pack_held(self, held: Held, fingerprints: Fingerprints | None) -> PackedLayer:
+    def _pack_held(self, held: Held, fingerprints: Fingerprints | None, purpose: Purpose) -> PackedLayer:
         try:
-            return self._pack(held, fingerprints, self._beat)
+            return self._pack(held, fingerprints, purpose, self._beat)
         finally:
             held.release()
 
@@ -117,16 +135,19 @@ class Packer:
         self,
         members: Members,
         fingerprints: Fingerprints | None,
+        purpose: Purpose,
         beat: Callable[[], None] | None = None,
     ) -> PackedLayer:
         layer = pack(
             members,
             self.packing.folder,
             compression=self.packing.compression,
-            watch=self.packing.watch,
+            watch=self.packing.watch if purpose.is_sent else None,
             beat=beat,
             fingerprints=fingerprints,
+            with_content=purpose.is_named,
             sought=self.packing.sought,
         )
-        self._made(layer)
+        if purpose.is_sent:
+            self._made(layer)
         return layer

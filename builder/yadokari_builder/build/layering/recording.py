@@ -94,6 +94,11 @@ class LayerPerStep:
     def finish(self) -> None:
         """Have nothing left to gather."""
 
+    def skip(self, *, ran: bool) -> None:
+        """Note that a step's changes come from elsewhere; `ran` tells that a process made them."""
+        self._baseline = None
+        self.is_bare = self.is_bare and not ran
+
 
 @dataclass(slots=True)
 class LayerPerStage:

@@ -3,16 +3,25 @@
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 import urllib3
 
 from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.copy.destination import Destination, Written
-from yadokari_builder.copy.perform import Target, copy_files
+from yadokari_builder.copy.perform import Target, copy_files, fetch
 from yadokari_builder.copy.transfer import Options, Transfer
-from yadokari_builder.plan.steps import CopyAction, RunAction, Source, WorkdirAction
+from yadokari_builder.plan.steps import (
+    Copied,
+    CopyAction,
+    GitFiles,
+    RunAction,
+    Source,
+    WebFile,
+    WorkdirAction,
+)
 from yadokari_builder.rootfs.accounts import find_owner, find_user
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.command import Command, ProcessUser
@@ -32,7 +41,7 @@ class Workbench:
 
     `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
     deletes such folders while it runs (see `Lodging`); `level` runs steps, which read from the open file
-    `null`; `unpack_limit` is for archives that are added.
+    `null`; `unpack_limit` is for archives that are added. `kept` are folders of what was fetched already.
     """
 
     boundary: Boundary
@@ -48,6 +57,7 @@ class Workbench:
     unpack_limit: int
     http: urllib3.PoolManager
     ssh: SshAccess
+    kept: dict[Copied, Path] = field(default_factory=dict)
 
 
 def files_of(tree: SourceTree, path: str) -> Fill:
@@ -71,8 +81,20 @@ def make_workdir(action: WorkdirAction, bench: Workbench) -> Written:
 
 def copy(action: CopyAction, bench: Workbench) -> Written:
     """Copy files into the root."""
-    target = Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit)
-    return copy_files(action, bench.source(action.source), target, bench.http, bench.ssh)
+    return copy_files(action, bench.source(action.source), _target(bench), bench.http, bench.ssh)
+
+
+def fetched(copied: WebFile | GitFiles, bench: Workbench) -> Path:
+    """Return the folder of what is added from elsewhere; it is fetched once, and kept."""
+    if copied not in bench.kept:
+        folder = Path(mkdtemp(dir=bench.shelter))
+        fetch(copied, folder, _target(bench), bench.http, bench.ssh)
+        bench.kept[copied] = folder
+    return bench.kept[copied]
+
+
+def _target(bench: Workbench) -> Target:
+    return Target(bench.boundary, bench.staging, bench.shelter, bench.unpack_limit, bench.kept)
 
 
 def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:

@@ -1,0 +1,1 @@
+"""What a build takes from earlier ones, and what it leaves for later ones."""

@@ -1,0 +1,31 @@
+"""What has changed since a step was done last, for people."""
+
+from collections.abc import Iterator, Mapping
+
+from yadokari_builder.build.progress import counted
+from yadokari_builder.cache.steps.entry import Trace
+
+_PARTS = {
+    "instruction": "its variables lead to another instruction",
+    "variables": "it sees other variables",
+    "making": "layers are made in another way",
+    "below": "what is below it has changed",
+}
+
+
+def changes(then: Trace, now: Trace) -> Iterator[str]:
+    """Say in which parts two keys of an instruction differ."""
+    if then.parts.get("files") != now.parts.get("files"):
+        yield _files(then.files, now.files)
+    for part, text in _PARTS.items():
+        if then.parts.get(part) != now.parts.get(part):
+            yield text
+    if then.parts == now.parts:
+        yield "it is not in the cache any more"
+
+
+def _files(then: Mapping[str, str], now: Mapping[str, str]) -> str:
+    changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
+    if not (then and now and changed):
+        return "the files that it takes have changed"
+    return f"{counted(len(changed), 'file')} changed, first {changed[0].lstrip('/')}"

@@ -1,0 +1,104 @@
+"""The caches that a build's arguments ask for."""
+
+import logging
+from dataclasses import dataclass, field
+from datetime import timedelta
+from threading import Event
+
+from yadokari_builder.build.caching.steps import Policy
+from yadokari_builder.build.layering.packing import Packing
+from yadokari_builder.build.options import CACHE_FOLDER
+from yadokari_builder.build.registries import Registries
+from yadokari_builder.cache.steps.folder import FolderStore
+from yadokari_builder.cache.steps.key import Making
+from yadokari_builder.cache.steps.probe import Prober
+from yadokari_builder.cache.steps.store import RegistryStore, Store
+from yadokari_builder.errors import UsageError
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_contract.spec import BuildSpec
+
+logger = logging.getLogger(__name__)
+
+_NAME = "cache"
+# What is not there at once is built sooner than it is waited for.
+_RETRY = RetryPolicy(attempts=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Caches:
+    """Where steps are looked for, in this order, and which of the stores is written to.
+
+    `stop` ends what is being written.
+    """
+
+    stores: tuple[Store, ...]
+    written: Store | None
+    policy: Policy
+    ttl: timedelta
+    stop: Event = field(default_factory=Event)
+
+    def prober(self) -> Prober:
+        """Return what looks for entries."""
+        return Prober(self.stores, self.ttl.total_seconds())
+
+
+def open_caches(spec: BuildSpec, registries: Registries) -> Caches | None:
+    """Find out where steps are looked for, None for nowhere; raises `UsageError` for what cannot be."""
+    if not (spec.cache or spec.cache_from):
+        return None
+    if spec.single_snapshot:
+        logger.warning("--single-snapshot makes one layer of all steps: the cache is left alone")
+        return None
+    stop = Event()
+    own = _own(spec, registries, stop) if spec.cache else None
+    others = [_read_only(text, registries) for text in spec.cache_from]
+    stores = tuple(store for store in (own, *others) if store)
+    policy = Policy(copies=spec.cache_copy_layers, runs=spec.cache_run_layers)
+    return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, stop)
+
+
+def making_of(packing: Packing, platform: Platform) -> Making:
+    """Tell how layers are made."""
+    compression = packing.compression
+    level = "" if compression.level is None else f":{compression.level}"
+    ignored = tuple(sorted(packing.ignored))
+    return Making(str(platform), f"{compression.kind.value}{level}", ignored, packing.timestamp)
+
+
+def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store:
+    text = spec.cache_repo
+    if text.startswith(CACHE_FOLDER):
+        return _folder("--cache-repo", text)
+    if text:
+        repository = _repository("--cache-repo", text)
+    elif spec.destinations:
+        destination = Reference.parse(spec.destinations[0]).repository
+        repository = Repository(destination.registry, f"{destination.name}/{_NAME}")
+    else:
+        raise UsageError("--cache has no place: name one by --cache-repo, or the image by --destination")
+    registries.expect_push([repository])
+    return RegistryStore(registries.pushing.trying(_RETRY), repository, not spec.no_push_cache, stop)
+
+
+def _read_only(text: str, registries: Registries) -> Store:
+    if text.startswith(CACHE_FOLDER):
+        return _folder("--cache-from", text)
+    repository = _repository("--cache-from", text)
+    registries.expect_pull([repository])
+    return RegistryStore(registries.pulling.trying(_RETRY), repository)
+
+
+def _folder(flag: str, text: str) -> FolderStore:
+    path = text.removeprefix(CACHE_FOLDER)
+    if not path:
+        raise UsageError(f"{flag} {text} names no folder: write it as {CACHE_FOLDER}FOLDER")
+    return FolderStore(path)
+
+
+def _repository(flag: str, text: str) -> Repository:
+    reference = Reference.parse(text)
+    if reference.repository.familiar != text and str(reference.repository) != text:
+        raise UsageError(f"{flag} {text} is no repository: write it without a tag or a digest")
+    return reference.repository

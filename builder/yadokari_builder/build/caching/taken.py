@@ -1,0 +1,118 @@
+"""What steps take from elsewhere, named by its content."""
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from yadokari_builder.cache.steps.content import MOST_LISTED, Hashing
+from yadokari_builder.cache.steps.key import name_in, name_of, name_of_download, name_without_looking, takes
+from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.plan.steps import (
+    ContextSource,
+    Copied,
+    CopyAction,
+    GitFiles,
+    ImageSource,
+    LocalFiles,
+    LocalPaths,
+    Source,
+    StageSource,
+    Step,
+    WebFile,
+)
+from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
+from yadokari_builder.sources.web import file_name
+
+_MOST_WORKERS = 8
+_SHA256 = "sha256"
+
+
+@dataclass(slots=True)
+class Takings:
+    """Names what steps take; nothing is read twice.
+
+    `tree` opens a source, `fetched` returns the folder of what is added from elsewhere.
+    """
+
+    tree: Callable[[Source], SourceTree]
+    fetched: Callable[[WebFile | GitFiles], Path]
+    _known: dict[tuple[Source | None, str], str] = field(default_factory=dict)
+    _listings: dict[tuple[Source | None, str], dict[str, str]] = field(default_factory=dict)
+
+    def without_looking(
+        self, step: Step, name_of_source: Callable[[Source], str | None]
+    ) -> tuple[str, ...] | None:
+        """Name what a step takes, that of stages and images by these; None where a stage has no name yet."""
+        names = []
+        for copied, source in takes(step):
+            if isinstance(source, StageSource | ImageSource):
+                name = name_of_source(source)
+                if name is None:
+                    return None
+                names.append(name_in(name, copied, _exclude(step)))
+            else:
+                names.append(self._name(copied, source, _exclude(step)))
+        return tuple(names)
+
+    def by_content(self, step: Step) -> tuple[str, ...]:
+        """Name what a step takes by its content, whose files are read; raises what reading them does."""
+        return tuple(self._name(copied, source, _exclude(step)) for copied, source in takes(step))
+
+    def listing(self, step: Step) -> Mapping[str, str]:
+        """Tell apart the files that a step takes of the context; empty where there are none, or too many."""
+        files: dict[str, str] = {}
+        for copied, source in takes(step):
+            if isinstance(copied, LocalFiles | LocalPaths) and isinstance(source, ContextSource):
+                files |= self._listings.get((source, name_in("", copied, _exclude(step))), {})
+        return files if len(files) < MOST_LISTED else {}
+
+    def forget_stages(self) -> None:
+        """Forget what was read of stages: they are built again."""
+        stages = [known for known in self._known if isinstance(known[0], StageSource)]
+        for known in stages:
+            del self._known[known]
+
+    def _name(self, copied: Copied, source: Source | None, exclude: IgnorePatterns | None) -> str:
+        if (name := name_without_looking(copied)) is not None:
+            return name
+        if isinstance(copied, WebFile | GitFiles):
+            return self._name_of_fetched(copied)
+        assert isinstance(copied, LocalFiles | LocalPaths)
+        known = (source, name_in("", copied, exclude))
+        if known not in self._known:
+            assert source is not None
+            listing = self._listings.setdefault(known, {})
+            with Hashing(_workers()) as hashing:
+                self._known[known] = hashing.digest(self.tree(source), copied, exclude, listing)
+        return self._known[known]
+
+    def _name_of_fetched(self, copied: WebFile | GitFiles) -> str:
+        if isinstance(copied, WebFile) and copied.checksum and copied.checksum.algorithm == _SHA256:
+            return name_of_download(file_name(copied.url), str(copied.checksum), unpack=copied.unpack)
+        folder = self.fetched(copied)
+        if isinstance(copied, WebFile):
+            name = file_name(copied.url)
+            return name_of_download(name, f"{_SHA256}:{_sha256(folder / name)}", unpack=copied.unpack)
+        with Hashing(_workers()) as hashing:
+            digest = hashing.digest(SourceTree(folder, owner=ROOT_OWNER), LocalFiles("/"), None)
+        return name_of("checkout", digest)
+
+
+def looks_elsewhere(step: Step) -> bool:
+    """Tell whether a step takes files of other stages or of images."""
+    return any(isinstance(source, StageSource | ImageSource) for _, source in takes(step))
+
+
+def _exclude(step: Step) -> IgnorePatterns | None:
+    return step.action.exclude if isinstance(step.action, CopyAction) else None
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, _SHA256).hexdigest()
+
+
+def _workers() -> int:
+    return min(_MOST_WORKERS, len(os.sched_getaffinity(0)))

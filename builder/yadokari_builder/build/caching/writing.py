@@ -1,0 +1,145 @@
+"""Entries for later builds, written beside the build."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError as FutureCancelledError
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Event
+from typing import BinaryIO, Self
+
+from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
+from yadokari_builder.cache.steps.store import Store
+from yadokari_builder.errors import BuilderError, CancelledError, described
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.source import LayerSource
+
+logger = logging.getLogger(__name__)
+
+_WORKERS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """What a step left, to be written under each of `keys`; `name` and `step` as in an entry.
+
+    Where `last` is a name, this is the instruction's newest entry.
+    """
+
+    keys: Sequence[str]
+    last: str
+    name: str
+    step: str
+    trace: Trace
+    platform: Platform
+    layer: LayerSource | None
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Where a layer is also on its way to, from which the cache may have it when it is there."""
+
+    pushed: "Future[None]"
+    repository: Repository
+
+
+@dataclass(frozen=True, slots=True)
+class _Mounted:
+    """A layer that a repository holds by now."""
+
+    source: LayerSource
+    repository: Repository
+
+    @property
+    def layer(self) -> Layer:
+        return self.source.layer
+
+    def open(self) -> BinaryIO:
+        return self.source.open()
+
+
+class Writer:
+    """Writes entries into a store, whoever asks for it, in threads of its own.
+
+    Leaving the context waits until all is written, `patience` seconds at most, and not at all where the build
+    was cancelled. What goes wrong is one warning, and then nothing more is written. `near` finds out whether
+    a layer is on its way to another repository of the store's registry; `stop` ends what is under way.
+    """
+
+    def __init__(
+        self, store: Store, near: Callable[[Digest], Near | None], stop: Event, patience: float = 300
+    ) -> None:
+        self._store = store
+        self._near = near
+        self._stop = stop
+        self._patience = patience
+        self._queue: queue.Queue[Left | None] = queue.Queue()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_WORKERS)]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind and (not issubclass(kind, Exception) or issubclass(kind, CancelledError)):
+            self._stop.set()
+        self._queue.put(None)
+        end = time.monotonic() + self._patience
+        for thread in self._threads:
+            if not self._stop.is_set():
+                thread.join(max(0, end - time.monotonic()))
+        if not self._stop.is_set() and any(thread.is_alive() for thread in self._threads):
+            self._give_up(f"it is not through after {self._patience:.0f} seconds")
+
+    def add(self, left: Left) -> None:
+        """Have entries written; may be called in any thread."""
+        self._queue.put(left)
+
+    def _work(self) -> None:
+        while left := self._queue.get():
+            if self._stop.is_set():
+                continue
+            try:
+                self._write(left)
+            except CancelledError:
+                continue
+            except BuilderError as error:
+                self._give_up(str(error))
+            except OSError as error:
+                self._give_up(described(error))
+            except Exception as error:
+                # Whatever it is, the build goes on.
+                self._give_up(f"{type(error).__name__}: {error}")
+        self._queue.put(None)  # for the other ones
+
+    def _write(self, left: Left) -> None:
+        source = left.layer
+        if source and (near := self._near(source.layer.descriptor.digest)):
+            source = _arrived(source, near)
+        layer = source.layer if source else None
+        for number, key in enumerate(left.keys):
+            entry = Entry(key, left.name, layer, left.created)
+            names = [key, left.last] if left.last and not number else [key]
+            self._store.write(format_entry(entry, left.step, left.platform, left.trace), names, source)
+
+    def _give_up(self, why: str) -> None:
+        if not self._stop.is_set():
+            self._stop.set()
+            logger.warning("cache: nothing more is written to %s: %s", self._store, why)
+
+
+def _arrived(source: LayerSource, near: Near) -> LayerSource:
+    """Wait for a layer that is pushed; what fails there is somebody else's to tell."""
+    try:
+        near.pushed.result()
+    except (BuilderError, OSError, FutureCancelledError):
+        return source
+    return _Mounted(source, near.repository)

@@ -1,0 +1,1 @@
+"""Steps, performed: one by one, and stage by stage."""

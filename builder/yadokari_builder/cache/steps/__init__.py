@@ -1,0 +1,1 @@
+"""What earlier builds left of steps: known by keys, found in stores."""

@@ -1,0 +1,148 @@
+"""Digests of what steps take from elsewhere: of names, modes, owners, links and contents, never of times."""
+
+import hashlib
+import os
+import stat
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.plan.steps import LocalFiles, LocalPaths
+from yadokari_builder.rootfs.xattrs import read_xattrs
+from yadokari_builder.sources.selection import Chosen, select
+from yadokari_builder.sources.tree import SourceTree
+from yadokari_builder.sources.wildcards import find
+
+MOST_LISTED = 1000
+"""Of more files the log does not say which have changed."""
+
+_SHORT = 8
+_CHUNK = 1 << 20
+# Smaller files are hashed sooner than a thread is woken.
+_WORTH_A_THREAD = 1 << 18
+# Each file that waits is open.
+_MOST_WAITING = 64
+
+
+class Hashing:
+    """Digests of files and folders; large files are hashed side by side."""
+
+    def __init__(self, workers: int) -> None:
+        self._pool = ThreadPoolExecutor(workers, "hash")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def digest(
+        self,
+        tree: SourceTree,
+        copied: LocalFiles | LocalPaths,
+        exclude: IgnorePatterns | None,
+        listing: dict[str, str] | None = None,
+    ) -> str:
+        """Return the digest, in hex, of what is taken of a tree.
+
+        Into `listing` goes what tells the first so many files apart, by where they are in the tree.
+
+        Raises ContextError for what is not there, and OSError.
+        """
+        top, include = (copied.path, None) if isinstance(copied, LocalFiles) else (copied.top, copied.pattern)
+        unpack = isinstance(copied, LocalFiles) and copied.unpack
+        whole = hashlib.sha256(b"unpacked" if unpack else b"copied")
+        for path in find(tree, top):
+            whole.update(b"\0top\0")
+            taking = _Taking(tree, self._pool)
+            for name, piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):
+                whole.update(piece)
+                if listing is not None and len(listing) < MOST_LISTED:
+                    listing[name] = hashlib.sha256(piece).hexdigest()[:_SHORT]
+        return whole.hexdigest()
+
+
+@dataclass(slots=True)
+class _Taking:
+    tree: SourceTree
+    pool: ThreadPoolExecutor
+    _links: dict[tuple[int, int], int] = field(default_factory=dict)
+    _waiting: deque[tuple[str, bytes, "Future[bytes] | bytes"]] = field(default_factory=deque)
+
+    def pieces(self, chosen: Iterable[Chosen]) -> Iterator[tuple[str, bytes]]:
+        """Yield what a digest is made of: every file's path, and its description with its content's digest.
+
+        All that varies in length ends in a byte that it cannot hold, or has its length before it.
+        """
+        try:
+            for each in chosen:
+                self._waiting.append((each.path, *self._describe(each)))
+                if len(self._waiting) > _MOST_WAITING:
+                    yield self._first()
+            while self._waiting:
+                yield self._first()
+        finally:
+            for _, _, content in self._waiting:
+                if isinstance(content, Future):
+                    content.cancel()
+
+    def _first(self) -> tuple[str, bytes]:
+        path, description, content = self._waiting.popleft()
+        return path, description + (content if isinstance(content, bytes) else content.result())
+
+    def _describe(self, chosen: Chosen) -> "tuple[bytes, Future[bytes] | bytes]":
+        status = chosen.status
+        mode = status.st_mode
+        content: Future[bytes] | bytes = b""
+        if stat.S_ISREG(mode):
+            file = chosen.open()
+            attributes = _attributes(file)
+            if status.st_size < _WORTH_A_THREAD:
+                content = _hashed(file, status.st_size)
+            else:
+                content = self.pool.submit(_hashed, file, 0)
+                content.add_done_callback(lambda done: os.close(file) if done.cancelled() else None)
+        elif stat.S_ISLNK(mode):
+            attributes = _attributes(chosen.host)
+            content = os.fsencode(chosen.target()) + b"\0"
+        else:
+            attributes = _attributes(chosen.host)
+        uid, gid = self.tree.owner or (status.st_uid, status.st_gid)
+        device = status.st_rdev if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else 0
+        numbers = (mode, uid, gid, device, self._first_name(status), chosen.is_taken)
+        fields = b"%o %d %d %d %d %d " % numbers
+        return fields + os.fsencode(chosen.place) + b"\0" + attributes, content
+
+    def _first_name(self, status: os.stat_result) -> int:
+        """Tell of which file, counted from 1, this is another name; 0 for one that has a single name."""
+        if status.st_nlink < 2 or stat.S_ISDIR(status.st_mode):
+            return 0
+        return self._links.setdefault((status.st_dev, status.st_ino), len(self._links) + 1)
+
+
+def _attributes(file: str | int) -> bytes:
+    attributes = read_xattrs(file)
+    texts = (b"%b\0%d %b" % (os.fsencode(name), len(value), value) for name, value in attributes.items())
+    return b"%d " % len(attributes) + b"".join(texts)
+
+
+def _hashed(file: int, size: int) -> bytes:
+    """Hash an open file, and close it; one of `size` bytes is read at once, as long as it has no more."""
+    try:
+        data = os.read(file, size + 1) if size else b""
+        digest = hashlib.sha256(data)
+        if len(data) != size or not size:
+            while data := os.read(file, _CHUNK):
+                digest.update(data)
+        return digest.digest()
+    finally:
+        os.close(file)

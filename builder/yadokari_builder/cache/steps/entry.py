@@ -1,0 +1,119 @@
+"""Entries: what a step left, as an image that any registry holds and any tool shows.
+
+An entry is an OCI image manifest (image-spec, manifest.md) with one layer, or none where the step changed
+nothing. What is known of it stands in annotations, so that asking for the manifest is enough; the config is
+for registries and people.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.oci import media_types
+from yadokari_builder.oci.config import History, ImageConfig
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.fields import parse_object
+from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.manifest import Manifest
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.timestamp import format_time, parse_time
+
+_KEY = "dev.yadokari.cache.key"
+_NAME = "dev.yadokari.cache.name"
+_DIFF_ID = "dev.yadokari.cache.diff-id"
+_PARTS = "dev.yadokari.cache.parts"
+_FILES = "dev.yadokari.cache.files"
+_CREATED = "org.opencontainers.image.created"
+_LAYERS = frozenset({media_types.OCI_LAYER, media_types.OCI_LAYER_GZIP, media_types.OCI_LAYER_ZSTD})
+_LONGEST_NAME = 200
+_LONGEST_STEP = 4096
+_SECOND = 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a step left: a layer, or none where it changed no file.
+
+    `key` is what it is found by, `name` what it is to the keys of the steps after it: empty for nothing.
+    `created` is when, in seconds since the epoch.
+    """
+
+    key: str
+    name: str
+    layer: Layer | None
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a key was made of, for telling what has changed since: its parts, and files that were taken.
+
+    Of each file there is the beginning of a digest; `files` is empty where there were none, or too many.
+    """
+
+    parts: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def format(self) -> dict[str, str]:
+        """Return it as annotations."""
+        files = {_FILES: json.dumps(dict(self.files))} if self.files else {}
+        return {_PARTS: json.dumps(dict(self.parts)), **files}
+
+    @classmethod
+    def parse(cls, annotations: Mapping[str, str]) -> "Trace":
+        """Read annotations; raises `ImageInvalidError`."""
+        wrapped = f'{{"parts": {annotations.get(_PARTS, "{}")}, "files": {annotations.get(_FILES, "{}")}}}'
+        fields = parse_object(wrapped.encode(), "what a key was made of")
+        return cls(fields.text_map("parts"), fields.text_map("files"))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An entry as it is stored: the blobs of its manifest and of its config."""
+
+    image: Image
+    manifest: bytes = field(repr=False)
+    config: bytes = field(repr=False)
+
+
+def format_entry(entry: Entry, step: str, platform: Platform, trace: Trace) -> Document:
+    """Write an entry; `step` is the instruction, for people who look at it."""
+    created = format_time(entry.created * _SECOND)
+    layers = (entry.layer,) if entry.layer else ()
+    config = ImageConfig(
+        platform=platform,
+        created=created,
+        diff_ids=tuple(layer.diff_id for layer in layers),
+        history=(History(created=created, created_by=step[:_LONGEST_STEP], empty_layer=not layers),),
+    )
+    annotations = {_KEY: entry.key, _NAME: entry.name, _CREATED: created, **trace.format()}
+    if entry.layer:
+        annotations[_DIFF_ID] = str(entry.layer.diff_id)
+    image = Image.assemble(config, layers, media_types.OCI_MANIFEST, MappingProxyType(annotations))
+    return Document(image, image.manifest.format(), config.format())
+
+
+def parse_entry(manifest: Manifest, key: str) -> Entry:
+    """Read what is stored for a key; raises `ImageInvalidError` for what is no entry, or another one."""
+    said = manifest.annotations
+    if said.get(_KEY) != key:
+        raise ImageInvalidError("it is no entry of this cache, or one for something else")
+    name = said.get(_NAME, "")
+    if not (name.isascii() and name.isprintable() and len(name) <= _LONGEST_NAME):
+        raise ImageInvalidError("its name is none")
+    created = parse_time(said.get(_CREATED, "")) // _SECOND
+    return Entry(key, name, _layer(manifest, said), created)
+
+
+def _layer(manifest: Manifest, said: Mapping[str, str]) -> Layer | None:
+    if not manifest.layers:
+        return None
+    if len(manifest.layers) > 1:
+        raise ImageInvalidError(f"it has {len(manifest.layers)} layers")
+    descriptor = manifest.layers[0]
+    if descriptor.media_type not in _LAYERS:
+        raise ImageInvalidError(f"its layer is {descriptor.media_type[:100]!r}")
+    return Layer(descriptor, Digest.parse(said.get(_DIFF_ID, "")))

@@ -1,0 +1,139 @@
+"""Where entries are: repositories of registries."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from threading import Event
+from typing import Protocol
+
+from yadokari_builder.cache.steps.entry import Document, Entry, Trace, parse_entry
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.manifest import Manifest
+from yadokari_builder.oci.media_types import OCI_MANIFEST
+from yadokari_builder.oci.reference import Repository
+from yadokari_builder.registry.client import RegistryClient, Request
+from yadokari_builder.registry.http.transport import Answer
+from yadokari_builder.registry.source import LayerSource, RemoteLayer
+from yadokari_builder.registry.upload import Uploads
+
+_MOST_MANIFEST = 1 << 20
+
+
+class Store(Protocol):
+    """Entries by their keys."""
+
+    def find(self, key: str) -> Entry | None:
+        """Return an entry, whose layer is there as far as can be told without reading it.
+
+        Raises `ImageInvalidError` for what is stored and is no entry, and what hinders asking.
+        """
+
+    def recall(self, name: str) -> Trace | None:
+        """Return what the key of the newest entry of an instruction was made of; raises as `find` does."""
+
+    def source(self, layer: Layer) -> LayerSource:
+        """Return where the bytes of an entry's layer come from."""
+
+    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
+        """Store an entry under names, its layer and its config first; raises what hinders that."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryStore:
+    """A repository, each entry under its key for a tag.
+
+    With `is_written` the right to push is asked for, so that one token does for all. `stop` ends uploads.
+    """
+
+    client: RegistryClient
+    repository: Repository
+    is_written: bool = False
+    stop: Event = field(default_factory=Event)
+
+    def __str__(self) -> str:
+        return str(self.repository)
+
+    def find(self, key: str) -> Entry | None:
+        """Return an entry: one request for its manifest, and one for whether its layer is there."""
+        manifest = self._manifest(key)
+        if manifest is None:
+            return None
+        entry = parse_entry(manifest, key)
+        if entry.layer:
+            self._require(entry.layer)
+        return entry
+
+    def recall(self, name: str) -> Trace | None:
+        """Return what a key was made of."""
+        manifest = self._manifest(name)
+        return Trace.parse(manifest.annotations) if manifest else None
+
+    def source(self, layer: Layer) -> LayerSource:
+        """Return a layer's blob; reading it checks its digest."""
+        return RemoteLayer(layer, self.repository, self.client)
+
+    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
+        """Store an entry; a layer that another repository of the registry has is mounted."""
+        uploads = Uploads(self.client, self.repository, self.stop)
+        if layer:
+            self._bring(layer, uploads)
+        config = document.image.manifest.config
+        if not uploads.exists(config.digest):
+            uploads.upload(config, lambda: io.BytesIO(document.config))
+        for name in names:
+            uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
+
+    def _bring(self, layer: LayerSource, uploads: Uploads) -> None:
+        descriptor, holder = layer.layer.descriptor, layer.repository
+        if holder == self.repository or uploads.exists(descriptor.digest):
+            return
+        is_near = holder is not None and holder.registry == self.repository.registry
+        if not (holder and is_near and uploads.mount(descriptor.digest, holder)):
+            uploads.upload(descriptor, layer.open)
+
+    def _manifest(self, key: str) -> Manifest | None:
+        request = Request(
+            method="GET",
+            repository=self.repository,
+            url=f"manifests/{key}",
+            task="look into the cache",
+            expected=frozenset({200, 404}),
+            push=self.is_written,
+            headers={"Accept": OCI_MANIFEST},
+        )
+        data = self.client.call(request, _document)
+        return None if data is None else Manifest.parse(data, OCI_MANIFEST)
+
+    def _require(self, layer: Layer) -> None:
+        """Make sure that a layer has not been collected as garbage; raises `ImageInvalidError`."""
+        request = Request(
+            method="HEAD",
+            repository=self.repository,
+            url=f"blobs/{layer.descriptor.digest}",
+            task="look for a layer of the cache",
+            expected=frozenset({200, 404}),
+            push=self.is_written,
+        )
+        length = self.client.call(request, _length)
+        if length is None:
+            raise ImageInvalidError("its layer is gone")
+        if length not in ("", str(layer.descriptor.size)):
+            raise ImageInvalidError(f"its layer has {length[:20]} bytes, not {layer.descriptor.size}")
+
+
+def _document(answer: Answer) -> bytes | None:
+    if answer.status == 404:
+        answer.discard()
+        return None
+    data = answer.read(_MOST_MANIFEST)
+    said = answer.headers.get("Docker-Content-Digest", "")
+    if said.startswith("sha256:") and said != str(Digest.of(data)):
+        raise ImageInvalidError("it is not what its digest says")
+    return data
+
+
+def _length(answer: Answer) -> str | None:
+    answer.discard()
+    return None if answer.status == 404 else answer.headers.get("Content-Length", "")

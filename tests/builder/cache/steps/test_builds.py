@@ -1,0 +1,619 @@
+"""Builds through a cache in a real registry."""
+
+import hashlib
+import io
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.gate import Gate, Passed, Spoiled, running_gate
+from support.layout import Layout
+from support.registry import PASSWORD, USER, Registry, docker_config, free_port, running_registry
+from support.site import Site
+from support.web import serving_files
+from yadokari_builder.errors import ContextError, RunError, UsageError
+from yadokari_contract.result import BuildResult
+
+DOCKERFILE = """\
+FROM busybox
+WORKDIR /w
+RUN echo one > one
+COPY src .
+RUN cat one main > two
+ENV A=b
+RUN test -e two
+"""
+
+
+@dataclass
+class Builds:
+    """Builds of one context, each in a fresh root, pushed to one repository and through its cache."""
+
+    folder: Path
+    registry: str
+    repository: str
+    fields: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
+    number: int = 0
+
+    @property
+    def context(self) -> Path:
+        return self.folder / "context"
+
+    @property
+    def root(self) -> Path:
+        """The root of the last build."""
+        return self.folder / str(self.number) / "root"
+
+    def __call__(self, dockerfile: str = DOCKERFILE, /, **fields: Any) -> BuildResult:
+        self.number += 1
+        site = Site(self.folder / str(self.number), self.registry)
+        site.folder.mkdir(parents=True)
+        self.context.mkdir(exist_ok=True)
+        (site.folder / "context").symlink_to(self.context)
+        given = {"destinations": (self.repository,), "cache": True, "cache_copy_layers": True}
+        return site.session(dockerfile, self.environment, **(given | self.fields | fields)).run()
+
+    def image(self, dockerfile: str = DOCKERFILE, /, **fields: Any) -> Layout:
+        """Build and return the image."""
+        layout = self.folder / f"layout{self.number}"
+        self(dockerfile, oci_layout_path=str(layout), **fields)
+        return Layout(layout)
+
+
+@pytest.fixture(autouse=True)
+def _everything_is_heard(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+
+@pytest.fixture
+def build(stocked_registry: Registry, registry: Registry, name: str, tmp_path: Path) -> Builds:
+    builds = Builds(tmp_path, stocked_registry.host, f"{registry.host}/{name}")
+    (builds.context / "src").mkdir(parents=True)
+    (builds.context / "src/main").write_text("main\n")
+    return builds
+
+
+@pytest.fixture
+def gate(registry: Registry, build: Builds, name: str) -> Any:
+    """A gate before the registry, through which all goes from now on."""
+    with running_gate(registry.host) as running:
+        build.registry, build.repository = running.host, f"{running.host}/{name}"
+        yield running
+
+
+def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+
+def test_what_was_built_once_is_not_built_again(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+    first, second = build(), build()
+    assert (first.cached, first.steps) == (0, 7)
+    assert (second.cached, second.steps) == (5, 7)
+    assert not warnings(caplog)
+
+
+def test_without_being_asked_for_nothing_is_taken_or_kept(build: Builds) -> None:
+    assert [build(cache=False).cached for _ in "12"] == [0, 0]
+    assert build().cached == 0
+
+
+def test_a_cached_build_is_the_one_that_was_there(build: Builds) -> None:
+    assert build(reproducible=True).digest == build(reproducible=True).digest
+
+
+def test_nothing_is_unpacked_where_all_is_cached(build: Builds) -> None:
+    build()
+    build()
+    assert [path.name for path in build.root.iterdir()] == ["yadokari"]
+
+
+def test_of_a_build_that_is_cached_little_is_asked(build: Builds, gate: Gate, registry: Registry) -> None:
+    build()
+    gate.passed.clear()
+    assert build().cached == 5
+    read = [request.path for request in gate.passed if request.method == "GET" and "/blobs/" in request.path]
+    assert len(read) == 1, "the base's config alone"
+    assert "/library/busybox/" in read[0]
+    assert gate.count("GET", "/cache/manifests/") == 5
+    assert gate.count("HEAD", "/cache/blobs/") == 4, "one of the steps has no layer"
+    assert gate.count("PUT", "/cache/") == gate.count("POST", "/cache/") == gate.count("PATCH") == 0
+    assert gate.count("PUT", "/manifests/latest") == 1
+
+
+def test_layers_of_the_cache_are_mounted_and_not_sent(
+    build: Builds, gate: Gate, registry: Registry, name: str
+) -> None:
+    build()
+    gate.passed.clear()
+    other = f"{gate.host}/{name}/other"
+    build(destinations=(other,), cache_repo=f"{build.repository}/cache")
+    assert gate.count("POST", "mount=") == 5, "those of four steps and of the base"
+    assert not [
+        request for request in gate.passed if request.method == "GET" and "/cache/blobs/" in request.path
+    ]
+    assert Layout.pull(f"{registry.host}/{name}/other", build.folder / "pulled").manifest["layers"]
+
+
+def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: Builds, gate: Gate) -> None:
+    build()
+    sent = [request for request in gate.passed if request.method == "PUT" and "/cache/blobs/" in request.path]
+    assert len(sent) == 5, "configs alone"
+    assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
+
+
+@pytest.mark.long
+def test_only_what_comes_after_a_change_is_built(build: Builds) -> None:
+    build()
+    (build.context / "src/main").write_text("other\n")
+    image = build.image()
+    assert read(image, "w/two") == "one\nother\n"
+    assert build(oci_layout_path="").cached == 5
+    (build.context / "src/main").write_text("third\n")
+    assert build().cached == 2
+
+
+def read(image: Layout, path: str) -> str:
+    for layer in reversed([*image.layers()]):
+        with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
+            if path in archive.getnames():
+                file = archive.extractfile(path)
+                assert file
+                return file.read().decode()
+    raise AssertionError(f"{path} is in no layer")
+
+
+def test_times_of_files_change_nothing(build: Builds) -> None:
+    build()
+    os.utime(build.context / "src/main", (1, 1))
+    assert build().cached == 5
+
+
+def test_a_step_whose_result_came_out_the_same_ends_what_is_built_again(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN : {}; echo a > /a\nRUN cat /a > /b\nCOPY src /c\n"
+    build(dockerfile.format(1))
+    assert build(dockerfile.format(2)).cached == 2
+
+
+def test_other_stages_are_cached_by_themselves(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo {one} > /one\nFROM busybox AS two\nRUN echo {two} > /two\n"
+        "FROM busybox\nCOPY --from=one /one /\nCOPY --from=two /two /\n"
+    )
+    build(dockerfile.format(one=1, two=1))
+    assert build(dockerfile.format(one=1, two=1)).cached == 4
+    again = build(dockerfile.format(one=2, two=1))
+    assert again.cached == 1, "the second stage; what is copied lands on something else"
+
+
+def test_a_copy_is_told_by_what_is_taken_and_not_by_the_stage(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo {} > /other; echo a > /a\n"
+        "FROM busybox\nCOPY --from=one /a /\nRUN test -e /a\n"
+    )
+    build(dockerfile.format(1))
+    assert build(dockerfile.format(2)).cached == 2
+    assert build(dockerfile.format(2)).cached == 3
+
+
+def test_a_stage_that_is_cached_is_unpacked_for_who_copies_from_it(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN mkdir /a; echo a > /a/a; ln -s /a /b\n"
+        "FROM busybox\nCOPY --from=one {} /c/\n"
+    )
+    build(dockerfile.format("/a/a"))
+    image = build.image(dockerfile.format("/b/"))
+    assert read(image, "c/a") == "a\n"
+    assert not (build.root / "a").exists()
+
+
+def test_what_is_mounted_from_a_cached_stage_is_there(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo a > /a\n"
+        "FROM one\nRUN --mount=from=one,source=/a,target=/m cat /m{} > /b\n"
+    )
+    build(dockerfile.format(""))
+    assert read(build.image(dockerfile.format(" /a")), "b") == "a\na\n"
+
+
+def test_a_stage_goes_on_from_cached_layers(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo a > /a\nRUN rm -r /etc\nFROM one\nRUN test ! -e /etc && cat /a > {}\n"
+    )
+    build(dockerfile.format("/b"))
+    assert read(build.image(dockerfile.format("/c")), "c") == "a\n"
+    assert (build.root / "a").read_text() == "a\n"
+
+
+def test_names_are_enough_where_what_misses_needs_no_more(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN echo a > /a\nCOPY src /src\n"
+    build(dockerfile)
+    (build.context / "src/main").write_text("other\n")
+    assert build(dockerfile).cached == 1
+    assert (build.root / "bin/busybox").stat().st_size == (build.root / "a").stat().st_size == 0
+
+
+def test_copies_are_cached_only_where_that_is_asked_for(build: Builds) -> None:
+    build(cache_copy_layers=False)
+    assert build(cache_copy_layers=False).cached == 4
+
+
+def test_processes_are_cached_unless_that_is_not_wanted(build: Builds) -> None:
+    build(cache_run_layers=False)
+    assert build(cache_run_layers=False).cached == 2, "what the process left came out the same"
+
+
+def test_an_argument_in_scope_of_a_process_counts(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN echo a > /a\nARG A\nRUN echo b > /b\n"
+    build(dockerfile, build_args={"A": "1"})
+    assert build(dockerfile, build_args={"A": "1"}).cached == 2
+    assert build(dockerfile, build_args={"A": "2"}).cached == 1
+
+
+def test_a_proxy_does_not(build: Builds) -> None:
+    build(build_args={"HTTP_PROXY": "http://one:1"})
+    assert build(build_args={"HTTP_PROXY": "http://two:2"}).cached == 5
+
+
+def test_the_value_of_a_secret_does_not(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN --mount=type=secret,id=S,env=S test -n $S\n"
+    build.environment = {"S": "one"}
+    build(dockerfile, secrets=("id=S,env=S",))
+    build.environment = {"S": "two"}
+    assert build(dockerfile, secrets=("id=S,env=S",)).cached == 1
+
+
+def test_no_secret_gets_into_the_cache(build: Builds, registry: Registry) -> None:
+    build.environment = {"S": "a-secret-that-is-nowhere"}
+    build(
+        "FROM busybox\nARG HTTP_PROXY\nRUN --mount=type=secret,id=S,env=S test -n $S\n",
+        secrets=("id=S,env=S",),
+    )
+    kept = [path for path in registry.storage.rglob("data") if path.is_file()]
+    assert kept
+    assert not [path for path in kept if b"a-secret-that" in path.read_bytes()]
+
+
+def test_another_platform_is_another_thing(build: Builds) -> None:
+    dockerfile = "FROM scratch\nCOPY src /\n"
+    build(dockerfile)
+    assert build(dockerfile, custom_platform="linux/riscv64").cached == 0
+    assert build(dockerfile).cached == 1
+
+
+@pytest.mark.parametrize(
+    "fields", [{"compression": "zstd"}, {"reproducible": True}, {"ignore_paths": ("/x",)}], ids=str
+)
+def test_layers_that_are_made_otherwise_are_others(build: Builds, fields: dict[str, Any]) -> None:
+    build()
+    assert build(**fields).cached == 0
+
+
+def test_what_is_too_old_is_built_again_and_kept(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+    build()
+    assert build(cache_ttl=timedelta(0)).cached == 0
+    assert "too old" in caplog.text
+    assert build(cache_ttl=timedelta(minutes=5)).cached == 5
+    assert not warnings(caplog)
+
+
+def test_a_cache_that_is_only_read_is_not_written(build: Builds) -> None:
+    build(no_push_cache=True)
+    assert build().cached == 0
+    assert build(no_push_cache=True).cached == 5
+
+
+@pytest.mark.long
+def test_others_caches_can_be_read(build: Builds, registry: Registry, name: str) -> None:
+    build()
+    mine = f"{registry.host}/{name}/mine"
+    request = {"destinations": (mine,), "cache_from": (f"{build.repository}/cache",)}
+    assert build(**request).cached == 5
+    (build.context / "src/main").write_text("other\n")
+    assert build(**request).cached == 2
+    assert build(**request).cached == 5, "what was not there is in the own cache now"
+    assert build().cached == 2, "and not in the other one"
+
+
+def test_others_caches_alone_are_read_and_nothing_is_written(
+    build: Builds, registry: Registry, name: str
+) -> None:
+    build()
+    request = {
+        "cache": False,
+        "cache_from": (f"{build.repository}/cache",),
+        "destinations": (f"{registry.host}/{name}/x",),
+    }
+    assert build(**request).cached == 5
+    assert not (registry.storage / f"docker/registry/v2/repositories/{name}/x/cache").exists()
+
+
+def test_a_folder_can_be_the_cache(build: Builds, tmp_path: Path) -> None:
+    cache = f"oci:{tmp_path}/cache"
+    build(cache_repo=cache)
+    assert build(cache_repo=cache).cached == 5
+    index = json.loads((tmp_path / "cache/index.json").read_text())
+    names = [manifest["annotations"]["org.opencontainers.image.ref.name"] for manifest in index["manifests"]]
+    assert sum(not name.startswith("last-") for name in names) == 5
+    assert build(cache=False, cache_from=(cache,)).cached == 5
+
+
+def test_another_registry_can_hold_the_cache_with_its_own_credentials(
+    build: Builds, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_registry(tmp_path / "locked", passwords=True) as locked:
+        build.environment = {"DOCKER_AUTH_CONFIG": docker_config(locked.host, USER, PASSWORD)}
+        cache = f"{locked.host}/team/cache"
+        build(cache_repo=cache)
+        assert build(cache_repo=cache).cached == 5
+        image = Layout.pull(build.repository, tmp_path / "pulled")
+        assert read(image, "w/two") == "one\nmain\n"
+        build.environment = {}
+        caplog.clear()
+        assert build(cache_repo=cache).cached == 0
+        assert len(warnings(caplog)) == 2, "for reading and for writing"
+
+
+def test_an_instruction_that_fails_leaves_what_was_done_before_it(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN exit {}\n"
+    with pytest.raises(RunError):
+        build(dockerfile.format(1))
+    assert build(dockerfile.format(0)).cached == 1
+
+
+def test_a_file_that_is_missing_is_told_as_ever(build: Builds) -> None:
+    with pytest.raises(ContextError, match="not found") as caught:
+        build("FROM busybox\nRUN echo a > /a\nCOPY missing /\n")
+    assert caught.value.line == 3
+
+
+def test_a_cache_needs_a_place(build: Builds) -> None:
+    with pytest.raises(UsageError, match="--cache has no place"):
+        build(destinations=(), no_push=True)
+    with pytest.raises(UsageError, match="without a tag"):
+        build(cache_repo=f"{build.repository}/cache:tag")
+
+
+def test_one_layer_for_all_is_made_without_a_cache(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+    build()
+    assert build(single_snapshot=True).cached == 0
+    assert len(warnings(caplog)) == 1
+
+
+def test_all_files_are_there_in_the_end_where_that_is_asked_for(build: Builds) -> None:
+    build()
+    assert build(materialize=True).cached == 5
+    assert (build.root / "w/two").read_text() == "one\nmain\n"
+    assert (build.root / "bin/busybox").stat().st_size > 0
+
+
+def test_what_is_copied_to_where_the_executor_is_is_never_lost(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nCOPY src /yadokari/src\nRUN echo {} > /a\n"
+        "FROM busybox\nCOPY --from=one /yadokari /y\n"
+    )
+    build(dockerfile.format(1))
+    image = build.image(dockerfile.format(2))
+    assert read(image, "y/src/main") == "main\n"
+
+
+def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
+    texts = [record.getMessage() for record in caplog.records if getattr(record, "kind", "") == "note"]
+    return [text.removeprefix("  cache: ") for text in texts if text.startswith("  cache: ")]
+
+
+@pytest.mark.long
+def test_the_log_says_why_a_step_was_done(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+    dockerfile = "FROM busybox\nARG A\nCOPY src {}\nENV B=$A\nRUN echo $A > /a\nRUN cat /a > /b\n"
+    (build.context / "src/second").touch()
+    (build.context / "src/third").touch()
+    build(dockerfile.format("/c"))
+    assert reasons(caplog) == ["nothing of it is in the cache"] * 3
+    caplog.clear()
+    (build.context / "src/main").write_text("other")
+    (build.context / "src/second").unlink()
+    build(dockerfile.format("/c"))
+    assert reasons(caplog) == ["2 files changed, first src/main", *["what is below it has changed"] * 2]
+    caplog.clear()
+    build(dockerfile.format("/c"), build_args={"A": "1"})
+    assert reasons(caplog) == [
+        "it sees other variables",
+        "it sees other variables; what is below it has changed",
+    ]
+    caplog.clear()
+    build(dockerfile.format("/d"))
+    assert reasons(caplog)[0] == "nothing of it is in the cache"
+
+
+def test_a_step_that_was_cached_is_marked_for_machines(
+    build: Builds, caplog: pytest.LogCaptureFixture
+) -> None:
+    build()
+    caplog.clear()
+    build()
+    marked = [record for record in caplog.records if getattr(record, "cached", False)]
+    assert [record.__dict__["step"] for record in marked] == [2, 3, 4, 5, 7]
+    assert {record.__dict__["kind"] for record in marked} == {"done"}
+
+
+def test_a_file_of_the_web_is_known_by_its_name_and_content(build: Builds, tmp_path: Path) -> None:
+    for place, content in {"one": "a", "two": "a", "three": "b"}.items():
+        (tmp_path / "web" / place).mkdir(parents=True)
+        (tmp_path / "web" / place / "a.txt").write_text(content)
+    with serving_files(tmp_path / "web") as address:
+        dockerfile = f"FROM scratch\nADD {address}/{{}}/a.txt /\n"
+        build(dockerfile.format("one"))
+        assert build(dockerfile.format("two")).cached == 1
+        assert read(build.image(dockerfile.format("three")), "a.txt") == "b"
+    checked = dockerfile.replace("ADD", f"ADD --checksum=sha256:{hashlib.sha256(b'a').hexdigest()}")
+    assert build(checked.format("one")).cached == 1, "nobody is asked where the content is told"
+
+
+@pytest.mark.long
+def test_an_image_that_is_copied_from_is_known_by_its_layers_and_by_what_is_taken(
+    build: Builds, registry: Registry, name: str
+) -> None:
+    other = f"{registry.host}/{name}/other"
+    build("FROM busybox\nCOPY src /src\nRUN echo 1 > /x\n", destinations=(other,), cache=False)
+    dockerfile = f"FROM scratch\nCOPY --from={other} /src /src\n"
+    build(dockerfile)
+    assert build(dockerfile).cached == 1
+    assert not (build.root / "yadokari/work/aside").is_dir() or not any(
+        (build.root / "yadokari/work/aside").iterdir()
+    )
+    build("FROM busybox\nCOPY src /src\nRUN echo 2 > /x\n", destinations=(other,), cache=False)
+    assert build(dockerfile).cached == 1
+
+
+@pytest.mark.long
+def test_two_builds_may_write_the_same_at_once(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+    others = []
+    for number in (1, 2):
+        folder = build.folder / f"other{number}"
+        shutil.copytree(build.context, folder / "context")
+        told = [str(folder), build.registry, build.repository, DOCKERFILE]
+        program = (
+            f"import sys; sys.path[:0] = {sys.path!r}; from builder.cache.steps.test_builds import Builds; "
+            + ("from pathlib import Path; Builds(Path(sys.argv[1]), *sys.argv[2:4])(sys.argv[4])")
+        )
+        others.append(subprocess.Popen([sys.executable, "-c", program, *told]))
+    assert [other.wait() for other in others] == [0, 0]
+    assert build().cached == 5
+    assert not warnings(caplog)
+
+
+# What may be wrong with a cache, done to entries of a real registry.
+
+
+def blobs(registry: Registry) -> list[Path]:
+    return [*registry.storage.glob("docker/registry/v2/blobs/sha256/*/*/data")]
+
+
+@pytest.fixture
+def own(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """A registry of the test's own for the cache, to be damaged."""
+    with running_registry(tmp_path_factory.mktemp("own")) as running:
+        yield running
+
+
+def kinds(registry: Registry) -> tuple[list[Path], list[Path], list[Path]]:
+    """Tell manifests, configs and layers apart."""
+    manifests: list[Path] = []
+    configs: list[Path] = []
+    layers: list[Path] = []
+    for path in blobs(registry):
+        data = path.read_bytes()
+        kind = layers if data[:1] != b"{" else manifests if b'"schemaVersion"' in data else configs
+        kind.append(path)
+    return manifests, configs, layers
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-20])
+
+
+def spoil(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+
+
+def make_foreign(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"dev.yadokari.cache.key", b"dev.yadokari.other.key"))
+
+
+DAMAGES: dict[str, tuple[int, Callable[[Path], object]]] = {
+    "manifests that are cut off": (0, truncate),
+    "manifests that are spoiled": (0, spoil),
+    "manifests of others": (0, make_foreign),
+    "layers that are cut off": (2, truncate),
+    "layers that are spoiled": (2, spoil),
+    "layers that are gone": (2, Path.unlink),
+}
+
+
+@pytest.mark.parametrize(("kind", "damage"), DAMAGES.values(), ids=DAMAGES)
+def test_damage_costs_the_steps_and_nothing_else(
+    kind: int,
+    damage: Callable[[Path], object],
+    build: Builds,
+    own: Registry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cache = f"{own.host}/cache"
+    build(cache_repo=cache)
+    for path in kinds(own)[kind]:
+        damage(path)
+    caplog.clear()
+    image = build.image(cache_repo=cache)
+    assert read(image, "w/two") == "one\nmain\n"
+    assert warnings(caplog)
+    assert all(message.startswith("cache: ") for message in warnings(caplog))
+
+
+def test_a_spoiled_layer_below_a_step_that_misses_is_made_again(
+    build: Builds, own: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = f"{own.host}/cache"
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN cat /a > /{}\n"
+    build(dockerfile.format("b"), cache_repo=cache)
+    for path in kinds(own)[2]:
+        spoil(path)
+    caplog.clear()
+    assert read(build.image(dockerfile.format("c"), cache_repo=cache), "c") == "a\n"
+    assert len(warnings(caplog)) == 1
+
+
+def test_a_cache_that_is_down_is_one_warning(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+    result = build(cache_repo=f"127.0.0.1:{free_port()}/cache")
+    assert result.cached == 0
+    assert len(warnings(caplog)) == 2, "for reading and for writing"
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 500, 200])
+def test_a_cache_that_refuses_is_one_warning(
+    build: Builds, own: Registry, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_gate(own.host) as refusing:
+        refusing.spoil = lambda _: Spoiled(status=status, body=b"no")
+        assert build(cache_repo=f"{refusing.host}/cache").cached == 0
+    assert 1 <= len(warnings(caplog)) <= 7
+
+
+def test_a_cache_that_fails_while_it_is_written_is_one_warning(
+    build: Builds, own: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(request: Passed) -> Spoiled | None:
+        return Spoiled(status=507) if request.method == "PUT" else None
+
+    with running_gate(own.host) as full:
+        full.spoil = refuse
+        build(cache_repo=f"{full.host}/cache")
+    assert len(warnings(caplog)) == 1
+    assert "nothing more is written" in warnings(caplog)[0]
+
+
+def test_a_layer_that_breaks_off_on_its_way_is_made_again(
+    build: Builds, own: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_gate(own.host) as breaking:
+        cache = f"{breaking.host}/cache"
+        build(cache_repo=cache)
+        breaking.spoil = lambda request: (
+            Spoiled(status=500) if request.method == "GET" and "/blobs/" in request.path else None
+        )
+        caplog.clear()
+        image = build.image(cache_repo=cache)
+    assert read(image, "w/two") == "one\nmain\n"
+    assert warnings(caplog)

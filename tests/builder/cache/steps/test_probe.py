@@ -1,0 +1,165 @@
+"""Looking for entries where stores are slow, broken or many."""
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
+from yadokari_builder.cache.steps.folder import FolderStore
+from yadokari_builder.cache.steps.probe import Prober
+from yadokari_builder.oci import media_types
+from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.platform import Platform
+from yadokari_builder.registry.source import LocalLayer
+
+WEEK = 7 * 86400.0
+
+
+def write(store: FolderStore, key: str, created: int = 0, content: bytes = b"") -> None:
+    layer = None
+    if content:
+        path = Path(store.path, "content")
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+        descriptor = Descriptor(media_types.OCI_LAYER, Digest.of(content), len(content))
+        layer = LocalLayer(Layer(descriptor, Digest.of(content)), lambda: path.open("rb"))
+    entry = Entry(key, f"layer:{key}", layer.layer if layer else None, created)
+    document = format_entry(entry, "RUN x", Platform("linux", "amd64"), Trace({"files": key}))
+    store.write(document, [key, f"last-{key}"], layer)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    return FolderStore(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> FolderStore:
+    return FolderStore(str(tmp_path / "other"))
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A store that does not answer until the test is over."""
+
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def __str__(self) -> str:
+        return "silence"
+
+    def find(self, key: str) -> Entry | None:
+        self.over.wait()
+        return None
+
+    def recall(self, name: str) -> None: ...
+    def source(self, layer: Layer) -> LocalLayer: ...  # type: ignore[empty-body]
+    def write(self, *_: object) -> None: ...
+
+
+@pytest.fixture
+def silent() -> Iterator[Silent]:
+    store = Silent()
+    yield store
+    store.over.set()
+
+
+def test_what_is_there_is_found_and_what_is_not_is_not(store: FolderStore) -> None:
+    write(store, "a" * 64)
+    write(store, "b" * 64, content=b"b")
+    found = Prober([store], WEEK, clock=lambda: 0).probe(["a" * 64, "b" * 64, "c" * 64])
+    assert [each and each.entry.name[:7] for each in found.values()] == ["layer:a", "layer:b", None]
+    layer = found["b" * 64]
+    assert layer
+    assert layer.layer
+    with layer.layer.open() as blob:
+        assert blob.read() == b"b"
+
+
+def test_a_folder_that_is_not_there_yet_is_empty(
+    store: FolderStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert Prober([store], WEEK).probe(["a"]) == {"a": None}
+    assert Prober([store], WEEK).recall("last-a") is None
+    assert not caplog.records
+
+
+def test_an_entry_can_be_written_again(store: FolderStore) -> None:
+    write(store, "a", created=1)
+    write(store, "a", created=2, content=b"now")
+    found = store.find("a")
+    assert found
+    assert (found.created, bool(found.layer)) == (2, True)
+
+
+def test_entries_last_for_their_time(store: FolderStore) -> None:
+    write(store, "a", created=1000)
+    for now, is_found in ((1000 + WEEK - 1, True), (1000 + WEEK, False)):
+        prober = Prober([store], WEEK, clock=lambda now=now: now)  # type: ignore[misc]
+        assert bool(prober.probe(["a"])["a"]) == is_found
+        assert prober.is_expired("a") != is_found
+
+
+def test_the_first_store_that_has_an_entry_gives_it(store: FolderStore, other: FolderStore) -> None:
+    write(store, "a", created=1)
+    write(other, "a", created=2)
+    write(other, "b", created=2)
+    found = Prober([store, other], WEEK, clock=lambda: 2).probe(["a", "b"])
+    assert [each and each.store for each in found.values()] == [store, other]
+
+
+def test_what_is_too_old_in_one_store_may_be_new_in_another(store: FolderStore, other: FolderStore) -> None:
+    write(store, "a", created=1)
+    write(other, "a", created=1000)
+    found = Prober([store, other], 100, clock=lambda: 1000).probe(["a"])["a"]
+    assert found
+    assert found.store == other
+
+
+def test_a_store_that_keeps_silent_is_left_alone(
+    store: FolderStore, silent: Silent, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(store, "a")
+    prober = Prober([silent, store], WEEK, patience=0.2, clock=lambda: 0)
+    assert prober.probe(["a", "b"]) == {"a": None, "b": None}
+    assert "silence is not asked any more: there is no answer" in caplog.text
+
+
+def test_a_broken_index_is_one_warning(store: FolderStore, caplog: pytest.LogCaptureFixture) -> None:
+    write(store, "a")
+    Path(store.path, "index.json").write_text("{")
+    caplog.set_level(logging.WARNING)
+    assert Prober([store], WEEK).probe(["a"]) == {"a": None}
+    assert len(caplog.records) == 1
+
+
+def test_a_folder_that_cannot_be_read_is_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "store").touch()
+    prober = Prober([FolderStore(str(tmp_path / "store"))], WEEK)
+    assert prober.probe(["a", "b", "c"]) == {"a": None, "b": None, "c": None}
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("damage", ["gone", "short", "link"])
+def test_a_layer_that_is_not_what_it_was_makes_no_entry(
+    damage: str, store: FolderStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(store, "a", content=b"content")
+    blob = Path(store.path, "blobs/sha256", Digest.of(b"content").hex)
+    blob.unlink()
+    if damage == "short":
+        blob.write_bytes(b"con")
+    elif damage == "link":
+        blob.symlink_to("missing")
+    assert Prober([store], WEEK, clock=lambda: 0).probe(["a"]) == {"a": None}
+    assert "its layer is gone or has another length" in caplog.text
+
+
+def test_what_a_key_was_made_of_is_recalled(store: FolderStore) -> None:
+    write(store, "a")
+    assert Prober([store], WEEK).recall("last-a") == Trace({"files": "a"})
