@@ -18,10 +18,7 @@ def with_digest(destinations: Iterable[Reference], digest: Digest) -> str:
 
 def with_tag_and_digest(destinations: Iterable[Reference], digest: Digest) -> str:
     """Write NAME:TAG@DIGEST of each destination, a line each."""
-    return "".join(
-        f"{destination.repository}{f':{destination.tag}' if destination.tag else ''}@{digest}\n"
-        for destination in destinations
-    )
+    return "".join(f"{destination}@{digest}\n" for destination in destinations)
 
 
 def as_json(pushed: Iterable[Reference], digest: Digest) -> str:

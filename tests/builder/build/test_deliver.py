@@ -54,6 +54,13 @@ def test_a_destination_that_is_no_reference_is_refused() -> None:
         read_destinations(BuildSpec(destinations=("registry.example.com/App",)))
 
 
+@pytest.mark.parametrize("tag", ["", ":1"])
+def test_a_destination_with_a_digest_is_refused(tag: str) -> None:
+    image = f"r.example/app{tag}@sha256:{'0' * 64}"
+    with pytest.raises(UsageError, match=f"^--destination {image}: .*: name a repository"):
+        read_destinations(BuildSpec(destinations=(image,)))
+
+
 def test_all_outputs_hold_the_same_image(site: Site, registry: Registry, name: str) -> None:
     out = site.folder
     result = site.session(
