@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from yadokari_builder.errors import ImageInvalidError, UsageError
+from yadokari_builder.errors import ImageInvalidError, UsageError, described
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, compressor, decompress
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.streams import CHUNK_SIZE, HashingReader
@@ -46,10 +46,10 @@ def open_stored(path: str, scratch: Path) -> StoredImage:
 
     Raises `UsageError` where there is no image, `ImageInvalidError` where it is broken.
     """
-    if os.path.isdir(path):
-        return _open_layout(path)
     try:
-        return _open_archive(path, scratch)
+        return _open_layout(path) if os.path.isdir(path) else _open_archive(path, scratch)
+    except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
+        raise UsageError(f"{path} cannot be read: {described(error)}") from error
     except tarfile.TarError as error:
         raise UsageError(f"{path} is neither an OCI layout nor a plain tar file: {error}") from None
 

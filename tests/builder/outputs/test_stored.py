@@ -129,6 +129,11 @@ def test_a_broken_layout_is_refused(made: LocalImage, tmp_path: Path) -> None:
         open_stored(str(layout), tmp_path)
 
 
+def test_what_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{tmp_path}/nothing cannot be read: .*No such file"):
+        open_stored(f"{tmp_path}/nothing", tmp_path)
+
+
 def test_a_file_that_is_no_archive_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no archive")
     with pytest.raises(UsageError, match="neither an OCI layout nor a plain tar file"):
