@@ -69,7 +69,7 @@ def test_what_was_resolved_fits_the_termination_message(number: int, length: int
     items = tuple(
         Resolution(f"r.example/team/app:{i}", "" if i % 2 else f"sha256:{i:064}", failure)
         for i in range(number)
-        for failure in [Failure("ImageNotFound", "x" * length) if i % 2 else None]
+        for failure in [Failure("BaseImageNotFound", "x" * length) if i % 2 else None]
     )
     text = format_resolve_result(ResolveResult(items=items))
     read = parse_resolve_result(text)

@@ -69,7 +69,7 @@ def test_a_platform_chooses_in_an_index(image: str) -> None:
     platforms = [resolved(image, f"--custom-platform=linux/{one}") for one in ("amd64", "arm64")]
     assert platforms == both
     assert both[0] != both[1]
-    assert resolved(image, "--custom-platform=linux/s390x") == ["ImageNotFound"]
+    assert resolved(image, "--custom-platform=linux/s390x") == ["BaseImageNotFound"]
 
 
 @pytest.mark.long
@@ -86,9 +86,9 @@ def test_git_refs_are_resolved_to_commits(tmp_path: Path) -> None:
         names = [url, f"{url}#main", f"{url}#v1", f"{url}#refs/tags/light:docs", f"{url}#main#{first}"]
         assert resolved(*names) == [second, second, first, first, first]
         assert resolved(f"{url}#nothing", f"{url}?tag=v1", f"{address}/none.git") == [
-            "ContextInvalid",
+            "ContextFailed",
             first,
-            "ContextInvalid",
+            "ContextFailed",
         ]
         kanikos = f"git://{address.removeprefix('http://')}/app.git#v1"
         assert resolved(kanikos, GIT_PULL_METHOD="http") == [first]
@@ -113,10 +113,10 @@ def test_what_fails_does_not_lose_what_does_not(image: str, tmp_path: Path) -> N
     items = json.loads(done.out)["items"]
     assert [item["name"] for item in items] == [nothing, image, "UPPER", "s3://bucket/key"]
     assert [item["failure"]["reason"] if "failure" in item else "" for item in items] == [
-        "ImageNotFound",
+        "BaseImageNotFound",
         "",
         "InvalidArguments",
-        "ContextInvalid",
+        "ContextFailed",
     ]
     assert items[1] == {"name": image, "resolved": resolved(image)[0]}
     assert "404 Not Found" in items[0]["failure"]["message"]
