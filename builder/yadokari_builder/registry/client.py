@@ -27,7 +27,8 @@ class Request:
 
     `url` is absolute or a path below the repository's; `task` completes "cannot ..." in errors; `push` asks
     for the right to push, `also_pull` for the right to pull from another repository; without `insist` nothing
-    better is looked for if the credentials at hand are rejected. `body` opens the body, anew for each
+    better is looked for if the credentials at hand are rejected. `missing` says what to do where it is not
+    found. `body` opens the body, anew for each
     attempt, and `length` is its size in bytes, None if it is not known. Statuses other than `expected` raise.
     """
 
@@ -39,6 +40,7 @@ class Request:
     push: bool = False
     also_pull: str = ""
     insist: bool = True
+    missing: str = ""
     headers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     body: Callable[[], BinaryIO] | None = None
     length: int | None = 0
@@ -144,7 +146,7 @@ class RegistryClient:
             refusal = Refusal.parse(answer.read(_MAX_ERROR), secrets)
         except TransportError:
             refusal = Refusal()
-        raise failure(request.what, answer.status, answer.headers, refusal, hint)
+        raise failure(request.what, answer.status, answer.headers, refusal, hint, request.missing)
 
 
 def _access(request: Request, *, secure: bool) -> Access:

@@ -22,6 +22,7 @@ MAX_MANIFEST = 4 * 1024 * 1024
 MAX_CONFIG = 8 * 1024 * 1024
 _MAX_NESTED_INDEXES = 3
 _MAX_SHOWN_PLATFORMS = 30
+_IS_IT_RIGHT = "is there such a repository, and such a tag in it?"
 _ACCEPT = ", ".join(sorted(media_types.MANIFESTS | media_types.INDEXES))
 _CONFIGS = frozenset({media_types.OCI_CONFIG, media_types.DOCKER_CONFIG, ""})
 
@@ -67,7 +68,7 @@ class Documents:
     def digest(self, reference: Reference) -> Digest:
         """Return what a name points at, without fetching it where the registry says so."""
         name = str(reference.digest or reference.tag)
-        request = self._request("HEAD", f"manifests/{name}", f"look for manifest {name}")
+        request = self._request("HEAD", f"manifests/{name}", f"look for manifest {name}", _IS_IT_RIGHT)
         said = self._client.call(request, _said_digest)
         try:
             return reference.digest or Digest.parse(said)
@@ -94,7 +95,8 @@ class Documents:
     def _get_manifest(
         self, name: str, digest: Digest | None, media_type: str
     ) -> tuple[Digest, Manifest | Index, bytes]:
-        data, answered_type = self._get(f"manifests/{name}", f"pull manifest {name}", MAX_MANIFEST)
+        path = f"manifests/{name}"
+        data, answered_type = self._get(path, f"pull manifest {name}", MAX_MANIFEST, _IS_IT_RIGHT)
         if digest is not None:
             self._check(data, digest, "manifest")
         try:
@@ -110,13 +112,18 @@ class Documents:
                 f"{self._repository}: the {kind} {digest} has another digest: {hasher.hexdigest()}"
             )
 
-    def _get(self, path: str, task: str, limit: int) -> tuple[bytes, str]:
-        request = self._request("GET", path, task)
+    def _get(self, path: str, task: str, limit: int, missing: str = "") -> tuple[bytes, str]:
+        request = self._request("GET", path, task, missing)
         return self._client.call(request, lambda answer: (_read_checked(answer, limit), _media_type(answer)))
 
-    def _request(self, method: str, path: str, task: str) -> Request:
+    def _request(self, method: str, path: str, task: str, missing: str) -> Request:
         return Request(
-            method=method, repository=self._repository, url=path, task=task, headers={"Accept": _ACCEPT}
+            method=method,
+            repository=self._repository,
+            url=path,
+            task=task,
+            missing=missing,
+            headers={"Accept": _ACCEPT},
         )
 
 

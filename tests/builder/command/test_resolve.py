@@ -119,7 +119,7 @@ def test_what_fails_does_not_lose_what_does_not(image: str, tmp_path: Path) -> N
         "ContextFailed",
     ]
     assert items[1] == {"name": image, "resolved": resolved(image)[0]}
-    assert "404 Not Found" in items[0]["failure"]["message"]
+    assert "404 Not Found (is there such a repository" in items[0]["failure"]["message"]
     assert items[0]["failure"]["message"] in done.log
 
 

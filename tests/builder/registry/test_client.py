@@ -67,7 +67,7 @@ def test_a_wrong_password_is_unauthorized_and_in_no_error_or_log(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     client = client_with(docker_config(guarded_registry.host, password="not the password"))
-    with pytest.raises(UnauthorizedError, match=r"401 Unauthorized.*as builder") as caught:
+    with pytest.raises(UnauthorizedError, match=r"401 Unauthorized.*as builder: that is wrong") as caught:
         pull(client, f"{guarded_registry.host}/{name}")
     assert "not the password" not in str(caught.value) + caplog.text
     assert "YnVpbGRlcjpub3Q" not in str(caught.value) + caplog.text
@@ -75,7 +75,8 @@ def test_a_wrong_password_is_unauthorized_and_in_no_error_or_log(
 
 def test_want_of_credentials_is_told(client_with: ClientMaker, guarded_registry: Registry, name: str) -> None:
     with pytest.raises(
-        UnauthorizedError, match=rf"{name}: cannot pull manifest latest: .*no credentials are given"
+        UnauthorizedError,
+        match=rf"{name}: cannot pull manifest latest: .*no credentials are given for it, by DOCKER_AUTH",
     ):
         pull(client_with(), f"{guarded_registry.host}/{name}")
 
@@ -181,7 +182,9 @@ def test_retry_after_is_obeyed(client_with: ClientMaker, gate: Gate, tmp_path: P
 
 def test_a_wait_that_is_too_long_is_not_waited(client_with: ClientMaker, gate: Gate, name: str) -> None:
     gate.spoil = times(9, "/manifests/", Spoiled(429, {"Retry-After": "86400"}))
-    with pytest.raises(RegistryError, match="429 Too Many Requests") as caught:
+    with pytest.raises(
+        RegistryError, match=r"429 Too Many Requests \(come back in 86400 s, give cred"
+    ) as caught:
         pull(client_with(), f"{gate.host}/{name}")
     assert caught.value.temporary
     assert len(gate.passed) == 1

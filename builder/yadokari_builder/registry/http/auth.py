@@ -93,9 +93,10 @@ class Authorizer:
         """Say whose credentials were shown, for errors."""
         credential = self._shown.get(access.repository)
         if credential is not None:
-            return f"as {credential.username}" if credential.username else "with the token that was given"
+            who = f"as {credential.username}" if credential.username else "with the token that was given"
+            return f"{who}: that is wrong, has ended or does not allow this"
         hint = self._keychain.hint(access.repository)
-        return hint or "no credentials are given for it; it may also not exist"
+        return hint or "no credentials are given for it, by DOCKER_AUTH_CONFIG for one; it may also not exist"
 
     def _find(self, access: Access) -> Credential | None:
         # Only where it is asked for: to find it out may take a program or a cloud.

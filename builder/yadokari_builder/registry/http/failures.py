@@ -16,9 +16,11 @@ MAX_MESSAGE = 500
 _MAX_CODES = 16
 _CODE = re.compile("[A-Z][A-Z0-9_]{1,63}")
 
-_TEMPORARY = frozenset({408, 425, 429, 500, 502, 503, 504})
+_TOO_MANY = 429
+_TOO_MANY_CODE = "TOOMANYREQUESTS"
+_TEMPORARY = frozenset({408, 425, _TOO_MANY, 500, 502, 503, 504})
 # An upload that the registry has forgotten or lost the thread of can be begun again.
-_TEMPORARY_CODES = frozenset({"TOOMANYREQUESTS", "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+_TEMPORARY_CODES = frozenset({_TOO_MANY_CODE, "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
 _UNAUTHORIZED_CODES = frozenset({"UNAUTHORIZED", "DENIED"})
 _NOT_FOUND_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
 
@@ -49,12 +51,18 @@ class Refusal:
 
 
 def failure(
-    what: str, status: int, headers: Mapping[str, str], refusal: Refusal, hint: str = ""
+    what: str,
+    status: int,
+    headers: Mapping[str, str],
+    refusal: Refusal,
+    hint: str = "",
+    missing: str = "",
 ) -> RegistryError:
     """Return the error for an answer that was not hoped for.
 
-    `what` says what was tried and where, `hint` what to do about missing rights. The registry's codes count
-    before the status, but for failures of the server (5xx).
+    `what` says what was tried and where, `hint` what to do about missing rights, `missing` what to do about a
+    thing that is not there. The registry's codes count before the status, but for failures of the server
+    (5xx).
     """
     text = f"{what}: {describe_status(status)}"
     text += f": {refusal.message}" if refusal.message else ""
@@ -62,12 +70,15 @@ def failure(
     temporary = status in _TEMPORARY or not _TEMPORARY_CODES.isdisjoint(codes)
     if temporary:
         wait = _retry_after(headers)
+        if status == _TOO_MANY or _TOO_MANY_CODE in codes:
+            when = "later" if wait is None else f"in {wait:.0f} s"
+            text += f" (come back {when}, give credentials that may ask more often, or name a mirror)"
         if wait is not None:
             return ThrottledError(text, status=status, codes=codes, retry_after=wait)
     elif status in (401, 403) or not _UNAUTHORIZED_CODES.isdisjoint(codes):
         return UnauthorizedError(f"{text} ({hint})" if hint else text, status=status, codes=codes)
     elif status == 404 or not _NOT_FOUND_CODES.isdisjoint(codes):
-        return ImageNotFoundError(text, status=status, codes=codes)
+        return ImageNotFoundError(f"{text} ({missing})" if missing else text, status=status, codes=codes)
     return RegistryError(text, status=status, codes=codes, temporary=temporary)
 
 

@@ -69,6 +69,18 @@ def test_what_a_refusal_means_is_told_by_its_code_and_else_by_its_status(
     assert error.temporary == (status == 500 or code in ("TOOMANYREQUESTS", "BLOB_UPLOAD_UNKNOWN"))
 
 
+@pytest.mark.parametrize(
+    ("headers", "when"), [({}, "later"), ({"Retry-After": "30"}, "in 30 s"), ({"Retry-After": "x"}, "later")]
+)
+@pytest.mark.parametrize(("status", "codes"), [(429, ()), (403, ("TOOMANYREQUESTS",))])
+def test_whoever_is_asked_too_often_is_told_of_with_what_to_do(
+    status: int, codes: tuple[str, ...], headers: dict[str, str], when: str
+) -> None:
+    error = failure("x", status, headers, Refusal("", codes))
+    assert f"(come back {when}, give credentials" in str(error)
+    assert "come back" not in str(failure("x", 503, headers, Refusal()))
+
+
 def test_a_secret_at_the_place_where_a_message_is_cut_does_not_show_in_part() -> None:
     body = ("a" * (MAX_MESSAGE - 6) + "hunter2hunter2").encode()
     assert Refusal.parse(body, ["hunter2hunter2"]).message == "a" * (MAX_MESSAGE - 6) + "***"
