@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TextIO
 
 from yadokari_builder.build.opened import draft
+from yadokari_builder.build.options import needs_oci
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import exit_code
 from yadokari_builder.plan.kaniko import differences
@@ -39,4 +40,4 @@ def _differences(spec: BuildSpec, environment: Mapping[str, str], plan: Plan) ->
     for name, value in spec.build_args.items():
         if value is None and name not in environment:
             yield f"--build-arg {name}: there is no such variable, so the ARG keeps its default"
-    yield from differences(plan, spec)
+    yield from differences(plan, spec, needs_oci(spec))

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 from yadokari_builder.dockerfile.instructions import Add, Copy, User
+from yadokari_builder.oci.image import manifest_type_on
+from yadokari_builder.oci.media_types import DOCKER_MANIFEST
 from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import ContextSource, CopyAction, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.registry.pull import PulledImage
@@ -11,8 +13,11 @@ from yadokari_contract.spec import BuildSpec
 _ROOT = frozenset({"", "0", "root"})
 
 
-def differences(plan: Plan, spec: BuildSpec) -> Iterator[str]:
-    """Say what differs from what kaniko would make, a line each, with the Dockerfile's line in front."""
+def differences(plan: Plan, spec: BuildSpec, oci_alone: str = "") -> Iterator[str]:
+    """Say what differs from what kaniko would make, a line each, with the Dockerfile's line in front.
+
+    `oci_alone` names what is asked for and Docker's kind of image does not know, "" for nothing.
+    """
     for stage in plan.stages:
         user = _first_user(plan, stage)
         for step in stage.steps:
@@ -24,8 +29,26 @@ def differences(plan: Plan, spec: BuildSpec) -> Iterator[str]:
         isinstance(step.action, RunAction) for stage in plan.stages for step in stage.steps
     ):
         yield "steps: what they write to /var/run is in layers, where kaniko leaves it out: --ignore-var-run"
-    if not spec.image_format and plan.chain()[0].base is None:
-        yield "image: its manifest is OCI's, where kaniko writes Docker's on scratch: --image-format docker"
+    yield from _of_image(plan.chain()[0], spec, oci_alone)
+    yield from _of_cache(spec)
+
+
+def _of_image(lowest: PlannedStage, spec: BuildSpec, oci_alone: str) -> Iterator[str]:
+    base = lowest.base.image if isinstance(lowest.base, PulledImage) else None
+    if not spec.image_format and oci_alone and base and manifest_type_on(base) == DOCKER_MANIFEST:
+        yield f"image: its manifest is OCI's for {oci_alone}, where kaniko keeps the base's, Docker's"
+    if not spec.image_format and base is None:
+        way_out = "" if oci_alone else ": --image-format docker"
+        yield f"image: its manifest is OCI's, where kaniko writes Docker's on scratch{way_out}"
+    if spec.reproducible and base:
+        yield "image: layers of the base stay as they are, where kaniko takes the times out of them, too"
+
+
+def _of_cache(spec: BuildSpec) -> Iterator[str]:
+    if spec.cache:
+        yield "cache: nothing that kaniko has cached is found, since the keys are others"
+    elif spec.cache_dir != BuildSpec().cache_dir:
+        yield f"cache: base images in {spec.cache_dir} are used, where kaniko wants --cache for that"
 
 
 def _first_user(plan: Plan, stage: PlannedStage) -> str:
