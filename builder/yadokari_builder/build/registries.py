@@ -9,7 +9,7 @@ import urllib3
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.clouds.lending import cloud_places
+from yadokari_builder.registry.clouds.places import cloud_places
 from yadokari_builder.registry.credentials.credential import Place
 from yadokari_builder.registry.credentials.environment import read_keychains
 from yadokari_builder.registry.credentials.helpers import Helpers

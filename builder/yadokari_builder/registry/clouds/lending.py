@@ -1,28 +1,25 @@
-"""The clouds' registries: who the executor is there, and what it is lent."""
+"""What the clouds lend the executor for their registries."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from urllib.parse import urlencode
 
 import urllib3
 
-from yadokari_builder.errors import ContextError, DownloadError, RegistryError, UsageError
+from yadokari_builder.errors import ContextError, DownloadError, RegistryError
 from yadokari_builder.registry.clouds.aws import AwsCredentials
 from yadokari_builder.registry.clouds.azure import AzureCredentials
 from yadokari_builder.registry.clouds.exchange import Query, texts, told
 from yadokari_builder.registry.clouds.google import PLATFORM, GoogleCredentials
 from yadokari_builder.registry.clouds.signature import signed
-from yadokari_builder.registry.credentials import acr, gcr
+from yadokari_builder.registry.credentials import gcr
 from yadokari_builder.registry.credentials.acr import AzureIdentity
-from yadokari_builder.registry.credentials.cloud import Cloud, Lease
-from yadokari_builder.registry.credentials.credential import Credential, Place
+from yadokari_builder.registry.credentials.cloud import Lease
+from yadokari_builder.registry.credentials.credential import Credential
 from yadokari_builder.registry.credentials.ecr import EcrService, read_password
-from yadokari_builder.registry.http.connections import Network
-from yadokari_builder.registry.http.proxies import Proxies
 
 _JSON = "application/x-amz-json-1.1"
 _ACR_RESOURCE = "https://containerregistry.azure.net"
@@ -30,49 +27,31 @@ _ACR_RESOURCE = "https://containerregistry.azure.net"
 _ACR_LIFE = 2 * 3600.0
 
 
-def cloud_places(
-    environment: Mapping[str, str], network: Network, azure_config: str = ""
-) -> Mapping[str, Callable[[], Place]]:
-    """Return what makes the place of each kind of cloud that `--credential-helpers` can name.
-
-    Raises `UsageError` for a file of `azure_config` that cannot be read.
-    """
-    # Services of the node are asked directly.
-    direct = replace(network, proxies=Proxies())
-    identity = _read_azure(azure_config, environment)
-
-    def make_ecr() -> Place:
-        ecr = _Ecr(environment, network.pools(), direct.pools())
-        return Cloud(lambda registry: EcrService.of(registry) is not None, ecr.lend)
-
-    def make_acr() -> Place:
-        return Cloud(acr.is_registry, Acr(identity, environment, network.pools(), direct.pools()).lend)
-
-    def make_google() -> Place:
-        return Cloud(gcr.is_registry, _Google(environment, network.pools(), direct.pools()).lend)
-
-    return {"google": make_google, "ecr": make_ecr, "acr": make_acr}
-
-
 @dataclass(frozen=True, slots=True)
-class _Google:
+class Google:
+    """Lends what Google gives the build's own account."""
+
     environment: Mapping[str, str]
     http: urllib3.PoolManager
     nearby: urllib3.PoolManager
 
     def lend(self, _: str) -> Lease | None:
+        """Return a token for any registry of Google's; None where nobody asks. Raises `RegistryError`."""
         with _as_of_registries():
             token = GoogleCredentials(PLATFORM, self.environment, self.http, self.nearby, time.time).find()
         return Lease(gcr.show(token.text), token.life) if token else None
 
 
 @dataclass(frozen=True, slots=True)
-class _Ecr:
+class Ecr:
+    """Lends what AWS gives for keys that are found where its own programs look."""
+
     environment: Mapping[str, str]
     http: urllib3.PoolManager
     nearby: urllib3.PoolManager
 
     def lend(self, registry: str) -> Lease | None:
+        """Return a registry's password; None where nobody asks. Raises `RegistryError`."""
         service = EcrService.of(registry)
         with _as_of_registries():
             keys = AwsCredentials(self.environment, self.http, self.nearby).find() if service else None
@@ -121,16 +100,6 @@ class Acr:
     def _told(self, url: str, form: Mapping[str, str], what: str) -> bytes:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         return told(Query(url, headers, "POST", urlencode(form).encode()), self.http, what)
-
-
-def _read_azure(path: str, environment: Mapping[str, str]) -> AzureIdentity:
-    if not path:
-        return AzureIdentity.of_environment(environment)
-    try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError):
-        raise UsageError(f"--azure-container-registry-config: {path} cannot be read") from None
-    return AzureIdentity.parse(text, path)
 
 
 @contextmanager

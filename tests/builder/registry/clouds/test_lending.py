@@ -16,7 +16,8 @@ from support.services import answering
 from support.tokens import serving
 from yadokari_builder.errors import RegistryError, UsageError
 from yadokari_builder.oci.reference import Repository
-from yadokari_builder.registry.clouds.lending import Acr, cloud_places
+from yadokari_builder.registry.clouds.lending import Acr
+from yadokari_builder.registry.clouds.places import cloud_places
 from yadokari_builder.registry.credentials.acr import AzureIdentity, is_registry
 from yadokari_builder.registry.credentials.cloud import Cloud
 from yadokari_builder.registry.credentials.credential import Credential, Place
