@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.clients import plain_client
-from support.handmade import LocalImage, make_image
+from support.handmade import LocalImage, make_image, push
 from support.registry import running_registry
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.image import Image
@@ -19,7 +19,9 @@ from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_FOREIGN_LAYER_
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.outputs.docker_archive import write_docker_archive
+from yadokari_builder.outputs.files import verified
 from yadokari_builder.outputs.oci_layout import write_oci_layout
+from yadokari_builder.registry.blob import BlobStream
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
 
@@ -174,9 +176,26 @@ def test_base_layers_are_fetched_from_their_registry(tmp_path: Path, made: Local
         broken.write_bytes(b"X" + broken.read_bytes()[1:])
         with pytest.raises(ImageInvalidError):
             write_docker_archive(str(tmp_path / "broken.tar"), image, base.layers, ())
+        with pytest.raises(ImageInvalidError):
+            write_oci_layout(str(tmp_path / "broken"), image, base.layers, ())
     assert inspect(f"oci:{tmp_path}/layout")["Digest"] == str(made.image.manifest_digest)
     assert inspect(f"docker-archive:{tmp_path}/image.tar")["Env"] == ["PATH=/bin"]
     assert not (tmp_path / "broken.tar").exists()
+    assert not (tmp_path / "broken/blobs/sha256" / made.layers[0].layer.descriptor.digest.hex).exists()
+    assert not (tmp_path / "broken/index.json").exists()
+
+
+def test_what_comes_from_a_registry_is_hashed_once(tmp_path: Path, made: LocalImage) -> None:
+    with plain_client() as client, running_registry(tmp_path / "registry") as registry:
+        where = f"{registry.host}/once"
+        push(made, where)
+        (layer, _) = Puller(client).resolve(Reference.parse(where), Platform("linux", "amd64")).layers
+        with verified(layer) as blob:
+            assert isinstance(blob, BlobStream)
+            assert blob.read() == Path(made.layers[0].path).read_bytes()
+    with verified(made.layers[0]) as blob:
+        assert not isinstance(blob, BlobStream)
+        assert blob.read()
 
 
 @WRITERS
