@@ -249,7 +249,8 @@ class Executor(Model):
     )
 
     image: ImageReference | None = Field(
-        default=None, description="Executor image, where it is not the operator's own: see custom executors."
+        default=None,
+        description="Executor image, where it is not the operator's; what it adds goes into /yadokari/bin.",
     )
     image_pull_secrets: Annotated[tuple[SecretReference, ...], Field(max_length=16)] = Field(
         default=(),

@@ -236,7 +236,7 @@ class ImageBuildSpec(Model):
         default=(),
         strict=False,
         json_schema_extra=unique_by("id"),
-        description="Secrets for RUN --mount=type=secret; they are in no layer and no environment of steps.",
+        description="Secrets for RUN --mount=type=secret: in no layer, and for the steps that ask for them.",
     )
     target: str | None = Field(
         default=None,
