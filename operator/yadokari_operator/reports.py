@@ -102,8 +102,12 @@ def succeeded(
         last_succeeded=last,
     )
     run = replace(run, history=_history(run, "Succeeded", last.digest))
-    message = f"{images[0]} was built and pushed with digest {result.digest}"
+    message = f"{images[0]} was built and pushed with digest {result.digest}{_taken(run.steps)}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
+
+
+def _taken(steps: Steps | None) -> str:
+    return f", {steps.cached} of {steps.total} steps from the cache" if steps and steps.cached else ""
 
 
 def failed(
@@ -183,8 +187,6 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
     """Add what the executor tells of how it went."""
     if result is None:
         return run
-    counts = (result.steps, result.total_steps)
-    known = 0 <= counts[0] <= counts[1] <= _MOST and counts[1] > 0
     return replace(
         run,
         source=_source(_word(result.context)),
@@ -193,8 +195,13 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
             for phase in result.phases[:_MOST_PHASES]
             if math.isfinite(phase.seconds) and 0 <= phase.seconds <= _MOST
         ),
-        steps=Steps(current=counts[0], total=counts[1]) if known else None,
+        steps=_steps(result),
     )
+
+
+def _steps(result: BuildResult) -> Steps | None:
+    known = 0 <= result.cached <= result.steps <= result.total_steps <= _MOST and result.total_steps > 0
+    return Steps(current=result.steps, total=result.total_steps, cached=result.cached) if known else None
 
 
 def _source(context: str) -> Source | None:

@@ -1,5 +1,6 @@
 """ImageBuilds on the real cluster: what is applied, what is pushed, what `kubectl` then says."""
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from support.cluster import Cluster
 from support.imagebuilds import Builds
 from support.installation import Installation
 from support.layout import Layout
+from support.operator_process import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -210,3 +212,39 @@ def test_a_context_may_be_what_a_registry_has(cluster: Cluster, builds: Builds, 
     assert status["phase"] == "Succeeded", status["message"]
     assert status["source"]["digest"].startswith("sha256:")
     assert "tool" in Layout.pull(image, tmp_path / "built").names_in_layers()
+
+
+def test_a_build_that_is_asked_for_again_takes_all_steps_from_the_cache(
+    cluster: Cluster, builds: Builds
+) -> None:
+    dockerfile = """
+        FROM busybox
+        COPY greeting /files/
+        RUN --mount=type=cache,target=/kept cat /proc/sys/kernel/random/uuid | tee /kept/id > /id
+        RUN wc -c < /files/greeting > /size
+        WORKDIR /files
+        """
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    fields = {"context": {"configMap": {"name": "files"}}, "cache": {}}
+    kubectl = partial(cluster.kubectl, "-n", builds.namespace)
+    kubectl("create", "configmap", "files", "--from-literal=greeting=good morning")
+    builds.apply("again", dockerfile, image, **fields)
+    first = builds.wait_until_done("again")
+    assert first["phase"] == "Succeeded", first["message"]
+    total = first["steps"]["total"]
+    assert first["steps"] == {"current": total, "total": total, "cached": 0}
+    made = builds.run_pod("first", image, "cat /id")
+
+    kubectl("annotate", "imagebuild/again", "yadokari.dev/rebuild-requested-at=once more")
+    wait_until(lambda: builds.status("again").get("rebuildRequestedAt") == "once more")
+    second = builds.wait_until_done("again")
+    assert second["run"]["number"] == 2
+    assert second["steps"]["cached"] == total, second
+    assert f"{total} of {total} steps from the cache" in second["message"]
+    assert builds.run_pod("second", image, "cat /id") == made
+
+    more = dockerfile + "RUN --mount=type=cache,target=/kept cat /kept/id > /kept-id\n"
+    builds.apply("again", more, image, **fields)
+    third = builds.wait_until_done("again", not_digest=second["output"]["digest"])
+    assert third["steps"] == {"current": total + 1, "total": total + 1, "cached": total}
+    assert builds.run_pod("third", image, "cat /kept-id") == made

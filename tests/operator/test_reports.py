@@ -120,9 +120,29 @@ def test_what_the_executor_tells_of_its_work_is_reported() -> None:
     made = reports.succeeded(image_build(), RUN, NOW, [IMAGE, "b"], result, NOW)
     assert made.output == Output.at([IMAGE, "b"], DIGEST, 9)
     assert made.source == Source(commit="a" * 40)
-    assert made.steps == Steps(current=2, total=3)
+    assert made.steps == Steps(current=2, total=3, cached=0)
     assert made.phases == (TimedPhase(name="pull", seconds=1.25), TimedPhase(name="run", seconds=3))
     assert reports.with_result(RUN, BuildResult(context=DIGEST)).source == Source(digest=DIGEST)
+
+
+def test_the_cache_is_told_of_where_it_saved_steps() -> None:
+    def done(**counts: int) -> Status:
+        result = BuildResult(digest=DIGEST, **counts)
+        return reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+
+    made = done(steps=9, total_steps=9, cached=7)
+    assert made.steps == Steps(current=9, total=9, cached=7)
+    assert made.message == f"{IMAGE} was built and pushed with digest {DIGEST}, 7 of 9 steps from the cache"
+    assert "cache" not in done(steps=9, total_steps=9).message
+    assert done(steps=9, total_steps=9, cached=10).steps is None
+    assert "cache" not in done(steps=9, total_steps=9, cached=10).message
+
+
+def test_steps_of_a_version_before_that_did_not_count_cached_ones_are_kept() -> None:
+    done = reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
+    stored = format_status(done) | {"steps": {"current": 2, "total": 3}}
+    assert parse_status(stored) == replace(done, steps=Steps(current=2, total=3))
+    assert format_status(reports.kept(image_build(), parse_status(stored), NOW))["steps"] == stored["steps"]
 
 
 @given(
@@ -133,6 +153,7 @@ def test_what_the_executor_tells_of_its_work_is_reported() -> None:
         phases=st.lists(st.builds(Phase, st.text(), st.floats()), max_size=40).map(tuple),
         steps=st.integers(),
         total_steps=st.integers(),
+        cached=st.integers(),
     )
 )
 def test_whatever_a_step_wrote_into_the_result_can_be_stored(result: BuildResult) -> None:
