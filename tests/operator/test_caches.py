@@ -126,7 +126,7 @@ def test_other_namespaces_are_not_bound_by_that() -> None:
 
 
 def test_credentials_for_the_cache_come_after_those_for_destinations() -> None:
-    changes = {
+    changes: dict[str, Any] = {
         "destinations": [{"image": "a", "pushSecretRef": {"name": "writer"}}, {"image": "b"}],
         "cache": {"registry": {"secretRef": {"name": "cache"}}},
     }
