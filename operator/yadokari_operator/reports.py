@@ -102,12 +102,14 @@ def succeeded(
         last_succeeded=last,
     )
     run = replace(run, history=_history(run, "Succeeded", last.digest))
-    message = f"{images[0]} was built and pushed with digest {result.digest}{_taken(run.steps)}"
+    message = f"{images[0]} was built and pushed with digest {result.digest}{_taken(result, run.steps)}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
 
 
-def _taken(steps: Steps | None) -> str:
-    return f", {steps.cached} of {steps.total} steps from the cache" if steps and steps.cached else ""
+def _taken(result: BuildResult, steps: Steps | None) -> str:
+    """Tell what the cache was good for; of the steps, those that change files count."""
+    of = result.cached + result.performed
+    return f", {result.cached} of {of} steps from the cache" if steps and result.cached else ""
 
 
 def failed(
@@ -200,8 +202,13 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
 
 
 def _steps(result: BuildResult) -> Steps | None:
-    known = 0 <= result.cached <= result.steps <= result.total_steps <= _MOST and result.total_steps > 0
-    return Steps(current=result.steps, total=result.total_steps, cached=result.cached) if known else None
+    changing = (result.cached, result.performed)
+    are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
+    if not (are_counted and result.total_steps):
+        return None
+    return Steps(
+        current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
+    )
 
 
 def _source(context: str) -> Source | None:
