@@ -1,5 +1,6 @@
 """ImageBuilds on the real cluster: what is applied, what is pushed, what `kubectl` then says."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -247,3 +248,32 @@ def test_a_build_that_is_asked_for_again_takes_all_steps_from_the_cache(
     third = builds.wait_until_done("again", not_digest=second["output"]["digest"])
     assert third["steps"] == {"current": 6, "total": 6, "cached": 4, "performed": 1}
     assert builds.run_pod("third", image, "cat /kept-id") == made
+
+
+def test_a_volume_keeps_what_cache_mounts_hold(cluster: Cluster, builds: Builds, tmp_path: Path) -> None:
+    folder, name = tmp_path / "volume", f"caches-{builds.namespace}"
+    size = {"storage": "1Gi"}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    place = {
+        "capacity": size,
+        "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"},
+        "claimRef": {"namespace": builds.namespace, "name": "caches"},
+    }
+    claim = {"resources": {"requests": size}, "volumeName": name}
+    for kind, called, spec in (("PersistentVolume", name, place), ("PersistentVolumeClaim", "caches", claim)):
+        resource = {"apiVersion": "v1", "kind": kind, "metadata": {"name": called}, "spec": common | spec}
+        cluster.kubectl("-n", builds.namespace, "apply", "-f", "-", input=json.dumps(resource))
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    cache = {"volumeClaim": {"claimName": "caches", "subPath": "team/app"}}
+    dockerfile = "FROM busybox\nRUN --mount=type=cache,target=/kept cat /kept/id > /id; echo {} > /kept/id\n"
+    try:
+        builds.apply("kept", dockerfile.format("one"), image, cache=cache)
+        first = builds.wait_until_done("kept")
+        assert first["phase"] == "Succeeded", first["message"]
+        there = {"nodeSelector": {"kubernetes.io/hostname": first["run"]["node"]}}
+        builds.apply("kept", dockerfile.format("two"), image, cache=cache, executor=there)
+        second = builds.wait_until_done("kept", not_digest=first["output"]["digest"])
+        assert second["phase"] == "Succeeded", second["message"]
+        assert builds.run_pod("check", image, "cat /id") == "one\n"
+    finally:
+        cluster.kubectl("delete", "persistentvolume", name, "--wait=false")
