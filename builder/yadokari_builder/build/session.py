@@ -108,6 +108,7 @@ class Session:
             steps=self.progress.done,
             total_steps=self.progress.total,
             cached=self.progress.cached,
+            performed=self.progress.performed,
         )
 
     @contextmanager
