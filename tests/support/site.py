@@ -54,6 +54,7 @@ class Site:
     folder: Path
     registry: str
     progress: Progress = field(default_factory=Progress)
+    isolation: str = "shared"
     held: ExitStack = field(default_factory=ExitStack)
 
     @property
@@ -72,7 +73,7 @@ class Site:
         given: dict[str, Any] = {
             "context": str(self.context),
             "no_push": "destinations" not in fields,
-            "isolation": "shared",
+            "isolation": self.isolation,
             "insecure": True,
             "insecure_pull": True,
             "registry_mirrors": (f"http://{self.registry}",),
