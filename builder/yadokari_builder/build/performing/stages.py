@@ -210,7 +210,8 @@ class Build:
                 self.progress.fail()
                 raise
         number = self.progress.number
-        self.progress.end("its layer is packed meanwhile" if is_late else result)
+        result = "its layer is packed meanwhile" if is_late else result
+        self.progress.end(result, is_performed=step.action is not None)
         if self.cache and step.action:
             self.cache.done(doing.stage, doing.place, layer, is_kept=is_whole)
         done = _DoneStep(step, self.packing.now(), layer, is_whole)
