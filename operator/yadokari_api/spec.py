@@ -106,6 +106,12 @@ class BuildSecret(Model):
         ),
     ] = Field(description="What the Dockerfile calls it.")
     secret_ref: SecretKeyReference = Field(description="The key of a Secret that holds it.")
+    encoding: Literal["Base64"] | None = Field(
+        default=None,
+        json_schema_extra={"enum": ["Base64"]},
+        description="Base64 where what the Secret holds is base64 of the value: for values that no variable"
+        " can hold, with zero bytes or other than UTF-8.",
+    )
 
 
 class Certificates(Model):

@@ -171,13 +171,14 @@ def test_a_dockerfile_of_the_context_is_built_with_secrets_arguments_and_labels(
     dockerfile.write_text(
         "FROM busybox\nARG GREETING\nCOPY src/hello /hello\n"
         'RUN --mount=type=secret,id=npm [ "$(cat /run/secrets/npm)" = s3cret ]\n'
+        "RUN --mount=type=secret,id=key,target=/key [ $(od -An -tx1 /key | tr -d ' ') = 00ff ]\n"
         'RUN echo "$GREETING" > /greeting\n'
     )
     for resource in (
         ["configmap", "recipe", f"--from-file={dockerfile}"],
         ["configmap", "sources", "--from-literal=hello=good evening"],
         ["configmap", "args", "--from-literal=GREETING=bonsoir"],
-        ["secret", "generic", "tokens", "--from-literal=npm=s3cret"],
+        ["secret", "generic", "tokens", "--from-literal=npm=s3cret", "--from-literal=key=AP8="],
     ):
         cluster.kubectl("-n", builds.namespace, "create", *resource)
     image = f"{cluster.registry}/team/gathered:1"
@@ -190,7 +191,10 @@ def test_a_dockerfile_of_the_context_is_built_with_secrets_arguments_and_labels(
             "configMaps": [{"name": "recipe", "path": "docker"}, {"name": "sources", "path": "src"}],
         },
         buildArgsFrom=[{"configMapRef": {"name": "args"}}],
-        secrets=[{"id": "npm", "secretRef": {"name": "tokens", "key": "npm"}}],
+        secrets=[
+            {"id": "npm", "secretRef": {"name": "tokens", "key": "npm"}},
+            {"id": "key", "secretRef": {"name": "tokens", "key": "key"}, "encoding": "Base64"},
+        ],
         output={"labels": {"team": "a"}, "timestamp": 1700000000, "compression": "zstd"},
         executor={"extraArgs": ["--single-snapshot"]},
     )

@@ -146,6 +146,12 @@ def test_what_makes_the_image_is_in_the_hash(change: dict[str, Any]) -> None:
     assert gathered(SPEC | change, maps).hash != gathered(SPEC).hash
 
 
+def test_how_a_secret_is_written_is_in_the_hash() -> None:
+    secret = {"id": "a", "secretRef": {"name": "s", "key": "k"}}
+    plain, encoded = SPEC | {"secrets": [secret]}, SPEC | {"secrets": [secret | {"encoding": "Base64"}]}
+    assert gathered(plain).hash != gathered(encoded).hash
+
+
 def test_the_files_of_the_context_are_in_the_hash() -> None:
     contexts = [
         ConfigMapData(),

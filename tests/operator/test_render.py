@@ -316,6 +316,11 @@ def test_secrets_are_handed_over_by_variables_that_steps_do_not_get() -> None:
     }
 
 
+def test_a_secret_that_no_variable_can_hold_is_one_in_base64() -> None:
+    keystore = {"id": "jks", "secretRef": {"name": "keys", "key": "jks"}, "encoding": "Base64"}
+    assert asked(secrets=[keystore]).secrets == ("id=jks,env=YADOKARI_SECRET_1,encoding=base64",)
+
+
 def test_certificates_are_trusted_besides() -> None:
     spec = rendered({"ca": ConfigMapData()}, certificates={"configMapRef": {"name": "ca"}})
     executor = spec["containers"][0]

@@ -2,7 +2,7 @@
 
 from yadokari_api.fields import registry_host
 from yadokari_api.pod.executor import Executor
-from yadokari_api.spec import ImageBuildSpec, OutputSpec
+from yadokari_api.spec import BuildSecret, ImageBuildSpec, OutputSpec
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.caches import with_caches
@@ -37,9 +37,7 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         result_file=_RESULT_FILE,
         build_args=dict(inputs.build_args),
         targets=(spec.target,) if spec.target else (),
-        secrets=tuple(
-            f"id={secret.id},env={secret_variable(number)}" for number, secret in enumerate(spec.secrets, 1)
-        ),
+        secrets=tuple(_secret(number, secret) for number, secret in enumerate(spec.secrets, 1)),
         labels=dict(output.labels),
         annotations=dict(output.annotations),
         reproducible=output.timestamp == "Zero",
@@ -49,6 +47,11 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         isolation=isolation_of(spec.executor or Executor(), settings).lower(),
         log_format="text",
     )
+
+
+def _secret(number: int, secret: BuildSecret) -> str:
+    encoding = f",encoding={secret.encoding.lower()}" if secret.encoding else ""
+    return f"id={secret.id},env={secret_variable(number)}{encoding}"
 
 
 def _dockerfile(spec: ImageBuildSpec) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from yadokari_api.context import Context
 from yadokari_api.fields import spelled_out
-from yadokari_api.spec import ImageBuildSpec
+from yadokari_api.spec import BuildSecret, ImageBuildSpec
 from yadokari_operator.pods.files import ContextFiles
 
 
@@ -33,7 +33,7 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
         "dockerfile": None if contents.dockerfile is None else _sha256(contents.dockerfile),
         "dockerfilePath": source and source.path,
         "buildArgs": dict(contents.build_args),
-        "secrets": {secret.id: [secret.secret_ref.name, secret.secret_ref.key] for secret in spec.secrets},
+        "secrets": {secret.id: _secret(secret) for secret in spec.secrets},
         "target": spec.target,
         "output": spec.output and _given(spec.output.model_dump(by_alias=True)),
         "destinations": sorted(spelled_out(to.image) for to in spec.destinations),
@@ -44,6 +44,11 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
     if spec.context is not None:
         present["context"] = _place(spec.context) if contents.files is None else _files(contents.files)
     return _sha256(json.dumps(present, sort_keys=True).encode())
+
+
+def _secret(secret: BuildSecret) -> list[str]:
+    encoding = [secret.encoding] if secret.encoding else []
+    return [secret.secret_ref.name, secret.secret_ref.key, *encoding]
 
 
 def _files(files: tuple[ContextFiles, ...]) -> dict[str, str]:
