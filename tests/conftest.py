@@ -5,10 +5,15 @@ import re
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 pytest_plugins = ["support.cluster", "support.operator_fixtures"]
+
+# How long an example takes is the machine's affair.
+settings.register_profile("any machine", settings(), deadline=None)
+settings.load_profile("any machine")
 
 _NEEDS_A_MACHINE = re.compile(r"pytest\.mark\.(pod|cluster)\b")
 
