@@ -227,6 +227,16 @@ def test_what_is_mounted_from_a_cached_stage_is_there(build: Builds) -> None:
     assert read(build.image(dockerfile.format(" /a")), "b") == "a\na\n"
 
 
+def test_a_mount_has_no_wildcards_in_its_source(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN --mount=source=src[1],target=/m cat /m/file > /read"
+    for name in ("src1", "src[1]"):
+        (build.context / name).mkdir()
+        (build.context / name / "file").write_text(name)
+    assert [build(dockerfile).cached for _ in "12"] == [0, 1]
+    (build.context / "src[1]/file").write_text("changed")
+    assert build(dockerfile).cached == 0
+
+
 def test_a_stage_goes_on_from_cached_layers(build: Builds) -> None:
     dockerfile = (
         "FROM busybox AS one\nRUN echo a > /a\nRUN rm -r /etc\nFROM one\nRUN test ! -e /etc && cat /a > {}\n"
