@@ -54,6 +54,8 @@ class _Comparison:
         self._deleted: list[str] = []
         self._opaque: set[str] = set()
         self._doubtful: set[str] = set()
+        # The inodes of files with several names that are new, or seem to have changed.
+        self._linked: dict[str, int] = {}
 
     def run(self, checksums: Checksums) -> Changes:
         walk = [self._directory("/", fresh=False)]
@@ -64,18 +66,24 @@ class _Comparison:
             else:
                 walk.append(self._directory(following[0], fresh=following[1]))
         self._deleted.sort(key=walk_key)
-        untouched = self._untouched(checksums) if self._doubtful else frozenset()
+        untouched = self._untouched(checksums) if self._doubtful else frozenset[str]()
         changed = tuple(path for path in self._changed if path not in untouched)
         return Changes(changed, tuple(self._deleted), frozenset(self._opaque))
 
     def _untouched(self, checksums: Checksums) -> frozenset[str]:
-        """Return the doubtful files that hold what they held before."""
+        """Return the doubtful files that hold what they held before.
+
+        One with a new name has changed under all of them: a layer tells that they are one file only if it
+        has them all, and who writes to one later writes to the others.
+        """
         known = checksums(self._doubtful)
-        return frozenset(
+        same = {
             path
             for path, checksum in known.items()
             if checksum == checksum_of_file(self._boundary.host(path))
-        )
+        }
+        changed = {inode for path, inode in self._linked.items() if path not in same}
+        return frozenset(path for path in same if self._linked.get(path) not in changed)
 
     def _directory(self, path: str, *, fresh: bool) -> Iterator[tuple[str, bool]]:
         """Record a directory's entries; give those that are directories, and whether all in them is new.
@@ -95,6 +103,8 @@ class _Comparison:
                 continue
             if old is None or self._differs(below, old, new):
                 self._changed.append(below)
+                if new.links > 1 and not new.is_directory:
+                    self._linked[below] = new.inode
             if new.is_directory and below in self._after:
                 yield below, self._is_fresh(below, old, new)
 

@@ -122,7 +122,22 @@ CASES: dict[str, tuple[Step, Changes]] = {
     ),
     "a new link to an old file": (
         lambda root: os.link(root / "file", root / "again"),
-        Changes(("/again",)),
+        Changes(("/again", "/file")),
+    ),
+    "a third name of a file": (
+        lambda root: os.link(root / "linked/b", root / "again"),
+        Changes(("/again", "/linked/a", "/linked/b")),
+    ),
+    "a name for another": (
+        lambda root: (root / "linked/b").rename(root / "linked/c"),
+        Changes(("/linked/a", "/linked/c"), ("/linked/b",)),
+    ),
+    "a copy in place of a hard link": (
+        do(
+            lambda root: (root / "linked/b").unlink(),
+            lambda root: (root / "linked/b").write_text("linked/a"),
+        ),
+        Changes(("/linked/b",)),
     ),
     "a new link to an old file that got an attribute too": (
         do(

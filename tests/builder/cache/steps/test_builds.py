@@ -237,6 +237,15 @@ def test_a_mount_has_no_wildcards_in_its_source(build: Builds) -> None:
     assert build(dockerfile).cached == 0
 
 
+def test_two_names_of_a_file_are_told_from_two_files(build: Builds) -> None:
+    """What is written to one name later is in the other one, or is not."""
+    dockerfile = "FROM busybox\nRUN echo x > /a\nRUN {} /a /b\nRUN echo y > /b"
+    assert build(dockerfile.format("cp -p")).cached == 0
+    assert build(dockerfile.format("ln")).cached == 1
+    build(dockerfile.format("ln").replace("echo y", "echo z"))
+    assert (build.root / "a").read_text() == "z\n"
+
+
 def test_a_stage_goes_on_from_cached_layers(build: Builds) -> None:
     dockerfile = (
         "FROM busybox AS one\nRUN echo a > /a\nRUN rm -r /etc\nFROM one\nRUN test ! -e /etc && cat /a > {}\n"
