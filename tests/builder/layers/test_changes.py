@@ -132,6 +132,14 @@ CASES: dict[str, tuple[Step, Changes]] = {
         lambda root: (root / "linked/b").rename(root / "linked/c"),
         Changes(("/linked/a", "/linked/c"), ("/linked/b",)),
     ),
+    "a name in a folder that was moved": (
+        do(
+            lambda root: os.link(root / "dir/one", root / "one"),
+            lambda root: (root / "dir/one").unlink(),
+            lambda root: (root / "linked").rename(root / "moved"),
+        ),
+        Changes(("/moved", "/moved/a", "/moved/b", "/one"), ("/dir/one", "/linked")),
+    ),
     "a copy in place of a hard link": (
         do(
             lambda root: (root / "linked/b").unlink(),
@@ -174,6 +182,13 @@ CASES: dict[str, tuple[Step, Changes]] = {
 def test_changes_are_those_that_belong_in_a_layer(case: str, root: Path) -> None:
     step, expected = CASES[case]
     assert changes_of(root, step) == expected
+
+
+def test_all_names_of_a_file_are_there_where_a_folder_with_one_was_moved(root: Path) -> None:
+    os.link(root / "dir/one", root / "also")
+    changes = changes_of(root, lambda root: (root / "dir").rename(root / "moved"))
+    moved = ("/moved", "/moved/one", "/moved/sub", "/moved/sub/deep", "/moved/two")
+    assert changes == Changes(("/also", *moved), ("/dir",))
 
 
 def test_an_attribute_that_went_with_a_hard_link_is_a_change(root: Path) -> None:
