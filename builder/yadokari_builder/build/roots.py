@@ -3,7 +3,7 @@
 import itertools
 import logging
 import os
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +93,8 @@ class Roots:
     unpack_limit: int
     replaced: Boundary
     are_apart: bool = False
+    has_hidden: bool = False
+    """Whether there are files of images or steps that no step of this pod sees, but those of others do."""
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
@@ -159,6 +161,10 @@ class Roots:
         for path in sorted(strangers, reverse=True):
             tree.remove_if_empty(f"{folder.path}{path}")
         relocate.merge(str(self.staging), str(folder.path))
+
+    def hide(self, paths: Iterable[str]) -> None:
+        """Note in-root paths that are not in the root though a stage has files there."""
+        self.has_hidden = self.has_hidden or bool(in_volumes(paths, ()))
 
     def start_again(self) -> None:
         """Forget all stages."""
@@ -286,6 +292,7 @@ class Roots:
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
                 whole.add(report)
+        self.hide(whole.excluded)
         _tell(pulled.reference.familiar, whole, self.lodging, boundary)
 
     def _unpack_stack(
@@ -318,6 +325,7 @@ class Roots:
                 except (ImageInvalidError, RegistryError) as error:
                     raise SpoiledLayerError(layer.descriptor.digest, str(error)) from error
                 whole.add(report)
+        self.hide(whole.excluded)
         _tell("the cache", whole, self.lodging, boundary)
 
 

@@ -212,7 +212,9 @@ class Build:
         number = self.progress.number
         self.progress.end("its layer is packed meanwhile" if is_late else result)
         if self.cache and step.action:
-            self.cache.done(doing.stage, doing.place, layer, is_kept=is_whole)
+            # Steps of pods with other volumes see what those of this one do not.
+            is_blind = self.roots.has_hidden and isinstance(step.action, RunAction)
+            self.cache.done(doing.stage, doing.place, layer, is_kept=is_whole and not is_blind)
         done = _DoneStep(step, self.packing.now(), layer, is_whole)
         if layer and is_late:
             self._late.append(done)
@@ -258,6 +260,7 @@ class Build:
         return None, True
 
     def _wrote(self, written: Written, doing: "_Doing", recorder: Recorder) -> tuple[Members | None, bool]:
+        self.roots.hide(staged.path for staged in written.staged)
         members = recorder.wrote(written)
         if not self.cache:
             return members, True

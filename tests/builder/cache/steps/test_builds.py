@@ -427,6 +427,13 @@ def test_what_is_copied_to_where_the_executor_is_is_never_lost(build: Builds) ->
     assert read(image, "y/src/main") == "main\n"
 
 
+def test_what_a_step_made_without_seeing_all_is_not_kept_for_pods_where_it_would(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox\nRUN echo a > /a\nCOPY src /yadokari/src\nRUN ls /yadokari/src > /seen || true\n"
+    )
+    assert [build(dockerfile).cached for _ in "12"] == [0, 1]
+
+
 def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
     texts = [record.getMessage() for record in caplog.records if getattr(record, "kind", "") == "note"]
     return [text.removeprefix("  cache: ") for text in texts if text.startswith("  cache: ")]
