@@ -3,7 +3,9 @@
 import itertools
 import logging
 import os
+import stat
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -182,6 +184,19 @@ class Roots:
         if is_open(self.context):
             named[ContextSource()] = "the build context"
         self._seals.close(named)
+
+    @contextmanager
+    def top_kept(self) -> Iterator[None]:
+        """Have a step leave the root's own owner and mode as they were: no layer has an entry for it.
+
+        The steps after it would see what the image has not, unless it was taken from the cache.
+        """
+        before = os.stat(self.boundary.root)
+        yield
+        after = os.stat(self.boundary.root)
+        if (before.st_uid, before.st_gid, before.st_mode) != (after.st_uid, after.st_gid, after.st_mode):
+            os.chown(self.boundary.root, before.st_uid, before.st_gid)
+            os.chmod(self.boundary.root, stat.S_IMODE(before.st_mode))
 
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""

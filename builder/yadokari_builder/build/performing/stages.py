@@ -251,7 +251,7 @@ class Build:
         match doing.step.action:
             case RunAction() as action:
                 self.roots.seal()
-                with _paths_of_steps():
+                with _paths_of_steps(), self.roots.top_kept():
                     return recorder.run(partial(actions.run, action, self.bench)), True
             case CopyAction() as action:
                 return self._wrote(actions.copy(action, self.bench), doing, recorder)

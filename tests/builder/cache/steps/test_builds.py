@@ -434,6 +434,12 @@ def test_what_a_step_made_without_seeing_all_is_not_kept_for_pods_where_it_would
     assert [build(dockerfile).cached for _ in "12"] == [0, 1]
 
 
+def test_what_a_step_does_to_the_root_itself_is_as_little_seen_as_it_is_in_the_image(build: Builds) -> None:
+    look = "RUN stat -c '%a %u' / >"
+    image = build.image(f"FROM busybox\n{look} /before\nRUN chmod 700 / && chown 1 /\n{look} /after")
+    assert read(image, "before") == read(image, "after")
+
+
 def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:
     texts = [record.getMessage() for record in caplog.records if getattr(record, "kind", "") == "note"]
     return [text.removeprefix("  cache: ") for text in texts if text.startswith("  cache: ")]
