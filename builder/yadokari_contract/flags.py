@@ -216,7 +216,7 @@ FLAGS = (
     Flag("use-new-run", "", Kind.SWITCH, "steps run in one way"),
     Flag("skip-unused-stages", "", Kind.SWITCH, "stages that the target does not need are never built"),
     Flag("force-build-metadata", "", Kind.SWITCH, "instructions that change no file are always in the image"),
-    Flag("pre-cleanup", "", Kind.SWITCH, "what lies in / is always deleted before the first base image"),
+    Flag("pre-cleanup", "", Kind.SWITCH, "what lies in / never gets into steps or the image"),
     Flag("cleanup", "", Kind.SWITCH, "the next build in this container deletes what this one leaves"),
     Flag("preserve-context", "", Kind.SWITCH, "a context that lies in / is always kept"),
     Flag(

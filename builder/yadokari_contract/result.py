@@ -38,9 +38,9 @@ class BuildResult:
     """What came of a build.
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
-    how many steps were done of `total_steps`, `cached` how many of them an earlier build had done. `context`
-    is what the build context's location was resolved to, also where the build failed: a commit, a digest or
-    an ETag; "" for a folder.
+    how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
+    build had done, `performed` how many this one did. `context` is what the build context's location was
+    resolved to, also where the build failed: a commit, a digest or an ETag; "" for a folder.
     """
 
     digest: str = ""
@@ -51,6 +51,7 @@ class BuildResult:
     steps: int = 0
     total_steps: int = 0
     cached: int = 0
+    performed: int = 0
     failure: Failure | None = None
 
     @property
@@ -96,6 +97,7 @@ def parse_result(text: str) -> BuildResult:
             steps=typed(data, "steps", int, 0),
             total_steps=typed(data, "total_steps", int, 0),
             cached=typed(data, "cached", int, 0),
+            performed=typed(data, "performed", int, 0),
             failure=None if failure is None else read_failure(failure),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

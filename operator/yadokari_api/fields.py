@@ -37,6 +37,17 @@ ImageReference = Annotated[
 ]
 """An image that is run, by tag, by digest or by both."""
 
+RepositoryName = Annotated[
+    str,
+    Field(max_length=512),
+    matches(
+        rf"(?:{references.HOST}(?:{_PORT})?/)?{references.PATH}",
+        "a repository must be [HOST[:PORT]/]NAME, such as registry.example.com/team/app/cache: the name in"
+        " lower case, no https:// before it and no tag or digest behind it",
+    ),
+]
+"""A repository that several images are in."""
+
 ResourceName = Annotated[
     str,
     Field(max_length=253),
@@ -90,6 +101,16 @@ def seconds(duration: str) -> int:
     return sum(int(amount) * _SECONDS[unit] for amount, unit in re.findall(r"([0-9]+)([hms])", duration))
 
 
+def between(shortest: str, longest: str, message: str) -> Rule:
+    """Bound a `Duration`; one that cannot be read is refused for that alone."""
+    return Rule(
+        f"!self.matches({quoted(f'^({SPAN})$')})"
+        f" || (duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}'))",
+        message,
+        lambda value: seconds(shortest) <= seconds(value) <= seconds(longest),
+    )
+
+
 def amount(quantity: str | int) -> Decimal:
     """Tell how much a `Quantity` is."""
     text = str(quantity)
@@ -109,3 +130,8 @@ def spelled_out(reference: str) -> str:
     """Write a `TaggedReference` with all that it leaves out, so that one place has one spelling."""
     host, path = references.split_registry(reference)
     return f"{host.lower()}/{path}" + ("" if ":" in path else ":latest")
+
+
+def repository_of(reference: str) -> str:
+    """Tell the repository of a `TaggedReference` or a `RepositoryName`, spelled out."""
+    return spelled_out(reference).rpartition(":")[0]

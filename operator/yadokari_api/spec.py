@@ -10,22 +10,22 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, WithJsonSchema
 
+from yadokari_api.cache import Cache
 from yadokari_api.context import Context, RelativePath
-from yadokari_api.executor import Executor
 from yadokari_api.fields import (
     BUILD_ARG_NAME,
-    SPAN,
     BuildArgValue,
     ConfigMapKey,
     Duration,
     ResourceName,
     TaggedReference,
-    seconds,
+    between,
     spelled_out,
 )
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
+from yadokari_api.pod.executor import Executor
 from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
-from yadokari_api.rules import Rule, matches, quoted
+from yadokari_api.rules import Rule, matches
 
 DEFAULT_TIMEOUT = "1h"
 DEFAULT_RETRIES = 3
@@ -149,19 +149,9 @@ class OutputSpec(Model):
     )
 
 
-def _span(shortest: str, longest: str, message: str) -> Rule:
-    """Bound a `Duration`; one that cannot be read is refused for that alone."""
-    return Rule(
-        f"!self.matches({quoted(f'^({SPAN})$')})"
-        f" || (duration(self) >= duration('{shortest}') && duration(self) <= duration('{longest}'))",
-        message,
-        lambda value: seconds(shortest) <= seconds(value) <= seconds(longest),
-    )
-
-
-Timeout = Annotated[Duration, _span("1s", "24h", "timeout must be between 1s and 24h")]
-PendingTimeout = Annotated[Duration, _span("1s", "24h", "pendingTimeout must be between 1s and 24h")]
-Retention = Annotated[Duration, _span("0s", "8760h", "a retention must be between 0s and 8760h")]
+Timeout = Annotated[Duration, between("1s", "24h", "timeout must be between 1s and 24h")]
+PendingTimeout = Annotated[Duration, between("1s", "24h", "pendingTimeout must be between 1s and 24h")]
+Retention = Annotated[Duration, between("0s", "8760h", "a retention must be between 0s and 8760h")]
 
 
 class PodRetention(Model):
@@ -236,7 +226,7 @@ class ImageBuildSpec(Model):
         default=(),
         strict=False,
         json_schema_extra=unique_by("id"),
-        description="Secrets for RUN --mount=type=secret; they are in no layer and no environment of steps.",
+        description="Secrets for RUN --mount=type=secret: in no layer, and for the steps that ask for them.",
     )
     target: str | None = Field(
         default=None,
@@ -261,13 +251,17 @@ class ImageBuildSpec(Model):
         default=(),
         strict=False,
         json_schema_extra=unique_by("name"),
-        description="Secrets of type kubernetes.io/dockerconfigjson with the right to pull base images; they"
-        " are used for nothing else.",
+        description="Secrets of type kubernetes.io/dockerconfigjson with the right to pull base images, and"
+        " what cache.registry.from names; they are used for nothing else.",
     )
     certificates: Certificates | None = Field(
         default=None, description="Certificates of authorities to trust, beside those that all know."
     )
     output: OutputSpec | None = Field(default=None, description="What the image is like.")
+    cache: Cache | None = Field(
+        default=None,
+        description="What earlier builds left is taken, and what this one makes is kept; not without it.",
+    )
     executor: Executor | None = Field(default=None, description="The pod that builds.")
     priority: int = Field(
         default=0,

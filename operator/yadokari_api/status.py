@@ -89,12 +89,16 @@ class TimedPhase:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Steps:
-    """How many steps of the Dockerfile are done."""
+    """How many steps of the Dockerfile are done. Of those that change files `cached` came from the cache."""
 
     __pydantic_config__ = REPORTED
 
     current: Annotated[int, Field(description="Steps that are done.")]
     total: Annotated[int, Field(description="Steps in all.")]
+    cached: Annotated[int | None, Field(description="Steps that were taken from the cache.")] = None
+    performed: Annotated[
+        int | None, Field(description="Steps that were not, and changed files: none where all was cached.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,8 +102,14 @@ def succeeded(
         last_succeeded=last,
     )
     run = replace(run, history=_history(run, "Succeeded", last.digest))
-    message = f"{images[0]} was built and pushed with digest {result.digest}"
+    message = f"{images[0]} was built and pushed with digest {result.digest}{_taken(result, run.steps)}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
+
+
+def _taken(result: BuildResult, steps: Steps | None) -> str:
+    """Tell what the cache was good for; of the steps, those that change files count."""
+    of = result.cached + result.performed
+    return f", {result.cached} of {of} steps from the cache" if steps and result.cached else ""
 
 
 def failed(
@@ -183,8 +189,6 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
     """Add what the executor tells of how it went."""
     if result is None:
         return run
-    counts = (result.steps, result.total_steps)
-    known = 0 <= counts[0] <= counts[1] <= _MOST and counts[1] > 0
     return replace(
         run,
         source=_source(_word(result.context)),
@@ -193,7 +197,17 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
             for phase in result.phases[:_MOST_PHASES]
             if math.isfinite(phase.seconds) and 0 <= phase.seconds <= _MOST
         ),
-        steps=Steps(current=counts[0], total=counts[1]) if known else None,
+        steps=_steps(result),
+    )
+
+
+def _steps(result: BuildResult) -> Steps | None:
+    changing = (result.cached, result.performed)
+    are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
+    if not (are_counted and result.total_steps):
+        return None
+    return Steps(
+        current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
     )
 
 

@@ -23,8 +23,9 @@ class Settings:
 
     `namespace` is the one namespace that is watched, all of them when empty. `registry_mirrors` are mirrors
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
-    both go to every build. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is
-    any number. `health_address` (HOST:PORT) serves GET /healthz.
+    both go to every build. Builds of `cache_read_only_namespaces` (* in one is any text) write no cache in a
+    registry. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
+    `health_address` (HOST:PORT) serves GET /healthz.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
@@ -40,6 +41,7 @@ class Settings:
     executor_proc_mount: str = "Default"
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
+    cache_read_only_namespaces: tuple[str, ...] = ()
     max_builds: int = 0
     max_builds_per_namespace: int = 0
     namespace: str = ""
@@ -59,6 +61,7 @@ class Settings:
             executor_proc_mount=_choice(environment, "EXECUTOR_PROC_MOUNT", PROC_MOUNTS, "Default"),
             registry_mirrors=_list(environment, "REGISTRY_MIRRORS"),
             insecure_registries=_list(environment, "INSECURE_REGISTRIES"),
+            cache_read_only_namespaces=_namespaces(environment, "CACHE_READ_ONLY_NAMESPACES"),
             max_builds=_number(environment, "MAX_BUILDS"),
             max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
             namespace=_text(environment, "NAMESPACE", ""),
@@ -80,6 +83,16 @@ def _text(environment: Mapping[str, str], name: str, default: str) -> str:
 
 def _list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(filter(None, re.split(r"[\s,]+", _text(environment, name, ""))))
+
+
+def _namespaces(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
+    patterns = _list(environment, name)
+    for pattern in patterns:
+        if re.fullmatch("[-a-z0-9*]{1,63}", pattern) is None:
+            raise SettingsError(
+                f"YADOKARI_{name} has {pattern!r}: it is a list of namespaces, such as team pull-request-*"
+            )
+    return patterns
 
 
 def _number(environment: Mapping[str, str], name: str) -> int:

@@ -20,12 +20,12 @@ SECRET = "of the machine, 7f3a"
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
+def site(tmp_path: Path, isolation: str) -> Site:
     """A place to build in, and a secret beside it."""
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/secret").write_text(SECRET)
     (tmp_path / "site/context").mkdir(parents=True)
-    return Site(tmp_path / "site", "127.0.0.1:1")
+    return Site(tmp_path / "site", "127.0.0.1:1", isolation=isolation)
 
 
 def refusal(site: Site, dockerfile: str, **fields: Any) -> str:

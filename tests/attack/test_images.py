@@ -26,9 +26,9 @@ def registry() -> Iterator[LyingRegistry]:
 
 
 @pytest.fixture
-def site(tmp_path: Path, registry: LyingRegistry) -> Site:
+def site(tmp_path: Path, registry: LyingRegistry, isolation: str) -> Site:
     """A place to build in, with a file beside it that is nobody's."""
-    site = Site(tmp_path / "site", registry.host)
+    site = Site(tmp_path / "site", registry.host, isolation=isolation)
     site.root.mkdir(parents=True)
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside/file").write_text("outside")

@@ -1,10 +1,15 @@
 """Git repositories by attackers, added and built from."""
 
+import hashlib
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from support.git import WHY_NO_GIT, git, make_repository, smart_http
 from support.hostile_git import (
@@ -22,7 +27,7 @@ from support.hostile_git import (
 )
 from support.site import Site
 from support.trees import describe
-from yadokari_builder.errors import ContextError, DownloadError
+from yadokari_builder.errors import BuilderError, ContextError, DownloadError
 
 pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="a build is root's"),
@@ -174,6 +179,52 @@ def test_a_pack_that_does_not_end_is_given_up(site: Site) -> None:
     noise = entry(KINDS["blob"], os.urandom(3 << 20))
     with hostile_git(HEAD, pack([noise, noise])) as address:
         assert "--image-unpack-limit" in refusal(site, f"{address}/x.git")
+
+
+NAMES = st.sampled_from([b"f", b"g", b"..", b".git", b".gitmodules", b"a/b", b"../../outside/file", b"\xff"])
+MODES = st.sampled_from([b"100644", b"100755", b"120000", b"40000", b"160000", b"100000", b"20644", b"0"])
+BLOBS = st.sampled_from(
+    [BLOB, b"../../outside", b"/", b"..", b'[submodule "m"]\n\tpath = g\n\turl = ../../outside\n']
+)
+
+
+@st.composite
+def repositories(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """A commit and a pack: trees of trees, of files and of what is neither, with bytes changed or cut off."""
+    contents = draw(st.lists(BLOBS, min_size=1, max_size=3))
+    entries = objects(blob=BLOB) + [entry(KINDS["blob"], content) for content in contents]
+    known = [identity("blob", content) for content in contents]
+    listing = b""
+    for _ in range(draw(st.integers(1, 3))):
+        names = draw(st.lists(st.one_of(NAMES, st.binary(max_size=4)), min_size=1, max_size=4))
+        modes = st.one_of(MODES, st.binary(max_size=6))
+        listing = tree(*((draw(modes), name, draw(st.sampled_from(known))) for name in names))
+        entries += objects(tree=listing)
+        known.append(identity("tree", listing))
+    head = commit(known[-1], draw(st.sampled_from([b"", b"parent x\n", b"tree \xff\n"])))
+    packed = bytearray(pack([*entries, *objects(commit=head)])[:-20])
+    for _ in range(draw(st.sampled_from([0, 0, 1, 3]))):
+        packed[draw(st.integers(0, len(packed) - 1))] = draw(st.integers(0, 255))
+    packed += hashlib.sha1(packed).digest()
+    return identity("commit", head), bytes(packed[: draw(st.sampled_from([None, None, None, -1, 50]))])
+
+
+@pytest.mark.long
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(repositories(), st.booleans())
+def test_no_repository_does_worse_than_an_error(repository: tuple[bytes, bytes], is_kept: bool) -> None:
+    with TemporaryDirectory() as folder, hostile_git(*repository) as address:
+        outside = Path(folder, "outside")
+        outside.mkdir()
+        (outside / "file").write_text("outside")
+        (Path(folder) / "site").mkdir()
+        before = describe(outside), sorted(os.listdir(folder))
+        kept = "--keep-git-dir=true" if is_kept else ""
+        with suppress(BuilderError):
+            Site(Path(folder, "site"), "127.0.0.1:1").build(
+                f"FROM scratch\nADD {kept} {address}/x.git /added/\n", image_unpack_limit=5 << 20
+            )
+        assert (describe(outside), sorted(os.listdir(folder))) == before
 
 
 @pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)

@@ -26,7 +26,7 @@ BASE64 = "b3Blbi1zZXNhbWUtN2YzYQ=="
 @pytest.mark.parametrize(
     "given", ["env=S", "target=/run/secrets/s", "target=/opt/deep/s", "target=/etc/passwd"]
 )
-def test_a_secret_is_gone_after_the_step_that_asked_for_it(tmp_path: Path, given: str) -> None:
+def test_a_secret_is_gone_after_the_step_that_asked_for_it(tmp_path: Path, given: str, kind: str) -> None:
     show = "echo $S" if given == "env=S" else f"cat {given.removeprefix('target=')}"
     built = build(
         tmp_path,
@@ -34,6 +34,7 @@ def test_a_secret_is_gone_after_the_step_that_asked_for_it(tmp_path: Path, given
         f"RUN {SEARCH} && echo nothing is left\n",
         "--secret=id=s,env=s",
         env={"s": SECRET},
+        kind=kind,
     )
     assert built.result.exit_code == 0, built.output
     assert "\nhad it\n" in built.output
@@ -42,19 +43,20 @@ def test_a_secret_is_gone_after_the_step_that_asked_for_it(tmp_path: Path, given
     assert SECRET not in str(built.image.config)
 
 
-def test_a_step_that_does_not_ask_for_a_secret_finds_none(tmp_path: Path) -> None:
+def test_a_step_that_does_not_ask_for_a_secret_finds_none(tmp_path: Path, kind: str) -> None:
     built = build(
         tmp_path,
         f"FROM busybox\nRUN echo open-sesame-$(echo {SECRET[12:]}) > /kept; ! {SEARCH} && rm /kept\n"
         f"RUN {SEARCH} && echo nothing\n",
         "--secret=id=s,env=s,encoding=base64",
         env={"s": BASE64},
+        kind=kind,
     )
     assert built.result.exit_code == 0, built.output
     assert "\nnothing\n" in built.output
 
 
-def test_what_a_step_leaves_running_does_not_hand_its_secret_on(tmp_path: Path) -> None:
+def test_what_a_step_leaves_running_does_not_hand_its_secret_on(tmp_path: Path, kind: str) -> None:
     built = build(
         tmp_path,
         "FROM busybox\n"
@@ -62,23 +64,25 @@ def test_what_a_step_leaves_running_does_not_hand_its_secret_on(tmp_path: Path) 
         f"RUN {SEARCH} && echo nothing\n",
         "--secret=id=s,env=s",
         env={"s": SECRET},
+        kind=kind,
     )
     assert built.result.exit_code == 0, built.output
     assert "\nnothing\n" in built.output
 
 
 @pytest.mark.parametrize("keep", ["ln", "mv"])
-def test_a_step_cannot_keep_a_secrets_file_by_another_name(tmp_path: Path, keep: str) -> None:
+def test_a_step_cannot_keep_a_secrets_file_by_another_name(tmp_path: Path, keep: str, kind: str) -> None:
     built = build(
         tmp_path,
         f"FROM busybox\nRUN --mount=type=secret,id=s {keep} /run/secrets/s /kept\nRUN true\n",
         "--secret=id=s,env=s",
         env={"s": SECRET},
+        kind=kind,
     )
     assert built.result.exit_code == 11, built.output
 
 
-def test_a_secret_is_for_the_user_that_it_is_given_to(tmp_path: Path) -> None:
+def test_a_secret_is_for_the_user_that_it_is_given_to(tmp_path: Path, kind: str) -> None:
     built = build(
         tmp_path,
         "FROM busybox\nUSER 1234\n"
@@ -86,12 +90,13 @@ def test_a_secret_is_for_the_user_that_it_is_given_to(tmp_path: Path) -> None:
         f"RUN --mount=type=secret,id=s,uid=1234 grep -q '{PATTERN}' /run/secrets/s && echo its own\n",
         "--secret=id=s,env=s",
         env={"s": SECRET},
+        kind=kind,
     )
     assert built.result.exit_code == 0, built.output
     assert "\nits own\n" in built.output
 
 
-def test_a_secret_that_is_written_into_the_image_is_warned_of(tmp_path: Path) -> None:
+def test_a_secret_that_is_written_into_the_image_is_warned_of(tmp_path: Path, kind: str) -> None:
     built = build(
         tmp_path,
         "FROM busybox\n"
@@ -99,6 +104,7 @@ def test_a_secret_that_is_written_into_the_image_is_warned_of(tmp_path: Path) ->
         "RUN --mount=type=secret,id=s,env=S echo x$S | base64 > /encoded\n",
         "--secret=id=s,env=s",
         env={"s": SECRET},
+        kind=kind,
     )
     assert built.result.exit_code == 0, built.output
     assert "Dockerfile:2: the value of the secret s is in the image, in /app/config:" in built.output

@@ -86,7 +86,7 @@ def test_a_step_that_fails_names_its_line_and_leaves_a_result(tmp_path: Path) ->
         ("FROM busybox\nCOPY missing /\n", ["--no-push"], 14, '"/missing": not found'),
         ("FROM 127.0.0.1:9/nowhere\n", ["--no-push", "--insecure-pull"], 20, "127.0.0.1:9"),
         ("FROM busybox\n", [], 2, "no --destination says where to push"),
-        ("FROM busybox\n", ["--no-push", "--cache=true"], 2, "--cache is a flag of kaniko"),
+        ("FROM busybox\n", ["--no-push", "--cache=true"], 2, "--cache has no place"),
         ("FROM busybox\n", ["--no-push", "--target=none"], 10, 'target stage "none" could not be found'),
         ("FROM busybox\n", ["--no-push", "--dockerfile=other"], 14, "other"),
         ("FROM busybox\nRUN --device=gpu true\n", ["--no-push"], 10, "device"),

@@ -19,8 +19,8 @@ def build(folder: Path, dockerfile: str, *arguments: str) -> PodResult:
 
 def test_a_step_that_removes_the_executors_own_files_is_to_blame(tmp_path: Path) -> None:
     result = build(tmp_path, "FROM busybox\nRUN mv /yadokari /gone\n")
-    assert result.exit_code == 30
-    assert "error: Dockerfile:2: /yadokari/work/layers/" in result.output
+    assert result.exit_code == 11
+    assert "error: Dockerfile:2: the step deleted /yadokari/work/layers" in result.output
 
 
 def test_an_output_that_cannot_be_written_is_named_by_its_flag(tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ results = st.builds(
     steps=st.integers(0, 100),
     total_steps=st.integers(0, 100),
     cached=st.integers(0, 100),
+    performed=st.integers(0, 100),
     failure=st.none() | failures,
 )
 

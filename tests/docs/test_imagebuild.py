@@ -6,8 +6,8 @@ import pytest
 import yaml
 
 from support.pages import DOCS, read_table, spans
-from yadokari_api.executor import EXTRA_FLAGS
 from yadokari_api.keys import ANNOTATION_REBUILD
+from yadokari_api.pod.executor import EXTRA_FLAGS
 from yadokari_api.reasons import StateReason, advice
 from yadokari_api.spec import DEFAULT_RETRIES, PodRetention
 from yadokari_api.status import LONGEST_HISTORY, RunReason, RunResult

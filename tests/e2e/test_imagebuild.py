@@ -1,5 +1,7 @@
 """ImageBuilds on the real cluster: what is applied, what is pushed, what `kubectl` then says."""
 
+import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ from support.cluster import Cluster
 from support.imagebuilds import Builds
 from support.installation import Installation
 from support.layout import Layout
+from support.operator_process import wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -210,3 +213,67 @@ def test_a_context_may_be_what_a_registry_has(cluster: Cluster, builds: Builds, 
     assert status["phase"] == "Succeeded", status["message"]
     assert status["source"]["digest"].startswith("sha256:")
     assert "tool" in Layout.pull(image, tmp_path / "built").names_in_layers()
+
+
+def test_a_build_that_is_asked_for_again_takes_all_steps_from_the_cache(
+    cluster: Cluster, builds: Builds
+) -> None:
+    dockerfile = """
+        FROM busybox
+        COPY greeting /files/
+        RUN --mount=type=cache,target=/kept cat /proc/sys/kernel/random/uuid | tee /kept/id > /id
+        RUN wc -c < /files/greeting > /size
+        WORKDIR /files
+        """
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    fields = {"context": {"configMap": {"name": "files"}}, "cache": {}}
+    kubectl = partial(cluster.kubectl, "-n", builds.namespace)
+    kubectl("create", "configmap", "files", "--from-literal=greeting=good morning")
+    builds.apply("again", dockerfile, image, **fields)
+    first = builds.wait_until_done("again")
+    assert first["phase"] == "Succeeded", first["message"]
+    assert first["steps"] == {"current": 5, "total": 5, "cached": 0, "performed": 4}
+    made = builds.run_pod("first", image, "cat /id")
+
+    kubectl("annotate", "imagebuild/again", "yadokari.dev/rebuild-requested-at=once more")
+    wait_until(lambda: builds.status("again").get("rebuildRequestedAt") == "once more")
+    second = builds.wait_until_done("again")
+    assert second["run"]["number"] == 2
+    assert second["steps"] == {"current": 5, "total": 5, "cached": 4, "performed": 0}
+    assert "4 of 4 steps from the cache" in second["message"]
+    assert builds.run_pod("second", image, "cat /id") == made
+
+    more = dockerfile + "RUN --mount=type=cache,target=/kept cat /kept/id > /kept-id\n"
+    builds.apply("again", more, image, **fields)
+    third = builds.wait_until_done("again", not_digest=second["output"]["digest"])
+    assert third["steps"] == {"current": 6, "total": 6, "cached": 4, "performed": 1}
+    assert builds.run_pod("third", image, "cat /kept-id") == made
+
+
+def test_a_volume_keeps_what_cache_mounts_hold(cluster: Cluster, builds: Builds, tmp_path: Path) -> None:
+    folder, name = tmp_path / "volume", f"caches-{builds.namespace}"
+    size = {"storage": "1Gi"}
+    common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
+    place = {
+        "capacity": size,
+        "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"},
+        "claimRef": {"namespace": builds.namespace, "name": "caches"},
+    }
+    claim = {"resources": {"requests": size}, "volumeName": name}
+    for kind, called, spec in (("PersistentVolume", name, place), ("PersistentVolumeClaim", "caches", claim)):
+        resource = {"apiVersion": "v1", "kind": kind, "metadata": {"name": called}, "spec": common | spec}
+        cluster.kubectl("-n", builds.namespace, "apply", "-f", "-", input=json.dumps(resource))
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    cache = {"volumeClaim": {"claimName": "caches", "subPath": "team/app"}}
+    dockerfile = "FROM busybox\nRUN --mount=type=cache,target=/kept cat /kept/id > /id; echo {} > /kept/id\n"
+    try:
+        builds.apply("kept", dockerfile.format("one"), image, cache=cache)
+        first = builds.wait_until_done("kept")
+        assert first["phase"] == "Succeeded", first["message"]
+        there = {"nodeSelector": {"kubernetes.io/hostname": first["run"]["node"]}}
+        builds.apply("kept", dockerfile.format("two"), image, cache=cache, executor=there)
+        second = builds.wait_until_done("kept", not_digest=first["output"]["digest"])
+        assert second["phase"] == "Succeeded", second["message"]
+        assert builds.run_pod("check", image, "cat /id") == "one\n"
+    finally:
+        cluster.kubectl("delete", "persistentvolume", name, "--wait=false")

@@ -170,12 +170,13 @@ class Bounds:
         self._kubectl("delete", "configmap", "yadokari-policy")
         wait_until(lambda: "no params found" in self.refusal("elsewhere.test/a"), seconds=40)
 
-    def refusal(self, *images: str, **executor: Any) -> str:
+    def refusal(self, *images: str, cache: Resource | None = None, **executor: Any) -> str:
         """Why an ImageBuild is refused; nothing if it is not."""
         spec = {
             "dockerfile": "FROM busybox",
             "destinations": [{"image": image} for image in images],
             **({"executor": executor} if executor else {}),
+            **({} if cache is None else {"cache": cache}),
         }
         head = {"apiVersion": "yadokari.dev/v1alpha1", "kind": "ImageBuild", "metadata": {"name": "bounded"}}
         try:
@@ -234,6 +235,15 @@ def test_an_administrator_says_where_images_may_go(bounds: Bounds) -> None:
     ):
         assert "images may go to registry.example.com/team/, docker.io/me" in bounds.refusal(image), image
     assert "change destinations" in bounds.refusal("me/app", "evil.test/app")
+
+
+def test_an_administrator_says_where_caches_may_go(bounds: Bounds) -> None:
+    bounds.set(registries="docker.io/me r.test/app")
+    for cache in ({}, {"registry": {"ttl": "1h"}}, {"registry": {"image": "me/cache"}}):
+        assert bounds.refusal("r.test/app:1", cache=cache) == "", cache
+    for image in ("you/cache", "r.test/cache", "evil.test/me/cache"):
+        refusal = bounds.refusal("r.test/app:1", cache={"registry": {"image": image}})
+        assert "change destinations or cache.registry.image" in refusal, image
 
 
 def test_nothing_is_allowed_where_nothing_was_set(bounds: Bounds) -> None:

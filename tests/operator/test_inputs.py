@@ -100,6 +100,7 @@ def test_what_else_a_config_map_holds_is_not_told() -> None:
         {"buildArgs": {}},
         {"suspend": True, "retries": 0, "pendingTimeout": "5m", "concurrencyPolicy": "Queue"},
         {"output": {"labels": {}}},
+        {"cache": {"registry": {"image": "registry.test/cache", "ttl": "1h"}, "mounts": "Registry"}},
         {"executor": {"env": [{"name": "HTTPS_PROXY", "value": "x"}], "labels": {"team": "a"}}},
         {"executor": {"serviceAccountName": "builder", "priorityClassName": "low", "extraArgs": []}},
         {"executor": {"imagePullSecrets": [{"name": "nodes"}], "runtimeClassName": "gvisor"}},
@@ -315,4 +316,5 @@ def test_what_the_first_version_did_not_know_is_not_taken_for_built(change: dict
 def test_fields_that_do_not_make_the_image_are_not_in_the_first_versions_hash() -> None:
     known = gathered(SPEC).former_hash
     assert gathered(SPEC | {"retries": 5, "concurrencyPolicy": "Queue"}).former_hash == known
+    assert gathered(SPEC | {"cache": {}}).former_hash == known
     assert gathered(SPEC | {"executor": {"labels": {"a": "b"}}}).former_hash == known

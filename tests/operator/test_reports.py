@@ -120,9 +120,37 @@ def test_what_the_executor_tells_of_its_work_is_reported() -> None:
     made = reports.succeeded(image_build(), RUN, NOW, [IMAGE, "b"], result, NOW)
     assert made.output == Output.at([IMAGE, "b"], DIGEST, 9)
     assert made.source == Source(commit="a" * 40)
-    assert made.steps == Steps(current=2, total=3)
+    assert made.steps == Steps(current=2, total=3, cached=0, performed=0)
     assert made.phases == (TimedPhase(name="pull", seconds=1.25), TimedPhase(name="run", seconds=3))
     assert reports.with_result(RUN, BuildResult(context=DIGEST)).source == Source(digest=DIGEST)
+
+
+def test_the_cache_is_told_of_where_it_saved_steps() -> None:
+    def done(cached: int, performed: int) -> Status:
+        result = BuildResult(digest=DIGEST, steps=9, total_steps=9, cached=cached, performed=performed)
+        return reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+
+    pushed = f"{IMAGE} was built and pushed with digest {DIGEST}"
+    made = done(5, 2)
+    assert made.steps == Steps(current=9, total=9, cached=5, performed=2)
+    assert made.message == f"{pushed}, 5 of 7 steps from the cache"
+    assert done(7, 0).message == f"{pushed}, 7 of 7 steps from the cache"
+    assert done(0, 7).message == pushed
+
+
+@pytest.mark.parametrize(("cached", "performed"), [(10, 0), (5, 5), (-1, 3), (3, -1)])
+def test_numbers_that_cannot_be_are_left_out(cached: int, performed: int) -> None:
+    result = BuildResult(digest=DIGEST, steps=9, total_steps=9, cached=cached, performed=performed)
+    made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+    assert made.steps is None
+    assert "cache" not in made.message
+
+
+def test_steps_of_a_version_before_that_did_not_count_cached_ones_are_kept() -> None:
+    done = reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
+    stored = format_status(done) | {"steps": {"current": 2, "total": 3}}
+    assert parse_status(stored) == replace(done, steps=Steps(current=2, total=3))
+    assert format_status(reports.kept(image_build(), parse_status(stored), NOW))["steps"] == stored["steps"]
 
 
 @given(
@@ -133,6 +161,8 @@ def test_what_the_executor_tells_of_its_work_is_reported() -> None:
         phases=st.lists(st.builds(Phase, st.text(), st.floats()), max_size=40).map(tuple),
         steps=st.integers(),
         total_steps=st.integers(),
+        cached=st.integers(),
+        performed=st.integers(),
     )
 )
 def test_whatever_a_step_wrote_into_the_result_can_be_stored(result: BuildResult) -> None:

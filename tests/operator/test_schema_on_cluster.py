@@ -7,7 +7,7 @@ import pytest
 
 from support.cluster import KubectlError
 from support.operator_process import Kubectl, OperatorProcess
-from support.specs import RIGHT, WRONG, mounted, spec, within
+from support.specs import RIGHT, WRONG, cached, mounted, spec, within
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped_operator")]
 
@@ -39,6 +39,11 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorPr
         (spec(retries=11), "less than or equal to 10"),
         (spec(concurrencyPolicy="Allow"), 'supported values: "Replace", "Queue", "Forbid"'),
         (spec(output={"compression": "lzma"}), 'supported values: "gzip", "zstd"'),
+        (cached(mounts="Disk"), 'supported values: "Registry", "Volume", "None"'),
+        (cached(registry={"from": ["a"] * 2}), "Duplicate value"),
+        (cached(registry={"from": [f"a{number}" for number in range(9)]}), "at most 8 items"),
+        (cached(volumeClaim={}), "volumeClaim.claimName: Required value"),
+        (cached(repository="a"), "unknown field"),
         (within(fluxSource={"kind": "Bucket", "name": "a"}), "unknown field"),
         (mounted("/c", hostPath={"path": "/"}), "unknown field"),
         (mounted("/c", secret={"secretName": "a"}), "unknown field"),
@@ -70,6 +75,7 @@ FULL = spec(
     buildArgsFrom=[{"configMapRef": {"name": "args"}}],
     secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}}],
     output={"labels": {"a": "b"}, "timestamp": 5},
+    cache={"registry": {"ttl": "1h", "from": ["a/cache"]}, "volumeClaim": {"claimName": "c"}},
 )
 
 

@@ -16,10 +16,12 @@ def test_lists_are_separated_by_commas_or_blanks() -> None:
         {
             "YADOKARI_REGISTRY_MIRRORS": "a.test/mirror, b.test",
             "YADOKARI_INSECURE_REGISTRIES": "c:5000\nd:5000",
+            "YADOKARI_CACHE_READ_ONLY_NAMESPACES": "team pull-request-*",
         }
     )
     assert settings.registry_mirrors == ("a.test/mirror", "b.test")
     assert settings.insecure_registries == ("c:5000", "d:5000")
+    assert settings.cache_read_only_namespaces == ("team", "pull-request-*")
 
 
 def test_limits_are_numbers() -> None:
@@ -37,6 +39,7 @@ def test_limits_are_numbers() -> None:
         ("YADOKARI_MAX_BUILDS", "many"),
         ("YADOKARI_MAX_BUILDS", "-1"),
         ("YADOKARI_MAX_BUILDS_PER_NAMESPACE", "1.5"),
+        ("YADOKARI_CACHE_READ_ONLY_NAMESPACES", "team, Pull_Requests"),
         ("YADOKARI_EXECUTOR_RUNTIME", "Volume"),
         ("YADOKARI_EXECUTOR_PROC_MOUNT", "Unmasked"),
         ("YADOKARI_HEALTH_ADDRESS", "8080"),

@@ -12,12 +12,16 @@ SCRIPTS = Path(__file__).resolve().parents[1] / "cluster"
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """How a cluster is reached; `mirror` stands in for docker.io (empty: docker.io itself is used)."""
+    """How a cluster is reached; `mirror` stands in for docker.io (empty: docker.io itself is used).
+
+    `kubelet` is the folder that its nodes' kubelets work in.
+    """
 
     kubeconfig: Path
     registry: str
     bin: Path
     mirror: str
+    kubelet: str
 
     def kubectl(self, *arguments: str, input: str | None = None) -> str:  # noqa: A002 as subprocess calls it
         """Return what kubectl prints; raises `KubectlError`, with what it complains of, where it fails."""
@@ -56,7 +60,13 @@ def cluster() -> Cluster:
         [SCRIPTS / "use"], stdout=subprocess.PIPE, text=True, check=True
     ).stdout.splitlines()
     values = dict(line.split("=", 1) for line in lines)
-    return Cluster(Path(values["KUBECONFIG"]), values["REGISTRY"], Path(values["BIN"]), values["MIRROR"])
+    return Cluster(
+        Path(values["KUBECONFIG"]),
+        values["REGISTRY"],
+        Path(values["BIN"]),
+        values["MIRROR"],
+        f"{values['WORK']}/kubelet" if "WORK" in values else "/var/lib/kubelet",
+    )
 
 
 def _skip_where_it_cannot_run() -> None:

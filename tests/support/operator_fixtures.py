@@ -51,7 +51,7 @@ def stand_in(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     return image
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def _alone(cluster: Cluster) -> Iterator[None]:
     """Let no other operator work meanwhile: tests of the installation leave one, for all namespaces."""
     system = ("-n", "yadokari-system")

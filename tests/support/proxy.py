@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import http.client
-import select
+import selectors
 import socket
 import ssl
 from collections.abc import Iterator, Mapping
@@ -87,9 +87,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _join(one: socket.socket, other: socket.socket) -> None:
-    while True:
-        for ready in select.select([one, other], [], [])[0]:
-            data = ready.recv(65536)
-            if not data:
-                return
-            (other if ready is one else one).sendall(data)
+    with selectors.DefaultSelector() as selector:
+        selector.register(one, selectors.EVENT_READ, other)
+        selector.register(other, selectors.EVENT_READ, one)
+        while True:
+            for ready, _ in selector.select():
+                data = ready.fileobj.recv(65536)  # type: ignore[union-attr]
+                if not data:
+                    return
+                ready.data.sendall(data)

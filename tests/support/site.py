@@ -4,6 +4,7 @@ import gzip
 import io
 import tarfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -53,6 +54,8 @@ class Site:
     folder: Path
     registry: str
     progress: Progress = field(default_factory=Progress)
+    isolation: str = "shared"
+    held: ExitStack = field(default_factory=ExitStack)
 
     @property
     def context(self) -> Path:
@@ -70,7 +73,7 @@ class Site:
         given: dict[str, Any] = {
             "context": str(self.context),
             "no_push": "destinations" not in fields,
-            "isolation": "shared",
+            "isolation": self.isolation,
             "insecure": True,
             "insecure_pull": True,
             "registry_mirrors": (f"http://{self.registry}",),
@@ -78,7 +81,7 @@ class Site:
         return BuildSpec(**(given | fields))
 
     def open(self, spec: BuildSpec) -> Opened:
-        return open_build(spec, {}, self.root, self.folder, self.progress)
+        return self.held.enter_context(open_build(spec, {}, self.root, self.folder, self.progress))
 
     def build(self, text: str, /, *, layers: Path | None = None, **fields: Any) -> Built:
         """Build the stages of a Dockerfile; `layers` is a folder for layers other than the usual one."""

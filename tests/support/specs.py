@@ -37,6 +37,11 @@ def executed(**executor: Any) -> dict[str, Any]:
     return spec(executor=executor)
 
 
+def cached(**cache: Any) -> dict[str, Any]:
+    """A spec with a cache."""
+    return spec(cache=cache)
+
+
 def mounted(path: str, **volume: Any) -> dict[str, Any]:
     """A spec with a volume at a path of the executor."""
     return executed(
@@ -104,6 +109,20 @@ RIGHT: list[dict[str, Any]] = [
     spec(output={"timestamp": "Zero", "compression": "zstd"}),
     spec(output={"timestamp": 1700000000}),
     spec(output={"timestamp": "1700000000"}),
+    cached(),
+    cached(disabled=True, registry={}, mounts="None"),
+    cached(
+        registry={
+            "image": "registry.test:5000/team/app/cache",
+            "secretRef": {"name": "cache"},
+            "ttl": "1m",
+            "from": ["registry.test/team/main/cache", "team/cache"],
+            "readOnly": False,
+        },
+        mounts="Registry",
+    ),
+    cached(registry={"readOnly": True, "ttl": "8760h"}, volumeClaim={"claimName": "caches"}),
+    cached(volumeClaim={"claimName": "caches", "subPath": "team/app"}, mounts="Volume"),
     on_nodes(**_ZONE),
     on_nodes(key="cores", operator="Gt", values=["4"]),
     on_nodes(key="fast", operator="Exists"),
@@ -218,6 +237,17 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (spec(output={"annotations": {"a b": "c"}}), "an annotation's key must be a word without ="),
     (spec(output={"timestamp": "yesterday"}), "timestamp must be Zero, Build or seconds since 1970"),
     (spec(output={"timestamp": -1}), "timestamp must be Zero, Build or seconds since 1970"),
+    (cached(registry={"image": "registry.test/cache:1"}), "no tag or digest behind it"),
+    (cached(registry={"image": "https://registry.test/cache"}), "no https:// before it"),
+    (cached(registry={"from": ["Cache"]}), "the name in lower case"),
+    (cached(registry={"ttl": "1s"}), "ttl must be between 1m and 8760h"),
+    (cached(registry={"ttl": "two weeks"}), "like 90s, 15m or 1h30m"),
+    (cached(registry={"secretRef": {"name": "A"}}), "name must be one of Kubernetes"),
+    (cached(mounts="Volume"), "name one as volumeClaim.claimName"),
+    (cached(volumeClaim={"claimName": "caches"}, mounts="Registry"), "volumeClaim is for mounts: Volume"),
+    (cached(volumeClaim={"claimName": "caches"}, mounts="None"), "volumeClaim is for mounts: Volume"),
+    (cached(volumeClaim={"claimName": "a", "subPath": "../b"}), "must not lead out of its folder"),
+    (cached(registry={"readOnly": True}, mounts="Registry"), "set mounts to None or to Volume"),
     (on_nodes(key="zone", operator="In"), "In and NotIn must have values"),
     (on_nodes(key="zone", operator="Exists", values=["a"]), "Exists and DoesNotExist none"),
     (on_nodes(key="cores", operator="Gt", values=["1", "2"]), "Gt and Lt must have one value"),
@@ -242,6 +272,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (executed(volumes=[{"name": "v", "emptyDir": {}}]), "each of volumes must be mounted"),
     (executed(volumeMounts=[{"name": "v", "mountPath": "/v"}]), "must name one of volumes"),
     (executed(extraArgs=["--destination=evil.test/a"]), "extraArgs must be --FLAG or --FLAG=VALUE"),
+    (executed(extraArgs=["--cache-mounts-dir=/c"]), "of the flags that no field stands for"),
     (executed(extraArgs=["--registry-client-cert=a=b,c"]), "of the flags that no field stands for"),
     (executed(extraArgs=["--ignore-path", "/var/log"]), "extraArgs must be"),
     (spec(dockerfile=None), "exactly one of dockerfile and dockerfileFrom"),

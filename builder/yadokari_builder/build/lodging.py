@@ -26,13 +26,14 @@ class Lodging:
 
     `kept` names in-root paths that belong to the runtime beside its folder, such as /busybox of the debug
     image; the image lists them in the runtime's file `keep`, one a line. `held` are the folders that a build
-    cannot do without, by what they are called.
+    cannot do without, by what they are called. It is to be closed in the end.
     """
 
     root: Path
     runtime: str
     kept: tuple[str, ...]
     held: dict[str, Anchor] = field(default_factory=dict)
+    _open: list[int] = field(default_factory=list)
 
     def work(self, name: str) -> str:
         """Name a folder below the runtime's, for things that must outlive the cleaning of the root."""
@@ -50,6 +51,18 @@ class Lodging:
         if path not in self.held:
             self.held[path] = Anchor.open(self.folder(name))
         return self.held[path]
+
+    def null(self) -> int:
+        """Open what steps read from: before the first one, which may replace it."""
+        self._open.append(os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        return self._open[-1]
+
+    def close(self) -> None:
+        """Let go of all that is held."""
+        for anchor in self.held.values():
+            anchor.close()
+        for descriptor in self._open:
+            os.close(descriptor)
 
     @contextmanager
     def whole(self) -> Iterator[None]:

@@ -1,8 +1,8 @@
 """What a build has at hand before its first step: its plan, its root, its registries."""
 
 import logging
-import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -12,7 +12,7 @@ from yadokari_builder.build.caching.opening import Caches, open_caches
 from yadokari_builder.build.contexts import kept_context, readable_context
 from yadokari_builder.build.layering.blobs import Blobs
 from yadokari_builder.build.layering.packing import Packing
-from yadokari_builder.build.lodging import open_lodging
+from yadokari_builder.build.lodging import Lodging, open_lodging
 from yadokari_builder.build.options import (
     own_platform,
     places,
@@ -77,13 +77,26 @@ def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path
     return _draft(spec, environment, text, find_bases(spec, registries))
 
 
+@contextmanager
 def open_build(
     spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path, progress: Progress
-) -> Opened:
-    """Find everything that a build needs, and plan it; raises `BuilderError`."""
+) -> Iterator[Opened]:
+    """Find everything that a build needs, and plan it; in the end lets go of it. Raises `BuilderError`."""
     registries = open_registries(spec, environment)
+    with closing(open_lodging(root)) as lodging:
+        yield _open(spec, environment, registries, lodging, cwd, progress)
+
+
+def _open(
+    spec: BuildSpec,
+    environment: Mapping[str, str],
+    registries: Registries,
+    lodging: Lodging,
+    cwd: Path,
+    progress: Progress,
+) -> Opened:
+    root = lodging.root
     caches = open_caches(spec, registries)
-    lodging = open_lodging(root)
     packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
     is_apart = may_be_apart(spec.isolation, lodging.folder("trial"))
@@ -186,7 +199,7 @@ def _bench(
         provisions=provisions,
         caches=_caches(spec, roots, registries, provisions.secrets),
         level=level,
-        null=os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC),
+        null=roots.lodging.null(),
         output=progress.output,
         unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),

@@ -39,15 +39,16 @@ class Phases:
 class Progress:
     """Counts the steps of a build, times them and passes on what RUN steps print.
 
-    `total` is how many there are, once that is known, `done` how many of them are done, `cached` how many of
-    these an earlier build had done. `context` is what the build context's location was resolved to, once that
-    is known.
+    `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
+    files, `cached` is how many an earlier build had done, `performed` how many this one did. `context` is
+    what the build context's location was resolved to, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.total = 0
         self.done = 0
         self.cached = 0
+        self.performed = 0
         self.context = ""
         self._clock = clock
         self._started = clock()
@@ -64,7 +65,7 @@ class Progress:
 
     def start_again(self) -> None:
         """Count from the first step again."""
-        self.done = self.cached = 0
+        self.done = self.cached = self.performed = 0
 
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
@@ -75,12 +76,13 @@ class Progress:
         """Pass on what a RUN step printed."""
         self._lines.feed(data)
 
-    def end(self, result: str = "") -> None:
-        """End the step, with what came of it."""
+    def end(self, result: str = "", *, is_performed: bool = False) -> None:
+        """End the step, with what came of it, and whether it is one that changes files."""
         self._lines.flush()
         seconds = self._clock() - self._started
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
         self.done += 1
+        self.performed += is_performed
 
     def end_cached(self, result: str) -> None:
         """End a step that an earlier build had done."""

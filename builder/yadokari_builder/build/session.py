@@ -61,8 +61,13 @@ class Session:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = read_destinations(self.spec)
         require_outputs(self.spec)
-        with self.phases.timed("plan"):
-            opened = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
+        with ExitStack() as held:
+            with self.phases.timed("plan"):
+                opening = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
+                opened = held.enter_context(opening)
+            return self._built(opened, destinations)
+
+    def _built(self, opened: Opened, destinations: tuple[Reference, ...]) -> BuildResult:
         with (
             opened.bench.caches,
             Delivery(self.spec, destinations, opened) as delivery,
@@ -103,6 +108,7 @@ class Session:
             steps=self.progress.done,
             total_steps=self.progress.total,
             cached=self.progress.cached,
+            performed=self.progress.performed,
         )
 
     @contextmanager

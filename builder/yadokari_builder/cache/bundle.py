@@ -38,6 +38,8 @@ _USED = "used"
 _LONGEST_LIST = 16 << 20
 # Bytes that an archive may have beside what is counted: long names, and the list.
 _BESIDE = 64 << 20
+# Of the 4,096 bytes that the kernel takes, so that it fits wherever a cache is unpacked.
+_LONGEST_PATH = 3500
 _SECOND = 1_000_000_000
 # Of caches the speed counts: most of what they hold is compressed already.
 _COMPRESSION = Compression(CompressionKind.ZSTD, 1)
@@ -160,6 +162,7 @@ def _walk_all(folder: str) -> Iterator[_Found]:
             if error.errno != errno.ENAMETOOLONG:
                 raise
             continue
+        found = [each for each in found if len(os.fsencode(each.path)) <= _LONGEST_PATH]
         yield from found
         ahead += [each.path for each in found if each.is_directory]
 

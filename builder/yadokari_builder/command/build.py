@@ -90,5 +90,7 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
         phases=tuple(session.phases),
         steps=session.progress.done,
         total_steps=session.progress.total,
+        cached=session.progress.cached,
+        performed=session.progress.performed,
         failure=failure,
     )

@@ -2,15 +2,19 @@
 
 import ctypes
 import os
+import struct
 
 # Bound once: a child that was just forked is not to look for a library, whose locks others may have held.
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 _PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
 _PR_SET_CHILD_SUBREAPER = 36
 _IPC_RMID = 0
 
 _PR_CAPBSET_DROP = 24
+_SECCOMP_MODE_FILTER = 2
+_FILTER_INSTRUCTION = 8
 
 CLONE_FS = 0x00000200
 CLONE_NEWNS = 0x00020000
@@ -60,6 +64,14 @@ def drop_capability(number: int) -> None:
     _prctl(_PR_CAPBSET_DROP, number)
 
 
+def filter_calls(program: bytes) -> None:
+    """Have a filter decide on every call of this thread from now on (seccomp(2)); raises `OSError`."""
+    instructions = ctypes.create_string_buffer(program, len(program))
+    length = len(program) // _FILTER_INSTRUCTION
+    described = ctypes.create_string_buffer(struct.pack("HP", length, ctypes.addressof(instructions)))
+    _prctl(_PR_SET_SECCOMP, _SECCOMP_MODE_FILTER, ctypes.addressof(described))
+
+
 def set_dumpable(dumpable: bool) -> None:
     """Say whether other processes may trace this one and read its /proc entries; raises `OSError`."""
     _prctl(_PR_SET_DUMPABLE, int(dumpable))
@@ -82,9 +94,9 @@ def remove_ipc(kind: str, identifier: int) -> None:
             _checked("msgctl", _LIBC.msgctl(number, command, None))
 
 
-def _prctl(option: int, value: int) -> int:
-    zero = ctypes.c_ulong(0)
-    return _checked("prctl", _LIBC.prctl(ctypes.c_int(option), ctypes.c_ulong(value), zero, zero, zero))
+def _prctl(option: int, value: int, address: int = 0) -> int:
+    given = (ctypes.c_ulong(each) for each in (value, address, 0, 0))
+    return _checked("prctl", _LIBC.prctl(ctypes.c_int(option), *given))
 
 
 def _checked(call: str, result: int) -> int:

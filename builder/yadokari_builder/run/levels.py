@@ -37,7 +37,7 @@ _HINTS = {
     " default capabilities",
     errno.EACCES: "the pod needs an AppArmor profile that allows mount, umount and pivot_root",
     errno.ENOSPC: "the node needs a larger user.max_user_namespaces",
-    errno.EINVAL: "the node's kernel needs user namespaces",
+    errno.EINVAL: "the node's kernel needs user namespaces and seccomp filters",
 }
 
 

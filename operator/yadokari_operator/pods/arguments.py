@@ -1,10 +1,11 @@
 """What the executor is asked to do."""
 
-from yadokari_api.executor import Executor
 from yadokari_api.fields import registry_host
+from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec, OutputSpec
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
+from yadokari_operator.pods.caches import with_caches
 from yadokari_operator.pods.environment import secret_variable
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.security import isolation_of
@@ -15,10 +16,11 @@ DOCKERFILE_FOLDER = "/yadokari/input/dockerfile"
 _RESULT_FILE = "/dev/termination-log"
 
 
-def arguments(inputs: Inputs, place: Place, settings: Settings) -> list[str]:
+def arguments(namespace: str, inputs: Inputs, place: Place, settings: Settings) -> list[str]:
     """Write the executor's arguments; those that a spec adds come last."""
     executor = inputs.spec.executor or Executor()
-    return [*format_arguments(build_spec(inputs, place, settings)), *executor.extra_args]
+    asked = with_caches(build_spec(inputs, place, settings), inputs.spec, namespace, settings)
+    return [*format_arguments(asked), *executor.extra_args]
 
 
 def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:

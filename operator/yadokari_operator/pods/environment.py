@@ -6,8 +6,9 @@ Steps get an environment of their own, so that what is here they cannot read.
 from collections.abc import Iterator
 from typing import Any
 
-from yadokari_api.executor import Executor
+from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec
+from yadokari_operator.pods.caches import enabled_cache
 
 Manifest = dict[str, Any]
 
@@ -36,12 +37,22 @@ def secret_variable(number: int) -> str:
 
 
 def _logins(spec: ImageBuildSpec) -> Iterator[Manifest]:
-    """Hand over Secrets by purpose: _PULL_1, _PULL_2, ... for bases, _PUSH_N for the N-th destination."""
+    """Hand over Secrets by purpose: _PULL_1, _PULL_2, ... for bases, _PUSH_N for the N-th destination.
+
+    That of the cache comes last: where Secrets have the same key, the destination's counts.
+    """
     for number, secret in enumerate(spec.pull_secret_refs, 1):
         yield pull_login(number, secret.name)
     for number, to in enumerate(spec.destinations, 1):
         if to.push_secret_ref:
-            yield from_secret(f"DOCKER_AUTH_CONFIG_PUSH_{number}", to.push_secret_ref.name, _LOGIN)
+            yield _push_login(number, to.push_secret_ref.name)
+    cache = enabled_cache(spec)
+    if cache and cache.registry and cache.registry.secret_ref:
+        yield _push_login(len(spec.destinations) + 1, cache.registry.secret_ref.name)
+
+
+def _push_login(number: int, secret: str) -> Manifest:
+    return from_secret(f"DOCKER_AUTH_CONFIG_PUSH_{number}", secret, _LOGIN)
 
 
 def _secrets(spec: ImageBuildSpec) -> Iterator[Manifest]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from yadokari_api.executor import Executor, Volume
+from yadokari_api.pod.executor import Executor, Volume
 
 Manifest = dict[str, Any]
 

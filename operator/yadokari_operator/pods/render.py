@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from yadokari_api.executor import Executor, Resources
 from yadokari_api.fields import seconds
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import (
@@ -18,8 +17,9 @@ from yadokari_api.keys import (
     LABEL_RUN,
     MANAGER,
 )
+from yadokari_api.pod.executor import Executor, Resources
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods import runtime, security
+from yadokari_operator.pods import caches, runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
 from yadokari_operator.pods.environment import environment
 from yadokari_operator.pods.files import ConfigMapData
@@ -86,10 +86,11 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             **security.of_pod(executor, settings),
             **placement(executor),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
-            "containers": [_container(inputs, where, executor, settings)],
+            "containers": [_container(build.key.namespace, inputs, where, settings)],
             "volumes": [
                 *runtime.volumes(way, image),
                 *_volumes(name, inputs, where, attempt.run),
+                *caches.volumes(spec),
                 *user_volumes(executor),
             ],
         },
@@ -108,11 +109,12 @@ def _resources(executor: Executor) -> Manifest:
     return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
 
 
-def _container(inputs: Inputs, where: Place, executor: Executor, settings: Settings) -> Manifest:
+def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings) -> Manifest:
+    executor = inputs.spec.executor or Executor()
     return {
         "name": CONTAINER,
         "image": _image(executor, settings),
-        "args": arguments(inputs, where, settings),
+        "args": arguments(namespace, inputs, where, settings),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *_trust(inputs.spec)],
@@ -123,6 +125,7 @@ def _container(inputs: Inputs, where: Place, executor: Executor, settings: Setti
         "volumeMounts": [
             *runtime.mounts(runtime.way_of(executor, settings)),
             *_mounts(inputs, where),
+            *caches.mounts(inputs.spec),
             *user_mounts(executor),
         ],
     }

@@ -6,7 +6,7 @@ init container of that image fills. What builds write is a volume, too.
 
 from typing import Any, Literal
 
-from yadokari_api.executor import Executor
+from yadokari_api.pod.executor import Executor
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from yadokari_api.executor import Executor
+from yadokari_api.pod.executor import Executor
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]

@@ -109,6 +109,7 @@ def test_a_push_that_fails_is_told_with_all_steps_done(executor: Executor) -> No
     )
     written = result(executor.folder)
     assert (written["steps"], written["total_steps"]) == (2, 2)
+    assert (written["cached"], written["performed"]) == (0, 1)
     assert [phase["name"] for phase in written["phases"]] == ["plan", "build", "write"]
 
 

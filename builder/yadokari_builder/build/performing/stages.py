@@ -210,7 +210,8 @@ class Build:
                 self.progress.fail()
                 raise
         number = self.progress.number
-        self.progress.end("its layer is packed meanwhile" if is_late else result)
+        result = "its layer is packed meanwhile" if is_late else result
+        self.progress.end(result, is_performed=step.action is not None)
         if self.cache and step.action:
             # Steps of pods with other volumes see what those of this one do not.
             is_blind = self.roots.has_hidden and isinstance(step.action, RunAction)

@@ -19,6 +19,7 @@ from yadokari_builder.run import kernel
 from yadokari_builder.run.cancellation import unblock
 from yadokari_builder.run.command import Command
 from yadokari_builder.run.isolation import raise_loopback
+from yadokari_builder.run.spaces import calls
 from yadokari_builder.run.spaces.view import View, enter
 
 SPACES = (
@@ -76,6 +77,7 @@ def start(command: Command, view: View, stdin: int, sink: int) -> Adopted:
         enter(view)
         if alone:
             raise_loopback()
+        calls.take_away()
         _limit_capabilities()
 
     spaces = SPACES | (kernel.CLONE_NEWNET if alone else 0)

@@ -99,8 +99,8 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_what_was_built_once_is_not_built_again(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
     first, second = build(), build()
-    assert (first.cached, first.steps) == (0, 7)
-    assert (second.cached, second.steps) == (5, 7)
+    assert (first.cached, first.performed, first.steps) == (0, 5, 7)
+    assert (second.cached, second.performed, second.steps) == (5, 0, 7)
     assert not warnings(caplog)
 
 

@@ -87,6 +87,14 @@ def test_it_has_the_capabilities_of_a_container_and_may_not_unmount(alone: Alone
     assert "CapEff:\t00000000a80425fb\n" in written
 
 
+def test_it_can_make_no_namespaces_of_its_own_and_may_still_get_rights_by_set_id_programs(
+    alone: Alone,
+) -> None:
+    status, written = alone("busybox unshare -U true; grep -E '^(NoNewPrivs|Seccomp):' /proc/self/status")
+    assert status == 0
+    assert written == "unshare: unshare(0x10000000): Operation not permitted\nNoNewPrivs:\t0\nSeccomp:\t2\n"
+
+
 def test_the_pods_files_are_new_each_time_and_stay_where_they_are(alone: Alone) -> None:
     hosts = Path("/etc/hosts").read_text()
     status, _ = alone("echo mine >> /etc/hosts; mv /etc/hosts /etc/other || rm /etc/hosts || exit 5")

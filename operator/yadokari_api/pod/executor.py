@@ -7,6 +7,7 @@ from pydantic import Field
 
 from yadokari_api.fields import ImageReference, Quantity, ResourceName, amount
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
+from yadokari_api.pod.scheduling import Affinity, Labels, SpreadConstraint, Toleration
 from yadokari_api.references import (
     ConfigMapKeyReference,
     ConfigMapReference,
@@ -14,7 +15,6 @@ from yadokari_api.references import (
     SecretReference,
 )
 from yadokari_api.rules import Rule, matches, quoted
-from yadokari_api.scheduling import Affinity, Labels, SpreadConstraint, Toleration
 
 _STANDARD_RESOURCES = r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i"
 _Quantities = Annotated[
@@ -183,7 +183,6 @@ class Mount(Model):
 
 # Flags that no field stands for and that name neither credentials nor places for outputs.
 EXTRA_FLAGS = (
-    "cache-mounts-dir",
     "compression-level",
     "ignore-path",
     "ignore-var-run",
@@ -249,7 +248,8 @@ class Executor(Model):
     )
 
     image: ImageReference | None = Field(
-        default=None, description="Executor image, where it is not the operator's own: see custom executors."
+        default=None,
+        description="Executor image, where it is not the operator's; what it adds goes into /yadokari/bin.",
     )
     image_pull_secrets: Annotated[tuple[SecretReference, ...], Field(max_length=16)] = Field(
         default=(),

@@ -1,0 +1,1 @@
+"""What a spec says of the pod that builds: the executor, and where it may run."""
