@@ -3,7 +3,9 @@
 import itertools
 import logging
 import os
-from collections.abc import Hashable, Iterator, Sequence
+import stat
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -93,6 +95,8 @@ class Roots:
     unpack_limit: int
     replaced: Boundary
     are_apart: bool = False
+    has_hidden: bool = False
+    """Whether there are files of images or steps that no step of this pod sees, but those of others do."""
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
@@ -160,6 +164,10 @@ class Roots:
             tree.remove_if_empty(f"{folder.path}{path}")
         relocate.merge(str(self.staging), str(folder.path))
 
+    def hide(self, paths: Iterable[str]) -> None:
+        """Note in-root paths that are not in the root though a stage has files there."""
+        self.has_hidden = self.has_hidden or bool(in_volumes(paths, ()))
+
     def start_again(self) -> None:
         """Forget all stages."""
         for index in self._of_stages:
@@ -176,6 +184,19 @@ class Roots:
         if is_open(self.context):
             named[ContextSource()] = "the build context"
         self._seals.close(named)
+
+    @contextmanager
+    def top_kept(self) -> Iterator[None]:
+        """Have a step leave the root's own owner and mode as they were: no layer has an entry for it.
+
+        The steps after it would see what the image has not, unless it was taken from the cache.
+        """
+        before = os.stat(self.boundary.root)
+        yield
+        after = os.stat(self.boundary.root)
+        if (before.st_uid, before.st_gid, before.st_mode) != (after.st_uid, after.st_gid, after.st_mode):
+            os.chown(self.boundary.root, before.st_uid, before.st_gid)
+            os.chmod(self.boundary.root, stat.S_IMODE(before.st_mode))
 
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
@@ -286,6 +307,7 @@ class Roots:
                 except ImageInvalidError as error:
                     raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
                 whole.add(report)
+        self.hide(whole.excluded)
         _tell(pulled.reference.familiar, whole, self.lodging, boundary)
 
     def _unpack_stack(
@@ -318,6 +340,7 @@ class Roots:
                 except (ImageInvalidError, RegistryError) as error:
                     raise SpoiledLayerError(layer.descriptor.digest, str(error)) from error
                 whole.add(report)
+        self.hide(whole.excluded)
         _tell("the cache", whole, self.lodging, boundary)
 
 

@@ -114,12 +114,11 @@ class _Unpacking:
 
     def _link(self, member: Member, host: str) -> None:
         target = self._place(member.link)
-        try:
-            os.link(self.destination.host(target), host, follow_symlinks=False)
-        except FileNotFoundError:
-            raise ContextError(
-                f"{shown(member.name)}: a link to {shown(member.link)}, which is not there"
-            ) from None
+        if self.destination.lstat(target) is None:
+            raise ContextError(f"{shown(member.name)}: a link to {shown(member.link)}, which is not there")
+        os.link(self.destination.host(target), host, follow_symlinks=False)
+        # What was there before comes into the layer, too: that both are one file it tells of what it has.
+        self.destination.touch(target)
 
     def _make(self, member: Member, host: str) -> None:
         if member.kind is Kind.FILE:

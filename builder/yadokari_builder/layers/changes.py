@@ -5,6 +5,7 @@ for what changed below it, not because a file came and went.
 """
 
 import os
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -47,6 +48,7 @@ def compare(before: Snapshot, after: Snapshot, boundary: Boundary, checksums: Ch
 
 class _Comparison:
     def __init__(self, before: Snapshot, after: Snapshot, boundary: Boundary) -> None:
+        self._now = after
         self._before = before.directories
         self._after = after.directories
         self._boundary = boundary
@@ -54,6 +56,8 @@ class _Comparison:
         self._deleted: list[str] = []
         self._opaque: set[str] = set()
         self._doubtful: set[str] = set()
+        # Files with several names that are new, or seem to have changed.
+        self._linked: dict[str, FileMetadata] = {}
 
     def run(self, checksums: Checksums) -> Changes:
         walk = [self._directory("/", fresh=False)]
@@ -64,9 +68,12 @@ class _Comparison:
             else:
                 walk.append(self._directory(following[0], fresh=following[1]))
         self._deleted.sort(key=walk_key)
-        untouched = self._untouched(checksums) if self._doubtful else frozenset()
-        changed = tuple(path for path in self._changed if path not in untouched)
-        return Changes(changed, tuple(self._deleted), frozenset(self._opaque))
+        untouched = self._untouched(checksums) if self._doubtful else frozenset[str]()
+        names = self._names_of_linked(untouched) if self._linked else frozenset[str]()
+        changed = [path for path in self._changed if path not in untouched or path in names]
+        if unnoticed := names.difference(changed):
+            changed = sorted([*changed, *unnoticed], key=walk_key)
+        return Changes(tuple(changed), tuple(self._deleted), frozenset(self._opaque))
 
     def _untouched(self, checksums: Checksums) -> frozenset[str]:
         """Return the doubtful files that hold what they held before."""
@@ -76,6 +83,18 @@ class _Comparison:
             for path, checksum in known.items()
             if checksum == checksum_of_file(self._boundary.host(path))
         )
+
+    def _names_of_linked(self, untouched: Collection[str]) -> frozenset[str]:
+        """Return all names of files of which one is to be in the layer.
+
+        That they are one file a layer tells only of names that it has, and who writes to one of them later
+        writes to the others. In a folder that was moved a name is new though nothing else of the file is.
+        """
+        changed = {new.inode: new.links for path, new in self._linked.items() if path not in untouched}
+        names = [path for path, new in self._linked.items() if new.inode in changed]
+        known = Counter(self._linked[path].inode for path in names)
+        elsewhere = {inode for inode, links in changed.items() if known[inode] < links}
+        return frozenset([*names, *(self._now.names_of(elsewhere) if elsewhere else ())])
 
     def _directory(self, path: str, *, fresh: bool) -> Iterator[tuple[str, bool]]:
         """Record a directory's entries; give those that are directories, and whether all in them is new.
@@ -95,6 +114,8 @@ class _Comparison:
                 continue
             if old is None or self._differs(below, old, new):
                 self._changed.append(below)
+                if new.links > 1 and not new.is_directory:
+                    self._linked[below] = new
             if new.is_directory and below in self._after:
                 yield below, self._is_fresh(below, old, new)
 

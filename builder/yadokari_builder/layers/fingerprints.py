@@ -2,7 +2,7 @@
 
 Where a file's change time is new and everything else about it the same, its content or attributes were
 replaced and the old time set back, or nothing was changed at all (`chown` to the owner that it has, a hard
-link come or gone).
+link gone).
 """
 
 import os

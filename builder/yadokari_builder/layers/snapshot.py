@@ -5,6 +5,7 @@ import stat
 import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -95,6 +96,14 @@ class Snapshot:
 
     def __len__(self) -> int:
         return sum(len(directory) for directory in self.directories.values())
+
+    def names_of(self, inodes: AbstractSet[int]) -> Iterator[str]:
+        """Yield the in-root paths of files, folders not among them, by their inodes."""
+        for parent, directory in self.directories.items():
+            if not inodes.isdisjoint(directory.numbers[::_FIELDS]):
+                for name, metadata in directory:
+                    if metadata.inode in inodes and not metadata.is_directory:
+                        yield f"{parent.rstrip('/')}/{os.fsdecode(name)}"
 
     def find(self, paths: Iterable[str]) -> dict[str, FileMetadata]:
         """Return the metadata of those in-root paths that are there, by path."""

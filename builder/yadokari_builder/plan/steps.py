@@ -53,13 +53,14 @@ class Files(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class LocalFiles:
-    """A file of the source, or what is in a folder of it; `path` is in-tree and may hold wildcards.
+    """A file of the source, or what is in a folder of it; `path` is in-tree.
 
-    With `unpack` an archive is unpacked and not copied.
+    It may hold wildcards, unless it `is_literal`. With `unpack` an archive is unpacked and not copied.
     """
 
     path: str
     unpack: bool = False
+    is_literal: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,25 @@ def test_chown_is_for_members_and_chmod_is_not(workshop: Any) -> None:
     assert workshop.mode("x/b") == 0o640
 
 
+def test_a_file_that_an_archive_links_to_comes_into_the_layer_with_its_new_name(workshop: Any) -> None:
+    workshop.root.joinpath("there").write_text("there")
+    link = _member("link", tarfile.LNKTYPE, link="there")
+    workshop.context.joinpath("a.tar").write_bytes(_archive(link))
+    assert set(workshop.do("ADD a.tar /").paths) >= {"/link", "/there"}
+
+
+def test_a_linked_add_does_not_link_to_what_is_there_already(workshop: Any) -> None:
+    link = _member("link", tarfile.LNKTYPE, link="there")
+    workshop.root.joinpath("there").write_text("secretly in the layer")
+    workshop.context.joinpath("a.tar").write_bytes(_archive(("own", "own"), link))
+    with pytest.raises(ContextError, match="'link': a link to 'there', which is not there"):
+        workshop.do("ADD --link a.tar /")
+    link.linkname = "own"
+    workshop.context.joinpath("a.tar").write_bytes(_archive(("own", "own"), link))
+    workshop.do("ADD --link a.tar /")
+    assert workshop.tree()["link"] == "own"
+
+
 def test_attributes_that_the_node_refuses_are_named_once(
     workshop: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

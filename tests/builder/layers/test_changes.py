@@ -122,7 +122,30 @@ CASES: dict[str, tuple[Step, Changes]] = {
     ),
     "a new link to an old file": (
         lambda root: os.link(root / "file", root / "again"),
-        Changes(("/again",)),
+        Changes(("/again", "/file")),
+    ),
+    "a third name of a file": (
+        lambda root: os.link(root / "linked/b", root / "again"),
+        Changes(("/again", "/linked/a", "/linked/b")),
+    ),
+    "a name for another": (
+        lambda root: (root / "linked/b").rename(root / "linked/c"),
+        Changes(("/linked/a", "/linked/c"), ("/linked/b",)),
+    ),
+    "a name in a folder that was moved": (
+        do(
+            lambda root: os.link(root / "dir/one", root / "one"),
+            lambda root: (root / "dir/one").unlink(),
+            lambda root: (root / "linked").rename(root / "moved"),
+        ),
+        Changes(("/moved", "/moved/a", "/moved/b", "/one"), ("/dir/one", "/linked")),
+    ),
+    "a copy in place of a hard link": (
+        do(
+            lambda root: (root / "linked/b").unlink(),
+            lambda root: (root / "linked/b").write_text("linked/a"),
+        ),
+        Changes(("/linked/b",)),
     ),
     "a new link to an old file that got an attribute too": (
         do(
@@ -159,6 +182,13 @@ CASES: dict[str, tuple[Step, Changes]] = {
 def test_changes_are_those_that_belong_in_a_layer(case: str, root: Path) -> None:
     step, expected = CASES[case]
     assert changes_of(root, step) == expected
+
+
+def test_all_names_of_a_file_are_there_where_a_folder_with_one_was_moved(root: Path) -> None:
+    os.link(root / "dir/one", root / "also")
+    changes = changes_of(root, lambda root: (root / "dir").rename(root / "moved"))
+    moved = ("/moved", "/moved/one", "/moved/sub", "/moved/sub/deep", "/moved/two")
+    assert changes == Changes(("/also", *moved), ("/dir",))
 
 
 def test_an_attribute_that_went_with_a_hard_link_is_a_change(root: Path) -> None:

@@ -213,7 +213,9 @@ class Build:
         result = "its layer is packed meanwhile" if is_late else result
         self.progress.end(result, is_performed=step.action is not None)
         if self.cache and step.action:
-            self.cache.done(doing.stage, doing.place, layer, is_kept=is_whole)
+            # Steps of pods with other volumes see what those of this one do not.
+            is_blind = self.roots.has_hidden and isinstance(step.action, RunAction)
+            self.cache.done(doing.stage, doing.place, layer, is_kept=is_whole and not is_blind)
         done = _DoneStep(step, self.packing.now(), layer, is_whole)
         if layer and is_late:
             self._late.append(done)
@@ -250,7 +252,7 @@ class Build:
         match doing.step.action:
             case RunAction() as action:
                 self.roots.seal()
-                with _paths_of_steps():
+                with _paths_of_steps(), self.roots.top_kept():
                     return recorder.run(partial(actions.run, action, self.bench)), True
             case CopyAction() as action:
                 return self._wrote(actions.copy(action, self.bench), doing, recorder)
@@ -259,6 +261,7 @@ class Build:
         return None, True
 
     def _wrote(self, written: Written, doing: "_Doing", recorder: Recorder) -> tuple[Members | None, bool]:
+        self.roots.hide(staged.path for staged in written.staged)
         members = recorder.wrote(written)
         if not self.cache:
             return members, True

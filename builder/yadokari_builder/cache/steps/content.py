@@ -60,8 +60,9 @@ class Hashing:
         """
         top, include = (copied.path, None) if isinstance(copied, LocalFiles) else (copied.top, copied.pattern)
         unpack = isinstance(copied, LocalFiles) and copied.unpack
+        is_literal = isinstance(copied, LocalFiles) and copied.is_literal
         whole = hashlib.sha256(b"unpacked" if unpack else b"copied")
-        for path in find(tree, top):
+        for path in [top] if is_literal else find(tree, top):
             whole.update(b"\0top\0")
             taking = _Taking(tree, self._pool)
             for name, piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):

@@ -111,16 +111,19 @@ def takes(step: Step) -> tuple[tuple[Copied, Source | None], ...]:
                 (each, source if isinstance(each, LocalFiles | LocalPaths) else None) for each in copied
             )
         case RunAction(mounts=mounts):
-            # What is mounted is copied, as by COPY.
-            return tuple((LocalFiles(mount.path), mount.source) for mount in mounts if _is_filled(mount))
+            # What is mounted is copied, as by COPY, but for wildcards.
+            filled = filter(_is_filled, mounts)
+            return tuple((LocalFiles(mount.path, is_literal=True), mount.source) for mount in filled)
     return ()
 
 
 def name_in(source: str, copied: Copied, exclude: IgnorePatterns | None) -> str:
     """Name what is taken from a source that is named itself, without looking into it."""
     match copied:
+        case LocalFiles(path=path, is_literal=True):
+            what: Framed = ("mounted", path)
         case LocalFiles(path=path, unpack=unpack):
-            what: Framed = ("files", path, unpack)
+            what = ("files", path, unpack)
         case LocalPaths(top=top, pattern=pattern, required=required):
             what = ("paths", top, _patterns(pattern), required)
         case _:

@@ -227,6 +227,25 @@ def test_what_is_mounted_from_a_cached_stage_is_there(build: Builds) -> None:
     assert read(build.image(dockerfile.format(" /a")), "b") == "a\na\n"
 
 
+def test_a_mount_has_no_wildcards_in_its_source(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN --mount=source=src[1],target=/m cat /m/file > /read"
+    for name in ("src1", "src[1]"):
+        (build.context / name).mkdir()
+        (build.context / name / "file").write_text(name)
+    assert [build(dockerfile).cached for _ in "12"] == [0, 1]
+    (build.context / "src[1]/file").write_text("changed")
+    assert build(dockerfile).cached == 0
+
+
+def test_two_names_of_a_file_are_told_from_two_files(build: Builds) -> None:
+    """What is written to one name later is in the other one, or is not."""
+    dockerfile = "FROM busybox\nRUN echo x > /a\nRUN {} /a /b\nRUN echo y > /b"
+    assert build(dockerfile.format("cp -p")).cached == 0
+    assert build(dockerfile.format("ln")).cached == 1
+    build(dockerfile.format("ln").replace("echo y", "echo z"))
+    assert (build.root / "a").read_text() == "z\n"
+
+
 def test_a_stage_goes_on_from_cached_layers(build: Builds) -> None:
     dockerfile = (
         "FROM busybox AS one\nRUN echo a > /a\nRUN rm -r /etc\nFROM one\nRUN test ! -e /etc && cat /a > {}\n"
@@ -406,6 +425,19 @@ def test_what_is_copied_to_where_the_executor_is_is_never_lost(build: Builds) ->
     build(dockerfile.format(1))
     image = build.image(dockerfile.format(2))
     assert read(image, "y/src/main") == "main\n"
+
+
+def test_what_a_step_made_without_seeing_all_is_not_kept_for_pods_where_it_would(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox\nRUN echo a > /a\nCOPY src /yadokari/src\nRUN ls /yadokari/src > /seen || true\n"
+    )
+    assert [build(dockerfile).cached for _ in "12"] == [0, 1]
+
+
+def test_what_a_step_does_to_the_root_itself_is_as_little_seen_as_it_is_in_the_image(build: Builds) -> None:
+    look = "RUN stat -c '%a %u' / >"
+    image = build.image(f"FROM busybox\n{look} /before\nRUN chmod 700 / && chown 1 /\n{look} /after")
+    assert read(image, "before") == read(image, "after")
 
 
 def reasons(caplog: pytest.LogCaptureFixture) -> list[str]:

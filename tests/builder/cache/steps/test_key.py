@@ -200,7 +200,9 @@ def test_all_that_a_step_takes_is_known() -> None:
         " --mount=type=cache,target=/c --mount=type=cache,target=/d,from=a,source=/x true"
     )
     taken = takes(found.target.steps[-1])
-    assert [copied for copied, _ in taken] == [LocalFiles("/dir"), LocalFiles("/"), LocalFiles("/x")]
+    assert [copied for copied, _ in taken] == [
+        LocalFiles(f"/{name}", is_literal=True) for name in ("dir", "", "x")
+    ]
 
 
 def test_a_copy_is_named_by_what_it_adds_and_not_by_what_it_stands_on() -> None:
