@@ -5,6 +5,8 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from yadokari_builder.errors import RunError
+
 KUBELET_FILES = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf", "/dev/termination-log")
 
 _MAX_BYTES = 1 << 20
@@ -16,7 +18,8 @@ def preserved(paths: Iterable[str]) -> Iterator[None]:
     """Put the content, mode and owner of files back when the context ends.
 
     `paths` are host paths of files that are mount points, so that nothing can take their place; a path
-    where no regular file stands is left out.
+    where no regular file stands is left out. Raises `RunError` where one has gone with a folder that was
+    moved.
     """
     with ExitStack() as stack:
         for path in paths:
@@ -27,27 +30,41 @@ def preserved(paths: Iterable[str]) -> Iterator[None]:
 
 @contextmanager
 def _preserved(path: str) -> Iterator[None]:
-    content, before = _read(path, _MAX_BYTES)
+    held = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
-        yield
+        content, before = _read(held, _MAX_BYTES)
+        try:
+            yield
+        finally:
+            _restore(held, content, before)
+        if not os.path.lexists(path) or not os.path.samestat(os.lstat(path), before):
+            raise RunError(
+                f"the step moved {path} away, which the pod has mounted there: let it leave"
+                f" {os.path.dirname(path)} where it is",
+                status=1,
+            )
     finally:
-        # A step may have made it any size.
-        now, after = _read(path, len(content) + 1)
-        if now != content:
-            _write(path, content)
-        if stat.S_IMODE(before.st_mode) != stat.S_IMODE(after.st_mode):
-            os.chmod(path, stat.S_IMODE(before.st_mode))
-        if (before.st_uid, before.st_gid) != (after.st_uid, after.st_gid):
-            os.chown(path, before.st_uid, before.st_gid)
+        os.close(held)
 
 
-def _read(path: str, size: int) -> tuple[bytes, os.stat_result]:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        return file.read(size), os.fstat(descriptor)
+def _restore(held: int, content: bytes, before: os.stat_result) -> None:
+    # A step may have made it any size.
+    now, after = _read(held, len(content) + 1)
+    place = _place(held)
+    if now != content:
+        with open(os.open(place, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC), "wb") as file:
+            file.write(content)
+    if stat.S_IMODE(before.st_mode) != stat.S_IMODE(after.st_mode):
+        os.chmod(place, stat.S_IMODE(before.st_mode))
+    if (before.st_uid, before.st_gid) != (after.st_uid, after.st_gid):
+        os.chown(place, before.st_uid, before.st_gid)
 
 
-def _write(path: str, content: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(descriptor, "wb") as file:
-        file.write(content)
+def _read(held: int, size: int) -> tuple[bytes, os.stat_result]:
+    with open(os.open(_place(held), os.O_RDONLY | os.O_CLOEXEC), "rb") as file:
+        return file.read(size), os.fstat(held)
+
+
+def _place(held: int) -> str:
+    """Where a file is found wherever its name has gone."""
+    return f"/proc/self/fd/{held}"

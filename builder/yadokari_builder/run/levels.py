@@ -8,7 +8,7 @@ import errno
 import logging
 import re
 from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -111,9 +111,12 @@ class Namespaces:
     def require_free(self, working_dir: str) -> None:
         """Let every directory be: the pod's volumes are elsewhere."""
 
-    def around(self) -> AbstractContextManager[Sequence[Held]]:
+    @contextmanager
+    def around(self) -> Iterator[Sequence[Held]]:
         """Have nothing to put back: what a step does there ends with its namespaces, or is made anew."""
-        return nullcontext([Held(path) for path in ground.renew(self.root)])
+        paths = ground.renew(self.root)
+        with ground.emptied(self.root, paths):
+            yield [Held(path) for path in paths]
 
     @contextmanager
     def watched(self, text: str, working_dir: str) -> Iterator[None]:  # noqa: ARG002

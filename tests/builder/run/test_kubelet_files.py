@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from yadokari_builder.errors import RunError
 from yadokari_builder.run.kubelet_files import preserved
 
 
@@ -56,3 +57,17 @@ def test_what_is_no_file_is_left_alone(tmp_path: Path) -> None:
     with preserved([str(tmp_path), str(tmp_path / "link"), str(tmp_path / "nothing")]):
         (tmp_path / "nothing").write_text("new")
     assert (tmp_path / "nothing").read_text() == "new"
+
+
+def test_a_step_that_moves_a_file_away_with_its_folder_is_to_blame(tmp_path: Path) -> None:
+    hosts = tmp_path / "etc/hosts"
+    hosts.parent.mkdir()
+    hosts.write_text("before")
+
+    def move() -> None:
+        hosts.write_text("after")
+        hosts.parent.rename(tmp_path / "etc2")
+
+    with pytest.raises(RunError, match=r"the step moved .*/etc/hosts away"), preserved([str(hosts)]):
+        move()
+    assert (tmp_path / "etc2/hosts").read_text() == "before"

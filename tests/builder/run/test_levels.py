@@ -8,6 +8,7 @@ from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.command import Command
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.levels import Namespaces, Shared, may_be_apart
+from yadokari_builder.run.spaces import ground
 from yadokari_builder.run.spaces.view import Memory
 from yadokari_builder.run.volumes import Volumes
 
@@ -54,3 +55,11 @@ def test_what_was_tried_is_gone(tmp_path: Path, wanted: str) -> None:
     folder.mkdir()
     assert may_be_apart(wanted, folder)
     assert not folder.exists()
+
+
+def test_what_the_pods_files_say_stays_nowhere_in_a_root_of_its_own(tmp_path: Path) -> None:
+    ground.lay(tmp_path)
+    with Namespaces(tmp_path).around():
+        assert (tmp_path / "etc/hosts").read_bytes() == Path("/etc/hosts").read_bytes()
+        (tmp_path / "etc").rename(tmp_path / "etc2")
+    assert (tmp_path / "etc2/hosts").read_bytes() == b""

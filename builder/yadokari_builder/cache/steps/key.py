@@ -137,7 +137,9 @@ def name_without_looking(copied: Copied) -> str | None:
         case InlineFile(name=name, content=content):
             return name_of("inline", name, content)
         case GitFiles(ref=ref, keeps_git_dir=keeps) if len(ref.checksum) in _FULL_COMMITS:
-            return name_of("git", ref.checksum, ref.subdir, keeps, ref.submodules is not False, ref.mtime)
+            # What git keeps beside the files tells whence they came.
+            kept = (ref.remote, ref.ref) if keeps else keeps
+            return name_of("git", ref.checksum, ref.subdir, kept, ref.submodules is not False, ref.mtime)
     return None
 
 

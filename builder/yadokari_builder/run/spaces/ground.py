@@ -5,6 +5,8 @@ In a pod they are the pod's own mounts; a root in a folder has them as the place
 
 import os
 import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from yadokari_builder.rootfs.boundary import Boundary
@@ -47,6 +49,18 @@ def renew(root: Path) -> tuple[str, ...]:
     _renew_devices(f"{root}{DEVICES}")
     found = ((path, resolve(root, path)) for path in PODS_FILES)
     return tuple(there for path, there in found if _renew_file(path, f"{root}{there}"))
+
+
+@contextmanager
+def emptied(root: Path, paths: Iterable[str]) -> Iterator[None]:
+    """Empty files of a root in the end, wherever a step has moved them: what the pod's say is in no layer."""
+    held = [os.open(f"{root}{path}", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC) for path in paths]
+    try:
+        yield
+    finally:
+        for descriptor in held:
+            os.truncate(f"/proc/self/fd/{descriptor}", 0)
+            os.close(descriptor)
 
 
 def _renew_devices(folder: str) -> None:

@@ -16,12 +16,14 @@ from yadokari_builder.cache.steps.key import (
     name_in,
     name_of,
     name_of_copy,
+    name_without_looking,
     step_key,
     takes,
 )
+from yadokari_builder.dockerfile.gitref import GitRef
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.plan.plan import Plan
-from yadokari_builder.plan.steps import LocalFiles, Step
+from yadokari_builder.plan.steps import GitFiles, LocalFiles, Step
 
 MAKING = Making("linux/amd64", "gzip:-1")
 BELOW = ("sha256:base",)
@@ -240,3 +242,13 @@ def canonical(value: Framed) -> object:
 def test_names_are_of_framed_values() -> None:
     assert name_of("ab", "c") != name_of("a", "bc")
     assert name_of() == "0db2e8105005bd716261bab87ab0dafb638c42e4ff9c41bec5c39a735053dfc8"
+
+
+def test_a_commit_is_the_same_from_anywhere_but_where_the_repository_comes_with_it() -> None:
+    commit = "1" * 40
+    here = GitRef("https://a.test/x.git", "main", checksum=commit)
+    there = GitRef("https://b.test/x.git", "other", checksum=commit)
+    files = {name_without_looking(GitFiles(ref)) for ref in (here, there)}
+    repositories = {name_without_looking(GitFiles(ref, keeps_git_dir=True)) for ref in (here, there)}
+    assert len(files) == 1
+    assert len(repositories - files) == 2
