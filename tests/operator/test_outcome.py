@@ -242,6 +242,14 @@ def test_too_little_memory_is_not_tried_again_and_names_the_limit() -> None:
     assert "requests.memory" in failure(ended(137, "", reason="OOMKilled"))[0].message
 
 
+def test_too_little_memory_to_start_at_all_names_the_limit() -> None:
+    limited = {"resources": {"limits": {"memory": "4Mi"}}}
+    why = "failed to create containerd task: container init was OOM-killed (memory limit too low?)"
+    found, retry = failure(ended(128, why, reason="StartError"), executor=limited)
+    assert (found.reason, retry) == ("OOMKilled", Retry.NEVER)
+    assert "4Mi" in found.message
+
+
 def test_too_long_a_build_is_a_timeout() -> None:
     status = ended(143, "", reason="Error") | {"phase": "Failed", "reason": "DeadlineExceeded"}
     found, retry = failure(status, timeout="90s")

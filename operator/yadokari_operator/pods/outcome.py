@@ -141,7 +141,9 @@ def _because(reason: StateReason | Reason, message: str) -> _Verdict:
 
 
 def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
-    if ended.get("reason") != "OOMKilled":
+    # With very little memory the kernel kills what is to start the container, which the runtime then tells.
+    starved = ended.get("reason") == "StartError" and "oom-killed" in (ended.get("message") or "").lower()
+    if ended.get("reason") != "OOMKilled" and not starved:
         return None
     limit = _limits(resource).get("memory")
     if limit is None:
