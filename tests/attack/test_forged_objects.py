@@ -1,21 +1,14 @@
 """Objects that somebody with the right to make pods and ConfigMaps makes in the operator's name."""
 
-import copy
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from support.cluster import KubectlError
-from support.operator_process import BUILT, DIGEST, Builds, Kubectl, OperatorProcess, wait_until
-from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.spec import ImageBuildSpec
+from support.operator_fixtures import Unseen
+from support.operator_process import BUILT, DIGEST, OperatorProcess, wait_until
 from yadokari_contract.result import BuildResult, format_result
-from yadokari_operator.pods.inputs import Inputs, gather, run_of
-from yadokari_operator.pods.render import Attempt, config_maps, pod
-from yadokari_operator.settings import Settings
 
 pytestmark = pytest.mark.cluster
 
@@ -23,25 +16,8 @@ FORGED = "sha256:" + "f" * 64
 LIE = f"printf %s '{format_result(BuildResult(digest=FORGED))}' > /dev/termination-log"
 
 
-@dataclass(frozen=True, slots=True)
-class Victim:
-    """An ImageBuild that the operator has not seen, and what it is going to make for it."""
-
-    name: str
-    builds: Builds
-    build: ImageBuild
-    inputs: Inputs
-    run: str
-
-    def pod(self, number: int = 1) -> dict[str, Any]:
-        """The pod of an attempt as the operator would make it."""
-        attempt = Attempt(run=self.run, number=number, retries=0)
-        return copy.deepcopy(pod(self.build, self.inputs, Settings(), attempt))
-
-    def config_map(self) -> dict[str, Any]:
-        """The ConfigMap with the Dockerfile."""
-        (made,) = config_maps(self.build, self.inputs, self.run)
-        return copy.deepcopy(made)
+class Victim(Unseen):
+    """An ImageBuild that the operator has not seen, with objects that somebody makes in its name."""
 
     def forged(self, number: int = 1, script: str = LIE) -> dict[str, Any]:
         """A pod of that name, with these labels and this owner, that runs something else."""
@@ -65,19 +41,8 @@ class Victim:
 
 
 @pytest.fixture
-def victim(
-    kubectl: Kubectl, stand_in: str, operator: OperatorProcess, request: pytest.FixtureRequest
-) -> Iterator[Victim]:
-    name = request.function.__name__.replace("_", "-")[5:40].strip("-")
-    operator.stop()
-    builds = Builds(kubectl, stand_in)
-    builds.apply(name, BUILT)
-    build = ImageBuild.parse(kubectl.get("imagebuild", name))
-    inputs = gather(ImageBuildSpec.model_validate(build.spec), {})
-    assert isinstance(inputs, Inputs)
-    yield Victim(name, builds, build, inputs, run_of(build, inputs))
-    operator.stop()
-    operator.start()
+def victim(unseen: Unseen) -> Victim:
+    return Victim(unseen.name, unseen.builds, unseen.build, unseen.inputs, unseen.run)
 
 
 def test_a_pod_forged_before_the_operator_makes_its_own_neither_succeeds_nor_blocks(

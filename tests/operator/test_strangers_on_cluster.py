@@ -1,19 +1,11 @@
 """What others made, or an earlier ImageBuild left, on a real cluster."""
 
-import copy
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, wait_until
-from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.inputs import Inputs, gather, run_of
-from yadokari_operator.pods.render import Attempt, config_maps, pod
-from yadokari_operator.settings import Settings
+from support.operator_fixtures import Unseen
+from support.operator_process import BUILT, Builds, OperatorProcess, wait_until
 
 pytestmark = pytest.mark.cluster
 
@@ -38,49 +30,20 @@ def test_an_image_build_deleted_and_made_again_at_once_is_built(builds: Builds) 
     assert builds.wait_for_phase("again", "Succeeded", seconds=60)["run"]["pod"] != old
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """An ImageBuild that the operator has not seen, and what it is going to make for it."""
-
-    name: str
-    builds: Builds
-    config_map: dict[str, Any]
-    pod: dict[str, Any]
-
-
-@pytest.fixture
-def prepared(
-    kubectl: Kubectl, stand_in: str, operator: OperatorProcess, request: pytest.FixtureRequest
-) -> Iterator[Prepared]:
-    name = request.function.__name__.replace("_", "-")[5:40].strip("-")
-    operator.stop()
-    builds = Builds(kubectl, stand_in)
-    builds.apply(name, BUILT)
-    build = ImageBuild.parse(kubectl.get("imagebuild", name))
-    inputs = gather(ImageBuildSpec.model_validate(build.spec), {})
-    assert isinstance(inputs, Inputs)
-    run = run_of(build, inputs)
-    (config_map,) = config_maps(build, inputs, run)
-    made = pod(build, inputs, Settings(), Attempt(run=run, number=1, retries=0))
-    yield Prepared(name, builds, copy.deepcopy(config_map), copy.deepcopy(made))
-    operator.stop()
-    operator.start()
-
-
 def test_a_config_map_that_somebody_made_in_our_name_is_replaced(
-    prepared: Prepared, operator: OperatorProcess
+    unseen: Unseen, operator: OperatorProcess
 ) -> None:
-    builds, manifest = prepared.builds, prepared.config_map
+    builds, manifest = unseen.builds, unseen.config_map()
     manifest["data"] = {"Dockerfile": "exit 99"}
     builds.kubectl("create", "-f", "-", stdin=manifest)
     operator.start()
-    builds.wait_for_phase(prepared.name, "Succeeded")
+    builds.wait_for_phase(unseen.name, "Succeeded")
 
 
 def test_a_config_map_of_somebody_else_is_left_alone_and_told_of(
-    prepared: Prepared, operator: OperatorProcess
+    unseen: Unseen, operator: OperatorProcess
 ) -> None:
-    name, builds, theirs = prepared.name, prepared.builds, prepared.config_map["metadata"]["name"]
+    name, builds, theirs = unseen.name, unseen.builds, unseen.config_map()["metadata"]["name"]
     builds.kubectl("create", "configmap", theirs, "--from-literal=Dockerfile=exit 99")
     operator.start()
     message = builds.wait_for_reason(name, "PodRejected")["message"]
@@ -91,19 +54,19 @@ def test_a_config_map_of_somebody_else_is_left_alone_and_told_of(
 
 
 def test_a_build_with_a_container_beside_it_ends_when_the_executor_does(
-    prepared: Prepared, operator: OperatorProcess
+    unseen: Unseen, operator: OperatorProcess
 ) -> None:
-    builds, made = prepared.builds, prepared.pod
+    builds, made = unseen.builds, unseen.pod()
     executor = made["spec"]["containers"][0]
     beside = {"name": "proxy", "image": executor["image"], "command": ["sleep", "600"]}
     made["spec"]["containers"] = [beside, executor]
-    for manifest in (prepared.config_map, made):
+    for manifest in (unseen.config_map(), made):
         builds.kubectl("create", "-f", "-", stdin=manifest)
     # The cluster adds such a container to the pod that the operator makes.
     uid = builds.kubectl.get("pod", made["metadata"]["name"])["metadata"]["uid"]
     known = json.dumps({"status": {"podUids": [uid]}})
-    builds.kubectl("patch", "ib", prepared.name, "--subresource=status", "--type=merge", "-p", known)
+    builds.kubectl("patch", "ib", unseen.name, "--subresource=status", "--type=merge", "-p", known)
     operator.start()
-    builds.wait_for_phase(prepared.name, "Succeeded", seconds=20)
+    builds.wait_for_phase(unseen.name, "Succeeded", seconds=20)
     assert builds.kubectl.get("pod", made["metadata"]["name"])["status"]["phase"] == "Running"
-    wait_until(lambda: builds.pods(prepared.name) == [], seconds=40)
+    wait_until(lambda: builds.pods(unseen.name) == [], seconds=40)

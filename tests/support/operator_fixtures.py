@@ -1,14 +1,22 @@
 """The operator as a process of the host, in a namespace of a real cluster for each module of tests."""
 
+import copy
 import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from support.cluster import Cluster
-from support.operator_process import Builds, Kubectl, OperatorProcess, install
+from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, install
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_operator.pods.inputs import Inputs, gather, run_of
+from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +97,41 @@ def operator(stopped_operator: OperatorProcess) -> OperatorProcess:
 def builds(kubectl: Kubectl, stand_in: str, operator: OperatorProcess) -> Builds:
     """ImageBuilds in a namespace that the operator serves."""
     return Builds(kubectl, stand_in)
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """An ImageBuild that the operator has not seen, and what it is going to make for it."""
+
+    name: str
+    builds: Builds
+    build: ImageBuild
+    inputs: Inputs
+    run: str
+
+    def pod(self, number: int = 1) -> dict[str, Any]:
+        """The pod of an attempt as the operator would make it."""
+        attempt = Attempt(run=self.run, number=number, retries=0)
+        return copy.deepcopy(pod(self.build, self.inputs, Settings(), attempt))
+
+    def config_map(self) -> dict[str, Any]:
+        """The ConfigMap with the Dockerfile."""
+        (made,) = config_maps(self.build, self.inputs, self.run)
+        return copy.deepcopy(made)
+
+
+@pytest.fixture
+def unseen(
+    kubectl: Kubectl, stand_in: str, operator: OperatorProcess, request: pytest.FixtureRequest
+) -> Iterator[Unseen]:
+    """An ImageBuild that is there while the operator is stopped; the test starts it."""
+    name = request.function.__name__.replace("_", "-")[5:40].strip("-")
+    operator.stop()
+    builds = Builds(kubectl, stand_in)
+    builds.apply(name, BUILT)
+    build = ImageBuild.parse(kubectl.get("imagebuild", name))
+    inputs = gather(ImageBuildSpec.model_validate(build.spec), {})
+    assert isinstance(inputs, Inputs)
+    yield Unseen(name, builds, build, inputs, run_of(build, inputs))
+    operator.stop()
+    operator.start()
