@@ -19,6 +19,7 @@ from yadokari_api.status import (
     LONGEST_HISTORY,
     BuildFailure,
     LastSucceeded,
+    LiveProgress,
     Output,
     PastRun,
     Phase,
@@ -30,6 +31,7 @@ from yadokari_api.status import (
     Steps,
     TimedPhase,
 )
+from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BuildResult, Failure
 
@@ -46,6 +48,8 @@ _MOST = 10**6
 _LONGEST_SIZE = 2**53
 _MOST_PHASES = 16
 _LONGEST_WORD = 256
+# Of an instruction, in the column that `kubectl get` shows.
+_SUMMARY = 48
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -77,10 +81,28 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
     return _status(build, run, now, "Pending", reason, message, {"Ready": "False"})
 
 
-def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
-    """Report that the executor runs; `note` is what else there is to say."""
+def building(
+    build: ImageBuild, run: Status, now: datetime, progress: Progress | None = None, note: str = ""
+) -> Status:
+    """Report that the executor runs; `note` is what else there is to say.
+
+    An operator that has only just begun to follow the log knows no progress: what is stored stays then.
+    """
     message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{note}"
-    return _status(build, run, now, "Building", StateReason.BUILDING, message)
+    report = _status(build, run, now, "Building", StateReason.BUILDING, message)
+    return replace(report, progress=_live(progress) if progress else run.progress)
+
+
+def _live(progress: Progress) -> LiveProgress:
+    count = f" {progress.step}/{progress.steps}:" if progress.steps else ""
+    text = progress.text if len(progress.text) <= _SUMMARY else f"{progress.text[: _SUMMARY - 1]}…"
+    return LiveProgress(
+        phase=progress.phase,
+        step=progress.step or None,
+        steps=progress.steps or None,
+        text=progress.text,
+        summary=f"{progress.phase}{count} {text}",
+    )
 
 
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:
@@ -248,6 +270,7 @@ def _status(
         observed_generation=build.generation,
         phase=phase,
         message=message,
+        progress=None,
         conditions=carried_over(conditions, build.status.conditions),
     )
 

@@ -8,12 +8,15 @@ import pytest
 
 from support import resources
 from support.apiserver import ApiServer, Request, serve
+from support.operator_process import wait_until
 from support.resources import NOW, SPEC
 from yadokari_api.keys import Key
-from yadokari_operator.cluster.api import ClusterError
+from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.references import References
+from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 
 KEY = Key("team", "app")
@@ -40,15 +43,31 @@ def changed() -> list[Key]:
 
 
 @pytest.fixture
-def controller(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
+def echoes() -> Echoes:
+    return Echoes()
+
+
+@pytest.fixture
+def controller(
+    server: ApiServer, references: References, echoes: Echoes, changed: list[Key]
+) -> Iterator[Controller]:
     with serve(server) as api:
-        yield Controller(Cluster(api), Settings(), lambda: NOW, references, changed.append)
+        yield controller_of(api, Settings(), references, changed, echoes)
 
 
 @pytest.fixture
 def one_at_a_time(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
     with serve(server) as api:
-        yield Controller(Cluster(api), Settings(max_builds=1), lambda: NOW, references, changed.append)
+        yield controller_of(api, Settings(max_builds=1), references, changed)
+
+
+def controller_of(
+    api: Api, settings: Settings, references: References, changed: list[Key], echoes: Echoes | None = None
+) -> Controller:
+    echoes = echoes or Echoes()
+    cluster = Cluster(api)
+    following = Following(cluster, lambda key, _: changed.append(key))
+    return Controller(cluster, settings, lambda: NOW, references, following, echoes, changed.append)
 
 
 def apply(server: ApiServer, **spec: Any) -> None:
@@ -310,3 +329,35 @@ def test_a_build_that_goes_leaves_its_turn(
     del server.resources["/apis/yadokari.dev/v1alpha1/namespaces/team/imagebuilds", "app"]
     one_at_a_time.reconcile(KEY)
     assert changed == [OTHER]
+
+
+def test_progress_in_the_log_of_a_pod_that_runs_gets_into_the_status(
+    server: ApiServer, controller: Controller, echoes: Echoes, changed: list[Key]
+) -> None:
+    apply(server)
+    controller.reconcile(KEY)
+    end(server, resources.RUNNING)
+    server.logs = [(200, [b"STEP 2/3 RUN make\n"])]
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    wait_until(lambda: KEY in changed)
+    assert not is_echo(server, echoes)
+    controller.reconcile(KEY)
+    # Nothing follows from having told it, so it needs no look when it comes back.
+    assert is_echo(server, echoes)
+    assert status(server)["progress"] == {
+        "phase": "Building",
+        "step": 2,
+        "steps": 3,
+        "text": "RUN make",
+        "summary": "Building 2/3: RUN make",
+    }
+    end(server, resources.built())
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    assert not is_echo(server, echoes)
+
+
+def is_echo(server: ApiServer, echoes: Echoes) -> bool:
+    """Whether the ImageBuild as it is now is one of the operator's own changes of no consequence."""
+    return echoes.is_one(KEY, server.get("imagebuilds", "app")["metadata"]["resourceVersion"])

@@ -138,6 +138,13 @@ class OperatorProcess:
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
 
     @property
+    def processor_time(self) -> float:
+        """How many seconds of processors it has used."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    @property
     def log(self) -> str:
         """What it logged so far."""
         return self._log.read_text() if self._log.exists() else ""

@@ -7,12 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from yadokari_contract.progress import step_line
 from yadokari_contract.result import Phase
 
 logger = logging.getLogger(__name__)
 
-# Of an instruction, in characters: a RUN may be hundreds of lines.
-_LONGEST = 120
 _UNSAFE = {code: "�" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x1B)}
 
 
@@ -70,7 +69,7 @@ class Progress:
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
         self._started = self._clock()
-        self._say("step", f"STEP {self.number}/{self.total} {_shortened(text)}")
+        self._say("step", step_line(self.number, self.total, text))
 
     def output(self, data: bytes) -> None:
         """Pass on what a RUN step printed."""
@@ -108,12 +107,6 @@ class Progress:
 
     def _say(self, kind: str, text: str, **more: object) -> None:
         logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total, **more})
-
-
-def _shortened(text: str) -> str:
-    """Return what fits into a line of an instruction."""
-    line = text.partition("\n")[0]
-    return text if len(text) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
 
 
 class _Lines:

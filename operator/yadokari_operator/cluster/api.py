@@ -81,6 +81,21 @@ class Api:
             finally:
                 response.close()
 
+    @contextlib.contextmanager
+    def text(self, path: str, *, query: Mapping[str, str], silence: float) -> Iterator[Iterator[bytes]]:
+        """Open a stream of text, in pieces as they come, which lasts until the server ends it.
+
+        Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
+        """
+        with _failures_of(f"GET {path}"):
+            response = self._call("GET", path, query, None, "*/*", silence)
+            try:
+                if response.status >= 400:
+                    _check(response.status, response.data)
+                yield response.stream(_CHUNK)
+            finally:
+                response.close()
+
     def _call(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Any, accept: str, read: float
     ) -> urllib3.BaseHTTPResponse:

@@ -1,30 +1,37 @@
 """Reconcile one ImageBuild: observe it, decide, act, report."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import LABEL_BUILD, Key
 from yadokari_api.spec import priority_of, pushed_to, referenced_config_maps
+from yadokari_api.status import Status
+from yadokari_contract.progress import Progress
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
 from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.admission import Admission
+from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.rivals import Rivals
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.names import label_value
 from yadokari_operator.pods.observed import (
     OwnedConfigMap,
+    Pod,
+    Standing,
     build_of,
     is_stuck,
     known_pods,
     parse_owned_config_map,
     parse_pod,
 )
+from yadokari_operator.pods.outcome import Running
+from yadokari_operator.progress.following import Following
 from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed
 from yadokari_operator.reports import format_time
@@ -37,7 +44,8 @@ logger = logging.getLogger(__name__)
 class Controller:
     """Brings the cluster to what ImageBuilds ask for.
 
-    `references` is told which ConfigMaps they take, `changed` which others are to be looked at.
+    `references` is told which ConfigMaps they take, `following` whose logs tell progress, `echoes` which of
+    our writes needs no look, `changed` which others are to be looked at.
     """
 
     def __init__(
@@ -46,10 +54,14 @@ class Controller:
         settings: Settings,
         clock: Callable[[], datetime],
         references: References,
+        following: Following,
+        echoes: Echoes,
         changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         self._references = references
+        self._following = following
+        self._echoes = echoes
         self._rivals = Rivals()
         self._changed = changed
         limits = Limits(settings.max_builds, settings.max_builds_per_namespace)
@@ -69,6 +81,8 @@ class Controller:
             self._references.replace(key, ())
             self._note_places(key, frozenset())
             self._admission.rests(key)
+            self._following.forget(key)
+            self._echoes.forget(key)
             return None
         # Before they are read: what changes after that is an event for this ImageBuild.
         self._references.replace(key, referenced_config_maps(build.spec))
@@ -79,7 +93,9 @@ class Controller:
         decision = self._admitted(observed, reconcile(observed, settings, now), now)
         decision = self._act(observed, decision, now)
         if decision.status != build.status:
-            self._cluster.write_status(resource, decision.status)
+            version = self._cluster.write_status(resource, decision.status)
+            if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
+                self._echoes.expect(key, version)
         if decision.event is not None:
             self._tell(build, decision.event, now)
         return decision.look_again
@@ -97,17 +113,27 @@ class Controller:
         namespace = build.key.namespace
         selector = f"{LABEL_BUILD}={label_value(build.key.name)}"
         found = self._cluster.pods(namespace, selector)
-        pods = [parse_pod(pod, build) for pod in found]
+        pods = tuple(pod for pod in (parse_pod(it, build) for it in found) if pod is not None)
         names = referenced_config_maps(build.spec)
         sources = {name: self._cluster.config_map(namespace, name) for name in names}
         return Observed(
             build=build,
-            pods=tuple(pod for pod in pods if pod is not None),
+            pods=pods,
             config_maps=tuple(self._owned_config_maps(build, selector)),
             sources={name: ConfigMapData.parse(it) for name, it in sources.items() if it is not None},
             rivals=self._rivals.of(build.key),
             taken=frozenset(pod["metadata"]["name"] for pod in found if is_stuck(pod, build)),
+            progress=self._progress(build.key, pods),
         )
+
+    def _progress(self, key: Key, pods: Sequence[Pod]) -> Progress | None:
+        """Tell how far the latest pod has come that runs; at most one of a build does, but for moments."""
+        running = [it for it in pods if it.standing is Standing.OURS and isinstance(it.outcome, Running)]
+        if not running:
+            self._following.forget(key)
+            return None
+        latest = max(running, key=lambda it: (it.created, it.attempt))
+        return self._following.progress(key, latest.name, latest.uid)
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
         for page in self._cluster.config_maps(build.key.namespace, selector).pages():
@@ -158,3 +184,7 @@ class Controller:
             self._cluster.record(event_manifest(build, event, now))
         except ClusterError as error:
             logger.warning("%s: no Event for %s: %s", build.key, event.reason, error)
+
+
+def _differ_by_progress_alone(one: Status, other: Status) -> bool:
+    return replace(one, progress=None) == replace(other, progress=None)

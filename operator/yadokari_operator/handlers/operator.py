@@ -6,6 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Protocol
 
 import kopf
 
@@ -14,11 +15,13 @@ from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.metadata import Metadata
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
 from yadokari_operator.handlers.workers import Workers
+from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -27,13 +30,23 @@ _WORKERS = 4
 _RESYNC = 1800.0
 
 
+class Changed(Protocol):
+    """Is told, from any thread, which ImageBuild is to be looked at, in how many seconds."""
+
+    def __call__(self, key: Key, delay: float = 0.0, /) -> None:
+        """Note it."""
+
+
 async def run(cluster: Cluster, settings: Settings) -> None:
     """Work until SIGTERM or SIGINT; raises whatever makes it impossible to go on."""
     queue: WorkQueue[Key] = WorkQueue()
     references = References()
     changed = _from_threads(queue)
-    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, changed)
-    builds = _build_watch(cluster.image_builds(settings.namespace), references, changed)
+    following, echoes = Following(cluster, changed), Echoes()
+    controller = Controller(
+        cluster, settings, lambda: datetime.now(UTC), references, following, echoes, changed
+    )
+    builds = _build_watch(cluster.image_builds(settings.namespace), references, echoes, changed)
     config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, changed)
     for watch in (builds, config_maps):
         # A daemon: it waits for the server at any time, and has nothing to end.
@@ -59,14 +72,16 @@ async def run(cluster: Cluster, settings: Settings) -> None:
                 await task
 
 
-def _build_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
+def _build_watch(
+    metadata: Metadata, references: References, echoes: Echoes, changed: Callable[[Key], None]
+) -> Watch:
     def begin() -> str:
         # Those that are known and not listed any more are gone.
         for key in references.users():
             changed(key)
         return list_all(metadata, changed)
 
-    return Watch("ImageBuilds", metadata, begin, changed)
+    return Watch("ImageBuilds", metadata, begin, changed, is_echo=echoes.is_one)
 
 
 def _config_map_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
@@ -85,13 +100,13 @@ def _config_map_watch(metadata: Metadata, references: References, changed: Calla
     return Watch("ConfigMaps", metadata, begin, config_map_changed)
 
 
-def _from_threads(queue: WorkQueue[Key]) -> Callable[[Key], None]:
+def _from_threads(queue: WorkQueue[Key]) -> Changed:
     loop = asyncio.get_running_loop()
 
-    def add(key: Key) -> None:
+    def add(key: Key, delay: float = 0.0) -> None:
         # Where the loop is closed, the operator is about to end.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(queue.add, key)
+            loop.call_soon_threadsafe(queue.add, key, delay)
 
     return add
 

@@ -18,7 +18,8 @@ class Watch:
     """Tells `changed` each resource that changes, and begins anew where the server has lost the thread.
 
     `begin` gives the version from which on changes are followed; it is called first, and then each time when
-    some may have been missed. `error` is what the server says while it cannot be followed.
+    some may have been missed. `is_echo` says which versions of which resources are not told. `error` is what
+    the server says while it cannot be followed.
     """
 
     def __init__(
@@ -28,6 +29,7 @@ class Watch:
         begin: Callable[[], str],
         changed: Callable[[Key], None],
         pause: Callable[[float], None] = time.sleep,
+        is_echo: Callable[[Key, str], bool] = lambda _, __: False,
     ) -> None:
         self.error: ClusterError | None = None
         self._what = what
@@ -35,6 +37,7 @@ class Watch:
         self._begin = begin
         self._changed = changed
         self._pause = pause
+        self._is_echo = is_echo
         self._version = ""
         self._failures = 0
 
@@ -59,7 +62,7 @@ class Watch:
         for change in self._metadata.changes(self._version):
             self._recovered()
             self._version = change.version
-            if change.key is not None:
+            if change.key is not None and not self._is_echo(change.key, change.version):
                 self._changed(change.key)
 
     def _recovered(self) -> None:

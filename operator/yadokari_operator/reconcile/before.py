@@ -60,7 +60,7 @@ def _until_its_end(
             if now >= end or latest.deleted is not None:
                 return None
             note = _NOTES[inputs.spec.concurrency_policy]
-            report = reports.building(build, before, now, note)
+            report = reports.building(build, before, now, observed.progress, note)
     # What has ended is looked at again: the next run may begin.
     return _decided(observed, inputs, latest.run, report, now, end)
 

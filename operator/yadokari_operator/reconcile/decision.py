@@ -9,6 +9,7 @@ from typing import Literal
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import Key
 from yadokari_api.status import Status
+from yadokari_contract.progress import Progress
 from yadokari_operator.events import Event, event
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
@@ -20,7 +21,7 @@ class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
     `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours that pods of
-    others bear for now.
+    others bear for now. `progress` is how far the pod that runs has come, by its log.
     """
 
     build: ImageBuild
@@ -29,6 +30,7 @@ class Observed:
     sources: Mapping[str, ConfigMapData]
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,7 +85,7 @@ class Run:
         due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
         match outcome:
             case Running():
-                report = reports.building(build, run, now)
+                report = reports.building(build, run, now, self._observed.progress)
             case Waiting(reason, problem) if problem:
                 report = reports.blocked(build, run, now, reason, problem)
             case Waiting(reason):
