@@ -25,7 +25,7 @@ class Settings:
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
     both go to every build. Builds of `cache_read_only_namespaces` (* in one is any text) write no cache in a
     registry. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
-    `health_address` (HOST:PORT) serves GET /healthz.
+    `health_address` (HOST:PORT) serves GET /healthz, `metrics_address` GET /metrics.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
@@ -46,6 +46,7 @@ class Settings:
     max_builds_per_namespace: int = 0
     namespace: str = ""
     health_address: str = "0.0.0.0:8080"
+    metrics_address: str = "0.0.0.0:8081"
     log_level: str = "info"
     log_format: str = "text"
 
@@ -66,6 +67,7 @@ class Settings:
             max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
             namespace=_text(environment, "NAMESPACE", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
+            metrics_address=_address(environment, "METRICS_ADDRESS", "0.0.0.0:8081"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,11 +94,14 @@ class OperatorProcess:
     """An operator that can be stopped, killed and started again."""
 
     def __init__(self, kubeconfig: Path, namespace: str, port: int, log: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.metrics_port = free.getsockname()[1]
         self._health = f"http://127.0.0.1:{port}/healthz"
         self._environment = {
             **os.environ,
             "YADOKARI_NAMESPACE": namespace,
             "YADOKARI_HEALTH_ADDRESS": f"127.0.0.1:{port}",
+            "YADOKARI_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",
         }

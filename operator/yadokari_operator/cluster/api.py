@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import urllib3
@@ -26,18 +26,22 @@ class ClusterError(Exception):
 class Api:
     """The API server of the cluster that this operator works in."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, failed: Callable[[int], None] = lambda _: None) -> None:
         self._api = api
+        self._failed = failed
 
     @classmethod
-    def connect(cls) -> "Api":
-        """Use the pod's service account or, outside a cluster, the kubeconfig."""
+    def connect(cls, failed: Callable[[int], None]) -> "Api":
+        """Use the pod's service account or, outside a cluster, the kubeconfig.
+
+        `failed` is told the HTTP status of each answer that is an error, 0 where there was none.
+        """
         settings = client.Configuration()
         try:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         except config.ConfigException:
             config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        return cls(client.ApiClient(settings))
+        return cls(client.ApiClient(settings), failed)
 
     def request(
         self,
@@ -108,7 +112,13 @@ class Api:
             auth_settings=["BearerToken"],
         )
         response: urllib3.BaseHTTPResponse
-        response = self._api.call_api(*request, _request_timeout=(_CONNECT, read)).response
+        try:
+            response = self._api.call_api(*request, _request_timeout=(_CONNECT, read)).response
+        except urllib3.exceptions.HTTPError:
+            self._failed(0)
+            raise
+        if response.status >= 400:
+            self._failed(response.status)
         return response
 
 

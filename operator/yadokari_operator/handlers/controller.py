@@ -10,6 +10,7 @@ from yadokari_api.keys import LABEL_BUILD, Key
 from yadokari_api.spec import priority_of, pushed_to, referenced_config_maps
 from yadokari_api.status import Status
 from yadokari_contract.progress import Progress
+from yadokari_operator import journal
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
@@ -18,6 +19,7 @@ from yadokari_operator.handlers.admission import Admission
 from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.rivals import Rivals
+from yadokari_operator.metrics import Metrics
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.names import label_value
 from yadokari_operator.pods.observed import (
@@ -45,7 +47,7 @@ class Controller:
     """Brings the cluster to what ImageBuilds ask for.
 
     `references` is told which ConfigMaps they take, `following` whose logs tell progress, `echoes` which of
-    our writes needs no look, `changed` which others are to be looked at.
+    our writes needs no look, `metrics` what happens, `changed` which others are to be looked at.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Controller:
         references: References,
         following: Following,
         echoes: Echoes,
+        metrics: Metrics,
         changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         self._references = references
         self._following = following
         self._echoes = echoes
+        self._metrics = metrics
         self._rivals = Rivals()
         self._changed = changed
         limits = Limits(settings.max_builds, settings.max_builds_per_namespace)
@@ -75,6 +79,10 @@ class Controller:
 
         Raises `ClusterError`; all of it can then be done again.
         """
+        with self._metrics.reconciling():
+            return self._reconcile(key)
+
+    def _reconcile(self, key: Key) -> float | None:
         resource = self._cluster.image_build(key)
         build = None if resource is None else ImageBuild.parse(resource)
         if resource is None or build is None or build.deleted:
@@ -83,6 +91,7 @@ class Controller:
             self._admission.rests(key)
             self._following.forget(key)
             self._echoes.forget(key)
+            self._metrics.gone(key)
             return None
         # Before they are read: what changes after that is an event for this ImageBuild.
         self._references.replace(key, referenced_config_maps(build.spec))
@@ -96,6 +105,8 @@ class Controller:
             version = self._cluster.write_status(resource, decision.status)
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
                 self._echoes.expect(key, version)
+        self._metrics.seen(key, build.status, decision.status, now)
+        journal.tell(key, build.status, decision.status)
         if decision.event is not None:
             self._tell(build, decision.event, now)
         return decision.look_again
@@ -179,7 +190,6 @@ class Controller:
 
     def _tell(self, build: ImageBuild, event: Event, now: datetime) -> None:
         """Make an Event. That is a courtesy: the status, which says the same, was written before."""
-        logger.info("%s: %s: %s", build.key, event.reason, event.message)
         try:
             self._cluster.record(event_manifest(build, event, now))
         except ClusterError as error:

@@ -21,6 +21,7 @@ from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
 from yadokari_operator.handlers.workers import Workers
+from yadokari_operator.metrics import Metrics
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 
@@ -37,17 +38,18 @@ class Changed(Protocol):
         """Note it."""
 
 
-async def run(cluster: Cluster, settings: Settings) -> None:
+async def run(cluster: Cluster, settings: Settings, metrics: Metrics) -> None:
     """Work until SIGTERM or SIGINT; raises whatever makes it impossible to go on."""
-    queue: WorkQueue[Key] = WorkQueue()
+    queue: WorkQueue[Key] = WorkQueue(metrics.waited)
+    metrics.waiting(lambda: queue.depth)
     references = References()
     changed = _from_threads(queue)
     following, echoes = Following(cluster, changed), Echoes()
     controller = Controller(
-        cluster, settings, lambda: datetime.now(UTC), references, following, echoes, changed
+        cluster, settings, lambda: datetime.now(UTC), references, following, echoes, metrics, changed
     )
-    builds = _build_watch(cluster.image_builds(settings.namespace), references, echoes, changed)
-    config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, changed)
+    builds = _build_watch(cluster.image_builds(settings.namespace), references, echoes, metrics, changed)
+    config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, metrics, changed)
     for watch in (builds, config_maps):
         # A daemon: it waits for the server at any time, and has nothing to end.
         threading.Thread(target=watch.run, daemon=True).start()
@@ -73,7 +75,11 @@ async def run(cluster: Cluster, settings: Settings) -> None:
 
 
 def _build_watch(
-    metadata: Metadata, references: References, echoes: Echoes, changed: Callable[[Key], None]
+    metadata: Metadata,
+    references: References,
+    echoes: Echoes,
+    metrics: Metrics,
+    changed: Callable[[Key], None],
 ) -> Watch:
     def begin() -> str:
         # Those that are known and not listed any more are gone.
@@ -81,10 +87,12 @@ def _build_watch(
             changed(key)
         return list_all(metadata, changed)
 
-    return Watch("ImageBuilds", metadata, begin, changed, is_echo=echoes.is_one)
+    return Watch("ImageBuilds", metadata, begin, changed, is_echo=echoes.is_one, heard=metrics.heard)
 
 
-def _config_map_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
+def _config_map_watch(
+    metadata: Metadata, references: References, metrics: Metrics, changed: Callable[[Key], None]
+) -> Watch:
     """Follow ConfigMaps; what nobody refers to is of no interest, so they are not even listed."""
 
     def begin() -> str:
@@ -97,7 +105,7 @@ def _config_map_watch(metadata: Metadata, references: References, changed: Calla
         for key in references.users_of(config_map):
             changed(key)
 
-    return Watch("ConfigMaps", metadata, begin, config_map_changed)
+    return Watch("ConfigMaps", metadata, begin, config_map_changed, heard=metrics.heard)
 
 
 def _from_threads(queue: WorkQueue[Key]) -> Changed:
