@@ -207,6 +207,9 @@ class Status:
             description="UIDs of the pods that the operator made and that may be there yet: no others count."
         ),
     ] = None
+    notified: Annotated[
+        str | None, Field(description="How far the operator's sink was told of a run, as RUN/KIND.")
+    ] = None
     conditions: Annotated[
         tuple[Condition, ...],
         Field(

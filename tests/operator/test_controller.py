@@ -16,6 +16,7 @@ from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
@@ -69,7 +70,7 @@ def controller_of(
     cluster = Cluster(api)
     following = Following(cluster, lambda key, _: changed.append(key))
     return Controller(
-        cluster, settings, lambda: NOW, references, following, echoes, Metrics(), changed.append
+        cluster, settings, lambda: NOW, references, following, echoes, Telling(Metrics()), changed.append
     )
 
 

@@ -10,7 +10,6 @@ from yadokari_api.keys import LABEL_BUILD, Key
 from yadokari_api.spec import priority_of, pushed_to, referenced_config_maps
 from yadokari_api.status import Status
 from yadokari_contract.progress import Progress
-from yadokari_operator import journal
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
@@ -19,7 +18,7 @@ from yadokari_operator.handlers.admission import Admission
 from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.rivals import Rivals
-from yadokari_operator.metrics import Metrics
+from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.names import label_value
 from yadokari_operator.pods.observed import (
@@ -47,7 +46,7 @@ class Controller:
     """Brings the cluster to what ImageBuilds ask for.
 
     `references` is told which ConfigMaps they take, `following` whose logs tell progress, `echoes` which of
-    our writes needs no look, `metrics` what happens, `changed` which others are to be looked at.
+    our writes needs no look, `telling` what happens, `changed` which others are to be looked at.
     """
 
     def __init__(
@@ -58,14 +57,14 @@ class Controller:
         references: References,
         following: Following,
         echoes: Echoes,
-        metrics: Metrics,
+        telling: Telling,
         changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         self._references = references
         self._following = following
         self._echoes = echoes
-        self._metrics = metrics
+        self._telling = telling
         self._rivals = Rivals()
         self._changed = changed
         limits = Limits(settings.max_builds, settings.max_builds_per_namespace)
@@ -79,7 +78,7 @@ class Controller:
 
         Raises `ClusterError`; all of it can then be done again.
         """
-        with self._metrics.reconciling():
+        with self._telling.metrics.reconciling():
             return self._reconcile(key)
 
     def _reconcile(self, key: Key) -> float | None:
@@ -91,7 +90,7 @@ class Controller:
             self._admission.rests(key)
             self._following.forget(key)
             self._echoes.forget(key)
-            self._metrics.gone(key)
+            self._telling.gone(key)
             return None
         # Before they are read: what changes after that is an event for this ImageBuild.
         self._references.replace(key, referenced_config_maps(build.spec))
@@ -101,12 +100,12 @@ class Controller:
         settings = self._abilities.decided(self._settings)
         decision = self._admitted(observed, reconcile(observed, settings, now), now)
         decision = self._act(observed, decision, now)
+        decision = replace(decision, status=self._telling.marked(build, decision.status))
         if decision.status != build.status:
             version = self._cluster.write_status(resource, decision.status)
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
                 self._echoes.expect(key, version)
-        self._metrics.seen(key, build.status, decision.status, now)
-        journal.tell(key, build.status, decision.status)
+        self._telling.stored(build, decision.status, now)
         if decision.event is not None:
             self._tell(build, decision.event, now)
         return decision.look_again

@@ -19,9 +19,11 @@ from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
 from yadokari_operator.handlers.workers import Workers
 from yadokari_operator.metrics import Metrics
+from yadokari_operator.notices.sender import Sender
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 
@@ -45,8 +47,9 @@ async def run(cluster: Cluster, settings: Settings, metrics: Metrics) -> None:
     references = References()
     changed = _from_threads(queue)
     following, echoes = Following(cluster, changed), Echoes()
+    telling = Telling(metrics, _sender(settings, changed))
     controller = Controller(
-        cluster, settings, lambda: datetime.now(UTC), references, following, echoes, metrics, changed
+        cluster, settings, lambda: datetime.now(UTC), references, following, echoes, telling, changed
     )
     builds = _build_watch(cluster.image_builds(settings.namespace), references, echoes, metrics, changed)
     config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, metrics, changed)
@@ -72,6 +75,14 @@ async def run(cluster: Cluster, settings: Settings, metrics: Metrics) -> None:
         for task in tasks:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+
+def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None:
+    if not settings.notify_url:
+        return None
+    sender = Sender(settings.notify_url, settings.notify_key, settings.notify_format, changed)
+    threading.Thread(target=sender.run, name="notices", daemon=True).start()
+    return sender
 
 
 def _build_watch(
