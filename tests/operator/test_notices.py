@@ -11,14 +11,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from support import resources
+from support.apiserver import ApiServer, serve
 from support.lives import KEY, begun, built, failed, started
 from support.operator_process import wait_until
 from support.resources import DIGEST, IMAGE, NOW, image_build
 from yadokari_api.keys import Key
 from yadokari_api.status import Status
 from yadokari_operator import reports
+from yadokari_operator.cluster.api import Api
+from yadokari_operator.cluster.resources import Cluster
+from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
+from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.notice import Notice, due, mark_of, signature
 from yadokari_operator.notices.sender import Sender
+from yadokari_operator.progress.following import Following
+from yadokari_operator.settings import Settings
 
 
 def building() -> Status:
@@ -182,3 +193,34 @@ def test_a_sink_that_is_away_holds_up_nobody_and_fills_no_memory(
         sender.offer(Key("team", f"app{number}"), [notice()])
     assert sum("too many notices wait" in record.getMessage() for record in caplog.records) == 200
     assert "token" not in caplog.text
+
+
+def test_what_a_restart_kept_from_being_told_is_told_afterwards(sink: Sink, changed: list[Key]) -> None:
+    server = ApiServer()
+    server.put("imagebuilds", "app", spec=resources.SPEC)
+    silent = Sender(sink.url, "", "CloudEvents", changed.append)
+    with serve(server) as api:
+        controller = controller_with(api, silent, changed)
+        controller.reconcile(KEY)
+        (pod,) = server.names("pods")
+        for status in (resources.RUNNING, resources.built()):
+            server.get("pods", pod)["status"] = status
+            controller.reconcile(KEY)
+        assert server.get("imagebuilds", "app")["status"]["notified"] == "1/"
+        # Another operator, after the first one was killed before it could send anything.
+        sender = sending(sink.url, changed)
+        controller = controller_with(api, sender, changed)
+        controller.reconcile(KEY)
+        wait_until(lambda: sender.told(KEY) == "1/succeeded")
+        controller.reconcile(KEY)
+    assert server.get("imagebuilds", "app")["status"]["notified"] == "1/succeeded"
+    assert sink.subjects == ["team/app", "team/app"]
+
+
+def controller_with(api: Api, sender: Sender, changed: list[Key]) -> Controller:
+    cluster = Cluster(api)
+    following = Following(cluster, lambda _, __: None)
+    telling = Telling(Metrics(), sender)
+    return Controller(
+        cluster, Settings(), lambda: NOW, References(), following, Echoes(), telling, changed.append
+    )
