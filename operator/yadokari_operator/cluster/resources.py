@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
-from yadokari_api.keys import API_VERSION, LABEL_BUILD, PLURAL, Key
+from yadokari_api.keys import API_VERSION, LABEL_BUILD, PLURAL, POLICY_PLURAL, Key
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status, format_status
 from yadokari_operator.cluster.api import Api, ClusterError
@@ -17,6 +17,7 @@ from yadokari_operator.cluster.metadata import Metadata
 
 Resource = Mapping[str, Any]
 
+_POLICIES = f"/apis/{API_VERSION}/{POLICY_PLURAL}"
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
 _FORBIDDEN = 403
 _CONFLICT = 409
@@ -55,6 +56,20 @@ class Cluster:
         """Give the metadata of the executors' pods that have not ended, of a namespace or of all of them."""
         fields = "status.phase!=Succeeded,status.phase!=Failed"
         return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", LABEL_BUILD, fields)
+
+    def policy_changes(self) -> Metadata:
+        """Give the metadata of all ImageBuildPolicies."""
+        return Metadata(self._api, _POLICIES)
+
+    def policies(self) -> list[Resource]:
+        """List all ImageBuildPolicies; there are none where the API server does not know them."""
+        found = self._api.find(_POLICIES)
+        return [] if found is None else list(found["items"])
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """Read the labels of a namespace."""
+        found = self._api.request("GET", f"/api/v1/namespaces/{namespace}")
+        return found["metadata"].get("labels") or {}
 
     def image_build(self, key: Key) -> Resource | None:
         """Read an ImageBuild, if there is one."""

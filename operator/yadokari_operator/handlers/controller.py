@@ -7,12 +7,14 @@ from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import LABEL_BUILD, Key
+from yadokari_api.reasons import StateReason
 from yadokari_api.spec import priority_of, pushed_to, referenced_config_maps
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
 from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.admission import Admission
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.rivals import Rivals
 from yadokari_operator.pods.files import ConfigMapData
@@ -37,7 +39,8 @@ logger = logging.getLogger(__name__)
 class Controller:
     """Brings the cluster to what ImageBuilds ask for.
 
-    `references` is told which ConfigMaps they take, `changed` which others are to be looked at.
+    `references` is told which ConfigMaps they take, `policies` which of them they keep from being built,
+    `changed` which others are to be looked at.
     """
 
     def __init__(
@@ -46,10 +49,12 @@ class Controller:
         settings: Settings,
         clock: Callable[[], datetime],
         references: References,
+        policies: Policies,
         changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         self._references = references
+        self._policies = policies
         self._rivals = Rivals()
         self._changed = changed
         limits = Limits(settings.max_builds, settings.max_builds_per_namespace)
@@ -63,11 +68,14 @@ class Controller:
 
         Raises `ClusterError`; all of it can then be done again.
         """
+        if self._settings.ignores(key.namespace):
+            return None
         resource = self._cluster.image_build(key)
         build = None if resource is None else ImageBuild.parse(resource)
         if resource is None or build is None or build.deleted:
             self._references.replace(key, ())
             self._note_places(key, frozenset())
+            self._policies.release(key)
             self._admission.rests(key)
             return None
         # Before they are read: what changes after that is an event for this ImageBuild.
@@ -76,7 +84,13 @@ class Controller:
         now = self._clock()
         observed = self._observe(build)
         settings = self._abilities.decided(self._settings)
-        decision = self._admitted(observed, reconcile(observed, settings, now), now)
+        decision = reconcile(observed, settings, now)
+        if decision.begins:
+            observed = replace(observed, policies=self._policies.of(key))
+            decision = reconcile(observed, settings, now)
+        if decision.status.reason != StateReason.POLICY_VIOLATION:
+            self._policies.release(key)
+        decision = self._admitted(observed, decision, now)
         decision = self._act(observed, decision, now)
         if decision.status != build.status:
             self._cluster.write_status(resource, decision.status)

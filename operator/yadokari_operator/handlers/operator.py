@@ -15,6 +15,7 @@ from yadokari_operator.cluster.metadata import Metadata
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
@@ -32,10 +33,14 @@ async def run(cluster: Cluster, settings: Settings) -> None:
     queue: WorkQueue[Key] = WorkQueue()
     references = References()
     changed = _from_threads(queue)
-    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, changed)
+    policies = Policies(cluster, settings)
+    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, policies, changed)
     builds = _build_watch(cluster.image_builds(settings.namespace), references, changed)
     config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, changed)
-    for watch in (builds, config_maps):
+    watches = [builds, config_maps]
+    if not settings.namespace:
+        watches.append(_policy_watch(cluster.policy_changes(), policies, changed))
+    for watch in watches:
         # A daemon: it waits for the server at any time, and has nothing to end.
         threading.Thread(target=watch.run, daemon=True).start()
     tasks = [
@@ -83,6 +88,21 @@ def _config_map_watch(metadata: Metadata, references: References, changed: Calla
             changed(key)
 
     return Watch("ConfigMaps", metadata, begin, config_map_changed)
+
+
+def _policy_watch(metadata: Metadata, policies: Policies, changed: Callable[[Key], None]) -> Watch:
+    """Follow policies: what one refuses, another version of it may allow."""
+
+    def begin() -> str:
+        version = version_now(metadata)
+        look_again()
+        return version
+
+    def look_again(*_: Key) -> None:
+        for key in policies.refused():
+            changed(key)
+
+    return Watch("ImageBuildPolicies", metadata, begin, look_again)
 
 
 def _from_threads(queue: WorkQueue[Key]) -> Callable[[Key], None]:

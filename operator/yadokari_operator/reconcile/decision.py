@@ -8,19 +8,22 @@ from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import Key
+from yadokari_api.policy import Policy
 from yadokari_api.status import Status
 from yadokari_operator.events import Event, event
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
+from yadokari_operator.policies import Violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
-    `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours that pods of
-    others bear for now.
+    `policies` are those that hold for it, or why nothing is known to be allowed; they count where an attempt
+    begins, and are read for that alone. `rivals` are other ImageBuilds that push to one of its destinations,
+    `taken` names of ours that pods of others bear for now.
     """
 
     build: ImageBuild
@@ -29,6 +32,7 @@ class Observed:
     sources: Mapping[str, ConfigMapData]
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
+    policies: tuple[Policy, ...] | Violation = ()
 
 
 @dataclass(frozen=True, slots=True)
