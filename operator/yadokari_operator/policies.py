@@ -118,14 +118,19 @@ def _filled(asked: Resources, defaults: Resources) -> Resources:
 
 
 def _with_limits(spec: ImageBuildSpec, bounds: Sequence[Amounts]) -> ImageBuildSpec:
-    """Make the lowest bound of a resource the limit where there is none: what has no limit keeps no bound."""
+    """Make the lowest bound of a resource the limit where there is none: what has no limit keeps no bound.
+
+    Nothing is set aside for it: a pod with a limit alone would have all of that as its request.
+    """
     most: dict[str, Quantity] = {}
     for bound in bounds:
         given = ((name, bound[name]) for name in _UNLIMITED if name in bound)
         most |= {name: min(value, most.get(name, value), key=amount) for name, value in given}
     resources = _executor(spec).resources or Resources()
-    limits = most | resources.limits
-    return _changed(spec, resources=resources.model_copy(update={"limits": limits}))
+    requests = {name: "0" for name in most if name not in resources.limits} | resources.requests
+    return _changed(
+        spec, resources=Resources.model_construct(requests=requests, limits=most | resources.limits)
+    )
 
 
 def _problems(spec: ImageBuildSpec, bounds: Bounds) -> Iterator[str]:

@@ -104,7 +104,7 @@ def test_a_default_gives_way_to_what_the_build_asks_for() -> None:
 def test_the_lowest_bound_is_the_limit_of_a_build_that_names_none() -> None:
     bounds = [policy("a", bounds={"resources": {"memory": "8Gi", "example.com/gpu": 1}})]
     bounds.append(policy("b", bounds={"resources": {"memory": "4Gi"}}))
-    assert amounts(SPEC, *bounds) == ({}, {"memory": "4Gi"})
+    assert amounts(SPEC, *bounds) == ({"memory": "0"}, {"memory": "4Gi"})
     assert amounts(limits(memory="1Gi"), *bounds) == ({}, {"memory": "1Gi"})
 
 
