@@ -8,8 +8,10 @@ from fnmatch import fnmatchcase
 import yaml
 from pydantic import ValidationError
 
+from yadokari_api.fields import LABEL_KEY, LABEL_VALUE
 from yadokari_api.model import explain
 from yadokari_api.policy import ImageBuildPolicySpec
+from yadokari_operator.turns import NodeLimit
 
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -34,6 +36,7 @@ class Settings:
     both go to every build. Builds of `cache_read_only_namespaces` (* in one is any text) write no cache in a
     registry, those of `ignored_namespaces` are left alone. `policy` holds for all builds, beside those of the
     cluster. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
+    `max_builds_on_nodes` may run of those whose pods demand such nodes.
     `health_address` (HOST:PORT) serves GET /healthz.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
@@ -55,6 +58,7 @@ class Settings:
     policy: ImageBuildPolicySpec | None = None
     max_builds: int = 0
     max_builds_per_namespace: int = 0
+    max_builds_on_nodes: tuple[NodeLimit, ...] = ()
     namespace: str = ""
     health_address: str = "0.0.0.0:8080"
     log_level: str = "info"
@@ -77,6 +81,7 @@ class Settings:
             policy=_policy(environment),
             max_builds=_number(environment, "MAX_BUILDS"),
             max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
+            max_builds_on_nodes=_node_limits(environment, "MAX_BUILDS_ON_NODES"),
             namespace=_text(environment, "NAMESPACE", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
@@ -137,6 +142,23 @@ def _number(environment: Mapping[str, str], name: str) -> int:
     if re.fullmatch("[0-9]{1,6}", value) is None:
         raise SettingsError(f"YADOKARI_{name} is {value!r}: it is a number up to 999999, 0 for no limit")
     return int(value)
+
+
+def _node_limits(environment: Mapping[str, str], name: str) -> tuple[NodeLimit, ...]:
+    value = _text(environment, name, "")
+    return tuple(_node_limit(name, part) for part in value.split())
+
+
+def _node_limit(name: str, text: str) -> NodeLimit:
+    label = f"{LABEL_KEY}={LABEL_VALUE}"
+    found = re.fullmatch(f"(?P<labels>{label}(,{label})*):(?P<most>[1-9][0-9]{{0,5}})", text, re.ASCII)
+    if found is None:
+        raise SettingsError(
+            f"YADOKARI_{name} has {text!r}: it is a list of LABEL=VALUE[,LABEL=VALUE...]:NUMBER, separated by"
+            " blanks, such as pool=gpu:2 kubernetes.io/arch=arm64:4"
+        )
+    labels = (tuple(label.split("=", 1)) for label in found["labels"].split(","))
+    return NodeLimit(frozenset((key, value) for key, value in labels), int(found["most"]))
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:

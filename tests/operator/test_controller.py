@@ -17,6 +17,7 @@ from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
 from yadokari_operator.settings import Settings
+from yadokari_operator.turns import NodeLimit
 
 KEY = Key("team", "app")
 FROM_CONFIG_MAP = {
@@ -465,3 +466,26 @@ def test_a_namespace_that_the_settings_leave_alone_is_not_even_read(server: ApiS
         settings = Settings(ignored_namespaces=("tea*",))
         assert controlling(api, settings, References(), []).reconcile(KEY) is None
     assert server.requests == []
+
+
+def test_builds_take_turns_on_nodes_that_are_limited(
+    server: ApiServer, api: Api, references: References, changed: list[Key]
+) -> None:
+    gpu = {"executor": {"nodeSelector": {"pool": "gpu"}}}
+    limits = (NodeLimit(frozenset({("pool", "gpu")}), 1),)
+    apply(server, **gpu)
+    server.put("imagebuilds", "other", spec=SPEC | gpu | {"destinations": [{"image": "another"}]})
+    server.put("imagebuilds", "plain", spec=SPEC | {"destinations": [{"image": "third"}]})
+    controlling(api, Settings(), references, changed).reconcile(OTHER)
+    # One that has just started has to find out what runs.
+    controller = controlling(api, Settings(namespace="team", max_builds_on_nodes=limits), references, changed)
+    controller.reconcile(KEY)
+    assert reason(server) == "Queued"
+    controller.reconcile(Key("team", "plain"))
+    assert len(server.names("pods")) == 2
+    (name,) = (it for it in server.names("pods") if it.startswith("other"))
+    server.get("pods", name)["status"] = resources.built()
+    controller.reconcile(OTHER)
+    assert KEY in changed
+    controller.reconcile(KEY)
+    assert reason(server) == "Scheduling"

@@ -4,7 +4,7 @@ Resources are plain dictionaries, as the server gives them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
@@ -19,6 +19,7 @@ Resource = Mapping[str, Any]
 
 _POLICIES = f"/apis/{API_VERSION}/{POLICY_PLURAL}"
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_PAGE = 50
 _FORBIDDEN = 403
 _CONFLICT = 409
 _WRONG = (400, 422)
@@ -52,10 +53,17 @@ class Cluster:
         """Give the metadata of the ConfigMaps of a namespace, or of all of them when it is empty."""
         return Metadata(self._api, f"/api/v1{_within(namespace)}/configmaps", selector)
 
-    def unfinished_pods(self, namespace: str) -> Metadata:
-        """Give the metadata of the executors' pods that have not ended, of a namespace or of all of them."""
+    def unfinished_pods(self, namespace: str) -> Iterator[Resource]:
+        """Yield the executors' pods that have not ended, of a namespace or of all of them, page by page."""
         fields = "status.phase!=Succeeded,status.phase!=Failed"
-        return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", LABEL_BUILD, fields)
+        query = {"labelSelector": LABEL_BUILD, "fieldSelector": fields, "limit": str(_PAGE)}
+        while True:
+            found = self._api.request("GET", f"/api/v1{_within(namespace)}/pods", query=query)
+            yield from found["items"]
+            more = found["metadata"].get("continue")
+            if not more:
+                return
+            query = query | {"continue": more}
 
     def policy_changes(self) -> Metadata:
         """Give the metadata of all ImageBuildPolicies."""

@@ -24,6 +24,7 @@ from yadokari_operator.pods.observed import (
     build_of,
     is_stuck,
     known_pods,
+    node_selector,
     parse_owned_config_map,
     parse_pod,
 )
@@ -31,7 +32,7 @@ from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
-from yadokari_operator.turns import Limits, Waiting
+from yadokari_operator.turns import Limits, Pools, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +58,10 @@ class Controller:
         self._policies = policies
         self._rivals = Rivals()
         self._changed = changed
-        limits = Limits(settings.max_builds, settings.max_builds_per_namespace)
-        self._admission = Admission(limits, self._running, changed)
+        self._limits = Limits(
+            settings.max_builds, settings.max_builds_per_namespace, settings.max_builds_on_nodes
+        )
+        self._admission = Admission(self._limits, self._running, changed)
         self._settings = settings
         self._clock = clock
         self._abilities = Abilities(cluster)
@@ -98,10 +101,11 @@ class Controller:
             self._tell(build, decision.event, now)
         return decision.look_again
 
-    def _running(self) -> Iterator[Key]:
+    def _running(self) -> Iterator[tuple[Key, Pools]]:
         """Tell whose pods have not ended."""
-        for page in self._cluster.unfinished_pods(self._settings.namespace).pages():
-            yield from map(build_of, page.items)
+        for pod in self._cluster.unfinished_pods(self._settings.namespace):
+            key = build_of(pod["metadata"])
+            yield key, self._limits.pools([node_selector(pod)])
 
     def _note_places(self, key: Key, places: frozenset[str]) -> None:
         for rival in self._rivals.replace(key, places):
@@ -134,11 +138,13 @@ class Controller:
         """Let a build begin when it is its turn."""
         key, run = observed.build.key, decision.unacted.run
         if decision.begins:
-            priority = priority_of(observed.build.spec)
-            place = self._admission.ask(Waiting(key, run.queued_at or format_time(now), priority))
+            pools = self._limits.pools(map(node_selector, decision.pods))
+            since, priority = run.queued_at or format_time(now), priority_of(observed.build.spec)
+            place = self._admission.ask(Waiting(key, since, priority, pools))
             return decision if place is None else held(observed, decision, place, now)
-        if any(pod.finished is None for pod in observed.pods):
-            self._admission.runs(key)
+        running = [pod.node_selector for pod in observed.pods if pod.finished is None]
+        if running:
+            self._admission.runs(key, self._limits.pools(running))
         else:
             self._admission.rests(key)
         return decision

@@ -72,7 +72,13 @@ class Decision:
     @property
     def begins(self) -> bool:
         """Whether an attempt begins."""
-        return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
+        return bool(self.pods)
+
+    @property
+    def pods(self) -> list[Manifest]:
+        """The pods that are made."""
+        made = (act.manifest for act in self.actions if isinstance(act, Create))
+        return [manifest for manifest in made if manifest["kind"] == "Pod"]
 
 
 def decided(
