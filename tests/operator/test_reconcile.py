@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -893,7 +894,7 @@ def test_a_build_that_is_not_to_be_replaced_comes_to_its_end(policy: str) -> Non
 
 def test_what_is_queued_is_built_when_the_build_before_has_ended() -> None:
     build, manifest = overtaken("Queue")
-    for state in (resources.built(), RUN_FAILED, PUSH_FAILED, taken_away("Evicted")):
+    for state in (resources.built(), RUN_FAILED):
         pod = attempt(manifest, state)
         done = with_status(build, decide(build, pod).status)
         assert done.status.finished
@@ -901,6 +902,44 @@ def test_what_is_queued_is_built_when_the_build_before_has_ended() -> None:
         assert created(decision)
         assert decision.status.run.number == 2
         assert decision.status.history[0].number == 1
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+@pytest.mark.parametrize(("state", "retries"), [(PUSH_FAILED, "1"), (taken_away("Evicted"), "0")])
+def test_a_build_that_is_not_to_be_replaced_is_tried_again_with_what_it_was_made_of(
+    policy: str, state: dict[str, Any], retries: str
+) -> None:
+    build, manifest = overtaken(policy)
+    build = changed(build, executor={"resources": {"limits": {"memory": "2Gi"}}}, pendingTimeout="5m")
+    seen_by_server = copy.deepcopy(manifest)
+    seen_by_server["spec"]["containers"].append({"name": "proxy", "image": "proxy"})
+    seen_by_server["spec"]["containers"][0]["imagePullPolicy"] = "IfNotPresent"
+    seen_by_server["spec"]["containers"][0]["volumeMounts"].append({"name": "proxys", "mountPath": "/p"})
+    seen_by_server["spec"]["volumes"].append({"name": "proxys", "emptyDir": {}})
+    pod = attempt(seen_by_server, state)
+    told = decide(build, pod)
+    assert (created(told), told.status.phase, told.look_again) == ([], "Retrying", 5)
+    told = decide(with_status(build, told.status), pod, later=5)
+    (again,) = created(told)
+    (container,) = again["spec"]["containers"]
+    limits = {"limits": {"memory": "2Gi"}}
+    assert container == manifest["spec"]["containers"][0] | {"resources": limits}
+    assert again["spec"]["volumes"] == manifest["spec"]["volumes"]
+    assert [it["resources"] for it in again["spec"]["initContainers"]] == [limits]
+    assert again["metadata"]["name"] == manifest["metadata"]["name"][:-1] + "2"
+    assert again["metadata"]["annotations"]["yadokari.dev/retries"] == retries
+    assert created(told, "ConfigMap") == []
+    assert (told.status.run.attempt, told.status.inputs_hash) == (2, build.status.inputs_hash)
+    second = attempt(again, resources.built(), number=2)
+    done = decide(with_status(build, told.status), pod, second)
+    assert (done.status.phase, done.status.run.number) == ("Succeeded", 1)
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_build_that_is_not_to_be_replaced_is_not_tried_for_ever(policy: str) -> None:
+    build, manifest = overtaken(policy)
+    told = decide(build, attempt(manifest, PUSH_FAILED, retries=DEFAULT_RETRIES))
+    assert (created(told), told.status.phase) == ([], "Failed")
 
 
 @pytest.mark.parametrize("policy", ["Queue", "Forbid"])

@@ -18,6 +18,7 @@ from yadokari_api.keys import (
     MANAGER,
     Key,
 )
+from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
 
@@ -40,7 +41,7 @@ class Pod:
     does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
     `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
     `node` is where it runs, empty before that is decided, `node_selector` says which nodes it demands;
-    `version` is what of it was seen.
+    `version` is what of it was seen, `makings` what another attempt would be made of.
     """
 
     uid: str
@@ -59,6 +60,7 @@ class Pod:
     node: str = ""
     node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
+    makings: Makings = field(default_factory=Makings)
 
     @property
     def finished(self) -> datetime | None:
@@ -108,6 +110,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
+        makings=Makings.parse(resource),
     )
 
 

@@ -14,7 +14,7 @@ from yadokari_operator.pods.names import context_name
 Manifest = dict[str, Any]
 
 CONTEXT_FOLDER = "/yadokari/input/context"
-_VOLUME = "context"
+VOLUME = "context"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class Place:
     @property
     def volumes(self) -> list[Manifest]:
         """The pod's volumes for it."""
-        return [] if self.volume is None else [{"name": _VOLUME, **self.volume}]
+        return [] if self.volume is None else [{"name": VOLUME, **self.volume}]
 
     @property
     def mounts(self) -> list[Manifest]:
@@ -42,7 +42,7 @@ class Place:
         if self.volume is None:
             return []
         extra = {"readOnly": True} if self.mount is None else self.mount
-        return [{"name": _VOLUME, "mountPath": CONTEXT_FOLDER, **extra}]
+        return [{"name": VOLUME, "mountPath": CONTEXT_FOLDER, **extra}]
 
 
 def place(build: str, inputs: Inputs, run: str) -> Place:
