@@ -930,6 +930,9 @@ def test_a_build_that_is_not_to_be_replaced_is_tried_again_with_what_it_was_made
     assert again["metadata"]["annotations"]["yadokari.dev/retries"] == retries
     assert created(told, "ConfigMap") == []
     assert (told.status.run.attempt, told.status.inputs_hash) == (2, build.status.inputs_hash)
+    waits = decide(with_status(build, told.status), pod, attempt(again, waiting(), number=2))
+    assert (waits.status.phase, waits.actions) == ("Pending", ())
+    assert "the inputs have changed since" in waits.status.message
     second = attempt(again, resources.built(), number=2)
     done = decide(with_status(build, told.status), pod, second)
     assert (done.status.phase, done.status.run.number) == ("Succeeded", 1)

@@ -10,7 +10,7 @@ from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod, Standing
-from yadokari_operator.pods.outcome import Built, Failed, shown
+from yadokari_operator.pods.outcome import Built, Failed, Waiting, shown
 from yadokari_operator.pods.render import pod
 from yadokari_operator.policies import Violation
 from yadokari_operator.reconcile.attempts import allowed, delay, is_retried, next_attempt, starting
@@ -93,10 +93,19 @@ def _until_its_end(
             end = (latest.accepted or latest.created) + timedelta(seconds=limit) + GRACE
             if now >= end or latest.deleted is not None:
                 return None
-            note = _NOTES[inputs.spec.concurrency_policy]
-            report = reports.building(build, before, now, note)
+            report = _going_on(observed, before, latest, now, _NOTES[inputs.spec.concurrency_policy])
     # What has ended is looked at again: the next run may begin.
     return _decided(observed, inputs, latest.run, report, now, due=end)
+
+
+def _going_on(observed: Observed, before: Status, latest: Pod, now: datetime, note: str) -> Status:
+    match latest.outcome:
+        case Waiting(reason, problem) if problem:
+            return reports.blocked(observed.build, before, now, reason, problem + note)
+        case Waiting(reason):
+            message = f"pod {latest.name} is about to start{note}"
+            return reports.waiting(observed.build, before, now, reason, message)
+    return reports.building(observed.build, before, now, note)
 
 
 def _decided(
