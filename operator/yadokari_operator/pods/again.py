@@ -17,7 +17,7 @@ from yadokari_operator.pods.sources import VOLUME as CONTEXT
 Manifest = dict[str, Any]
 
 _OF_CONTAINERS = (
-    *("name", "image", "args", "workingDir", "env", "securityContext"),
+    *("name", "image", "args", "workingDir", "env", "envFrom", "securityContext"),
     *("terminationMessagePolicy", "volumeMounts"),
 )
 _VOLUMES = ("runtime", "work", "dockerfile", "certificates", CONTEXT, CACHES)

@@ -20,6 +20,18 @@ def environment(spec: ImageBuildSpec) -> list[Manifest]:
     return [*_logins(spec), *_secrets(spec), *_times(spec), *_own(spec.executor or Executor())]
 
 
+def whole_secrets(spec: ImageBuildSpec) -> list[Manifest]:
+    """Write the Secrets whose keys all become variables: build arguments, in the order of their numbers."""
+    return [
+        {
+            "prefix": f"YADOKARI_BUILD_ARG_{number}_{source.prefix or ''}",
+            "secretRef": {"name": source.secret_ref.name},
+        }
+        for number, source in enumerate(spec.build_args_from, 1)
+        if source.secret_ref is not None
+    ]
+
+
 def from_secret(variable: str, secret: str, key: str, *, optional: bool = False) -> Manifest:
     """Write a variable whose value is in a Secret; an `optional` one is not there where the key is not."""
     reference: Manifest = {"name": secret, "key": key} | ({"optional": True} if optional else {})

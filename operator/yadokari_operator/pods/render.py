@@ -21,7 +21,7 @@ from yadokari_api.pod.executor import Executor, Resources
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods import caches, runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
-from yadokari_operator.pods.environment import environment
+from yadokari_operator.pods.environment import environment, whole_secrets
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import context_name, dockerfile_name, label_value, pod_name
@@ -118,6 +118,7 @@ def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings)
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *_trust(inputs.spec)],
+        **({"envFrom": whole} if (whole := whole_secrets(inputs.spec)) else {}),
         "resources": _resources(executor),
         "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.
