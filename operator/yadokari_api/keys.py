@@ -24,6 +24,10 @@ MANAGER = "yadokari"
 LABEL_BUILD = f"{GROUP}/imagebuild"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+QUEUE = "kueue.x-k8s.io/queue-name"
+HANDED_OVER = (QUEUE, "kueue.x-k8s.io/priority-class")
+"""Labels of an ImageBuild that its pods bear, too: by them Kueue admits pods when there is room."""
+
 ANNOTATION_RETRIES = f"{GROUP}/retries"
 ANNOTATION_GENERATION = f"{GROUP}/generation"
 

@@ -994,3 +994,59 @@ def test_what_is_to_go_goes_while_a_build_waits_for_its_turn() -> None:
     other = changed(build, target="final", historyLimit=0)
     told = held(seen(other), decide(other, pod), Place(position=1, of=1, running=1), NOW)
     assert deleted(told) == {pod.name}
+
+
+def gated(manifest: dict[str, Any], *, admitted: bool = False) -> dict[str, Any]:
+    """A pod that Kueue's webhook held back when it was made, and that it may have let go since."""
+    held_back = copy.deepcopy(manifest)
+    held_back["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "builds"
+    if not admitted:
+        held_back["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    return held_back
+
+
+WEEK = 7 * 24 * 3600
+GATED = {
+    "phase": "Pending",
+    "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "held"}
+    ],
+}
+
+
+def test_a_pod_that_a_queue_holds_back_is_queued_for_however_long() -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "1m"}))
+    told = decide(build, attempt(gated(manifest), GATED, age=WEEK))
+    assert (told.status.phase, reason(told)) == ("Pending", "Queued")
+    assert "waits for kueue.x-k8s.io/admission to let it go" in told.status.message
+    assert (told.actions, told.look_again, told.event) == ((), None, None)
+    conditions = {condition.type: condition.status for condition in told.status.conditions}
+    assert (conditions["Ready"], conditions["Reconciling"]) == ("Unknown", "True")
+
+
+def test_time_counts_from_when_a_node_takes_a_pod_that_a_queue_has_let_go() -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "1m"}))
+    free = gated(manifest, admitted=True)
+    told = decide(build, attempt(free, waiting(), age=WEEK))
+    assert (told.status.phase, reason(told)) == ("Pending", "Scheduling")
+    starting = waiting("ImagePullBackOff") | {"startTime": time(30)}
+    told = decide(build, attempt(free, starting, age=WEEK))
+    assert (reason(told), told.look_again) == ("ImagePullFailed", 30)
+    assert decide(build, attempt(free, starting, age=WEEK), later=31).status.phase == "Failed"
+
+
+def test_a_build_that_a_queue_sends_away_comes_again_uncounted() -> None:
+    build, manifest = begun()
+    stopped = ended(Reason.CANCELLED.exit_code, before=20)
+    sent_away = attempt(gated(manifest, admitted=True), stopped, deleted=time(25))
+    (again,) = created(decide(build, sent_away))
+    assert again["metadata"]["annotations"]["yadokari.dev/retries"] == "0"
+    assert again["metadata"]["name"].endswith("-2")
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_pod_that_a_queue_holds_back_is_not_replaced_where_it_is_not_to_be(policy: str) -> None:
+    build, manifest = overtaken(policy)
+    told = decide(build, attempt(gated(manifest), GATED, age=WEEK))
+    assert (told.actions, reason(told)) == ((), "Queued")
+    assert "the inputs have changed" in told.status.message

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from support.resources import SPEC, image_build
+from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_builder.sources.repository import read_ref
 from yadokari_contract.arguments import parse_arguments
@@ -522,3 +523,14 @@ def test_how_steps_are_kept_apart_is_handed_on() -> None:
         == "shared"
     )
     assert parse_arguments(container()["args"]).isolation == "auto"
+
+
+def test_labels_of_kueue_are_handed_over_to_the_pod_and_no_others() -> None:
+    labels = {"kueue.x-k8s.io/queue-name": "builds", "kueue.x-k8s.io/priority-class": "low", "team": "a"}
+    resource = {"metadata": {"namespace": "team", "name": "app", "uid": "u1", "labels": labels}, "spec": SPEC}
+    inputs = gather(ImageBuildSpec.model_validate(SPEC), {})
+    assert isinstance(inputs, Inputs)
+    attempt = Attempt(run=RUN, number=1, retries=0)
+    made = pod(ImageBuild.parse(resource), inputs, Settings(), attempt)["metadata"]["labels"]
+    plain = pod(image_build(), inputs, Settings(), attempt)["metadata"]["labels"]
+    assert made == plain | {name: labels[name] for name in labels if name != "team"}

@@ -16,11 +16,12 @@ from yadokari_api.keys import (
     LABEL_MANAGER,
     LABEL_RUN,
     MANAGER,
+    QUEUE,
     Key,
 )
 from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
-from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
+from yadokari_operator.pods.outcome import Built, Failed, Outcome, Waiting, is_over, outcome_of, parse_time
 
 _DIGITS = 9
 
@@ -41,7 +42,8 @@ class Pod:
     does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
     `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
     `node` is where it runs, empty before that is decided, `node_selector` says which nodes it demands;
-    `version` is what of it was seen, `makings` what another attempt would be made of.
+    `version` is what of it was seen, `queued` whether it waits, or has waited, for somebody else than the
+    scheduler, `makings` what another attempt would be made of.
     """
 
     uid: str
@@ -60,6 +62,7 @@ class Pod:
     node: str = ""
     node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
+    queued: bool = False
     makings: Makings = field(default_factory=Makings)
 
     @property
@@ -90,6 +93,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
         return None
     run, attempt = named
+    outcome = outcome_of(resource)
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
@@ -106,10 +110,12 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         limit=(resource.get("spec") or {}).get("activeDeadlineSeconds"),
         deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
-        outcome=outcome_of(resource),
+        outcome=outcome,
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
+        queued=QUEUE in (metadata.get("labels") or {})
+        or (isinstance(outcome, Waiting) and bool(outcome.gates)),
         makings=Makings.parse(resource),
     )
 

@@ -20,10 +20,14 @@ from yadokari_contract.result import BuildResult, Failure, ResultError, parse_re
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The executor has not started; `problem` tells what keeps it, if anything but time does."""
+    """The executor has not started; `problem` tells what keeps it, if anything but time does.
+
+    `gates` are those that keep the scheduler from looking at the pod, until somebody lets it go.
+    """
 
     reason: StateReason = StateReason.SCHEDULING
     problem: str = ""
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,9 @@ def _outcome_of(resource: Mapping[str, Any]) -> Outcome:
         return _end(resource, state.get("terminated") or {})
     if "running" in state:
         return Running()
+    gates = (resource.get("spec") or {}).get("schedulingGates")
+    if gates:
+        return Waiting(StateReason.QUEUED, gates=tuple(gate["name"] for gate in gates))
     return _waiting(resource)
 
 

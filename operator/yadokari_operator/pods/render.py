@@ -67,7 +67,8 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     name = build.key.name
     where = place(name, inputs, attempt.run)
     metadata = _metadata(build, attempt.run, pod_name(name, attempt.run, attempt.number))
-    metadata["labels"] = {**executor.labels, **metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    marks = {**metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    metadata["labels"] = {**executor.labels, **build.handed_over, **marks}
     metadata["annotations"] = {
         **executor.annotations,
         ANNOTATION_RETRIES: str(attempt.retries),

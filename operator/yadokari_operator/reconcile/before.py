@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from yadokari_api.fields import seconds
 from yadokari_api.status import Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
@@ -13,8 +12,16 @@ from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Waiting, shown
 from yadokari_operator.pods.render import pod
 from yadokari_operator.policies import Violation
-from yadokari_operator.reconcile.attempts import allowed, delay, is_retried, next_attempt, starting
-from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
+from yadokari_operator.reconcile.attempts import (
+    allowed,
+    deadline,
+    delay,
+    is_retried,
+    next_attempt,
+    starting,
+    waits,
+)
+from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import is_asked_for
 from yadokari_operator.settings import Settings
@@ -89,23 +96,16 @@ def _until_its_end(
             told = reports.failed_attempt(failure, retry, code)
             report = reports.failed(build, reports.with_result(before, result), now, told, finished)
         case _:
-            limit = latest.limit or seconds(inputs.spec.timeout)
-            end = (latest.accepted or latest.created) + timedelta(seconds=limit) + GRACE
-            if now >= end or latest.deleted is not None:
+            end = deadline(latest, inputs.spec)
+            if (end is not None and now >= end) or latest.deleted is not None:
                 return None
-            report = _going_on(observed, before, latest, now, _NOTES[inputs.spec.concurrency_policy])
+            note = _NOTES[inputs.spec.concurrency_policy]
+            if isinstance(latest.outcome, Waiting):
+                report = waits(observed, before, latest, latest.outcome, now, note)
+            else:
+                report = reports.building(build, before, now, note)
     # What has ended is looked at again: the next run may begin.
     return _decided(observed, inputs, latest.run, report, now, due=end)
-
-
-def _going_on(observed: Observed, before: Status, latest: Pod, now: datetime, note: str) -> Status:
-    match latest.outcome:
-        case Waiting(reason, problem) if problem:
-            return reports.blocked(observed.build, before, now, reason, problem + note)
-        case Waiting(reason):
-            message = f"pod {latest.name} is about to start{note}"
-            return reports.waiting(observed.build, before, now, reason, message)
-    return reports.building(observed.build, before, now, note)
 
 
 def _decided(

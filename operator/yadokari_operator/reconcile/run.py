@@ -3,7 +3,6 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from yadokari_api.fields import seconds
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
@@ -13,7 +12,15 @@ from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.render import config_maps, pod
 from yadokari_operator.policies import Violation
-from yadokari_operator.reconcile.attempts import allowed, delay, is_retried, next_attempt, starting
+from yadokari_operator.reconcile.attempts import (
+    allowed,
+    deadline,
+    delay,
+    is_retried,
+    next_attempt,
+    starting,
+    waits,
+)
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
@@ -79,28 +86,13 @@ class Run:
 
     def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running, run: Status) -> Decision:
         build, now = self._build, self._now
-        deadline = self._deadline(latest, outcome)
-        if now >= deadline:
+        end = deadline(latest, self._inputs.spec)
+        if end is not None and now >= end:
             return self._decided(reports.failed(build, run, now, self._too_long(latest, outcome), now))
-        due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
-        match outcome:
-            case Running():
-                report = reports.building(build, run, now)
-            case Waiting(reason, problem) if problem:
-                report = reports.blocked(build, run, now, reason, problem)
-            case Waiting(reason):
-                report = reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
-        return self._decided(report, due=due)
-
-    def _deadline(self, latest: Pod, outcome: Waiting | Running) -> datetime:
-        """Tell when an attempt has taken too long: the kubelet sees to it, but a dead node has none."""
-        spec = self._inputs.spec
-        if isinstance(outcome, Waiting) and spec.pending_timeout is not None:
-            return latest.created + timedelta(seconds=seconds(spec.pending_timeout))
-        timeout = seconds(spec.timeout)
-        if latest.accepted is None:
-            return latest.created + timedelta(seconds=timeout)
-        return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
+        due = earliest(end, latest.deleted and latest.deleted + GRACE)
+        if isinstance(outcome, Waiting):
+            return self._decided(waits(self._observed, run, latest, outcome, now, ""), due=due)
+        return self._decided(reports.building(build, run, now), due=due)
 
     def _too_long(self, latest: Pod, outcome: Waiting | Running) -> BuildFailure:
         """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
