@@ -65,6 +65,8 @@ def operator_env(resources: Resources) -> dict[str, str]:
 def test_the_default_installation_serves_the_whole_cluster(rendered: Render) -> None:
     assert kinds(rendered(ROOT / "kustomize/default")) == [
         "ClusterRole",
+        "ClusterRole",
+        "ClusterRole",
         "ClusterRoleBinding",
         "ConfigMap",
         "CustomResourceDefinition",
