@@ -1027,7 +1027,7 @@ def test_a_pod_that_a_queue_holds_back_is_queued_for_however_long() -> None:
 def test_time_counts_from_when_a_node_takes_a_pod_that_a_queue_has_let_go() -> None:
     build, manifest = begun(image_build(SPEC | {"pendingTimeout": "1m"}))
     free = gated(manifest, admitted=True)
-    told = decide(build, attempt(free, waiting(), age=WEEK))
+    told = decide(build, attempt(free, GATED, age=WEEK))
     assert (told.status.phase, reason(told)) == ("Pending", "Scheduling")
     starting = waiting("ImagePullBackOff") | {"startTime": time(30)}
     told = decide(build, attempt(free, starting, age=WEEK))

@@ -278,6 +278,9 @@ def _waiting(resource: Mapping[str, Any]) -> Waiting:
                 problem = f"container {container['name']}: {problem}"
             return Waiting(_trouble(reason, message), problem)
     for condition in status.get("conditions") or []:
+        # Of a gate that is gone this stays until the scheduler has looked at the pod.
+        if condition.get("reason") == "SchedulingGated":
+            continue
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             problem = _sentence(condition.get("reason") or "", condition.get("message") or "")
             return Waiting(StateReason.UNSCHEDULABLE, problem)
