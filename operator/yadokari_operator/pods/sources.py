@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from yadokari_api.context import AzureContext, ClaimContext, Context, GitContext, OciContext, S3Context
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.spec import GitOptions
 from yadokari_operator.pods.environment import from_secret, pull_login
 from yadokari_operator.pods.files import ContextFiles
@@ -54,6 +55,14 @@ def place(build: str, inputs: Inputs, run: str) -> Place:
         return Place(volume=_of_config_maps(build, run, context, inputs.files))
     number = len(inputs.spec.pull_secret_refs) + 1
     return _elsewhere(context, number)
+
+
+def context_login(spec: ImageBuildSpec) -> list[Manifest]:
+    """Write the variables with which the place of a context is reached."""
+    context = spec.context
+    if context is None or context.config_map is not None or context.config_maps is not None:
+        return []
+    return list(_elsewhere(context, len(spec.pull_secret_refs) + 1).env)
 
 
 def _of_config_maps(build: str, run: str, context: Context, files: tuple[ContextFiles, ...]) -> Manifest:
