@@ -1,7 +1,6 @@
 """What steps take from elsewhere, named by its content."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +24,6 @@ from yadokari_builder.plan.steps import (
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 from yadokari_builder.sources.web import file_name
 
-_MOST_WORKERS = 8
 _SHA256 = "sha256"
 
 
@@ -84,7 +82,7 @@ class Takings:
         if known not in self._known:
             assert source is not None
             listing = self._listings.setdefault(known, {})
-            with Hashing(_workers()) as hashing:
+            with Hashing() as hashing:
                 self._known[known] = hashing.digest(self.tree(source), copied, exclude, listing)
         return self._known[known]
 
@@ -95,7 +93,7 @@ class Takings:
         if isinstance(copied, WebFile):
             name = file_name(copied.url)
             return name_of_download(name, f"{_SHA256}:{_sha256(folder / name)}", unpack=copied.unpack)
-        with Hashing(_workers()) as hashing:
+        with Hashing() as hashing:
             digest = hashing.digest(SourceTree(folder, owner=ROOT_OWNER), LocalFiles("/"), None)
         return name_of("checkout", digest)
 
@@ -112,7 +110,3 @@ def _exclude(step: Step) -> IgnorePatterns | None:
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, _SHA256).hexdigest()
-
-
-def _workers() -> int:
-    return min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
