@@ -26,7 +26,7 @@ from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.cache.mounts import CacheMounts
-from yadokari_builder.cache.options import expected, kept_size, namer, open_place, outlives, read_repository
+from yadokari_builder.cache.options import kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
@@ -134,7 +134,6 @@ def _open(
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
-    bench.caches.expect(expected(plan, roots.name_of))
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
 
 

@@ -16,7 +16,7 @@ from yadokari_builder.build.destinations import read_destinations
 from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.outcome import assemble
-from yadokari_builder.build.performing.actions import fetched
+from yadokari_builder.build.performing.actions import commit_of, fetched
 from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Phases, Progress
 from yadokari_builder.build.registries import Registries
@@ -128,7 +128,7 @@ class Session:
                 making_of(opened.packing, opened.plan.target.state.image.platform),
                 caches.policy,
                 caches.prober(),
-                Takings(bench.source, partial(fetched, bench=bench)),
+                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench)),
                 write,
                 delivery.take,
             )

@@ -254,7 +254,9 @@ class StepCache:
 
     def _settle(self, step: Step, where: Place, below: Sequence[str]) -> Iterator[str]:
         """Find out what is known of a step; yields the keys that are to be looked for."""
-        sight = self._sights.get(where) or self._look_at(step, where, below)
+        sight = self._sights.get(where)
+        if sight is None and (self.policy.includes(step) or not looks_elsewhere(step)):
+            sight = self._look_at(step, where, below)
         if sight is None:
             return
         for key in sight.keys:
@@ -288,23 +290,24 @@ class StepCache:
         self._looked_at.add(where)
         try:
             taken = self.takings.by_content(step)
+            # What was fetched for that may be something else by now.
+            before = self.takings.without_looking(step, self._name_of_source)
         except (BuilderError, OSError) as error:
             logger.debug("cache: a step has no key: %s", error)
             return
-        sight = self._sights.get(where)
-        key = step_key(step, below, taken, self.making)
+        keys = [step_key(step, below, names, self.making) for names in (before, taken) if names is not None]
+        key = keys[-1]
         name = None if isinstance(step.action, RunAction) else name_of_copy(step, taken)
-        self._sights[where] = _Sight((*(sight.keys if sight else ()), key), name)
+        sight = self._sights[where] = _Sight(tuple(keys), name)
         if self.policy.includes(step) and key.name not in self._entries:
             self._look_for({key.name})
         hit = self._entries.get(key.name)
-        if hit and sight:
+        earlier = [each.name for each in keys[:-1]]
+        if hit and earlier:
             # The next build need not look into the sources.
-            self._entries.update({each.name: hit for each in sight.keys})
+            self._entries.update(dict.fromkeys(earlier, hit))
             if self.write and self.policy.includes(step):
-                self.write(
-                    self._left(stage, step, [each.name for each in sight.keys], hit, self._sights[where])
-                )
+                self.write(self._left(stage, step, earlier, hit, sight))
 
     def _name(self, where: Place) -> str | None:
         """Return what a step is to those after it, None where that is not known yet."""

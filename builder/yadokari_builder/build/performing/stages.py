@@ -23,6 +23,7 @@ from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
 from yadokari_builder.build.progress import Progress, counted, human_size
 from yadokari_builder.build.roots import Roots, SpoiledLayerError, Stack
+from yadokari_builder.cache.options import expected
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.location import Location
@@ -93,6 +94,9 @@ class Build:
         finished: dict[int, list[_DoneStep]] = {}
         if self.cache:
             self.cache.begin(self.plan)
+        # What is known already needs no caches.
+        waiting = self.cache.remaining() if self.cache else self.plan
+        self.bench.caches.expect(expected(waiting, self.roots.name_of))
         with Packer(self.packing, self.made) as self._packer:
             for stage in self.plan.stages:
                 is_sent = stage.index in sent

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from support.gate import Gate, Passed, Spoiled, running_gate
+from support.git import WHY_NO_GIT, git, make_repository, smart_http
 from support.layout import Layout
 from support.registry import PASSWORD, USER, Registry, docker_config, free_port, running_registry
 from support.site import Site
@@ -490,6 +491,65 @@ def test_a_file_of_the_web_is_known_by_its_name_and_content(build: Builds, tmp_p
         assert read(build.image(dockerfile.format("three")), "a.txt") == "b"
     checked = dockerfile.replace("ADD", f"ADD --checksum=sha256:{hashlib.sha256(b'a').hexdigest()}")
     assert build(checked.format("one")).cached == 1, "nobody is asked where the content is told"
+
+
+@pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
+def test_a_branch_is_known_by_its_commit_and_not_fetched_for_that(build: Builds, tmp_path: Path) -> None:
+    repository = tmp_path / "served/one.git"
+    (repository / "a").mkdir(parents=True)
+    (repository / "a/file").write_text("first")
+    make_repository(repository)
+    with smart_http(tmp_path / "served") as address, running_gate(address.removeprefix("http://")) as gate:
+        dockerfile = f"FROM scratch\nADD http://{gate.host}/one.git#main:a /\n"
+
+        def fetched() -> bool:
+            """Tell whether more was asked for than refs since the last time (git, protocol-v2)."""
+            asked = gate.count("POST", "/git-upload-pack")
+            gate.passed.clear()
+            return asked > 1
+
+        assert build(dockerfile).cached == 0
+        assert fetched()
+        assert build(dockerfile).cached == 1
+        assert not fetched()
+        (repository / "elsewhere").write_text("what is taken stays")
+        git(repository, "add", "-A")
+        git(repository, "commit", "-q", "-m", "second")
+        assert build(dockerfile).cached == 1
+        assert fetched()
+        assert build(dockerfile).cached == 1
+        assert not fetched(), "the new commit is known by now"
+        (repository / "a/file").write_text("second")
+        git(repository, "commit", "-q", "-a", "-m", "third")
+        assert read(build.image(dockerfile), "file") == "second"
+
+
+@pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
+def test_a_branch_that_moves_before_it_is_fetched_is_kept_as_what_was_fetched(
+    build: Builds, tmp_path: Path
+) -> None:
+    repository = tmp_path / "served/one.git"
+    repository.mkdir(parents=True)
+    (repository / "file").write_text("first")
+    make_repository(repository)
+    first = git(repository, "rev-parse", "HEAD")
+    asked = 0
+
+    def move(request: Passed) -> None:
+        nonlocal asked
+        asked += "info/refs" in request.path
+        if asked == 2:
+            asked = 3
+            (repository / "file").write_text("second")
+            git(repository, "commit", "-q", "-a", "-m", "second")
+
+    with smart_http(tmp_path / "served") as address, running_gate(address.removeprefix("http://")) as gate:
+        dockerfile = f"FROM scratch\nADD http://{gate.host}/one.git#main /\n"
+        gate.spoil = move
+        assert read(build.image(dockerfile), "file") == "second"
+        assert asked == 3
+        git(repository, "reset", "-q", "--hard", first)
+        assert read(build.image(dockerfile), "file") == "first"
 
 
 @pytest.mark.long
