@@ -24,6 +24,7 @@ from yadokari_api.fields import (
 )
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
 from yadokari_api.pod.executor import Executor
+from yadokari_api.rebuild import Rebuild
 from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
 from yadokari_api.rules import Rule, matches
 
@@ -180,6 +181,15 @@ _SPELLED = (
 )
 
 
+# A hash that is all of one, such as no branch is called.
+_COMMIT = "^([0-9a-f]{40}|[0-9a-f]{64})$"
+
+
+def _may_move(context: Context | None) -> bool:
+    git = context.git if context else None
+    return git is not None and re.fullmatch(_COMMIT, git.ref or "") is None
+
+
 class ImageBuildSpec(Model):
     """What to build and where it goes. Any change of it that matters to the image starts a new build."""
 
@@ -195,6 +205,12 @@ class ImageBuildSpec(Model):
             lambda it: (
                 it.dockerfile_from is None or it.dockerfile_from.path is None or it.context is not None
             ),
+        ),
+        Rule(
+            "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context) && has(self.context.git)"
+            f" && !(has(self.context.git.ref) && self.context.git.ref.matches('{_COMMIT}')))",
+            "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit as ref",
+            lambda it: it.rebuild is None or it.rebuild.on_git_change is None or _may_move(it.context),
         ),
     )
 
@@ -269,6 +285,10 @@ class ImageBuildSpec(Model):
         description="What earlier builds left is taken, and what this one makes is kept; not without it.",
     )
     executor: Executor | None = Field(default=None, description="The pod that builds.")
+    rebuild: Rebuild | None = Field(
+        default=None,
+        description="When the image is built again though nothing here has changed; never where it is absent.",
+    )
     priority: int = Field(
         default=0,
         ge=-HIGHEST_PRIORITY,

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from yadokari_api.context import AzureContext, ClaimContext, Context, GitContext, OciContext, S3Context
+from yadokari_api.context import (
+    AzureContext,
+    ClaimContext,
+    Context,
+    GitContext,
+    HttpContext,
+    OciContext,
+    S3Context,
+)
 from yadokari_contract.spec import GitOptions
 from yadokari_operator.pods.environment import from_secret, pull_login
 from yadokari_operator.pods.files import ContextFiles
@@ -52,6 +60,8 @@ def place(build: str, inputs: Inputs, run: str) -> Place:
         return Place(volume={"emptyDir": {}})
     if inputs.files is not None:
         return Place(volume=_of_config_maps(build, run, context, inputs.files))
+    if inputs.artifact is not None:
+        return _http(inputs.artifact.where)
     number = len(inputs.spec.pull_secret_refs) + 1
     return _elsewhere(context, number)
 
@@ -79,8 +89,7 @@ def _elsewhere(context: Context, login: int) -> Place:
     if context.git is not None:
         return _git(context.git)
     if context.http is not None:
-        checksum = f"#sha256:{context.http.sha256}" if context.http.sha256 else ""
-        return Place(location=context.http.url + checksum)
+        return _http(context.http)
     if context.s3 is not None:
         return _s3(context.s3)
     if context.gcs is not None:
@@ -107,6 +116,11 @@ def _git(git: GitContext) -> Place:
         git=GitOptions(recurse_submodules=bool(git.submodules)),
         env=(*method, *(login if secret else ())),
     )
+
+
+def _http(http: HttpContext) -> Place:
+    checksum = f"#sha256:{http.sha256}" if http.sha256 else ""
+    return Place(location=http.url + checksum)
 
 
 def _s3(s3: S3Context) -> Place:
