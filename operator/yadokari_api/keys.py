@@ -22,6 +22,8 @@ MANAGER = "yadokari"
 LABEL_BUILD = f"{GROUP}/imagebuild"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_ERRAND = f"{GROUP}/errand"
+"""On a small pod that does something for a build: the executor's verb that it is about."""
 ANNOTATION_RETRIES = f"{GROUP}/retries"
 ANNOTATION_GENERATION = f"{GROUP}/generation"
 

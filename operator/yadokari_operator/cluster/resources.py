@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
-from yadokari_api.keys import API_VERSION, LABEL_BUILD, PLURAL, Key
+from yadokari_api.keys import API_VERSION, LABEL_BUILD, LABEL_ERRAND, PLURAL, Key
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status, format_status
 from yadokari_operator.cluster.api import Api, ClusterError
@@ -52,9 +52,10 @@ class Cluster:
         return Metadata(self._api, f"/api/v1{_within(namespace)}/configmaps", selector)
 
     def unfinished_pods(self, namespace: str) -> Metadata:
-        """Give the metadata of the executors' pods that have not ended, of a namespace or of all of them."""
+        """Give the metadata of the pods that build and have not ended, of a namespace or of all of them."""
+        selector = f"{LABEL_BUILD},!{LABEL_ERRAND}"
         fields = "status.phase!=Succeeded,status.phase!=Failed"
-        return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", LABEL_BUILD, fields)
+        return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", selector, fields)
 
     def image_build(self, key: Key) -> Resource | None:
         """Read an ImageBuild, if there is one."""

@@ -15,6 +15,7 @@ from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.admission import Admission
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.rivals import Rivals
+from yadokari_operator.pods.errands.observed import parse_errand
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.names import label_value
 from yadokari_operator.pods.observed import (
@@ -98,11 +99,13 @@ class Controller:
         selector = f"{LABEL_BUILD}={label_value(build.key.name)}"
         found = self._cluster.pods(namespace, selector)
         pods = [parse_pod(pod, build) for pod in found]
+        errands = [parse_errand(pod, build) for pod in found]
         names = referenced_config_maps(build.spec)
         sources = {name: self._cluster.config_map(namespace, name) for name in names}
         return Observed(
             build=build,
             pods=tuple(pod for pod in pods if pod is not None),
+            errands=tuple(errand for errand in errands if errand is not None),
             config_maps=tuple(self._owned_config_maps(build, selector)),
             sources={name: ConfigMapData.parse(it) for name, it in sources.items() if it is not None},
             rivals=self._rivals.of(build.key),
@@ -138,7 +141,7 @@ class Controller:
         except RejectedError as error:
             self._admission.rests(build.key)
             decision = refused(observed, decision, error.reason, str(error), now)
-        known = known_pods(build.status.pod_uids, observed.pods, made)
+        known = known_pods(build.status.pod_uids, [*observed.pods, *observed.errands], made)
         return replace(decision, status=replace(decision.status, pod_uids=known))
 
     def _do(self, build: ImageBuild, action: Action) -> tuple[str, ...]:

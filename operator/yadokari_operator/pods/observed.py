@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
-from typing import Any
+from typing import Any, Protocol
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
 from yadokari_api.keys import (
@@ -17,7 +17,12 @@ from yadokari_api.keys import (
     MANAGER,
     Key,
 )
-from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
+from yadokari_operator.pods.names import (
+    label_value,
+    parse_config_map_name,
+    parse_errand_name,
+    parse_pod_name,
+)
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
 
 _DIGITS = 9
@@ -80,7 +85,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     says that we made it. One that we made and did not get to write down is found when it is made again.
     """
     metadata = resource["metadata"]
-    standing = _standing(resource, build)
+    standing = standing_of(resource, build)
     named = parse_pod_name(build.key.name, metadata["name"])
     if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
         return None
@@ -115,7 +120,16 @@ def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:
     return resource["metadata"]["uid"] in known
 
 
-def known_pods(before: Sequence[str] | None, observed: Iterable[Pod], made: Sequence[str]) -> tuple[str, ...]:
+class _Known(Protocol):
+    @property
+    def uid(self) -> str: ...
+    @property
+    def standing(self) -> Standing: ...
+
+
+def known_pods(
+    before: Sequence[str] | None, observed: Iterable[_Known], made: Sequence[str]
+) -> tuple[str, ...]:
     """Name the pods that we made, by UID: those known before, with new ones in the place of what is gone."""
     there = [pod.uid for pod in observed if pod.standing is Standing.OURS]
     if before is not None and not made:
@@ -127,7 +141,7 @@ def is_stuck(resource: Mapping[str, Any], build: ImageBuild) -> bool:
     """Whether a pod that we did not make has a name of ours and cannot be deleted for now."""
     metadata = resource["metadata"]
     return (
-        parse_pod_name(build.key.name, metadata["name"]) is not None
+        _run_of_pod(build.key.name, metadata["name"]) is not None
         and "deletionTimestamp" in metadata
         and is_controlled_by(resource, build)
         and not is_known(resource, build)
@@ -138,7 +152,7 @@ def parse_owned_config_map(resource: Mapping[str, Any], build: ImageBuild) -> Ow
     """Read a ConfigMap's metadata; `None` if it is not ours, to use or to delete."""
     metadata = resource["metadata"]
     run = parse_config_map_name(build.key.name, metadata["name"])
-    if run is None or _standing(resource, build) not in (Standing.OURS, Standing.LEFT):
+    if run is None or standing_of(resource, build) not in (Standing.OURS, Standing.LEFT):
         return None
     return OwnedConfigMap(uid=metadata["uid"], name=metadata["name"], run=run)
 
@@ -149,7 +163,8 @@ def build_of(pod: Mapping[str, Any]) -> Key:
     return Key(pod["namespace"], [*owners, pod["labels"][LABEL_BUILD]][0])
 
 
-def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:
+def standing_of(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:
+    """Tell whose a resource with a name of ours is; `None` if it is somebody else's."""
     if is_controlled_by(resource, build):
         return Standing.OURS
     metadata = resource["metadata"]
@@ -162,9 +177,13 @@ def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None
 
 def _marks(build: ImageBuild, name: str) -> dict[str, str]:
     """Give the labels that we put on what has a name of ours."""
-    named = parse_pod_name(build.key.name, name)
-    run = named[0] if named else parse_config_map_name(build.key.name, name)
+    run = _run_of_pod(build.key.name, name) or parse_config_map_name(build.key.name, name)
     return {LABEL_MANAGER: MANAGER, LABEL_BUILD: label_value(build.key.name), LABEL_RUN: run or ""}
+
+
+def _run_of_pod(build: str, name: str) -> str | None:
+    attempt, errand = parse_pod_name(build, name), parse_errand_name(build, name)
+    return attempt[0] if attempt else errand[1] if errand else None
 
 
 def _number(text: Any) -> int:

@@ -7,6 +7,7 @@ init container of that image fills. What builds write is a volume, too.
 from typing import Any, Literal
 
 from yadokari_api.pod.executor import Executor
+from yadokari_operator.pods.security import WITHOUT_STEPS
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
@@ -57,13 +58,7 @@ def init_containers(way: Way, image: str, resources: Manifest) -> list[Manifest]
             "image": image,
             "args": ["copy-runtime", _VOLUME],
             "resources": resources,
-            "securityContext": {
-                "runAsUser": 0,
-                "runAsGroup": 0,
-                "allowPrivilegeEscalation": False,
-                "readOnlyRootFilesystem": True,
-                "capabilities": {"drop": ["ALL"]},
-            },
+            "securityContext": dict(WITHOUT_STEPS),
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": [{"name": "runtime", "mountPath": _VOLUME}],
         }

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.keys import Key
+from yadokari_api.keys import LABEL_ERRAND, Key
 from yadokari_api.status import Status
 from yadokari_operator.events import Event, event
+from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
@@ -19,12 +20,13 @@ from yadokari_operator.pods.render import Manifest
 class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
-    `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours that pods of
-    others bear for now.
+    `errands` are the small pods that ask or do something for it, `rivals` other ImageBuilds that
+    push to one of its destinations, `taken` names of ours that pods of others bear for now.
     """
 
     build: ImageBuild
     pods: tuple[Pod, ...] = ()
+    errands: tuple[ErrandPod, ...] = ()
     config_maps: tuple[OwnedConfigMap, ...] = ()
     sources: Mapping[str, ConfigMapData]
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
@@ -68,7 +70,11 @@ class Decision:
     @property
     def begins(self) -> bool:
         """Whether an attempt begins."""
-        return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
+        return any(isinstance(act, Create) and _is_attempt(act.manifest) for act in self.actions)
+
+
+def _is_attempt(manifest: Manifest) -> bool:
+    return manifest["kind"] == "Pod" and LABEL_ERRAND not in manifest["metadata"]["labels"]
 
 
 def decided(
