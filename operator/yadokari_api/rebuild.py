@@ -16,8 +16,8 @@ Cron = Annotated[
     Field(max_length=128),
     matches(
         rf"{_NAMED}|{_FIELD}( +{_FIELD}){{4}}",
-        "cron must be five fields (minute, hour, day of the month, month, day of the week), such as 0 3 * * 1,"
-        " or one of @hourly, @daily, @weekly, @monthly and @yearly",
+        "cron must be five fields (minute, hour, day of the month, month, day of the week), such as"
+        " 0 3 * * 1, or one of @hourly, @daily, @weekly, @monthly and @yearly",
     ),
 ]
 """When something is due, as Debian's cron reads it; whether a field is right the operator alone can tell."""

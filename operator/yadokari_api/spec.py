@@ -207,9 +207,10 @@ class ImageBuildSpec(Model):
             ),
         ),
         Rule(
-            "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context) && has(self.context.git)"
-            f" && !(has(self.context.git.ref) && self.context.git.ref.matches('{_COMMIT}')))",
-            "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit as ref",
+            "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context)"
+            " && has(self.context.git) && !(has(self.context.git.ref)"
+            f" && self.context.git.ref.matches('{_COMMIT}')))",
+            "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit",
             lambda it: it.rebuild is None or it.rebuild.on_git_change is None or _may_move(it.context),
         ),
     )
@@ -287,7 +288,7 @@ class ImageBuildSpec(Model):
     executor: Executor | None = Field(default=None, description="The pod that builds.")
     rebuild: Rebuild | None = Field(
         default=None,
-        description="When the image is built again though nothing here has changed; never where it is absent.",
+        description="When the image is built again though nothing here has changed; never where absent.",
     )
     priority: int = Field(
         default=0,

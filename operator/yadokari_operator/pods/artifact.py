@@ -57,8 +57,8 @@ def not_found(source: FluxSource, *, served: bool) -> Missing:
         message = f"{source.kind} {source.name} of spec.context.fluxSource does not exist"
     else:
         message = (
-            f"the cluster serves no {source.kind} of source.toolkit.fluxcd.io/v1, which spec.context.fluxSource"
-            " names: install Flux's source-controller"
+            f"the cluster serves no {source.kind} of source.toolkit.fluxcd.io/v1, which"
+            " spec.context.fluxSource names: install Flux's source-controller"
         )
     return Missing(StateReason.SOURCE_NOT_FOUND, message)
 

@@ -24,7 +24,8 @@ class Inputs:
     """What a build is made of: the valid spec, the contents that it refers to, and a hash over both.
 
     `dockerfile` is `None` where it is in the context, `files` where the context is elsewhere or empty,
-    `artifact` where it is none of Flux. `former_hash` is what the first version of the operator would have given as the hash.
+    `artifact` where it is none of Flux. `former_hash` is what the first version of the operator would have
+    given as the hash.
     """
 
     spec: ImageBuildSpec
@@ -76,8 +77,8 @@ def gather(
 def run_of(build: ImageBuild, inputs: Inputs, number: int = 0) -> str:
     """Name the build of these inputs that begins now; the same circumstances give the same name.
 
-    The UID is part of it, so that nothing that an earlier ImageBuild of the name left is in the way, and so is
-    the `number` of a run that begins though nothing of its inputs has changed.
+    The UID is part of it, so that nothing that an earlier ImageBuild of the name left is in the way, and so
+    is the `number` of a run that begins though nothing of its inputs has changed.
     """
     text = json.dumps(
         [build.uid, inputs.hash, build.rebuild, build.generation, *([number] if number else [])]

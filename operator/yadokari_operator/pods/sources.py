@@ -77,7 +77,7 @@ def context_login(spec: ImageBuildSpec) -> list[Manifest]:
 
 
 def repository(spec: ImageBuildSpec) -> str:
-    """Name the repository and ref that a context is of, as the executor takes them; empty if it is of none."""
+    """Name the repository and ref of a context, as the executor takes them; empty if it is of none."""
     git = spec.context.git if spec.context else None
     return _git(git).location if git else ""
 
