@@ -105,6 +105,18 @@ class ArtifactStatus:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """An image that the build began with or took files from."""
+
+    __pydantic_config__ = REPORTED
+
+    reference: Annotated[str, Field(description="Its name in the Dockerfile.")]
+    digest: Annotated[
+        str, Field(description="What a registry gave for the name: of an index its own digest.")
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
     """The latest run: one build of one set of inputs, in one attempt or several."""
 
@@ -232,6 +244,10 @@ class Status:
         LastSucceeded | None, Field(description="The latest build that succeeded; failures leave it alone.")
     ] = None
     source: Annotated[Source | None, Field(description="What the build context was resolved to.")] = None
+    bases: Annotated[
+        tuple[Base, ...],
+        Field(description="Images that the build began with or took files from; at most 32 of them."),
+    ] = ()
     run: Annotated[RunStatus, Field(description="The latest run.")] = field(default_factory=RunStatus)
     schedule: Annotated[ScheduleStatus | None, Field(description="How far rebuild.schedule has come.")] = None
     asked: Annotated[
@@ -286,7 +302,7 @@ def parse_status(data: Mapping[str, Any] | None) -> Status:
 def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
-    empty = [name for name in ("tags", "phases", "history", "asked") if not written.get(name)]
+    empty = [name for name in ("tags", "bases", "phases", "history", "asked") if not written.get(name)]
     if status.run == RunStatus():
         empty.append("run")
     return {name: value for name, value in written.items() if name not in empty}

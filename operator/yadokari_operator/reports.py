@@ -17,6 +17,7 @@ from yadokari_api.keys import Key
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import (
     LONGEST_HISTORY,
+    Base,
     BuildFailure,
     LastSucceeded,
     Output,
@@ -30,8 +31,9 @@ from yadokari_api.status import (
     Steps,
     TimedPhase,
 )
+from yadokari_contract import references
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult, Failure
+from yadokari_contract.result import BaseImage, BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
@@ -45,7 +47,13 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
 _MOST = 10**6
 _LONGEST_SIZE = 2**53
 _MOST_PHASES = 16
+_MOST_BASES = 32
 _LONGEST_WORD = 256
+_LONGEST_NAME = 512
+_REFERENCE = re.compile(
+    rf"(?:{references.DOMAIN}/)?{references.PATH}(?::{references.TAG})?(?:@{references.DIGEST})?"
+)
+_DIGEST = re.compile(references.DIGEST)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -201,6 +209,11 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
     return replace(
         run,
         source=_source(_word(result.context)),
+        bases=tuple(
+            Base(reference=base.reference, digest=base.digest)
+            for base in result.bases[:_MOST_BASES]
+            if _is_right(base)
+        ),
         phases=tuple(
             TimedPhase(name=_word(phase.name), seconds=round(phase.seconds, 3))
             for phase in result.phases[:_MOST_PHASES]
@@ -218,6 +231,12 @@ def _steps(result: BuildResult) -> Steps | None:
     return Steps(
         current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
     )
+
+
+def _is_right(base: BaseImage) -> bool:
+    """Whether what is said of a base can be: others will hand its name on."""
+    is_name = len(base.reference) <= _LONGEST_NAME and _REFERENCE.fullmatch(base.reference) is not None
+    return is_name and _DIGEST.fullmatch(base.digest) is not None
 
 
 def _source(context: str) -> Source | None:

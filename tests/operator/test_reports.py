@@ -21,7 +21,7 @@ from yadokari_api.status import (
     parse_status,
 )
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult, Failure, Phase
+from yadokari_contract.result import BaseImage, BuildResult, Failure, Phase
 from yadokari_operator import reports
 
 RUN = Status(
@@ -54,6 +54,23 @@ def test_a_success_tells_image_digest_and_duration() -> None:
     assert truths(made) == {"Ready": "True", "Reconciling": "False", "Stalled": "False", "Succeeded": "True"}
     assert (made.phase, made.output, made.run.duration) == ("Succeeded", Output.at([IMAGE], DIGEST), "1m23s")
     assert made.finished
+
+
+def test_bases_are_told_but_for_those_that_are_none() -> None:
+    right = [BaseImage(name, DIGEST) for name in ("busybox:latest", f"registry.test:5000/a/b:1@{DIGEST}")]
+    wrong = [
+        BaseImage("--flag", DIGEST),
+        BaseImage("Busybox", DIGEST),
+        BaseImage("a" * 600, DIGEST),
+        BaseImage("a\nb", DIGEST),
+        BaseImage("busybox", "latest"),
+    ]
+    result = BuildResult(digest=DIGEST, bases=(*wrong, *right))
+    status = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+    assert [(base.reference, base.digest) for base in status.bases] == [
+        (it.reference, DIGEST) for it in right
+    ]
+    assert parse_status(format_status(status)) == status
 
 
 def test_a_success_is_remembered_through_what_fails_after_it() -> None:

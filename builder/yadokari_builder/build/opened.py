@@ -50,6 +50,7 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
+from yadokari_contract.result import BaseImage
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def _open(
         plan = with_all_files(plan)
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
+    progress.bases = tuple(_bases(plan))
     progress.expect(plan.total_steps)
     roots = Roots(
         lodging,
@@ -165,6 +167,13 @@ def _draft(
 ) -> Draft:
     args = read_build_args(spec, environment)
     return make_draft(text, args, read_platforms(spec), spec.targets, find_image)
+
+
+def _bases(plan: Plan) -> Iterator[BaseImage]:
+    """Tell of images what their names stood for; one from a warmer's folder was asked for long ago."""
+    for image in plan.images:
+        if image.named:
+            yield BaseImage(image.reference.familiar, str(image.named))
 
 
 def _require_free(plan: Plan, level: Level) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from yadokari_contract.result import Phase
+from yadokari_contract.result import BaseImage, Phase
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +41,8 @@ class Progress:
 
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
     files, `cached` is how many an earlier build had done, `performed` how many this one did. `context` is
-    what the build context's location was resolved to, once that is known.
+    what the build context's location was resolved to, `bases` what the names of images were, once that is
+    known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -50,6 +51,7 @@ class Progress:
         self.cached = 0
         self.performed = 0
         self.context = ""
+        self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()
         self._lines = _Lines(self._output)

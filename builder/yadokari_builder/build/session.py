@@ -104,6 +104,7 @@ class Session:
             size=sum(layer.descriptor.size for layer in image.layers),
             images=tuple(destination.familiar for destination in pushed),
             context=self.progress.context,
+            bases=self.progress.bases,
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,

@@ -40,9 +40,9 @@ class Want:
 class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
-    `artifact` is what there is of the source of Flux, if the spec names one, `answers` what has been found out
-    by asking, by name. `errands` are the small pods that ask or do something for it, `rivals` other ImageBuilds that
-    push to one of its destinations, `taken` names of ours that pods of others bear for now.
+    `artifact` is what there is of the source of Flux, if the spec names one, `answers` what has been found
+    out by asking, by name. `errands` are the small pods that ask or do something for it, `rivals` other
+    ImageBuilds that push to one of its destinations, `taken` names of ours that pods of others bear for now.
     """
 
     build: ImageBuild

@@ -106,17 +106,21 @@ def looked_ahead(observed: Observed, spec: ImageBuildSpec, decision: Decision, n
         )
     over = [errand for errand in _asking(observed) if is_over(errand, now)]
     due = earliest(due, *(_end(errand) for errand in _asking(observed) if errand not in over))
-    look = [] if due is None else [max(0.0, (due - now).total_seconds())]
     return replace(
         decision,
         actions=(*decision.actions, *(Delete("Pod", it.name, it.uid) for it in over if it.deleted is None)),
         status=replace(after, schedule=schedule, asked=noted),
         unacted=replace(decision.unacted, schedule=schedule, asked=noted),
-        look_again=min(
-            [*look, *([] if decision.look_again is None else [decision.look_again])], default=None
-        ),
+        look_again=_sooner(decision.look_again, due, now),
         wants=wants,
     )
+
+
+def _sooner(look_again: float | None, due: datetime | None, now: datetime) -> float | None:
+    if due is None:
+        return look_again
+    left = max(0.0, (due - now).total_seconds())
+    return left if look_again is None else min(left, look_again)
 
 
 def is_over(errand: ErrandPod, now: datetime) -> bool:

@@ -58,8 +58,8 @@ class Timetable:
     def after(self, time: datetime) -> datetime | None:
         """Tell the first time that is due after another one, if there is any in the next decades.
 
-        Where clocks are changed, what is due in the hour that is left out is due at once after it, and what is
-        due in the hour that comes twice once, as with Debian's cron.
+        Where clocks are changed, what is due in the hour that is left out is due at once after it, and what
+        is due in the hour that comes twice is due once, as with Debian's cron.
         """
         found = next(CronSim(self.cron, time.astimezone(self.zone)), None)
         return None if found is None else found.astimezone(UTC)

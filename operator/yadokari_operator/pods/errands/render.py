@@ -101,7 +101,7 @@ def _resources(build: Resources) -> Manifest:
         kind: _least(build.limits[kind], most) for kind, most in _LIMITS.items() if kind in build.limits
     }
     more = {kind: least for kind, least in _MORE_REQUESTS.items() if kind in build.requests}
-    asked = {kind: _least(limits.get(kind, it), it) for kind, it in (_REQUESTS | more).items()}
+    asked = {kind: _least(limits.get(kind, it), it) for kind, it in {**_REQUESTS, **more}.items()}
     return {"requests": asked, **({"limits": limits} if limits else {})}
 
 
