@@ -6,12 +6,13 @@ shows. No field of a list's items has a default: `kubectl apply` would find a di
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, ValidationError, WithJsonSchema
 
 from yadokari_api.cache import Cache
-from yadokari_api.context import Context, RelativePath
+from yadokari_api.context import Context, FluxSource, RelativePath
 from yadokari_api.fields import (
     BUILD_ARG_NAME,
     BuildArgValue,
@@ -341,6 +342,14 @@ def referenced_config_maps(spec: Mapping[str, Any]) -> frozenset[str]:
     )
     names = (name for path in paths for name in _found(spec, (*path, "name")))
     return frozenset(name for name in names if isinstance(name, str))
+
+
+def referenced_flux_source(spec: Mapping[str, Any]) -> FluxSource | None:
+    """Give the source of Flux that a raw spec, right or wrong, is read with."""
+    for found in _found(spec, ("context", "fluxSource")):
+        with suppress(ValidationError):
+            return FluxSource.model_validate(found)
+    return None
 
 
 def priority_of(spec: Mapping[str, Any]) -> int:

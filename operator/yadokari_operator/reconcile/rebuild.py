@@ -13,8 +13,12 @@ from yadokari_api.fields import seconds
 from yadokari_api.rebuild import Asking
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Asked, RunReason, ScheduleStatus, Status
+from yadokari_contract.answers import ResolveResult
+from yadokari_contract.result import Failure
 from yadokari_contract.verbs import RESOLVE
-from yadokari_operator.pods.errands.observed import ErrandPod
+from yadokari_operator.pods.errands.observed import Answered, ErrandPod
+from yadokari_operator.pods.observed import Standing
+from yadokari_operator.pods.outcome import Failed, Waiting
 from yadokari_operator.pods.sources import repository
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decision import Answer, Decision, Delete, Observed, Want, earliest
@@ -25,6 +29,7 @@ _FIRST_DELAY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 16
 _WHILE_ASKED = timedelta(minutes=1)
 _LONGEST = 512
+_NEVER = "1970-01-01T00:00:00Z"
 _MOVED: frozenset[RunReason] = frozenset({"BaseImageChanged", "GitChanged"})
 
 
@@ -63,7 +68,8 @@ class _Followed:
             last = datetime.fromisoformat(self.asked.time) if self.asked else built
             return max(last, built) + self.interval
         delay = _FIRST_DELAY * 2 ** min(self.asked.failures - 1, _MOST_DOUBLINGS)
-        return datetime.fromisoformat(self.asked.time) + min(delay, self.interval)
+        after: timedelta = min(delay, self.interval)
+        return datetime.fromisoformat(self.asked.time) + after
 
 
 def due_again(observed: Observed, spec: ImageBuildSpec, now: datetime) -> Cause | None:
@@ -128,12 +134,28 @@ def is_over(errand: ErrandPod, now: datetime) -> bool:
     return errand.finished is not None or now >= _end(errand)
 
 
+def answers_of(errand: ErrandPod, now: datetime) -> Mapping[str, Answer] | Answer:
+    """Tell what a pod has found out that is over, by name, or why it has found out nothing."""
+    match errand.outcome:
+        case Answered(ResolveResult() as answer, finished):
+            return {it.name: Answer(finished, it.resolved, _told(it.failure)) for it in answer.items}
+        case Failed(failure, finished=finished):
+            return Answer(finished, failure=_told(failure))
+        case Waiting(problem=problem) if problem:
+            return Answer(now, failure=f"the pod that asks did not start: {problem}")
+    return Answer(now, failure="the pod that asks has not ended in time")
+
+
+def _told(failure: Failure | None) -> str:
+    return f"{failure.reason}: {failure.message}" if failure else ""
+
+
 def _end(errand: ErrandPod) -> datetime:
     return errand.created + timedelta(seconds=errand.limit or 0) + GRACE
 
 
 def _asking(observed: Observed) -> list[ErrandPod]:
-    return [errand for errand in observed.errands if errand.verb == RESOLVE.name]
+    return [it for it in observed.errands if it.verb == RESOLVE.name and it.standing is Standing.OURS]
 
 
 def _schedule(spec: ImageBuildSpec, before: Status, after: Status, now: datetime) -> ScheduleStatus | None:
@@ -144,7 +166,7 @@ def _schedule(spec: ImageBuildSpec, before: Status, after: Status, now: datetime
     known = before.schedule if before.schedule and before.schedule.text == table.text else None
     schedule = known or ScheduleStatus(text=table.text, since=format_time(now))
     due = _next(replace(after, schedule=schedule), table)
-    return replace(schedule, next=due and format_time(due))
+    return replace(schedule, next=format_time(due) if due else None)
 
 
 def _next(status: Status, table: Timetable) -> datetime | None:
@@ -177,7 +199,7 @@ def _answer(followed: _Followed, answers: Mapping[str, Answer], status: Status) 
 def _ended(status: Status) -> datetime:
     """Tell when a run that has ended did."""
     run = status.run
-    return datetime.fromisoformat(run.finished_at or run.queued_at or "1970-01-01T00:00:00Z")
+    return datetime.fromisoformat(run.finished_at or run.queued_at or _NEVER)
 
 
 def _followed(spec: ImageBuildSpec, status: Status) -> Iterator[_Followed]:
