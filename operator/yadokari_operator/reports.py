@@ -7,7 +7,7 @@ status. What the same observations lead to is the same, so a status is only writ
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -57,6 +57,14 @@ _DIGEST = re.compile(references.DIGEST)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a run begins; `text` is what there is to say beside the reason."""
+
+    reason: RunReason
+    text: str = ""
+
+
 def unbegun(build: ImageBuild) -> Status:
     """Give the status of what cannot begin: of all before, the last success and the runs are left."""
     before = build.status
@@ -68,10 +76,10 @@ def unbegun(build: ImageBuild) -> Status:
     )
 
 
-def begun(build: ImageBuild, inputs_hash: str, reason: RunReason, now: datetime) -> Status:
+def begun(build: ImageBuild, inputs_hash: str, why: Cause, now: datetime) -> Status:
     """Give the status with which a run begins."""
     number = build.status.run.number + 1
-    run = RunStatus(number=number, reason=reason, queued_at=format_time(now))
+    run = RunStatus(number=number, reason=why.reason, cause=why.text or None, queued_at=format_time(now))
     return replace(unbegun(build), inputs_hash=inputs_hash, run=run)
 
 
@@ -87,7 +95,8 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
 
 def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
     """Report that the executor runs; `note` is what else there is to say."""
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{note}"
+    why = f", since {run.run.cause}" if run.run.cause else ""
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{why}{note}"
     return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
@@ -286,6 +295,7 @@ def _history(status: Status, result: RunResult, digest: str | None) -> tuple[Pas
     ended = PastRun(
         number=run.number,
         reason=run.reason,
+        cause=run.cause,
         result=result,
         failure=status.failure.reason if status.failure and result == "Failed" else None,
         digest=digest,

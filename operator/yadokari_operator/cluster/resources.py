@@ -5,6 +5,7 @@ Resources are plain dictionaries, as the server gives them.
 
 import re
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
@@ -16,6 +17,12 @@ from yadokari_operator.cluster.likeness import is_like
 from yadokari_operator.cluster.metadata import Metadata
 
 Resource = Mapping[str, Any]
+
+FLUX = "source.toolkit.fluxcd.io/v1"
+FLUX_KINDS = MappingProxyType(
+    {"GitRepository": "gitrepositories", "OCIRepository": "ocirepositories", "Bucket": "buckets"}
+)
+"""Sources of Flux that have an artifact, and what their kind is called in paths."""
 
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
 _FORBIDDEN = 403
@@ -56,6 +63,21 @@ class Cluster:
         selector = f"{LABEL_BUILD},!{LABEL_ERRAND}"
         fields = "status.phase!=Succeeded,status.phase!=Failed"
         return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", selector, fields)
+
+    def flux_sources(self, kind: str, namespace: str) -> Metadata:
+        """Give the metadata of the sources of Flux of one kind, of a namespace or of all of them."""
+        return Metadata(self._api, f"/apis/{FLUX}{_within(namespace)}/{FLUX_KINDS[kind]}")
+
+    def flux_source(self, kind: str, key: Key) -> Resource | None:
+        """Read a source of Flux, if there is one; whoever may not read it gets a `ClusterError` of 403."""
+        path = f"/apis/{FLUX}{_within(key.namespace)}/{FLUX_KINDS[kind]}/{key.name}"
+        found: Resource | None = self._api.find(path)
+        return found
+
+    def serves_flux(self, kind: str) -> bool:
+        """Whether the cluster has sources of Flux of one kind."""
+        found = self._api.find(f"/apis/{FLUX}")
+        return found is not None and any(it["name"] == FLUX_KINDS[kind] for it in found["resources"])
 
     def image_build(self, key: Key) -> Resource | None:
         """Read an ImageBuild, if there is one."""

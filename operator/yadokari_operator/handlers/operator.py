@@ -12,7 +12,7 @@ import kopf
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.metadata import Metadata
-from yadokari_operator.cluster.resources import Cluster
+from yadokari_operator.cluster.resources import FLUX_KINDS, Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
 from yadokari_operator.handlers.queue import WorkQueue
@@ -33,9 +33,12 @@ async def run(cluster: Cluster, settings: Settings) -> None:
     references = References()
     changed = _from_threads(queue)
     controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, changed)
-    builds = _build_watch(cluster.image_builds(settings.namespace), references, changed)
-    config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, changed)
-    for watch in (builds, config_maps):
+    namespace = settings.namespace
+    builds = _build_watch(cluster.image_builds(namespace), references, changed)
+    sources = {"ConfigMap": cluster.config_maps(namespace)}
+    sources |= {kind: cluster.flux_sources(kind, namespace) for kind in FLUX_KINDS}
+    followed = (_source_watch(kind, metadata, references, changed) for kind, metadata in sources.items())
+    for watch in (builds, *followed):
         # A daemon: it waits for the server at any time, and has nothing to end.
         threading.Thread(target=watch.run, daemon=True).start()
     tasks = [
@@ -69,20 +72,26 @@ def _build_watch(metadata: Metadata, references: References, changed: Callable[[
     return Watch("ImageBuilds", metadata, begin, changed)
 
 
-def _config_map_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
-    """Follow ConfigMaps; what nobody refers to is of no interest, so they are not even listed."""
+def _source_watch(
+    kind: str, metadata: Metadata, references: References, changed: Callable[[Key], None]
+) -> Watch:
+    """Follow resources of a kind; what nobody refers to is of no interest, so they are not even listed.
+
+    While nobody refers to any, nothing is asked for: the cluster need not know the kind.
+    """
 
     def begin() -> str:
+        references.await_users_of_kind(kind)
         version = version_now(metadata)
-        for key in references.users():
+        for key in references.users_of_kind(kind):
             changed(key)
         return version
 
-    def config_map_changed(config_map: Key) -> None:
-        for key in references.users_of(config_map):
+    def source_changed(source: Key) -> None:
+        for key in references.users_of(kind, source):
             changed(key)
 
-    return Watch("ConfigMaps", metadata, begin, config_map_changed)
+    return Watch(f"resources of kind {kind}", metadata, begin, source_changed)
 
 
 def _from_threads(queue: WorkQueue[Key]) -> Callable[[Key], None]:

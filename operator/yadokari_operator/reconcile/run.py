@@ -16,7 +16,7 @@ from yadokari_operator.pods.render import Attempt, config_maps, pod
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
-from yadokari_operator.reconcile.identity import identify
+from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.settings import Settings
 
 _FIRST_DELAY = 10.0
@@ -32,8 +32,10 @@ class Run:
         self._inputs = inputs
         self._settings = settings
         self._now = now
-        self._run, self._stored, began = identify(observed, inputs)
-        self._status = self._stored or reports.begun(observed.build, inputs.hash, began, now)
+        self._run, self._stored, why = identify(observed, inputs, now)
+        self._status = with_artifact(
+            self._stored or reports.begun(observed.build, inputs.hash, why, now), inputs
+        )
         mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
 
