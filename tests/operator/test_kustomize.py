@@ -68,6 +68,7 @@ def test_the_default_installation_serves_the_whole_cluster(rendered: Render) -> 
         "ClusterRoleBinding",
         "ConfigMap",
         "CustomResourceDefinition",
+        "CustomResourceDefinition",
         "Deployment",
         "Namespace",
         "ServiceAccount",
@@ -78,6 +79,7 @@ def test_the_namespaced_installation_has_no_right_beyond_its_namespace(rendered:
     resources = rendered(ROOT / "kustomize/namespaced")
     assert kinds(resources) == [
         "ConfigMap",
+        "CustomResourceDefinition",
         "CustomResourceDefinition",
         "Deployment",
         "Role",
@@ -101,6 +103,11 @@ def test_the_operator_may_do_what_it_does_and_no_more(rendered: Render, folder: 
         *("pods get", "pods list", "pods watch", "pods create", "pods delete"),
         *("configmaps get", "configmaps list", "configmaps watch", "configmaps create", "configmaps delete"),
         "events create",
+        *(
+            {f"imagebuildpolicies {verb}" for verb in ("get", "list", "watch")} | {"namespaces get"}
+            if folder == "default"
+            else ()
+        ),
     }
 
 

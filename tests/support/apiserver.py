@@ -76,7 +76,13 @@ class ApiServer:
             return refused[0], {"message": refused[1]}
         if request.path == "/version":
             return 200, {"major": "1", "minor": self.minor_version}
-        if request.path.rpartition("/")[2] in ("pods", "configmaps", "events", "imagebuilds"):
+        if request.path.rpartition("/")[2] in (
+            "pods",
+            "configmaps",
+            "events",
+            "imagebuilds",
+            "imagebuildpolicies",
+        ):
             return self._of_kind(request)
         path, _, name = request.path.removesuffix("/status").rpartition("/")
         found = self.resources.get((path, name))

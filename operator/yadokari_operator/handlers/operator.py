@@ -15,6 +15,7 @@ from yadokari_operator.cluster.metadata import Metadata
 from yadokari_operator.cluster.resources import FLUX_KINDS, Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
@@ -32,13 +33,17 @@ async def run(cluster: Cluster, settings: Settings) -> None:
     queue: WorkQueue[Key] = WorkQueue()
     references = References()
     changed = _from_threads(queue)
-    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, changed)
+    policies = Policies(cluster, settings)
+    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, policies, changed)
     namespace = settings.namespace
     builds = _build_watch(cluster.image_builds(namespace), references, changed)
+    watches = [builds]
     sources = {"ConfigMap": cluster.config_maps(namespace)}
     sources |= {kind: cluster.flux_sources(kind, namespace) for kind in FLUX_KINDS}
-    followed = (_source_watch(kind, metadata, references, changed) for kind, metadata in sources.items())
-    for watch in (builds, *followed):
+    watches += [_source_watch(kind, metadata, references, changed) for kind, metadata in sources.items()]
+    if not namespace:
+        watches.append(_policy_watch(cluster.policy_changes(), policies, changed))
+    for watch in watches:
         # A daemon: it waits for the server at any time, and has nothing to end.
         threading.Thread(target=watch.run, daemon=True).start()
     tasks = [
@@ -92,6 +97,21 @@ def _source_watch(
             changed(key)
 
     return Watch(f"resources of kind {kind}", metadata, begin, source_changed)
+
+
+def _policy_watch(metadata: Metadata, policies: Policies, changed: Callable[[Key], None]) -> Watch:
+    """Follow policies: what one refuses, another version of it may allow."""
+
+    def begin() -> str:
+        version = version_now(metadata)
+        look_again()
+        return version
+
+    def look_again(*_: Key) -> None:
+        for key in policies.refused():
+            changed(key)
+
+    return Watch("ImageBuildPolicies", metadata, begin, look_again)
 
 
 def _from_threads(queue: WorkQueue[Key]) -> Callable[[Key], None]:

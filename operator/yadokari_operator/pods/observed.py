@@ -1,9 +1,10 @@
 """Read what a build owns: whose it is, which attempt a pod is, and how far that has come."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
@@ -43,7 +44,8 @@ class Pod:
     `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
     does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
     `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
-    `node` is where it runs, empty before that is decided; `version` is what of it was seen.
+    `node` is where it runs, empty before that is decided, `node_selector` says which nodes it demands;
+    `version` is what of it was seen.
     """
 
     uid: str
@@ -60,6 +62,7 @@ class Pod:
     over: bool
     outcome: Outcome
     node: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
 
     @property
@@ -108,8 +111,14 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         over=is_over(resource),
         outcome=outcome_of(resource),
         node=(resource.get("spec") or {}).get("nodeName") or "",
+        node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
     )
+
+
+def node_selector(resource: Mapping[str, Any]) -> Mapping[str, str]:
+    """Tell which nodes a pod asks for, by their labels."""
+    return (resource.get("spec") or {}).get("nodeSelector") or {}
 
 
 def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
 from yadokari_api.reasons import StateReason
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
@@ -13,6 +14,7 @@ from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.policies import Violation, ruled
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
@@ -149,6 +151,11 @@ class Run:
         build, inputs = self._build, self._inputs
         if inputs.spec.suspend:
             return self._suspended(run)
+        allowed = self._allowed()
+        if isinstance(allowed, Violation):
+            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=allowed.message)
+            return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
+        inputs = replace(inputs, spec=allowed)
         while (name := pod_name(build.key.name, self._run, number)) in self._observed.taken:
             number += 1
         report = reports.waiting(
@@ -161,6 +168,11 @@ class Run:
         attempt = Attempt(run=self._run, number=number, retries=retries)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
         return self._decided(report, *map(Create, manifests), unacted=run)
+
+    def _allowed(self) -> ImageBuildSpec | Violation:
+        """Give the spec with what policies say of it."""
+        policies = self._observed.policies
+        return policies if isinstance(policies, Violation) else ruled(self._inputs.spec, policies)
 
     def _decided(
         self,
