@@ -75,7 +75,8 @@ class Controller:
         self._note_places(key, pushed_to(build.spec))
         now = self._clock()
         observed = self._observe(build)
-        settings = self._abilities.decided(self._settings)
+        self._abilities.learn(key.namespace, observed.pods, now)
+        settings = self._abilities.decided(self._settings, key.namespace)
         decision = self._admitted(observed, reconcile(observed, settings, now), now)
         decision = self._act(observed, decision, now)
         if decision.status != build.status:
