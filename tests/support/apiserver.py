@@ -38,13 +38,15 @@ class ApiServer:
     """Resources by the path of their kind and their name; `requests` are those made so far.
 
     `refuse` may give status and message with which a request is refused. `watches` are the answers to
-    watches, in order: a status and lines; after the last one, they are silent while the server runs.
+    watches, in order: a status and lines; after the last one, they are silent while the server runs. Where it
+    has no `image_volumes`, the gate of that feature is closed.
     """
 
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
     watches: list[tuple[int, list[Any]]] = field(default_factory=list)
     minor_version: str = "34"
+    image_volumes: bool = False
     refuse: Callable[[Request], tuple[int, str] | None] = lambda _: None
     stopped: threading.Event = field(default_factory=threading.Event)
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -98,12 +100,21 @@ class ApiServer:
         return 200, self.resources.pop((path, name))
 
     def _of_kind(self, request: Request) -> tuple[int, Any]:
+        if request.query.get("dryRun") == "All":
+            return 201, self._without_closed_features(request.body)
         if request.method == "POST":
             if (request.path, request.body["metadata"]["name"]) in self.resources:
                 return 409, {"message": "it exists already"}
-            return 201, self._put(request.path, request.body)
+            return 201, self._put(request.path, self._without_closed_features(request.body))
         found = [item for key, item in sorted(self.resources.items()) if key[0] == request.path]
         return self._page(request, found)
+
+    def _without_closed_features(self, resource: Resource) -> Resource:
+        """As the server does: what a closed gate keeps out is left out without a word."""
+        if self.image_volumes or "volumes" not in resource.get("spec", {}):
+            return resource
+        spec = resource["spec"]
+        return resource | {"spec": spec | {"volumes": [it for it in spec["volumes"] if "image" not in it]}}
 
     def _page(self, request: Request, found: list[Resource]) -> tuple[int, Any]:
         begin = int(request.query.get("continue", 0))

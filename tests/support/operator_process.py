@@ -97,6 +97,7 @@ class OperatorProcess:
         self._environment = {
             **os.environ,
             "YADOKARI_NAMESPACE": namespace,
+            "YADOKARI_EXECUTOR_RUNTIME": "InitContainer",  # as Unseen makes pods, whatever the cluster has
             "YADOKARI_HEALTH_ADDRESS": f"127.0.0.1:{port}",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",

@@ -136,6 +136,17 @@ class Cluster:
                 raise RejectedError(str(error), status=error.status) from None
             raise
 
+    def tried(self, namespace: str, pod: Resource) -> Resource:
+        """Tell what would be made of a pod, which is not made. Raises `RejectedError` where none would be."""
+        path = f"/api/v1{_within(namespace)}/pods"
+        try:
+            made: Resource = self._api.request("POST", path, query={"dryRun": "All"}, body=pod)
+        except ClusterError as error:
+            if error.status in (_FORBIDDEN, *_WRONG):
+                raise RejectedError(str(error), status=error.status) from None
+            raise
+        return made
+
     def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:
         """Delete the resource of this UID; that it is gone already, or another one by now, is fine.
 
@@ -179,7 +190,15 @@ class Cluster:
                 raise
 
     def _post(self, path: str, manifest: Resource) -> str:
-        uid: str = self._api.request("POST", path, body=manifest)["metadata"]["uid"]
+        made = self._api.request("POST", path, body=manifest)
+        uid: str = made["metadata"]["uid"]
+        if manifest["kind"] == "Pod" and (lost := _volumes(manifest) - _volumes(made)):
+            self._delete(f"{path}/{made['metadata']['name']}", {"uid": uid}, gracePeriodSeconds=0)
+            message = (
+                f"the API server leaves {', '.join(sorted(lost))} out of a pod's volumes: it has no image"
+                " volumes (feature gate ImageVolume); set executor.runtime: InitContainer"
+            )
+            raise RejectedError(message, status=_WRONG[-1])
         return uid
 
     def _take_over(self, build: ImageBuild, manifest: Resource, path: str) -> str:
@@ -196,6 +215,10 @@ class Cluster:
         version = found["metadata"]["resourceVersion"]
         self._delete(f"{path}/{name}", {"uid": uid}, version, gracePeriodSeconds=0)
         return self._post(path, manifest)
+
+
+def _volumes(pod: Resource) -> set[str]:
+    return {volume["name"] for volume in pod["spec"].get("volumes") or []}
 
 
 def _within(namespace: str) -> str:

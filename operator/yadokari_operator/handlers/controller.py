@@ -104,7 +104,8 @@ class Controller:
         self._note_places(key, pushed_to(build.spec))
         now = self._clock()
         observed = self._observe(build, now)
-        settings = self._abilities.decided(self._settings)
+        self._abilities.learn(key.namespace, observed.pods, now)
+        settings = self._abilities.decided(self._settings, key.namespace)
         decision = reconcile(observed, settings, now)
         if decision.begins:
             observed = replace(observed, policies=self._policies.of(key))

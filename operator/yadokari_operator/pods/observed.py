@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -18,13 +18,25 @@ from yadokari_api.keys import (
     MANAGER,
     Key,
 )
+from yadokari_operator.pods import runtime
 from yadokari_operator.pods.names import (
     label_value,
     parse_config_map_name,
     parse_errand_name,
     parse_pod_name,
 )
-from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
+from yadokari_operator.pods.outcome import (
+    Built,
+    Failed,
+    Outcome,
+    is_over,
+    is_unmounted,
+    outcome_of,
+    parse_time,
+)
+
+PATIENCE = timedelta(seconds=120)
+"""How long the volumes of a pod may take to be mounted before that is held against an image volume."""
 
 _DIGITS = 9
 
@@ -45,7 +57,8 @@ class Pod:
     does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
     `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
     `node` is where it runs, empty before that is decided, `node_selector` says which nodes it demands;
-    `version` is what of it was seen.
+    `version` is what of it was seen. `unmounted` is whether that node could not mount the executor's own
+    files from its image, `mounting` since when it is to.
     """
 
     uid: str
@@ -64,6 +77,12 @@ class Pod:
     node: str = ""
     node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
+    unmounted: bool = False
+    mounting: datetime | None = None
+
+    def lacks_runtime(self, now: datetime) -> bool:
+        """Whether an image volume is not to be had where the pod is."""
+        return self.unmounted or (self.mounting is not None and now >= self.mounting + PATIENCE)
 
     @property
     def finished(self) -> datetime | None:
@@ -96,6 +115,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
+    mounting = runtime.mounting_since(resource)
     return Pod(
         uid=metadata["uid"],
         name=metadata["name"],
@@ -113,6 +133,8 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
+        unmounted=is_unmounted(resource),
+        mounting=parse_time(mounting) if mounting else None,
     )
 
 
