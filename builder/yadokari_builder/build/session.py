@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from yadokari_builder.build.caching.opening import making_of
+from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
@@ -124,13 +125,15 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
+            platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
-                making_of(opened.packing, opened.plan.target.state.image.platform),
+                making_of(opened.packing, platform),
                 caches.policy,
-                caches.prober(),
+                prober,
                 Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench)),
                 write,
                 delivery.take,
+                CachedOutlines(prober, write, platform),
             )
             with self.phases.timed("cache"):
                 writing.close()

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain
 
 from yadokari_builder.build.caching.changes import changes
+from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.taken import Takings, looks_elsewhere
 from yadokari_builder.build.caching.writing import Left
 from yadokari_builder.cache.steps.entry import Trace
@@ -70,6 +71,7 @@ class Hit:
     name: str
     layer: LayerSource | None
     created: int
+    outline: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class StepCache:
     takings: Takings
     write: Callable[[Left], None] | None
     send: Callable[[LayerSource], "Future[None] | None"]
+    outlines: CachedOutlines
     _plan: Plan = field(init=False)
     _hits: dict[Place, Hit] = field(default_factory=dict)
     _sights: dict[Place, _Sight] = field(default_factory=dict)
@@ -101,6 +104,10 @@ class StepCache:
     _entries: dict[str, Hit | None] = field(default_factory=dict)
     _looked_at: set[Place] = field(default_factory=set)
     _ends: dict[int, int] = field(default_factory=dict)
+
+    def keeps(self, step: Step) -> bool:
+        """Tell whether what a step leaves is kept."""
+        return self.write is not None and self.policy.includes(step)
 
     def begin(self, plan: Plan) -> None:
         """Begin a build, or begin it again, and look for all that can be known."""
@@ -178,7 +185,7 @@ class StepCache:
         self._entries.update(dict.fromkeys(spoiled))
         if spoiled:
             logger.warning("cache: layer %s is left out, and what made it is done again: %s", digest, why)
-        return bool(spoiled)
+        return bool(spoiled) or self.outlines.spoil(digest, why)
 
     def _made(
         self,
@@ -204,11 +211,13 @@ class StepCache:
             return
         if sight and is_kept:
             source = LocalLayer(packed.layer, packed.file.open) if packed else None
-            hit = Hit(name, source, int(time.time()))
-            self._entries.update({key.name: hit for key in sight.keys})
             # Who reads the cache may not be who may read the image.
             is_secret = bool(packed and packed.leaks)
-            if self.write and self.policy.includes(step) and not is_secret:
+            is_written = self.keeps(step) and not is_secret
+            outline = self.outlines.within(packed.layer, packed.outline) if packed and is_written else b""
+            hit = Hit(name, source, int(time.time()), outline)
+            self._entries.update({key.name: hit for key in sight.keys})
+            if self.write and is_written:
                 self.write(self._left(stage, step, [key.name for key in sight.keys], hit, sight))
         named.set_result(name)
 
@@ -217,7 +226,7 @@ class StepCache:
         original = step.instruction.original
         last = name_of_last(step, stage.index, self.making.platform)
         trace = self._trace(step, sight)
-        return Left(keys, last, hit.name, original, trace, platform, hit.layer, hit.created)
+        return Left(keys, last, hit.name, original, trace, platform, hit.layer, hit.created, hit.outline)
 
     def _trace(self, step: Step, sight: _Sight) -> Trace:
         return Trace(sight.keys[-1].parts, self.takings.listing(step))
@@ -235,8 +244,12 @@ class StepCache:
 
     def _look_for(self, keys: set[str]) -> None:
         for key, found in self.prober.probe(sorted(keys)).items():
-            hit = Hit(found.entry.name, found.layer, found.entry.created) if found else None
-            self._entries[key] = hit
+            self._entries[key] = None
+            if found:
+                entry = found.entry
+                self._entries[key] = Hit(entry.name, found.layer, entry.created, entry.outline)
+                if entry.layer and entry.outline:
+                    self.outlines.learn(entry.layer, entry.outline)
 
     def _unknown(self, stage: PlannedStage) -> Iterator[str]:
         """Follow a stage as far as is known; yields the keys that are to be looked for."""

@@ -10,6 +10,7 @@ from functools import partial
 
 from yadokari_builder.build.caching.ground import Ground
 from yadokari_builder.build.caching.steps import Hit, StepCache
+from yadokari_builder.build.layering.outlined import SpoiledLayerError
 from yadokari_builder.build.layering.packing import Packer, Packing, Purpose
 from yadokari_builder.build.layering.recording import (
     LayerPerStage,
@@ -22,7 +23,7 @@ from yadokari_builder.build.outcome import FinishedStep, Made
 from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
 from yadokari_builder.build.progress import Progress, counted, human_size
-from yadokari_builder.build.roots import Roots, SpoiledLayerError, Stack
+from yadokari_builder.build.roots import Roots, Stack
 from yadokari_builder.cache.options import expected
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.dockerfile.located import located
@@ -93,6 +94,7 @@ class Build:
         sent = {stage.index for stage in self.plan.chain()}
         finished: dict[int, list[_DoneStep]] = {}
         if self.cache:
+            self.roots.outlines = self.cache.outlines
             self.cache.begin(self.plan)
         # What is known already needs no caches.
         waiting = self.cache.remaining() if self.cache else self.plan
@@ -281,12 +283,13 @@ class Build:
             return None
         # What is copied has its name from what it is made of.
         is_named = self.cache is not None and isinstance(doing.step.action, RunAction)
+        is_outlined = self.cache is not None and self.cache.keeps(doing.step)
         try:
             layer = self._packer.pack(
                 members,
                 followed=doing.is_followed,
                 fingerprints=self.roots.fingerprints,
-                purpose=Purpose(is_sent=doing.is_sent, is_named=is_named),
+                purpose=Purpose(doing.is_sent, is_named, is_outlined),
             )
             if doing.is_sent:
                 layer.add_done_callback(partial(_tell_of_leaks, doing.step.instruction.origin.location))

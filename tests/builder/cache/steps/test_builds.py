@@ -154,6 +154,51 @@ def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: B
     assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
 
 
+def layers_read(gate: Gate) -> int:
+    """Count the blobs that were read since the last time, but for the base's config."""
+    read = [request.path for request in gate.passed if request.method == "GET" and "/blobs/" in request.path]
+    gate.passed.clear()
+    return len(read) - 1
+
+
+COPYING = "FROM busybox\nRUN echo one > /one; mkdir -p /srv/w; ln -s /srv /link\nCOPY src /link/w/\n"
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_copy_that_is_done_again_reads_no_layer_below_it(build: Builds, gate: Gate, copies: bool) -> None:
+    build(COPYING)
+    assert layers_read(gate) == 1
+    (build.context / "src/main").write_text("other\n")
+    assert build(COPYING, cache_copy_layers=copies).cached == 1
+    assert layers_read(gate) == 1, "the names in the base; those in the step's layer are in its entry"
+    assert (build.root / "srv/w/main").read_text() == "other\n"
+
+
+@pytest.mark.parametrize("spoiled", [Spoiled(404), Spoiled(200, body=b"hostile"), Spoiled(cut=20)])
+def test_names_that_are_of_no_use_are_read_from_the_layers(
+    build: Builds, gate: Gate, spoiled: Spoiled, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(COPYING)
+    (build.context / "src/main").write_text("other\n")
+    gate.spoil = lambda request: (
+        spoiled if request.method == "GET" and "/cache/blobs/" in request.path else None
+    )
+    assert build(COPYING).cached == 1
+    assert [text for text in warnings(caplog) if "the names in a layer are left out" in text]
+    assert (build.root / "srv/w/main").read_text() == "other\n"
+
+
+def test_names_of_many_files_have_an_entry_of_their_own(build: Builds, gate: Gate) -> None:
+    many = "i=0; while [ $i -lt 3000 ]; do : > $i$(printf %s $i | md5sum | head -c 6); i=$((i+1)); done"
+    dockerfile = f"FROM busybox\nWORKDIR /many\nRUN {many}\nCOPY src /\n"
+    build(dockerfile)
+    (build.context / "src/main").write_text("other\n")
+    layers_read(gate)
+    assert build(dockerfile).cached == 2
+    assert layers_read(gate) == 2
+    assert len([*(build.root / "many").iterdir()]) == 3000
+
+
 @pytest.mark.long
 def test_only_what_comes_after_a_change_is_built(build: Builds) -> None:
     build()
