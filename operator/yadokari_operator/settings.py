@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
+DEFAULT_LEASE_NAMESPACE = "yadokari-system"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 RUNTIMES = ("Auto", "ImageVolume", "InitContainer")
@@ -25,7 +26,8 @@ class Settings:
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
     both go to every build. Builds of `cache_read_only_namespaces` (* in one is any text) write no cache in a
     registry. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
-    `health_address` (HOST:PORT) serves GET /healthz.
+    `lease_namespace` is where the Lease lies of who works, `identity` who this operator is there, as nobody else
+    at the same time. `health_address` (HOST:PORT) serves GET /healthz.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
@@ -45,6 +47,8 @@ class Settings:
     max_builds: int = 0
     max_builds_per_namespace: int = 0
     namespace: str = ""
+    lease_namespace: str = DEFAULT_LEASE_NAMESPACE
+    identity: str = ""
     health_address: str = "0.0.0.0:8080"
     log_level: str = "info"
     log_format: str = "text"
@@ -52,6 +56,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the variables YADOKARI_*; an empty one counts as not set. Raises `SettingsError`."""
+        namespace = _text(environment, "NAMESPACE", "")
         settings = cls(
             executor_image=_text(environment, "EXECUTOR_IMAGE", DEFAULT_EXECUTOR_IMAGE),
             executor_runtime=_choice(environment, "EXECUTOR_RUNTIME", RUNTIMES, "Auto"),
@@ -64,7 +69,9 @@ class Settings:
             cache_read_only_namespaces=_namespaces(environment, "CACHE_READ_ONLY_NAMESPACES"),
             max_builds=_number(environment, "MAX_BUILDS"),
             max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
-            namespace=_text(environment, "NAMESPACE", ""),
+            namespace=namespace,
+            lease_namespace=_text(environment, "LEASE_NAMESPACE", namespace or DEFAULT_LEASE_NAMESPACE),
+            identity=_text(environment, "IDENTITY", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
