@@ -121,6 +121,17 @@ class OperatorProcess:
         """Stop it as Kubernetes does; gives its exit status."""
         return self._end(signal.SIGTERM)
 
+    def send(self, how: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(how)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; gives its exit status."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        return process.wait(timeout=30)
+
     @property
     def health(self) -> dict[str, str]:
         """What it says of its health; nothing while it does not answer."""
