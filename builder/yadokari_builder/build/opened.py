@@ -43,6 +43,7 @@ from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.levels import Level, Namespaces, Shared, may_be_apart
 from yadokari_builder.run.mounts.caches import CacheStore
+from yadokari_builder.run.mounts.files import Medium, medium_of
 from yadokari_builder.run.mounts.requests import Provisions
 from yadokari_builder.run.mounts.secrets import Secrets, load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
@@ -197,7 +198,8 @@ def _bench(
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
-    provisions = _provisions(spec, environment, roots)
+    medium = medium_of(roots.boundary, apart=isinstance(level, Namespaces))
+    provisions = _provisions(spec, environment, roots, medium)
     return Workbench(
         boundary=roots.boundary,
         staging=roots.staging,
@@ -215,13 +217,14 @@ def _bench(
     )
 
 
-def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
+def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, medium: Medium) -> Provisions:
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
         caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
+        medium=medium,
         agents=parse_agents(spec.ssh, environment),
     )
 

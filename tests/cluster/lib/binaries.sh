@@ -4,9 +4,9 @@
 # program, module, seconds and package of each part, a line each
 parts() { grep -v '^#' "$CLUSTER_DIR/parts"; }
 
-# A program lies in a folder of its own, whose name holds everything that decides what it is: a new pin compiles what
+# Each lies in a folder of its own, whose name holds everything that decides what it is: a new pin compiles what
 # is of that module, and nothing else.
-program_path() { # program module package
+part_path() { # program module package
   local pins
   pins=$(cd "$CLUSTER_DIR" && { echo "$3" && cat lib/compile.sh "go/$2"/*; } | sha256sum | cut -c 1-12)
   echo "$CACHE_DIR/cluster/programs/$1-$(uname -m)-$pins/$1"
@@ -23,7 +23,7 @@ PAUSE_ARCHIVE=$BIN_DIR/pause.tar
 missing_parts() {
   local program module seconds package
   parts | while read -r program module seconds package; do
-    [[ -x $(program_path "$program" "$module" "$package") ]] || echo "$program $module $seconds $package"
+    [[ -x $(part_path "$program" "$module" "$package") ]] || echo "$program $module $seconds $package"
   done
 }
 
