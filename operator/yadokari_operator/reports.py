@@ -228,8 +228,14 @@ def _steps(result: BuildResult) -> Steps | None:
     are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
     if not (are_counted and result.total_steps):
         return None
+    is_told = 0 <= result.missed <= result.performed and 0 <= result.saved <= _MOST
     return Steps(
-        current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
+        current=result.steps,
+        total=result.total_steps,
+        cached=result.cached,
+        performed=result.performed,
+        missed=result.missed if is_told else None,
+        saved_seconds=round(result.saved, 1) if is_told else None,
     )
 
 

@@ -111,6 +111,8 @@ class Session:
             total_steps=self.progress.total,
             cached=self.progress.cached,
             performed=self.progress.performed,
+            missed=self.progress.missed,
+            saved=round(self.progress.saved, 1),
         )
 
     @contextmanager

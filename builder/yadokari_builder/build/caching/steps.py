@@ -65,12 +65,14 @@ class Policy:
 class Hit:
     """A step that is done: its name to the steps after it, its layer if it has one, and when it was done.
 
-    `created` is in seconds since the epoch.
+    `created` is in seconds since the epoch, `seconds` how long it took. The `outline` is the layer's, if that
+    is small.
     """
 
     name: str
     layer: LayerSource | None
     created: int
+    seconds: float = 0
     outline: bytes = field(default=b"", repr=False)
 
 
@@ -152,13 +154,14 @@ class StepCache:
         place: int,
         layer: "Future[PackedLayer] | None",
         *,
+        seconds: float,
         is_kept: bool,
     ) -> None:
-        """Take a step that was performed; without `is_kept` its layer does not tell all."""
+        """Take a step that was performed in `seconds`; without `is_kept` its layer does not tell all."""
         where = (stage.index, place)
         named: Future[str] = Future()
         self._performed[where] = named
-        made = partial(self._made, stage, place, self._sights.get(where), named, is_kept)
+        made = partial(self._made, stage, place, self._sights.get(where), named, seconds, is_kept)
         if layer:
             layer.add_done_callback(made)
         else:
@@ -193,6 +196,7 @@ class StepCache:
         place: int,
         sight: _Sight | None,
         named: "Future[str]",
+        seconds: float,
         is_kept: bool,
         done: "Future[PackedLayer] | None",
     ) -> None:
@@ -215,7 +219,7 @@ class StepCache:
             is_secret = bool(packed and packed.leaks)
             is_written = self.keeps(step) and not is_secret
             outline = self.outlines.within(packed.layer, packed.outline) if packed and is_written else b""
-            hit = Hit(name, source, int(time.time()), outline)
+            hit = Hit(name, source, int(time.time()), seconds, outline)
             self._entries.update({key.name: hit for key in sight.keys})
             if self.write and is_written:
                 self.write(self._left(stage, step, [key.name for key in sight.keys], hit, sight))
@@ -226,7 +230,8 @@ class StepCache:
         original = step.instruction.original
         last = name_of_last(step, stage.index, self.making.platform)
         trace = self._trace(step, sight)
-        return Left(keys, last, hit.name, original, trace, platform, hit.layer, hit.created, hit.outline)
+        made = (hit.layer, hit.created, hit.seconds, hit.outline)
+        return Left(keys, last, hit.name, original, trace, platform, *made)
 
     def _trace(self, step: Step, sight: _Sight) -> Trace:
         return Trace(sight.keys[-1].parts, self.takings.listing(step))
@@ -247,7 +252,7 @@ class StepCache:
             self._entries[key] = None
             if found:
                 entry = found.entry
-                self._entries[key] = Hit(entry.name, found.layer, entry.created, entry.outline)
+                self._entries[key] = Hit(entry.name, found.layer, entry.created, entry.seconds, entry.outline)
                 if entry.layer and entry.outline:
                     self.outlines.learn(entry.layer, entry.outline)
 

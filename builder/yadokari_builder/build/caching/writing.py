@@ -40,6 +40,7 @@ class Left:
     platform: Platform
     layer: LayerSource | None
     created: int
+    seconds: float = 0
     outline: bytes = field(default=b"", repr=False)
 
 
@@ -127,7 +128,7 @@ class Writer:
             source = _arrived(source, near)
         layer = source.layer if source else None
         for number, key in enumerate(left.keys):
-            entry = Entry(key, left.name, layer, left.created, left.outline)
+            entry = Entry(key, left.name, layer, left.created, left.seconds, left.outline)
             names = [key, left.last] if left.last and not number else [key]
             self._store.write(format_entry(entry, left.step, left.platform, left.trace), names, source)
 

@@ -217,11 +217,12 @@ class Build:
                 raise
         number = self.progress.number
         result = "its layer is packed meanwhile" if is_late else result
-        self.progress.end(result, is_performed=step.action is not None)
+        seconds = self.progress.end(result, is_performed=step.action is not None)
         if self.cache and step.action:
             # Steps of pods with other volumes see what those of this one do not.
             is_blind = self.roots.has_hidden and isinstance(step.action, RunAction)
-            self.cache.done(doing.stage, doing.place, layer, is_kept=is_whole and not is_blind)
+            is_kept = is_whole and not is_blind
+            self.cache.done(doing.stage, doing.place, layer, seconds=seconds, is_kept=is_kept)
         done = _DoneStep(step, self.packing.now(), layer, is_whole)
         if layer and is_late:
             self._late.append(done)
@@ -239,13 +240,13 @@ class Build:
             layer.set_result(hit.layer)
             if doing.is_sent and self.cache and (sending := self.cache.send(hit.layer)):
                 self._sent.append((hit.layer.layer.descriptor.digest, sending))
-        self.progress.end_cached(_size_of(layer) or "it changed nothing")
+        self.progress.end_cached(_size_of(layer) or "it changed nothing", hit.seconds)
         return _DoneStep(doing.step, self.packing.now(), layer)
 
     def _prepare(self, doing: "_Doing", cache: StepCache) -> None:
         """Have the files that a step needs in the root."""
         if why := cache.why_missed(doing.stage, doing.place):
-            self.progress.note(f"cache: {why}")
+            self.progress.miss(why)
         base = doing.stage.stage.base
         with located(base.origin):
             is_new = self._ground.ready()

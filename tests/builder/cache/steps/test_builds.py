@@ -102,7 +102,16 @@ def test_what_was_built_once_is_not_built_again(build: Builds, caplog: pytest.Lo
     first, second = build(), build()
     assert (first.cached, first.performed, first.steps) == (0, 5, 7)
     assert (second.cached, second.performed, second.steps) == (5, 0, 7)
+    assert (first.missed, first.saved, second.missed) == (5, 0, 0)
     assert not warnings(caplog)
+
+
+def test_the_result_says_what_the_cache_has_saved(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN sleep 0.4\nCOPY src /\n"
+    assert build(dockerfile).saved == 0
+    assert 0.4 <= build(dockerfile).saved < 60
+    partly = build(dockerfile, cache_copy_layers=False)
+    assert (partly.cached, partly.performed, partly.missed) == (1, 1, 0), "copies are not looked for"
 
 
 def test_without_being_asked_for_nothing_is_taken_or_kept(build: Builds) -> None:
@@ -150,7 +159,7 @@ def test_layers_of_the_cache_are_mounted_and_not_sent(
 def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: Builds, gate: Gate) -> None:
     build()
     sent = [request for request in gate.passed if request.method == "PUT" and "/cache/blobs/" in request.path]
-    assert len(sent) == 5, "configs alone"
+    assert len(sent) == 7, "configs alone, and the names in the base"
     assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
 
 
@@ -410,7 +419,8 @@ def test_a_folder_can_be_the_cache(build: Builds, tmp_path: Path) -> None:
     assert build(cache_repo=cache).cached == 5
     index = json.loads((tmp_path / "cache/index.json").read_text())
     names = [manifest["annotations"]["org.opencontainers.image.ref.name"] for manifest in index["manifests"]]
-    assert sum(not name.startswith("last-") for name in names) == 5
+    assert sum(len(name) == 64 for name in names) == 5
+    assert sum(name.startswith("outline-") for name in names) == 1
     assert build(cache=False, cache_from=(cache,)).cached == 5
 
 
