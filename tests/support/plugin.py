@@ -118,11 +118,12 @@ class Plugin:
 
     def on_terminal(self, *arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> Screen:
         """Run it on a terminal."""
-        process = pexpect.spawn(
+        process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             [*_PROGRAM, *self._words(arguments)],
             env=self._all() | {"TERM": "xterm-256color"} | environment,
             dimensions=(rows, columns),
+            encoding=None,
         )
         return Screen(process, columns, rows)
 

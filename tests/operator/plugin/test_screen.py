@@ -29,7 +29,7 @@ LOG = (
     "  cached: it changed nothing",
     "STEP 3/6 COPY requirements.txt ./",
     "  cached: 1.2 kB",
-    "STEP 4/6 RUN pip install --no-cache-dir -r requirements.txt && python -m compileall -q /usr/local/lib/python3",
+    "STEP 4/6 RUN pip install --no-cache-dir -r requirements.txt && python -m compileall -q /usr/local/lib",
     "Collecting flask==3.1.0",
     "  STEP 3/6: 1.2 kB",
     "\x1b[32mDownloading\x1b[0m \x1b]0;a title\x07wheels\x1b[2J",
