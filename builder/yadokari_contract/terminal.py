@@ -5,6 +5,7 @@ there or ask the terminal a question that it answers as if it had been typed (EC
 """
 
 import re
+from collections.abc import Mapping
 
 RESET = "\x1b[0m"
 
@@ -22,6 +23,18 @@ _UNSAFE = re.compile(f"[{_CONTROLS}]")
 _MARK = "\N{REPLACEMENT CHARACTER}"
 
 
+def has_colours(environment: Mapping[str, str], *, is_terminal: bool) -> bool:
+    """Tell whether to write in colours: on a terminal, unless variables say otherwise.
+
+    NO_COLOR says never (no-color.org), CLICOLOR_FORCE always (bixense.com/clicolors).
+    """
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    return is_terminal and environment.get("TERM") != "dumb"
+
+
 def harmless(text: str, *, colours: bool = False) -> str:
     """Return text without escape sequences, other control characters replaced; tabs and newlines stay.
 
@@ -33,6 +46,8 @@ def harmless(text: str, *, colours: bool = False) -> str:
 
 
 def _line(line: str, *, colours: bool) -> str:
+    if not _UNSAFE.search(line):
+        return line
     if not colours:
         return _UNSAFE.sub(_MARK, _SEQUENCE.sub("", line))
     parts: list[str] = []

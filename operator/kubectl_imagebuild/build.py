@@ -12,8 +12,8 @@ from kubectl_imagebuild.writing import one_line, since
 from yadokari_api.keys import ANNOTATION_REBUILD
 from yadokari_contract.terminal import harmless
 
-SUCCEEDED, FAILED, SUSPENDED = "Succeeded", "Failed", "Suspended"
-_STARTED = frozenset({"Building", "Retrying", SUCCEEDED, FAILED})
+SUCCEEDED, FAILED, RETRYING, SUSPENDED = "Succeeded", "Failed", "Retrying", "Suspended"
+_STARTED = frozenset({"Building", RETRYING, SUCCEEDED, FAILED})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import queue
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TextIO
 
 from kubectl_imagebuild.build import SUCCEEDED, Build
@@ -17,15 +17,6 @@ from yadokari_contract.terminal import harmless
 
 _BETWEEN_FRAMES = 0.1
 _MOST_WAITING = 10_000
-
-
-def has_colours(out: TextIO, environment: Mapping[str, str]) -> bool:
-    """Tell whether to write colours: on a terminal, unless NO_COLOR says no or CLICOLOR_FORCE says yes."""
-    if environment.get("NO_COLOR"):
-        return False
-    if environment.get("CLICOLOR_FORCE", "0") not in ("", "0"):
-        return True
-    return out.isatty() and environment.get("TERM") != "dumb"
 
 
 def show_lines(events: Iterable[Event], out: TextIO, notes: TextIO, *, colours: bool) -> bool:

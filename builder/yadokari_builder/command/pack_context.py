@@ -27,7 +27,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], log: TextIO) -
 
     def pack() -> None:
         folder, file, spec = parse_pack_context(arguments, environment)
-        report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+        report.configure(
+            log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+        )
         if not os.path.isdir(folder):
             raise UsageError(f"{folder} is no folder: name the one that is to be the build context")
         context = Context(Path(folder))

@@ -16,7 +16,7 @@ def conclusion(state: State) -> Iterator[str]:
     if state.build.phase == SUCCEEDED:
         yield success(state.build)
         return
-    step = state.failed_step()
+    step = state.unended
     tail = [text for text in map(printed, step.tail) if text][-_MOST_LINES:] if step else []
     if step and tail:
         yield from ("------", f" > {step.label} {one_line(step.text)}:", *tail, "------")

@@ -40,7 +40,9 @@ def screen(state: State, now: float, size: Size, *, colours: bool) -> list[str]:
     lines += [pen.row(f" => => # {line}", "", _DIM) for line in tail]
     if waiting:
         lines.append(pen.row(f" => {waiting}", "", ""))
-    return lines
+    return (
+        lines if not size.rows or len(lines) < size.rows else [lines[0], *lines[len(lines) - size.rows + 2 :]]
+    )
 
 
 def _title(state: State, now: float) -> str:

@@ -1,12 +1,12 @@
 """How far a build has come, gathered from what its log and its status tell."""
 
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from kubectl_imagebuild.build import FAILED, Build
+from kubectl_imagebuild.build import FAILED, RETRYING, Build
 from kubectl_imagebuild.progress.lines import Line, Printed, Pushing, StepBegan, StepEnded
 
+_UNDONE = (FAILED, RETRYING)
 TAIL = 50
 """How many lines of a step are kept."""
 
@@ -30,7 +30,10 @@ class Step:
 
 @dataclass(slots=True)
 class State:
-    """A build as it is followed, since `began`; of its latest attempt alone the steps are kept."""
+    """A build as it is followed, since `began`; of its latest attempt alone the steps are kept.
+
+    `unended` is the step that an attempt's log breaks off in, where it failed if it did; so does the push.
+    """
 
     began: float
     build: Build = field(default_factory=lambda: Build({}))
@@ -39,17 +42,17 @@ class State:
     attempt: int = 0
     is_over: bool = False
     ended: float = 0.0
+    unended: Step | None = None
 
     def see(self, build: Build) -> None:
         """Take a new look at the ImageBuild."""
         self.build = build
-        failed = self.failed_step() if build.phase == FAILED else None
-        if failed:
-            failed.failed = True
+        if self.unended and build.phase in _UNDONE:
+            self.unended.failed = True
 
     def start(self, attempt: int) -> None:
         """Begin with an attempt's log."""
-        self.attempt, self.total, self.is_over = attempt, 0, False
+        self.attempt, self.total, self.is_over, self.unended = attempt, 0, False, None
         self.steps.clear()
 
     def hear(self, line: Line, now: float) -> None:
@@ -62,8 +65,8 @@ class State:
                 self._end_last(now)
                 self.total = total
                 self.steps.append(Step(f"[{number}/{total}]", text, now))
-            case StepEnded(seconds, cached) if self.current:
-                self.current.seconds, self.current.cached = seconds, cached
+            case StepEnded(seconds, cached) if step := self.current:
+                step.seconds, step.cached = seconds, cached
             case Pushing(text):
                 self._end_last(now)
                 self.steps.append(Step("pushing", text, now))
@@ -72,8 +75,8 @@ class State:
 
     def end(self, now: float) -> None:
         """Take note that the attempt's log is at its end."""
-        if self.current and self.current.text:
-            self.current.seconds = self.current.elapsed(now)
+        self.unended = self.current
+        self._end_last(now)
         self.is_over, self.ended = True, now
 
     @property
@@ -84,16 +87,8 @@ class State:
     @property
     def done(self) -> int:
         """How many steps have ended well."""
-        return sum(step.seconds is not None and not step.failed for step in self._numbered())
-
-    def failed_step(self) -> Step | None:
-        """Return the step that a failed build failed at: the last one, where its status tells of none."""
-        done = self.build.number("status", "steps", "current")
-        numbered = list(self._numbered())
-        return numbered[done] if done < len(numbered) else None
-
-    def _numbered(self) -> Iterator[Step]:
-        return (step for step in self.steps if step.label.startswith("["))
+        numbered = (step for step in self.steps if step.label.startswith("["))
+        return sum(step.seconds is not None and step is not self.unended for step in numbered)
 
     def _end_last(self, now: float) -> None:
         if self.current:

@@ -2,9 +2,9 @@
 
 from kubectl_imagebuild.errors import PluginError
 from kubectl_imagebuild.following import follow, log
-from kubectl_imagebuild.showing import draw, has_colours, show_lines
+from kubectl_imagebuild.showing import draw, show_lines
 from kubectl_imagebuild.verbs.asked import Asked
-from yadokari_contract.terminal import harmless
+from yadokari_contract.terminal import harmless, has_colours
 
 
 def run(asked: Asked) -> int:
@@ -15,7 +15,7 @@ def run(asked: Asked) -> int:
     build = asked.kubectl.build(name)
     if not build.pod:
         raise PluginError(f"{build.key} has no log yet: {build.reason or build.phase}: {build.message}")
-    colours = has_colours(asked.out, asked.environment)
+    colours = has_colours(asked.environment, is_terminal=asked.out.isatty())
     is_empty = True
     for line in log(asked.kubectl, build, follow=False):
         asked.out.write(f"{harmless(line.text, colours=colours)}\n")
@@ -30,7 +30,7 @@ def run(asked: Asked) -> int:
 
 def watch(asked: Asked, name: str) -> int:
     """Follow a build until it has succeeded (0) or failed (1)."""
-    colours = has_colours(asked.out, asked.environment)
+    colours = has_colours(asked.environment, is_terminal=asked.out.isatty())
     progress = asked.arguments.progress
     events = follow(asked.kubectl, name)
     is_drawn = progress == "tty" or (progress == "auto" and asked.out.isatty())
