@@ -36,6 +36,16 @@ class StateReason(StrEnum):
         Retry.UNCOUNTED,
         "create the Secret or its key; the build goes on by itself",
     )
+    SOURCE_NOT_FOUND = (
+        "SourceNotFound",
+        Retry.UNCOUNTED,
+        "create the source of Flux, or do what the message says; the build begins by itself",
+    )
+    SOURCE_NOT_READY = (
+        "SourceNotReady",
+        Retry.UNCOUNTED,
+        "mend the source of Flux as the message says; the build begins by itself",
+    )
     UNSCHEDULABLE = (
         "Unschedulable",
         Retry.UNCOUNTED,

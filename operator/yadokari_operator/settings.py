@@ -14,6 +14,7 @@ from yadokari_api.policy import ImageBuildPolicySpec
 from yadokari_operator.turns import NodeLimit
 
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
+DEFAULT_LEASE_NAMESPACE = "yadokari-system"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 RUNTIMES = ("Auto", "ImageVolume", "InitContainer")
@@ -36,7 +37,8 @@ class Settings:
     both go to every build. Builds of `cache_read_only_namespaces` (* in one is any text) write no cache in a
     registry, those of `ignored_namespaces` are left alone. `policy` holds for all builds, beside those of the
     cluster. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
-    `max_builds_on_nodes` may run of those whose pods demand such nodes.
+    `max_builds_on_nodes` may run of those whose pods demand such nodes. `lease_namespace` is where the Lease
+    lies of who works, `identity` who this operator is there, as nobody else at the same time.
     `health_address` (HOST:PORT) serves GET /healthz.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
@@ -60,6 +62,8 @@ class Settings:
     max_builds_per_namespace: int = 0
     max_builds_on_nodes: tuple[NodeLimit, ...] = ()
     namespace: str = ""
+    lease_namespace: str = DEFAULT_LEASE_NAMESPACE
+    identity: str = ""
     health_address: str = "0.0.0.0:8080"
     log_level: str = "info"
     log_format: str = "text"
@@ -67,6 +71,7 @@ class Settings:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
         """Read the variables YADOKARI_*; an empty one counts as not set. Raises `SettingsError`."""
+        namespace = _text(environment, "NAMESPACE", "")
         settings = cls(
             executor_image=_text(environment, "EXECUTOR_IMAGE", DEFAULT_EXECUTOR_IMAGE),
             executor_runtime=_choice(environment, "EXECUTOR_RUNTIME", RUNTIMES, "Auto"),
@@ -82,7 +87,9 @@ class Settings:
             max_builds=_number(environment, "MAX_BUILDS"),
             max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
             max_builds_on_nodes=_node_limits(environment, "MAX_BUILDS_ON_NODES"),
-            namespace=_text(environment, "NAMESPACE", ""),
+            namespace=namespace,
+            lease_namespace=_text(environment, "LEASE_NAMESPACE", namespace or DEFAULT_LEASE_NAMESPACE),
+            identity=_text(environment, "IDENTITY", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),

@@ -186,7 +186,7 @@ def test_whose_config_map_it_is_is_known_before_it_is_read(
 
     def listen(request: Request) -> None:
         if request.path.endswith("/configmaps/source"):
-            users.append(references.users_of(Key("team", "source")))
+            users.append(references.users_of("ConfigMap", Key("team", "source")))
 
     server.refuse = listen
     controller.reconcile(KEY)

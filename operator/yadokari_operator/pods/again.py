@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from yadokari_api.keys import CONTAINER
-from yadokari_operator.pods.caches import VOLUME as CACHES
+from yadokari_operator.pods.given.caches import VOLUME as CACHES
+from yadokari_operator.pods.given.sources import VOLUME as CONTEXT
 from yadokari_operator.pods.placement import PREFIX
 from yadokari_operator.pods.runtime import PREPARING
-from yadokari_operator.pods.sources import VOLUME as CONTEXT
 
 Manifest = dict[str, Any]
 

@@ -15,9 +15,10 @@ from yadokari_api.context import (
     S3Context,
 )
 from yadokari_api.references import SecretReference
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.spec import GitOptions
-from yadokari_operator.pods.environment import from_secret, pull_login
 from yadokari_operator.pods.files import ContextFiles
+from yadokari_operator.pods.given.environment import from_secret, pull_login
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import context_name
 
@@ -62,8 +63,25 @@ def place(build: str, inputs: Inputs, run: str) -> Place:
         return Place(volume={"emptyDir": {}})
     if inputs.files is not None:
         return Place(volume=_of_config_maps(build, run, context, inputs.files))
+    if inputs.artifact is not None:
+        return _http(inputs.artifact.where)
     number = len(inputs.spec.pull_secret_refs) + 1
     return _elsewhere(context, number)
+
+
+def context_login(spec: ImageBuildSpec) -> list[Manifest]:
+    """Write the variables with which the place of a context is reached."""
+    context = spec.context
+    known = context and (context.config_map or context.config_maps or context.flux_source)
+    if context is None or known is not None:
+        return []
+    return list(_elsewhere(context, len(spec.pull_secret_refs) + 1).env)
+
+
+def repository(spec: ImageBuildSpec) -> str:
+    """Name the repository and ref of a context, as the executor takes them; empty if it is of none."""
+    git = spec.context.git if spec.context else None
+    return _git(git).location if git else ""
 
 
 def _of_config_maps(build: str, run: str, context: Context, files: tuple[ContextFiles, ...]) -> Manifest:

@@ -8,7 +8,7 @@ from typing import Any
 
 from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.caches import enabled_cache
+from yadokari_operator.pods.given.caches import enabled_cache
 
 Manifest = dict[str, Any]
 
@@ -17,7 +17,7 @@ _LOGIN = ".dockerconfigjson"
 
 def environment(spec: ImageBuildSpec) -> list[Manifest]:
     """Write all variables of the executor but those of where the context is."""
-    return [*_logins(spec), *_secrets(spec), *_times(spec), *_own(spec.executor or Executor())]
+    return [*logins(spec), *_secrets(spec), *_times(spec), *own(spec.executor or Executor())]
 
 
 def whole_secrets(spec: ImageBuildSpec) -> list[Manifest]:
@@ -48,7 +48,7 @@ def secret_variable(number: int) -> str:
     return f"YADOKARI_SECRET_{number}"
 
 
-def _logins(spec: ImageBuildSpec) -> Iterator[Manifest]:
+def logins(spec: ImageBuildSpec) -> Iterator[Manifest]:
     """Hand over Secrets by purpose: _PULL_1, _PULL_2, ... for bases, _PUSH_N for the N-th destination.
 
     That of the cache comes last: where Secrets have the same key, the destination's counts.
@@ -78,6 +78,7 @@ def _times(spec: ImageBuildSpec) -> Iterator[Manifest]:
         yield {"name": "SOURCE_DATE_EPOCH", "value": timestamp}
 
 
-def _own(executor: Executor) -> Iterator[Manifest]:
+def own(executor: Executor) -> Iterator[Manifest]:
+    """Write the variables that a spec adds."""
     for variable in executor.env:
         yield variable.model_dump(by_alias=True, exclude_none=True)
