@@ -24,7 +24,7 @@ def test_krew_gets_one_program_that_any_python_runs(tmp_path: Path) -> None:
         assert {file["from"] for file in platform["files"]} == set(opened.getnames())
         opened.extractall(tmp_path / "bin", filter="data")
     # In a mode that sees neither the project nor what is installed beside it.
-    program = ["/usr/bin/python3", "-I", "-S", tmp_path / "bin/kubectl-imagebuild"]
+    program = ["/usr/bin/python3", "-I", "-S", str(tmp_path / "bin/kubectl-imagebuild")]
     said = subprocess.run([*program, "explain", "StepFailed"], capture_output=True, text=True, check=True)
     assert said.stdout == Plugin("nothing")("explain", "StepFailed").out
     asked = ["create", "app", str(tmp_path), "--file", "-", "-d", "x/y:1"]
