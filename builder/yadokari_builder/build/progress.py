@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from yadokari_contract.result import Phase
+from yadokari_contract.result import BaseImage, Phase
 from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
@@ -40,8 +40,10 @@ class Progress:
     """Counts the steps of a build, times them and passes on what RUN steps print.
 
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
-    files, `cached` is how many an earlier build had done, `performed` how many this one did. `context` is
-    what the build context's location was resolved to, once that is known.
+    files, `cached` is how many an earlier build had done, `performed` how many this one did, and `missed` how
+    many of these were looked for in the cache. `saved` is how many seconds those that are cached took when
+    they were done. `context` is what the build context's location was resolved to, `bases` what the names of
+    images were, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,7 +51,10 @@ class Progress:
         self.done = 0
         self.cached = 0
         self.performed = 0
+        self.missed = 0
+        self.saved = 0.0
         self.context = ""
+        self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()
         self._lines = _Lines(self._output)
@@ -65,7 +70,8 @@ class Progress:
 
     def start_again(self) -> None:
         """Count from the first step again."""
-        self.done = self.cached = self.performed = 0
+        self.done = self.cached = self.performed = self.missed = 0
+        self.saved = 0.0
 
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
@@ -76,19 +82,26 @@ class Progress:
         """Pass on what a RUN step printed."""
         self._lines.feed(data)
 
-    def end(self, result: str = "", *, is_performed: bool = False) -> None:
-        """End the step, with what came of it, and whether it is one that changes files."""
+    def end(self, result: str = "", *, is_performed: bool = False) -> float:
+        """End the step, with what came of it, and whether it changes files; returns its seconds."""
         self._lines.flush()
         seconds = self._clock() - self._started
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
         self.done += 1
         self.performed += is_performed
+        return seconds
 
-    def end_cached(self, result: str) -> None:
-        """End a step that an earlier build had done."""
+    def miss(self, why: str) -> None:
+        """Tell that the step under way is not in the cache."""
+        self.missed += 1
+        self.note(f"cache: {why}")
+
+    def end_cached(self, result: str, seconds: float) -> None:
+        """End a step that an earlier build had done in so many seconds."""
         self._say("done", f"  cached: {result}", cached=True)
         self.done += 1
         self.cached += 1
+        self.saved += seconds
 
     def tell(self, number: int, result: str) -> None:
         """Tell what has come of an earlier step; may be called in any thread."""

@@ -89,6 +89,7 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
     )
     return BuildResult(
         context=session.progress.context,
+        bases=session.progress.bases,
         phases=tuple(session.phases),
         steps=session.progress.done,
         total_steps=session.progress.total,
