@@ -40,9 +40,9 @@ class BuildResult:
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
     how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
     build had done, `performed` how many this one did, and of these `missed` how many were looked for in the
-    cache. `saved` is how many seconds those that are cached took when they were done. `context` is what the
-    build context's location was resolved to, also where the build failed: a commit, a digest or an ETag; ""
-    for a folder.
+    cache; `first_miss` names the first of them, and why it was not there. `saved` is how many seconds those
+    that are cached took when they were done. `context` is what the build context's location was resolved to,
+    also where the build failed: a commit, a digest or an ETag; "" for a folder.
     """
 
     digest: str = ""
@@ -55,6 +55,7 @@ class BuildResult:
     cached: int = 0
     performed: int = 0
     missed: int = 0
+    first_miss: str = ""
     saved: float = 0
     failure: Failure | None = None
 
@@ -67,7 +68,8 @@ class BuildResult:
 def format_result(result: BuildResult) -> str:
     """Write a result as JSON of at most `MAX_BYTES`.
 
-    Where it is too long the log's beginning goes first, then the message's end, then phases and images.
+    Where it is too long the log's beginning goes first, then the message's end, then what was missed first,
+    phases and images.
     """
     text = dump(asdict(result))
     if result.failure and excess(text):
@@ -77,6 +79,9 @@ def format_result(result: BuildResult) -> str:
     if result.failure and excess(text):
         message = keep_start(result.failure.message, excess(text))
         result = replace(result, failure=replace(result.failure, message=message))
+        text = dump(asdict(result))
+    if excess(text):
+        result = replace(result, first_miss="")
         text = dump(asdict(result))
     while excess(text) and (result.phases or result.images):
         result = replace(result, phases=(), images=() if not result.phases else result.images)
@@ -103,6 +108,7 @@ def parse_result(text: str) -> BuildResult:
             cached=typed(data, "cached", int, 0),
             performed=typed(data, "performed", int, 0),
             missed=typed(data, "missed", int, 0),
+            first_miss=typed(data, "first_miss", str, ""),
             saved=float(data.get("saved", 0)),
             failure=None if failure is None else read_failure(failure),
         )
