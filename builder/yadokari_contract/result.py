@@ -33,6 +33,17 @@ class Phase:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """An image that a build began with or took files from, by its name in the Dockerfile.
+
+    `digest` is what a registry gave for the name: that of an index where it is one.
+    """
+
+    reference: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
     """What came of a build.
@@ -41,14 +52,16 @@ class BuildResult:
     how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
     build had done, `performed` how many this one did, and of these `missed` how many were looked for in the
     cache; `first_miss` names the first of them, and why it was not there. `saved` is how many seconds those
-    that are cached took when they were done. `context` is what the build context's location was resolved to,
-    also where the build failed: a commit, a digest or an ETag; "" for a folder.
+    that are cached took when they were done. `context` is what the build context's location was resolved to:
+    a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both are there also
+    where the build failed.
     """
 
     digest: str = ""
     size: int = 0
     images: tuple[str, ...] = ()
     context: str = ""
+    bases: tuple[BaseImage, ...] = ()
     phases: tuple[Phase, ...] = ()
     steps: int = 0
     total_steps: int = 0
@@ -69,7 +82,7 @@ def format_result(result: BuildResult) -> str:
     """Write a result as JSON of at most `MAX_BYTES`.
 
     Where it is too long the log's beginning goes first, then the message's end, then what was missed first,
-    phases and images.
+    phases, images and bases.
     """
     text = dump(asdict(result))
     if result.failure and excess(text):
@@ -80,12 +93,14 @@ def format_result(result: BuildResult) -> str:
         message = keep_start(result.failure.message, excess(text))
         result = replace(result, failure=replace(result.failure, message=message))
         text = dump(asdict(result))
-    if excess(text):
-        result = replace(result, first_miss="")
-        text = dump(asdict(result))
-    while excess(text) and (result.phases or result.images):
-        result = replace(result, phases=(), images=() if not result.phases else result.images)
-        text = dump(asdict(result))
+    brief = replace(result, first_miss="")
+    for shorter in (
+        brief,
+        replace(brief, phases=()),
+        replace(brief, phases=(), images=()),
+        replace(brief, phases=(), images=(), bases=()),
+    ):
+        text = dump(asdict(shorter)) if excess(text) else text
     return text
 
 
@@ -102,6 +117,10 @@ def parse_result(text: str) -> BuildResult:
             size=typed(data, "size", int, 0),
             images=tuple(str(image) for image in typed(data, "images", list, [])),
             context=typed(data, "context", str, ""),
+            bases=tuple(
+                BaseImage(str(base["reference"]), str(base["digest"]))
+                for base in typed(data, "bases", list, [])
+            ),
             phases=tuple(Phase(str(p["name"]), float(p["seconds"])) for p in typed(data, "phases", list, [])),
             steps=typed(data, "steps", int, 0),
             total_steps=typed(data, "total_steps", int, 0),

@@ -21,7 +21,7 @@ from yadokari_api.status import (
     parse_status,
 )
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult, Failure, Phase
+from yadokari_contract.result import BaseImage, BuildResult, Failure, Phase
 from yadokari_operator import reports
 
 RUN = Status(
@@ -56,13 +56,30 @@ def test_a_success_tells_image_digest_and_duration() -> None:
     assert made.finished
 
 
+def test_bases_are_told_but_for_those_that_are_none() -> None:
+    right = [BaseImage(name, DIGEST) for name in ("busybox:latest", f"registry.test:5000/a/b:1@{DIGEST}")]
+    wrong = [
+        BaseImage("--flag", DIGEST),
+        BaseImage("Busybox", DIGEST),
+        BaseImage("a" * 600, DIGEST),
+        BaseImage("a\nb", DIGEST),
+        BaseImage("busybox", "latest"),
+    ]
+    result = BuildResult(digest=DIGEST, bases=(*wrong, *right))
+    status = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+    assert [(base.reference, base.digest) for base in status.bases] == [
+        (it.reference, DIGEST) for it in right
+    ]
+    assert parse_status(format_status(status)) == status
+
+
 def test_a_success_is_remembered_through_what_fails_after_it() -> None:
     done = with_status(
         image_build(), reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
     )
     last = LastSucceeded(digest=DIGEST, time=time(0), inputs_hash="0" * 64)
     assert done.status.last_succeeded == last
-    begun = reports.begun(done, "1" * 64, "InputsChanged", NOW)
+    begun = reports.begun(done, "1" * 64, reports.Cause("InputsChanged"), NOW)
     assert (begun.output, begun.last_succeeded) == (None, last)
     assert reports.failed(done, begun, NOW, FAILURE, NOW).last_succeeded == last
 
@@ -215,14 +232,14 @@ def test_runs_are_counted_and_those_that_have_ended_are_told_of() -> None:
     done = with_status(
         image_build(), reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
     )
-    second = reports.begun(done, "1" * 64, "InputsChanged", NOW)
+    second = reports.begun(done, "1" * 64, reports.Cause("InputsChanged"), NOW)
     assert (second.run.number, second.run.reason, second.run.queued_at) == (2, "InputsChanged", time(0))
     attempt = replace(second, run=replace(second.run, attempt=1))
     failure = reports.failed_attempt(Failure("StepFailed", "no"), Retry.NEVER, 11)
     broken = with_status(done, reports.failed(done, attempt, NOW, failure, NOW))
-    third = reports.begun(broken, "2" * 64, "SpecChanged", NOW)
+    third = reports.begun(broken, "2" * 64, reports.Cause("SpecChanged"), NOW)
     replaced = with_status(broken, replace(third, run=replace(third.run, attempt=1)))
-    fourth = reports.begun(replaced, "3" * 64, "InputsChanged", NOW)
+    fourth = reports.begun(replaced, "3" * 64, reports.Cause("InputsChanged"), NOW)
     told = [(run.number, run.result, run.failure, run.digest) for run in fourth.history]
     assert told == [
         (3, "Replaced", None, None),
@@ -233,14 +250,14 @@ def test_runs_are_counted_and_those_that_have_ended_are_told_of() -> None:
 
 
 def test_a_run_that_never_began_is_not_told_of() -> None:
-    waits = with_status(image_build(), reports.begun(image_build(), "1" * 64, "Created", NOW))
-    assert reports.begun(waits, "2" * 64, "InputsChanged", NOW).history == ()
+    waits = with_status(image_build(), reports.begun(image_build(), "1" * 64, reports.Cause("Created"), NOW))
+    assert reports.begun(waits, "2" * 64, reports.Cause("InputsChanged"), NOW).history == ()
 
 
 def test_no_more_runs_are_told_of_than_are_useful() -> None:
     build = image_build()
     for number in range(20):
-        begun = reports.begun(build, str(number) * 64, "InputsChanged", NOW)
+        begun = reports.begun(build, str(number) * 64, reports.Cause("InputsChanged"), NOW)
         run = replace(begun, run=replace(begun.run, attempt=1))
         build = with_status(build, run)
     assert [run.number for run in build.status.history] == list(range(19, 9, -1))

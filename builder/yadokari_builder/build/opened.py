@@ -43,6 +43,7 @@ from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.levels import Level, Namespaces, Shared, may_be_apart
 from yadokari_builder.run.mounts.caches import CacheStore
+from yadokari_builder.run.mounts.files import Medium, medium_of
 from yadokari_builder.run.mounts.requests import Provisions
 from yadokari_builder.run.mounts.secrets import Secrets, load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
@@ -50,6 +51,7 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
+from yadokari_contract.result import BaseImage
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -117,6 +119,7 @@ def _open(
         plan = with_all_files(plan)
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
+    progress.bases = tuple(_bases(plan))
     progress.expect(plan.total_steps)
     roots = Roots(
         lodging,
@@ -166,6 +169,13 @@ def _draft(
     return make_draft(text, args, read_platforms(spec), spec.targets, find_image)
 
 
+def _bases(plan: Plan) -> Iterator[BaseImage]:
+    """Tell of images what their names stood for; one from a warmer's folder was asked for long ago."""
+    for image in plan.images:
+        if image.named:
+            yield BaseImage(image.reference.familiar, str(image.named))
+
+
 def _require_free(plan: Plan, level: Level) -> None:
     """Refuse a step that would work in a volume before anything is done."""
     for step in chain.from_iterable(stage.steps for stage in plan.stages):
@@ -188,7 +198,8 @@ def _bench(
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
-    provisions = _provisions(spec, environment, roots)
+    medium = medium_of(roots.boundary, apart=isinstance(level, Namespaces))
+    provisions = _provisions(spec, environment, roots, medium)
     return Workbench(
         boundary=roots.boundary,
         staging=roots.staging,
@@ -206,13 +217,14 @@ def _bench(
     )
 
 
-def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
+def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, medium: Medium) -> Provisions:
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
         caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
+        medium=medium,
         agents=parse_agents(spec.ssh, environment),
     )
 

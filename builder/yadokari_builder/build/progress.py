@@ -7,14 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from yadokari_contract.result import Phase
+from yadokari_contract.result import BaseImage, Phase
+from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
 
 # Of an instruction, in characters: a RUN may be hundreds of lines.
 _LONGEST = 120
 _LONGEST_MISS = 250
-_UNSAFE = {code: "�" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x1B)}
 
 
 class Phases:
@@ -44,7 +44,7 @@ class Progress:
     files, `cached` is how many an earlier build had done, `performed` how many this one did, and `missed` how
     many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
     seconds those that are cached took when they were done. `context` is what the build context's location was
-    resolved to, once that is known.
+    resolved to, `bases` what the names of images were, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,6 +56,7 @@ class Progress:
         self.first_miss = ""
         self.saved = 0.0
         self.context = ""
+        self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()
         self._step = ""
@@ -136,7 +137,7 @@ def _shortened(text: str) -> str:
 class _Lines:
     """Cuts a stream of bytes behind whole lines, of which `emit` gets as many at once as came in at once.
 
-    A carriage return ends a line too, so progress bars stay readable.
+    A carriage return ends a line too, so progress bars stay readable. Of escape sequences colours stay.
     """
 
     MAX = 16 * 1024
@@ -150,9 +151,9 @@ class _Lines:
     def feed(self, data: bytes) -> None:
         whole, end, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
         if end:
-            self._emit(whole.translate(_UNSAFE))
+            self._emit(harmless(whole, colours=True))
         if len(self._rest) > self.MAX:
-            self._emit(self._rest.translate(_UNSAFE))
+            self._emit(harmless(self._rest, colours=True))
             self._rest = ""
 
     def flush(self) -> None:
@@ -160,7 +161,7 @@ class _Lines:
         self._decoder.reset()
         self._rest = ""
         if rest:
-            self._emit(rest.removesuffix("\n").translate(_UNSAFE))
+            self._emit(harmless(rest.removesuffix("\n"), colours=True))
 
 
 def human_size(size: int) -> str:

@@ -1,5 +1,7 @@
 """What the executor is asked to do."""
 
+from dataclasses import replace
+
 from yadokari_api.fields import registry_host
 from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import BuildSecret, ImageBuildSpec, OutputSpec
@@ -27,14 +29,13 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
     """Say what the executor is to do."""
     spec = inputs.spec
     output = spec.output or OutputSpec()
-    insecure = [registry_host(to.image) for to in spec.destinations if to.insecure]
-    return BuildSpec(
+    return replace(
+        reach(spec, settings),
         context=place.location,
         context_sub_path=place.sub_path,
         git=place.git,
         dockerfile=_dockerfile(spec),
         destinations=tuple(to.image for to in spec.destinations),
-        result_file=_RESULT_FILE,
         build_args=dict(inputs.build_args),
         targets=(spec.target,) if spec.target else (),
         secrets=tuple(_secret(number, secret) for number, secret in enumerate(spec.secrets, 1)),
@@ -42,9 +43,17 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         annotations=dict(output.annotations),
         reproducible=output.timestamp == "Zero",
         compression=output.compression or BuildSpec().compression,
+        isolation=isolation_of(spec.executor or Executor(), settings).lower(),
+    )
+
+
+def reach(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
+    """Say how registries are reached and what comes of it is told, by any of the executor's verbs."""
+    insecure = [registry_host(to.image) for to in spec.destinations if to.insecure]
+    return BuildSpec(
+        result_file=_RESULT_FILE,
         insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
         registry_mirrors=settings.registry_mirrors,
-        isolation=isolation_of(spec.executor or Executor(), settings).lower(),
         log_format="text",
     )
 

@@ -4,19 +4,23 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
+from yadokari_api.pod.executor import Executor
 from yadokari_api.reasons import StateReason
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import pod_name
-from yadokari_operator.pods.observed import Pod, Standing
+from yadokari_operator.pods.observed import PATIENCE, Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.pods.runtime import ADVICE, way_of
+from yadokari_operator.policies import Violation, ruled
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
-from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
-from yadokari_operator.reconcile.identity import identify
+from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
+from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.settings import Settings
 
 _FIRST_DELAY = 10.0
@@ -32,8 +36,10 @@ class Run:
         self._inputs = inputs
         self._settings = settings
         self._now = now
-        self._run, self._stored, began = identify(observed, inputs)
-        self._status = self._stored or reports.begun(observed.build, inputs.hash, began, now)
+        self._run, self._stored, why = identify(observed, inputs, now)
+        self._status = with_artifact(
+            self._stored or reports.begun(observed.build, inputs.hash, why, now), inputs
+        )
         mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
 
@@ -65,6 +71,10 @@ class Run:
         )
         run = replace(self._status, run=attempt)
         match latest.outcome:
+            case Failed() | Waiting() if self._goes_without_image_volume(latest):
+                return self._start(
+                    run, latest.attempt + 1, latest.retries, Delete("Pod", latest.name, latest.uid)
+                )
             case Built(result, finished):
                 images = [to.image for to in self._inputs.spec.destinations]
                 return self._decided(reports.succeeded(build, run, now, images, result, finished))
@@ -77,17 +87,28 @@ class Run:
             case Waiting() | Running():
                 return self._while_it_lasts(latest, latest.outcome, run)
 
+    def _goes_without_image_volume(self, latest: Pod) -> bool:
+        """Whether the next attempt gets otherwise what the node of this one could not mount."""
+        executor = self._inputs.spec.executor or Executor()
+        return latest.lacks_runtime(self._now) and way_of(executor, self._settings) != "ImageVolume"
+
     def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running, run: Status) -> Decision:
         build, now = self._build, self._now
         deadline = self._deadline(latest, outcome)
         if now >= deadline:
             return self._decided(reports.failed(build, run, now, self._too_long(latest, outcome), now))
-        due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
+        judged = latest.mounting and latest.mounting + PATIENCE
+        due = earliest(
+            deadline, latest.deleted and latest.deleted + GRACE, judged if judged and judged > now else None
+        )
         match outcome:
             case Running():
                 report = reports.building(build, run, now)
             case Waiting(reason, problem) if problem:
                 report = reports.blocked(build, run, now, reason, problem)
+            case Waiting() if latest.lacks_runtime(now):
+                problem = f"no volume of it is mounted after {PATIENCE.seconds} s. Perhaps {ADVICE}"
+                report = reports.blocked(build, run, now, StateReason.POD_PENDING, problem)
             case Waiting(reason):
                 report = reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
         return self._decided(report, due=due)
@@ -143,10 +164,15 @@ class Run:
         report = reports.suspended(self._build, run, self._now)
         return decided(self._build, report, self._now, *cleaning.actions, due=cleaning.due)
 
-    def _start(self, run: Status, number: int, retries: int) -> Decision:
+    def _start(self, run: Status, number: int, retries: int, *before: Action) -> Decision:
         build, inputs = self._build, self._inputs
         if inputs.spec.suspend:
             return self._suspended(run)
+        allowed = self._allowed()
+        if isinstance(allowed, Violation):
+            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=allowed.message)
+            return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
+        inputs = replace(inputs, spec=allowed)
         while (name := pod_name(build.key.name, self._run, number)) in self._observed.taken:
             number += 1
         report = reports.waiting(
@@ -158,7 +184,12 @@ class Run:
         )
         attempt = Attempt(run=self._run, number=number, retries=retries)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
-        return self._decided(report, *map(Create, manifests), unacted=run)
+        return self._decided(report, *before, *map(Create, manifests), unacted=run)
+
+    def _allowed(self) -> ImageBuildSpec | Violation:
+        """Give the spec with what policies say of it."""
+        policies = self._observed.policies
+        return policies if isinstance(policies, Violation) else ruled(self._inputs.spec, policies)
 
     def _decided(
         self,

@@ -28,7 +28,8 @@ from yadokari_builder.run.command import Command, ProcessUser
 from yadokari_builder.run.environment import step_environment
 from yadokari_builder.run.levels import Level
 from yadokari_builder.run.mounts.caches import Fill
-from yadokari_builder.run.mounts.mounted import FileMount, mounted
+from yadokari_builder.run.mounts.files import FileMount
+from yadokari_builder.run.mounts.mounted import mounted
 from yadokari_builder.run.mounts.requests import Provisions, answer
 from yadokari_builder.run.process import run_step
 from yadokari_builder.sources.ssh.access import SshAccess
