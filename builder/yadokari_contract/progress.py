@@ -38,7 +38,7 @@ class Progress:
 
 def step_line(number: int, total: int, instruction: str) -> str:
     """Write the line that begins a step."""
-    return f"STEP {number}/{total} {_shortened(instruction)}"
+    return f"STEP {number}/{total} {shortened(instruction)}"
 
 
 def pushing_line(images: Iterable[str]) -> str:
@@ -58,7 +58,7 @@ def parse_line(line: bytes) -> Progress | None:
     return Progress("Pulling" if is_base else "Building", int(found[1]), int(found[2]), _shown(found[3]))
 
 
-def _shortened(text: str) -> str:
+def shortened(text: str) -> str:
     """Return what fits into a line of an instruction, which may have hundreds of them."""
     line = text.partition("\n")[0]
     return text if len(text) <= _LONGEST_TEXT else f"{line[: _LONGEST_TEXT - 1].rstrip()}…"

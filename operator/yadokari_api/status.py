@@ -17,8 +17,20 @@ from yadokari_contract.progress import BuildPhase
 Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed", "Suspended"]
 FINISHED: frozenset[Phase] = frozenset({"Succeeded", "Failed"})
 
-RunReason = Literal["Created", "InputsChanged", "SpecChanged", "Requested"]
+RunReason = Literal[
+    "Created",
+    "InputsChanged",
+    "SourceChanged",
+    "SpecChanged",
+    "Requested",
+    "Scheduled",
+    "BaseImageChanged",
+    "GitChanged",
+]
 """Why a run began."""
+
+UNCHANGED: frozenset[RunReason] = frozenset({"Scheduled", "BaseImageChanged", "GitChanged"})
+"""Reasons for a run whose inputs are those of the one before."""
 
 RunResult = Literal["Succeeded", "Failed", "Replaced"]
 """How a run ended: another one may have come in its place before it had."""
@@ -58,6 +70,54 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleStatus:
+    """How far a schedule has come."""
+
+    __pydantic_config__ = REPORTED
+
+    text: Annotated[str, Field(description="The schedule that this is about, with its time zone.")]
+    since: Annotated[Time, Field(description="When it was first seen: nothing was due before.")]
+    next: Annotated[Time | None, Field(description="When the next build is due.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of asking whether something has moved that the image is made of."""
+
+    __pydantic_config__ = REPORTED
+
+    name: Annotated[str, Field(description="Reference of a base image, or a repository and its ref.")]
+    time: Annotated[Time, Field(description="When it was asked last.")]
+    resolved: Annotated[str | None, Field(description="What it stood for: a digest or a commit.")] = None
+    failures: Annotated[
+        int | None, Field(description="How many times in a row there was no answer; absent where there was.")
+    ] = None
+    message: Annotated[str | None, Field(description="Why there was no answer.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactStatus:
+    """An artifact of Flux."""
+
+    __pydantic_config__ = REPORTED
+
+    revision: Annotated[str, Field(description="What it was made of, such as main@sha1:....")]
+    digest: Annotated[str, Field(description="Digest of the archive.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """An image that the build began with or took files from."""
+
+    __pydantic_config__ = REPORTED
+
+    reference: Annotated[str, Field(description="Its name in the Dockerfile.")]
+    digest: Annotated[
+        str, Field(description="What a registry gave for the name: of an index its own digest.")
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
     """The latest run: one build of one set of inputs, in one attempt or several."""
 
@@ -66,7 +126,13 @@ class RunStatus:
     number: Annotated[int, Field(description="Number of this run; 0 before the first one.")] = 0
     reason: Annotated[
         RunReason | None,
-        Field(description="Why it began: Created, InputsChanged, SpecChanged (after a failure), Requested."),
+        Field(
+            description="Why it began: Created, InputsChanged, SourceChanged (another artifact of Flux),"
+            " SpecChanged (after a failure), Requested, Scheduled, BaseImageChanged, GitChanged."
+        ),
+    ] = None
+    cause: Annotated[
+        str | None, Field(description="What that was: the time, or what moved from where to where.")
     ] = None
     pod: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
     node: Annotated[str | None, Field(description="Node of that pod.")] = None
@@ -99,6 +165,15 @@ class Steps:
     cached: Annotated[int | None, Field(description="Steps that were taken from the cache.")] = None
     performed: Annotated[
         int | None, Field(description="Steps that were not, and changed files: none where all was cached.")
+    ] = None
+    missed: Annotated[int | None, Field(description="Of these, steps that were looked for in the cache.")] = (
+        None
+    )
+    first_miss: Annotated[
+        str | None, Field(description="The first of them, and why it was not there, as far as that is known.")
+    ] = None
+    saved_seconds: Annotated[
+        float | None, Field(description="How long the steps that were cached took when they were performed.")
     ] = None
 
 
@@ -150,6 +225,7 @@ class PastRun:
 
     number: Annotated[int, Field(description="Number of the run.")]
     reason: Annotated[RunReason | None, Field(description="Why it began.")] = None
+    cause: Annotated[str | None, Field(description="What that was.")] = None
     result: Annotated[
         RunResult, Field(description="Succeeded, Failed, or Replaced by the next one before its end.")
     ]
@@ -191,7 +267,19 @@ class Status:
         LastSucceeded | None, Field(description="The latest build that succeeded; failures leave it alone.")
     ] = None
     source: Annotated[Source | None, Field(description="What the build context was resolved to.")] = None
+    bases: Annotated[
+        tuple[Base, ...],
+        Field(description="Images that the build began with or took files from; at most 32 of them."),
+    ] = ()
     run: Annotated[RunStatus, Field(description="The latest run.")] = field(default_factory=RunStatus)
+    schedule: Annotated[ScheduleStatus | None, Field(description="How far rebuild.schedule has come.")] = None
+    asked: Annotated[
+        tuple[Asked, ...],
+        Field(description="What came of asking whether base images or the context's ref have moved."),
+    ] = ()
+    artifact: Annotated[
+        ArtifactStatus | None, Field(description="The artifact of context.fluxSource that this is about.")
+    ] = None
     phases: Annotated[tuple[TimedPhase, ...], Field(description="Parts of the build, in seconds.")] = ()
     steps: Annotated[Steps | None, Field(description="Steps of the Dockerfile.")] = None
     progress: Annotated[
@@ -243,7 +331,7 @@ def parse_status(data: Mapping[str, Any] | None) -> Status:
 def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
-    empty = [name for name in ("tags", "phases", "history") if not written.get(name)]
+    empty = [name for name in ("tags", "bases", "phases", "history", "asked") if not written.get(name)]
     if status.run == RunStatus():
         empty.append("run")
     return {name: value for name, value in written.items() if name not in empty}

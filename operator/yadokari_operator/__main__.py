@@ -3,12 +3,13 @@
 import asyncio
 import logging
 import os
+import secrets
+import socket
 import sys
 
 from kubernetes.config import ConfigException
 
 from yadokari_operator.cluster.api import Api
-from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.journal import formatter
 from yadokari_operator.metrics import Metrics
@@ -25,6 +26,8 @@ def set_up_logging(settings: Settings) -> None:
     # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
     for name in ("kopf", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Of a probe that fails it would show where, and not why.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def main() -> int:
@@ -32,7 +35,7 @@ def main() -> int:
     try:
         settings = Settings.from_environment(os.environ)
         metrics = Metrics()
-        cluster = Cluster(Api.connect(metrics.failed))
+        api = Api.connect(metrics.failed)
     except SettingsError as error:
         print(f"yadokari operator: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -45,8 +48,8 @@ def main() -> int:
     except OSError as error:
         logger.error("YADOKARI_METRICS_ADDRESS %s: %s", settings.metrics_address, error)
         return 1
-    asyncio.run(run(cluster, settings, metrics))
-    return 0
+    me = settings.identity or f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    return 1 if asyncio.run(run(api, settings, me, metrics)) else 0
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ status. What the same observations lead to is the same, so a status is only writ
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ from yadokari_api.keys import Key
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import (
     LONGEST_HISTORY,
+    Base,
     BuildFailure,
     LastSucceeded,
     LiveProgress,
@@ -31,9 +32,10 @@ from yadokari_api.status import (
     Steps,
     TimedPhase,
 )
+from yadokari_contract import references
 from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult, Failure
+from yadokari_contract.result import BaseImage, BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
@@ -47,10 +49,24 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
 _MOST = 10**6
 _LONGEST_SIZE = 2**53
 _MOST_PHASES = 16
+_MOST_BASES = 32
 _LONGEST_WORD = 256
 # Of an instruction, in the column that `kubectl get` shows.
 _SUMMARY = 48
+_LONGEST_NAME = 512
+_REFERENCE = re.compile(
+    rf"(?:{references.DOMAIN}/)?{references.PATH}(?::{references.TAG})?(?:@{references.DIGEST})?"
+)
+_DIGEST = re.compile(references.DIGEST)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a run begins; `text` is what there is to say beside the reason."""
+
+    reason: RunReason
+    text: str = ""
 
 
 def unbegun(build: ImageBuild) -> Status:
@@ -64,10 +80,10 @@ def unbegun(build: ImageBuild) -> Status:
     )
 
 
-def begun(build: ImageBuild, inputs_hash: str, reason: RunReason, now: datetime) -> Status:
+def begun(build: ImageBuild, inputs_hash: str, why: Cause, now: datetime) -> Status:
     """Give the status with which a run begins."""
     number = build.status.run.number + 1
-    run = RunStatus(number=number, reason=reason, queued_at=format_time(now))
+    run = RunStatus(number=number, reason=why.reason, cause=why.text or None, queued_at=format_time(now))
     return replace(unbegun(build), inputs_hash=inputs_hash, run=run)
 
 
@@ -88,7 +104,8 @@ def building(
 
     An operator that has only just begun to follow the log knows no progress: what is stored stays then.
     """
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{note}"
+    why = f", since {run.run.cause}" if run.run.cause else ""
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{why}{note}"
     report = _status(build, run, now, "Building", StateReason.BUILDING, message)
     return replace(report, progress=_live(progress) if progress else run.progress)
 
@@ -214,6 +231,11 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
     return replace(
         run,
         source=_source(_word(result.context)),
+        bases=tuple(
+            Base(reference=base.reference, digest=base.digest)
+            for base in result.bases[:_MOST_BASES]
+            if _is_right(base)
+        ),
         phases=tuple(
             TimedPhase(name=_word(phase.name), seconds=round(phase.seconds, 3))
             for phase in result.phases[:_MOST_PHASES]
@@ -228,9 +250,22 @@ def _steps(result: BuildResult) -> Steps | None:
     are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
     if not (are_counted and result.total_steps):
         return None
+    is_told = 0 <= result.missed <= result.performed and 0 <= result.saved <= _MOST
     return Steps(
-        current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
+        current=result.steps,
+        total=result.total_steps,
+        cached=result.cached,
+        performed=result.performed,
+        missed=result.missed if is_told else None,
+        first_miss=_word(result.first_miss) or None,
+        saved_seconds=round(result.saved, 1) if is_told else None,
     )
+
+
+def _is_right(base: BaseImage) -> bool:
+    """Whether what is said of a base can be: others will hand its name on."""
+    is_name = len(base.reference) <= _LONGEST_NAME and _REFERENCE.fullmatch(base.reference) is not None
+    return is_name and _DIGEST.fullmatch(base.digest) is not None
 
 
 def _source(context: str) -> Source | None:
@@ -290,6 +325,7 @@ def _history(status: Status, result: RunResult, digest: str | None) -> tuple[Pas
     ended = PastRun(
         number=run.number,
         reason=run.reason,
+        cause=run.cause,
         result=result,
         failure=status.failure.reason if status.failure and result == "Failed" else None,
         digest=digest,

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.handlers.admission import Admission
-from yadokari_operator.turns import Limits, Place, Waiting
+from yadokari_operator.turns import Limits, NodeLimit, Place, Pools, Waiting
 
 A, B, C = (Key("team", name) for name in "abc")
 
@@ -18,11 +18,12 @@ def since(key: Key, second: int = 0) -> Waiting:
 
 def admission(limits: Limits, *running: Key) -> tuple[Admission, list[Key]]:
     changed: list[Key] = []
-    return Admission(limits, lambda: running, changed.append), changed
+    listed = [(key, frozenset[int]()) for key in running]
+    return Admission(limits, lambda: listed, changed.append), changed
 
 
 def test_without_limits_everybody_begins_and_nobody_is_counted() -> None:
-    def listed() -> Iterator[Key]:
+    def listed() -> Iterator[tuple[Key, Pools]]:
         raise AssertionError("nobody is to be asked")
 
     free = Admission(Limits(), listed, lambda _: None)
@@ -48,13 +49,22 @@ def test_what_runs_when_the_operator_starts_is_counted() -> None:
     assert turns.ask(since(B)) == Place(1, 1, 1)
 
 
+def test_of_a_build_with_several_pods_all_nodes_count() -> None:
+    limits = Limits(on_nodes=tuple(NodeLimit(frozenset({("pool", it)}), 1) for it in "ab"))
+    listed = [(A, limits.pools([{"pool": pool}])) for pool in "ab"]
+    turns = Admission(limits, lambda: listed, lambda _: None)
+    for pool in "ab":
+        waits = Waiting(B, "2026-01-02T03:04:05Z", 0, limits.pools([{"pool": pool}]))
+        assert turns.ask(waits) == Place(1, 1, 1)
+
+
 def test_a_server_that_does_not_answer_is_asked_again() -> None:
     answers = [False, True]
 
-    def listed() -> list[Key]:
+    def listed() -> list[tuple[Key, Pools]]:
         if not answers.pop(0):
             raise ClusterError("no", status=500)
-        return [A]
+        return [(A, frozenset())]
 
     turns = Admission(Limits(total=1), listed, lambda _: None)
     with pytest.raises(ClusterError):

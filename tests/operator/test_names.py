@@ -28,6 +28,10 @@ def test_a_name_is_read_as_it_was_written(name: str, run: str, attempt: int) -> 
     assert names.parse_pod_name(name, names.pod_name(name, run, attempt)) == (run, attempt)
     assert names.parse_config_map_name(name, names.dockerfile_name(name, run)) == run
     assert names.parse_config_map_name(name, names.context_name(name, run)) == run
+    for verb in names.ERRANDS:
+        errand = names.errand_name(name, verb, run, attempt)
+        assert names.parse_errand_name(name, errand) == (verb, run, attempt)
+        assert names.parse_pod_name(name, errand) is None
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ RESULT = BuildResult(
 
 def begun() -> Status:
     """A run that was asked for 40 s ago."""
-    return reports.begun(image_build(), "hash", "Created", NOW - timedelta(seconds=40))
+    return reports.begun(image_build(), "hash", reports.Cause("Created"), NOW - timedelta(seconds=40))
 
 
 def started() -> Status:

@@ -8,15 +8,16 @@ from functools import partial
 from pathlib import Path
 
 from yadokari_builder.build.caching.opening import making_of
+from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
 from yadokari_builder.build.deliver import Delivery
-from yadokari_builder.build.destinations import read_destinations
+from yadokari_builder.build.destinations import names_of, read_destinations
 from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.outcome import assemble
-from yadokari_builder.build.performing.actions import fetched
+from yadokari_builder.build.performing.actions import commit_of, fetched
 from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Phases, Progress
 from yadokari_builder.build.registries import Registries
@@ -95,7 +96,7 @@ class Session:
             opened.bench.caches.keep()
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
-        pushed = () if self.spec.no_push else destinations
+        pushed = () if self.spec.no_push else names_of(destinations, image.manifest_digest, self.spec)
         return self._result(image, pushed)
 
     def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:
@@ -104,11 +105,15 @@ class Session:
             size=sum(layer.descriptor.size for layer in image.layers),
             images=tuple(destination.familiar for destination in pushed),
             context=self.progress.context,
+            bases=self.progress.bases,
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,
             cached=self.progress.cached,
             performed=self.progress.performed,
+            missed=self.progress.missed,
+            first_miss=self.progress.first_miss,
+            saved=round(self.progress.saved, 1),
         )
 
     @contextmanager
@@ -123,13 +128,15 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
+            platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
-                making_of(opened.packing, opened.plan.target.state.image.platform),
+                making_of(opened.packing, platform),
                 caches.policy,
-                caches.prober(),
-                Takings(bench.source, partial(fetched, bench=bench)),
+                prober,
+                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench)),
                 write,
                 delivery.take,
+                CachedOutlines(prober, write, platform),
             )
             with self.phases.timed("cache"):
                 writing.close()

@@ -29,11 +29,15 @@ _CONFIGS = frozenset({media_types.OCI_CONFIG, media_types.DOCKER_CONFIG, ""})
 
 @dataclass(frozen=True, slots=True)
 class FoundManifest:
-    """A manifest, and the bytes that it was read from."""
+    """A manifest, the bytes that it was read from, and what the name stands for that led to it.
+
+    `named` is the digest of the manifest itself, or that of an index.
+    """
 
     digest: Digest
     manifest: Manifest
     data: bytes
+    named: Digest
 
 
 class Documents:
@@ -45,10 +49,11 @@ class Documents:
 
     def manifest_for(self, reference: Reference, platform: Platform) -> FoundManifest:
         """Return the manifest that a name stands for on a platform; raises `ImageNotFoundError`, too."""
-        digest, document, data = self._named(reference)
+        named, document, data = self._named(reference)
+        digest = named
         for _ in range(_MAX_NESTED_INDEXES):
             if isinstance(document, Manifest):
-                return FoundManifest(digest, document, data)
+                return FoundManifest(digest, document, data, named)
             entry = document.select(platform)
             if entry is None:
                 raise ImageNotFoundError(_no_such_platform(reference, platform, document))
@@ -63,7 +68,7 @@ class Documents:
                 f"{reference.familiar} is an index, and not an image: name an image of it by its digest;"
                 f" there is {_listed(document)}"
             )
-        return FoundManifest(digest, document, data)
+        return FoundManifest(digest, document, data, digest)
 
     def digest(self, reference: Reference) -> Digest:
         """Return what a name points at, without fetching it where the registry says so."""

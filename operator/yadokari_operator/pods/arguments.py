@@ -1,15 +1,17 @@
 """What the executor is asked to do."""
 
+from dataclasses import replace
+
 from yadokari_api.fields import registry_host
 from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import BuildSecret, ImageBuildSpec, OutputSpec
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
-from yadokari_operator.pods.caches import with_caches
-from yadokari_operator.pods.environment import secret_variable
+from yadokari_operator.pods.given.caches import with_caches
+from yadokari_operator.pods.given.environment import secret_variable
+from yadokari_operator.pods.given.sources import Place
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.security import isolation_of
-from yadokari_operator.pods.sources import Place
 from yadokari_operator.settings import Settings
 
 DOCKERFILE_FOLDER = "/yadokari/input/dockerfile"
@@ -27,14 +29,13 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
     """Say what the executor is to do."""
     spec = inputs.spec
     output = spec.output or OutputSpec()
-    insecure = [registry_host(to.image) for to in spec.destinations if to.insecure]
-    return BuildSpec(
+    return replace(
+        reach(spec, settings),
         context=place.location,
         context_sub_path=place.sub_path,
         git=place.git,
         dockerfile=_dockerfile(spec),
         destinations=tuple(to.image for to in spec.destinations),
-        result_file=_RESULT_FILE,
         build_args=dict(inputs.build_args),
         targets=(spec.target,) if spec.target else (),
         secrets=tuple(_secret(number, secret) for number, secret in enumerate(spec.secrets, 1)),
@@ -42,9 +43,17 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         annotations=dict(output.annotations),
         reproducible=output.timestamp == "Zero",
         compression=output.compression or BuildSpec().compression,
+        isolation=isolation_of(spec.executor or Executor(), settings).lower(),
+    )
+
+
+def reach(spec: ImageBuildSpec, settings: Settings) -> BuildSpec:
+    """Say how registries are reached and what comes of it is told, by any of the executor's verbs."""
+    insecure = [registry_host(to.image) for to in spec.destinations if to.insecure]
+    return BuildSpec(
+        result_file=_RESULT_FILE,
         insecure_registries=tuple(dict.fromkeys([*settings.insecure_registries, *insecure])),
         registry_mirrors=settings.registry_mirrors,
-        isolation=isolation_of(spec.executor or Executor(), settings).lower(),
         log_format="text",
     )
 

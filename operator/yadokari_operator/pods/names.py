@@ -1,15 +1,19 @@
 """Names of what a build owns: derived from its run, so that making it twice is harmless.
 
-A *run* is one build of one set of inputs.
+A *run* is one build of one set of inputs; an *errand* is a verb of the executor that a small pod does for it.
 """
 
 import hashlib
 import re
 
 from yadokari_api.keys import RUN_DIGITS
+from yadokari_contract.verbs import INDEX, RESOLVE
 
 LONGEST = 63
 """What Kubernetes allows a label's value and a host name."""
+
+ERRANDS = (INDEX.name, RESOLVE.name)
+"""Verbs that a small pod does for a build."""
 
 _HASH = 10
 _RUN = rf"[0-9a-f]{{{RUN_DIGITS}}}"
@@ -48,6 +52,19 @@ def run_in(build: str, pod: str | None) -> str:
     """Tell the run that a pod is named by; empty if there is none."""
     named = parse_pod_name(build, pod or "")
     return named[0] if named else ""
+
+
+def errand_name(build: str, verb: str, token: str, number: int) -> str:
+    """Name the `number`-th pod of an errand; `token` is as many hexadecimal digits as a run has."""
+    return _joined(build, f"{token}-{verb}-{number}")
+
+
+def parse_errand_name(build: str, name: str) -> tuple[str, str, int] | None:
+    """Tell verb, token and number from a pod's name; `None` if no errand's pod of this build is called so."""
+    found = re.fullmatch(rf".+-({_RUN})-({'|'.join(ERRANDS)})-([1-9][0-9]{{0,8}})", name)
+    if found is None or errand_name(build, found[2], found[1], int(found[3])) != name:
+        return None
+    return found[2], found[1], int(found[3])
 
 
 def parse_config_map_name(build: str, name: str) -> str | None:

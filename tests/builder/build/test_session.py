@@ -15,6 +15,7 @@ from support.site import Site, unguarded
 from yadokari_builder.build.session import Session
 from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError, RunError, UsageError
 from yadokari_builder.plan.plan import Plan
+from yadokari_contract.result import BaseImage
 
 
 def built(site: Site, dockerfile: str, **fields: object) -> Layout:
@@ -38,6 +39,21 @@ def test_a_build_tells_what_came_of_it(site: Site, registry: Registry, name: str
     assert [phase.name for phase in result.phases] == ["plan", "build", "push"]
     assert pushed.config["config"]["Labels"] == {"a": "b"}
     assert pushed.names_in_layers(skip=1) == {"greeting"}
+
+
+def test_a_build_tells_what_the_names_of_images_stood_for(site: Site, registry: Registry) -> None:
+    there = registry.skopeo(
+        "inspect", "--format={{.Digest}}", f"docker://{registry.host}/library/busybox"
+    ).strip()
+    session = site.session(
+        "FROM busybox AS a\nFROM missing AS unneeded\n"
+        "FROM scratch\nCOPY --from=busybox:latest /bin /b\nCOPY --from=a /bin /a\n"
+    )
+    assert session.run().bases == (BaseImage("busybox:latest", there),)
+    broken = site.session("FROM busybox\nRUN exit 3\n")
+    with pytest.raises(RunError):
+        broken.run()
+    assert broken.progress.bases == (BaseImage("busybox:latest", there),)
 
 
 def test_phases_are_timed_by_the_clock(site: Site) -> None:
