@@ -81,15 +81,17 @@ def _overview(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _run(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
     run = ("status", "run")
-    attempt = build.number(*run, "attempt")
-    yield "Run", f"{build.number(*run, 'number')}, {build.text(*run, 'reason')}, attempt {attempt}"
-    yield "Pod", build.pod
+    yield "Run", f"{build.number(*run, 'number')}, {build.text(*run, 'reason')}"
+    for pod in build.pods:
+        platform = f", {pod.platform}" if pod.platform else ""
+        yield "Pod", f"{pod.name} (attempt {pod.attempt}{platform})"
     yield "Node", build.text(*run, "node")
     for name, field in (("Queued", "queuedAt"), ("Started", "startedAt"), ("Finished", "finishedAt")):
         if time := build.text(*run, field):
             yield name, f"{time} ({since(time, now)} ago)"
     yield "Duration", build.duration(now)
-    if build.steps:
+    yield "Progress", build.text("status", "progress", "summary")
+    if build.value("status", "steps"):
         cached = build.number("status", "steps", "cached")
         yield "Steps", f"{build.steps} done" + (f", {cached} from the cache" if cached else "")
 
