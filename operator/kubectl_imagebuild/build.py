@@ -3,6 +3,7 @@
 It is read without pydantic, whose import would take longer than all else that `list` does.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from yadokari_api.keys import ANNOTATION_REBUILD
 from yadokari_contract.terminal import harmless
 
 SUCCEEDED, FAILED, RETRYING, SUSPENDED = "Succeeded", "Failed", "Retrying", "Suspended"
+_POD_NAME = re.compile(r"[a-z0-9][-.a-z0-9]{0,252}", re.ASCII)
 _STARTED = frozenset({"Building", RETRYING, SUCCEEDED, FAILED})
 
 
@@ -152,8 +154,13 @@ class Build:
 
 
 def _pod(run: Mapping[str, Any]) -> Pod:
-    attempt = run.get("attempt")
-    return Pod(shown(run.get("pod")), attempt if isinstance(attempt, int) else 0, shown(run.get("platform")))
+    name, attempt = shown(run.get("pod")), run.get("attempt")
+    # What may write a status may not hand flags to kubectl.
+    return Pod(
+        name if _POD_NAME.fullmatch(name) else "",
+        attempt if isinstance(attempt, int) else 0,
+        shown(run.get("platform")),
+    )
 
 
 def shown(value: Any) -> str:

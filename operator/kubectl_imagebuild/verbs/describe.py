@@ -28,12 +28,14 @@ def run(asked: Asked) -> int:
         )
         if number:
             asked.out.write("\n\n")
-        for line in _described(build, events["items"], datetime.now(UTC)):
+        for line in described(build, events["items"]):
             asked.out.write(f"{line}\n")
     return 0
 
 
-def _described(build: Build, events: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
+def described(build: Build, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Describe an ImageBuild and the Events about it, line by line."""
+    now = datetime.now(UTC)
     yield from _pairs(_overview(build, now))
     yield from _failure(build)
     rows = [

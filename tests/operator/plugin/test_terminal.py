@@ -36,7 +36,7 @@ def played(tmp_path: Path) -> Played:
 
 
 def approved(screen: Screen, name: str) -> None:
-    """Compare what stands on a screen, or comes to stand there, with what was looked at, but for durations."""
+    """Compare what comes to stand on a screen with what was looked at, but for durations."""
     kept = SCREENS / f"{name}-{screen.columns}.txt"
     if os.environ.get("SCREENS") == "write":
         kept.write_text(timeless(screen))
