@@ -7,11 +7,11 @@ from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import BuildSecret, ImageBuildSpec, OutputSpec
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
-from yadokari_operator.pods.caches import with_caches
-from yadokari_operator.pods.environment import secret_variable
+from yadokari_operator.pods.given.caches import with_caches
+from yadokari_operator.pods.given.environment import secret_variable
+from yadokari_operator.pods.given.sources import Place
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.security import isolation_of
-from yadokari_operator.pods.sources import Place
 from yadokari_operator.settings import Settings
 
 DOCKERFILE_FOLDER = "/yadokari/input/dockerfile"

@@ -10,7 +10,7 @@ from yadokari_api.pod.executor import Executor, Volume
 Manifest = dict[str, Any]
 
 # Names of volumes are one's own here: those of the operator's volumes have no such beginning.
-_PREFIX = "user-"
+PREFIX = "user-"
 
 
 def placement(executor: Executor) -> Manifest:
@@ -35,11 +35,11 @@ def user_volumes(executor: Executor) -> list[Manifest]:
 
 def user_mounts(executor: Executor) -> list[Manifest]:
     """Write where they are."""
-    return [_dump(mount) | {"name": _PREFIX + mount.name} for mount in executor.volume_mounts]
+    return [_dump(mount) | {"name": PREFIX + mount.name} for mount in executor.volume_mounts]
 
 
 def _volume(volume: Volume) -> Manifest:
-    return _dump(volume) | {"name": _PREFIX + volume.name}
+    return _dump(volume) | {"name": PREFIX + volume.name}
 
 
 def _dumped(models: tuple[BaseModel, ...]) -> list[Manifest]:

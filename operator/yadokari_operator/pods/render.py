@@ -12,15 +12,16 @@ from yadokari_api.keys import (
     LABEL_ATTEMPT,
 )
 from yadokari_api.pod.executor import Executor, Resources
-from yadokari_operator.pods import caches, runtime, security, trust
+from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
-from yadokari_operator.pods.environment import environment
 from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.given import caches, trust
+from yadokari_operator.pods.given.environment import environment, whole_secrets
+from yadokari_operator.pods.given.sources import Place, place
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
 from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
-from yadokari_operator.pods.sources import Place, place
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
@@ -60,7 +61,8 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     name = build.key.name
     where = place(name, inputs, attempt.run)
     metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number))
-    metadata["labels"] = {**executor.labels, **metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    marks = {**metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    metadata["labels"] = {**executor.labels, **build.handed_over, **marks}
     metadata["annotations"] = {
         **executor.annotations,
         ANNOTATION_RETRIES: str(attempt.retries),
@@ -112,6 +114,7 @@ def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings)
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *trust.environment(inputs.spec)],
+        **({"envFrom": whole} if (whole := whole_secrets(inputs.spec)) else {}),
         "resources": _resources(executor),
         "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.

@@ -3,28 +3,31 @@
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from yadokari_api.fields import seconds
 from yadokari_api.pod.executor import Executor
 from yadokari_api.reasons import StateReason
-from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.pods.inputs import Inputs
-from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import PATIENCE, Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
-from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.pods.render import config_maps, pod
 from yadokari_operator.pods.runtime import ADVICE, way_of
-from yadokari_operator.policies import Violation, ruled
+from yadokari_operator.policies import Violation
+from yadokari_operator.reconcile.attempts import (
+    allowed,
+    deadline,
+    delay,
+    is_retried,
+    next_attempt,
+    starting,
+    waits,
+)
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.settings import Settings
-
-_FIRST_DELAY = 10.0
-_LONGEST_DELAY = 300.0
 
 
 class Run:
@@ -47,7 +50,9 @@ class Run:
         """Decide what is to be done."""
         if self._status.finished:
             return self._decided(reports.kept(self._build, self._status, self._now))
-        if self._stored is None and (decision := before_it(self._observed, self._inputs, self._now)):
+        if self._stored is None and (
+            decision := before_it(self._observed, self._inputs, self._settings, self._now)
+        ):
             return decision
         if self._pods and self._pods[-1].attempt >= self._status.run.attempt:
             return self._look_at(self._pods[-1])
@@ -94,34 +99,21 @@ class Run:
 
     def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running, run: Status) -> Decision:
         build, now = self._build, self._now
-        deadline = self._deadline(latest, outcome)
-        if now >= deadline:
+        end = deadline(latest, self._inputs.spec)
+        if end is not None and now >= end:
             return self._decided(reports.failed(build, run, now, self._too_long(latest, outcome), now))
         judged = latest.mounting and latest.mounting + PATIENCE
         due = earliest(
-            deadline, latest.deleted and latest.deleted + GRACE, judged if judged and judged > now else None
+            end, latest.deleted and latest.deleted + GRACE, judged if judged and judged > now else None
         )
-        match outcome:
-            case Running():
-                report = reports.building(build, run, now)
-            case Waiting(reason, problem) if problem:
-                report = reports.blocked(build, run, now, reason, problem)
-            case Waiting() if latest.lacks_runtime(now):
-                problem = f"no volume of it is mounted after {PATIENCE.seconds} s. Perhaps {ADVICE}"
-                report = reports.blocked(build, run, now, StateReason.POD_PENDING, problem)
-            case Waiting(reason):
-                report = reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
+        if isinstance(outcome, Running):
+            report = reports.building(build, run, now)
+        elif not outcome.problem and latest.lacks_runtime(now):
+            problem = f"no volume of it is mounted after {PATIENCE.seconds} s. Perhaps {ADVICE}"
+            report = reports.blocked(build, run, now, StateReason.POD_PENDING, problem)
+        else:
+            report = waits(self._observed, run, latest, outcome, now, "")
         return self._decided(report, due=due)
-
-    def _deadline(self, latest: Pod, outcome: Waiting | Running) -> datetime:
-        """Tell when an attempt has taken too long: the kubelet sees to it, but a dead node has none."""
-        spec = self._inputs.spec
-        if isinstance(outcome, Waiting) and spec.pending_timeout is not None:
-            return latest.created + timedelta(seconds=seconds(spec.pending_timeout))
-        timeout = seconds(spec.timeout)
-        if latest.accepted is None:
-            return latest.created + timedelta(seconds=timeout)
-        return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
 
     def _too_long(self, latest: Pod, outcome: Waiting | Running) -> BuildFailure:
         """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
@@ -145,14 +137,14 @@ class Run:
         run = reports.with_result(run, outcome.result)
         failure = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
         counted = outcome.retry is Retry.COUNTED
-        if outcome.retry is Retry.NEVER or (counted and latest.retries >= self._inputs.spec.retries):
+        if not is_retried(latest, outcome, self._inputs.spec):
             if 0 < latest.generation < build.generation:
                 # The spec was changed meanwhile, in what does not make the image: perhaps to mend just this.
                 return self._start(run, latest.attempt + 1, 0)
             return self._decided(reports.failed(build, run, now, failure, outcome.finished))
         if self._inputs.spec.suspend:
             return self._suspended(run)
-        begin = outcome.finished + timedelta(seconds=_delay(latest.attempt))
+        begin = outcome.finished + timedelta(seconds=delay(latest.attempt))
         if now < begin:
             return self._decided(reports.retrying(build, run, now, failure), due=begin)
         return self._start(run, latest.attempt + 1, latest.retries + counted)
@@ -168,28 +160,15 @@ class Run:
         build, inputs = self._build, self._inputs
         if inputs.spec.suspend:
             return self._suspended(run)
-        allowed = self._allowed()
-        if isinstance(allowed, Violation):
-            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=allowed.message)
+        spec = allowed(self._observed, inputs.spec)
+        if isinstance(spec, Violation):
+            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=spec.message)
             return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
-        inputs = replace(inputs, spec=allowed)
-        while (name := pod_name(build.key.name, self._run, number)) in self._observed.taken:
-            number += 1
-        report = reports.waiting(
-            build,
-            replace(run, run=replace(run.run, attempt=number, retries=retries, pod=name, node=None)),
-            self._now,
-            StateReason.SCHEDULING,
-            f"pod {name} is about to start",
-        )
-        attempt = Attempt(run=self._run, number=number, retries=retries)
+        inputs = replace(inputs, spec=spec)
+        attempt = next_attempt(self._observed, self._run, number, retries)
+        report = starting(self._observed, run, attempt, self._now)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
         return self._decided(report, *before, *map(Create, manifests), unacted=run)
-
-    def _allowed(self) -> ImageBuildSpec | Violation:
-        """Give the spec with what policies say of it."""
-        policies = self._observed.policies
-        return policies if isinstance(policies, Violation) else ruled(self._inputs.spec, policies)
 
     def _decided(
         self,
@@ -209,8 +188,3 @@ class Run:
     def _holds_up(self, pod: Pod) -> bool:
         """Whether a pod of an earlier run may still push its image after the one of this run is there."""
         return pod.finished is None and not self._is_lost(pod)
-
-
-def _delay(attempt: int) -> float:
-    """Tell how many seconds to wait after this attempt: twice as long each time."""
-    return min(_FIRST_DELAY * 2.0 ** min(attempt - 1, 10), _LONGEST_DELAY)
