@@ -52,7 +52,7 @@ class BuildResult:
     how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
     build had done, `performed` how many this one did. `context` is what the build context's location was
     resolved to: a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both
-    are there also where the build failed.
+    are there also where the build failed. `already_pushed` is whether the image was there, and nothing built.
     """
 
     digest: str = ""
@@ -60,6 +60,7 @@ class BuildResult:
     images: tuple[str, ...] = ()
     context: str = ""
     bases: tuple[BaseImage, ...] = ()
+    already_pushed: bool = False
     phases: tuple[Phase, ...] = ()
     steps: int = 0
     total_steps: int = 0
@@ -110,6 +111,7 @@ def parse_result(text: str) -> BuildResult:
             size=typed(data, "size", int, 0),
             images=tuple(str(image) for image in typed(data, "images", list, [])),
             context=typed(data, "context", str, ""),
+            already_pushed=typed(data, "already_pushed", bool, False),
             bases=tuple(
                 BaseImage(str(base["reference"]), str(base["digest"]))
                 for base in typed(data, "bases", list, [])

@@ -89,6 +89,22 @@ def test_an_image_for_several_platforms_is_an_index_of_them(
     assert "linux/s390x takes a node of architecture s390x: " in waiting["message"]
 
 
+def test_what_was_pushed_already_is_not_built_again_where_no_status_tells_of_it(
+    cluster: Cluster, builds: Builds, tmp_path: Path
+) -> None:
+    image = f"{cluster.registry}/team/moved-{builds.namespace}:1"
+    dockerfile = "FROM scratch\nWORKDIR /moved\n"
+    builds.apply("moved", dockerfile, image)
+    first = builds.wait_until_done("moved")
+    assert (first["phase"], first["conditions"][0]["reason"]) == ("Succeeded", "Succeeded")
+    cluster.kubectl("delete", "imagebuild", "moved", "-n", builds.namespace)
+    builds.apply("moved", dockerfile, image)
+    again = builds.wait_until_done("moved")
+    assert (again["phase"], again["conditions"][0]["reason"]) == ("Succeeded", "AlreadyPushed")
+    assert again["output"]["digest"] == first["output"]["digest"]
+    assert "nothing is built" in cluster.kubectl("logs", "-n", builds.namespace, again["run"]["pod"])
+
+
 def test_a_custom_executor_brings_its_tool_and_nothing_else(
     cluster: Cluster, builds: Builds, installation: Installation, tmp_path: Path
 ) -> None:
