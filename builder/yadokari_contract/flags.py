@@ -311,6 +311,12 @@ FLAGS = (
         Kind.SWITCH,
         "build nothing where all destinations hold what has these inputs already",
     ),
+    Flag(
+        "source-date",
+        "source_date",
+        Kind.SWITCH,
+        "give the image, and at most its files, the time of the commit that is the context",
+    ),
     Flag("push-retry", "push_retry", Kind.COUNT, "how often a push is tried again"),
     Flag(
         "image-download-retry",

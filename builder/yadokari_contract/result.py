@@ -14,15 +14,17 @@ class ResultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line.
+    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line and stage.
 
-    `line` is 1-based; 0 means that no line is to blame.
+    `line` is 1-based; 0 means that no line is to blame. `stage` is the name of the stage that was built, or
+    its number (from 0); "" before the first one.
     """
 
     reason: str
     message: str
     line: int = 0
     log_tail: str = ""
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,7 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
         message=str(data["message"]),
         line=typed(data, "line", int, 0),
         log_tail=str(data.get("log_tail", "")),
+        stage=typed(data, "stage", str, ""),
     )
 
 

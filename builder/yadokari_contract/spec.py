@@ -76,6 +76,7 @@ class BuildSpec:
     compression: str = "gzip"
     compression_level: int = DEFAULT_LEVEL
     reproducible: bool = False
+    source_date: bool = False
     single_snapshot: bool = False
     materialize: bool = False
     image_unpack_limit: int = 0

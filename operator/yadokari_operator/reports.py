@@ -238,6 +238,7 @@ def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFai
         reason=failure.reason,
         message=failure.message,
         exit_code=code,
+        stage=_word(failure.stage) or None,
         line=failure.line if 0 < failure.line <= _MOST else None,
         log_tail=failure.log_tail or None,
         retryable=retry is not Retry.NEVER,

@@ -74,6 +74,7 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         labels=dict(output.labels),
         annotations=dict(output.annotations),
         reproducible=output.timestamp == "Zero",
+        source_date=output.timestamp == "Source",
         compression=output.compression or BuildSpec().compression,
         isolation=isolation_of(spec.executor or Executor(), settings).lower(),
     )
