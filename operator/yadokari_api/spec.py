@@ -149,8 +149,8 @@ class OutputSpec(Model):
     ) = Field(
         default=None,
         description="Time of the image and, at most, of its files: when it was built (Build), that of the"
-        " commit that is the context (Source), none at all (Zero: the same files make the same digest), or seconds"
-        " since 1970. Build where it is absent.",
+        " commit that is the context (Source), none at all (Zero: the same files make the same digest), or"
+        " seconds since 1970. Build where it is absent.",
     )
     compression: Literal["gzip", "zstd"] | None = Field(
         default=None, description="How layers are compressed; gzip where it is absent."
