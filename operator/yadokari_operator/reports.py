@@ -61,7 +61,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What several pods of a run do, in a sentence; `is_troubled` where something has to be mended."""
+    """What the pods of a run do, in a sentence; `is_troubled` where something has to be mended."""
 
     phase: Phase
     reason: str
@@ -108,8 +108,8 @@ def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, m
     return _status(build, run, now, run.phase, reason, f"{run.message}; {message}")
 
 
-def several(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
-    """Report what goes on where a run has more than one pod."""
+def under_way(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
+    """Report what the pods of a run do."""
     but: dict[ConditionType, Truth] = {"Ready": "False"} if summary.is_troubled else {}
     return _status(build, run, now, summary.phase, summary.reason, summary.message, but)
 
@@ -243,11 +243,6 @@ def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFai
         log_tail=failure.log_tail or None,
         retryable=retry is not Retry.NEVER,
     )
-
-
-def of_platform(failure: BuildFailure, platform: str) -> BuildFailure:
-    """Say which of several platforms failed."""
-    return replace(failure, message=f"{platform}: {failure.message}") if platform else failure
 
 
 def with_results(run: Status, results: Sequence[BuildResult]) -> Status:

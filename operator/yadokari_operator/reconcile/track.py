@@ -11,6 +11,7 @@ from yadokari_api.status import BuildFailure, PlatformRun
 from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BuildResult
 from yadokari_operator import reports
+from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import Pod
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.reconcile.cleaning import GRACE
@@ -68,10 +69,11 @@ Verdict = Start | Lasts | Pauses | Over | Done
 class Track:
     """What is known of the attempts: how far they had come, and the pods that are there, the latest one last.
 
-    `generation` is that of the spec. All but `platform` of `before` may be as at the beginning.
+    `generation` is that of the spec, `is_one_of_several` whether other platforms are built beside it.
     """
 
     before: PlatformRun
+    is_one_of_several: bool
     pods: tuple[Pod, ...]
     spec: ImageBuildSpec
     generation: int
@@ -81,6 +83,10 @@ class Track:
     def platform(self) -> str:
         """What it builds for, empty where the spec does not say it."""
         return self.before.platform
+
+    def named(self, text: str) -> str:
+        """Say which platform something is about, where there are several."""
+        return f"{self.platform}: {text}" if self.is_one_of_several else text
 
     @property
     def latest(self) -> Pod | None:
@@ -185,7 +191,7 @@ def problem_of(waiting: Waiting, platform: str) -> str:
     return waiting.problem
 
 
-def is_lost(pod: Pod, now: datetime) -> bool:
+def is_lost(pod: Pod | ErrandPod, now: datetime) -> bool:
     """Whether a pod that was deleted should have ended by now."""
     return pod.deleted is not None and now >= pod.deleted + GRACE
 
