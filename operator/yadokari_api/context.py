@@ -1,7 +1,7 @@
 """The build context of a spec: where the files come from that COPY and ADD find."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -72,7 +72,7 @@ class GitContext(Model):
     ) = Field(
         default=None,
         description="Branch, tag or commit; the default branch where it is absent. Each build looks a branch"
-        " or tag up, and none begins because it has moved.",
+        " or tag up; one begins because it has moved where rebuild.onGitChange says so.",
     )
     sub_path: RelativePath | None = Field(default=None, description="Folder of the repository to build.")
     submodules: bool | None = Field(
@@ -208,6 +208,16 @@ class ClaimContext(Model):
     )
 
 
+class FluxSource(Model):
+    """What Flux's source-controller fetches, as an artifact that is followed as it changes."""
+
+    kind: Literal["GitRepository", "OCIRepository", "Bucket"] = Field(
+        json_schema_extra={"enum": ["GitRepository", "OCIRepository", "Bucket"]},
+        description="GitRepository, OCIRepository or Bucket, of source.toolkit.fluxcd.io/v1.",
+    )
+    name: ResourceName = Field(description="Its name, in the namespace of the ImageBuild.")
+
+
 class Context(Model):
     """The files that COPY and ADD find."""
 
@@ -223,9 +233,10 @@ class Context(Model):
                 "azure",
                 "oci",
                 "persistent_volume_claim",
+                "flux_source",
             ),
-            "context must name exactly one place: configMap, configMaps, git, http, s3, gcs, azure, oci or"
-            " persistentVolumeClaim; leave context out for an empty one",
+            "context must name exactly one place: configMap, configMaps, git, http, s3, gcs, azure, oci,"
+            " persistentVolumeClaim or fluxSource; leave context out for an empty one",
         ),
     )
 
@@ -244,3 +255,7 @@ class Context(Model):
     azure: AzureContext | None = Field(default=None, description="An archive that is a blob of Azure.")
     oci: OciContext | None = Field(default=None, description="What a registry has.")
     persistent_volume_claim: ClaimContext | None = Field(default=None, description="A folder of a volume.")
+    flux_source: FluxSource | None = Field(
+        default=None,
+        description="The artifact of a source of Flux; a build begins when that has another one.",
+    )

@@ -38,6 +38,16 @@ class StateReason(StrEnum):
         Retry.UNCOUNTED,
         "create the Secret or its key; the build goes on by itself",
     )
+    SOURCE_NOT_FOUND = (
+        "SourceNotFound",
+        Retry.UNCOUNTED,
+        "create the source of Flux, or do what the message says; the build begins by itself",
+    )
+    SOURCE_NOT_READY = (
+        "SourceNotReady",
+        Retry.UNCOUNTED,
+        "mend the source of Flux as the message says; the build begins by itself",
+    )
     UNSCHEDULABLE = (
         "Unschedulable",
         Retry.UNCOUNTED,
@@ -72,6 +82,11 @@ class StateReason(StrEnum):
         "DestinationShared",
         Retry.UNCOUNTED,
         "give each ImageBuild a tag or a repository of its own",
+    )
+    POLICY_VIOLATION = (
+        "PolicyViolation",
+        Retry.NEVER,
+        "change the field that the message names, or have the policy changed, which is noticed by itself",
     )
     INVALID_SPEC = "InvalidSpec", Retry.NEVER, "change the spec"
     OUT_OF_MEMORY = "OOMKilled", Retry.NEVER, "raise executor.resources.limits.memory"

@@ -6,12 +6,13 @@ shows. No field of a list's items has a default: `kubectl apply` would find a di
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, ValidationError, WithJsonSchema
 
 from yadokari_api.cache import Cache
-from yadokari_api.context import Context, RelativePath
+from yadokari_api.context import Context, FluxSource, RelativePath
 from yadokari_api.fields import (
     BUILD_ARG_NAME,
     BuildArgValue,
@@ -25,6 +26,7 @@ from yadokari_api.fields import (
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
 from yadokari_api.platforms import EACH_ONCE, MOST_PLATFORMS, Platform
 from yadokari_api.pod.executor import Executor
+from yadokari_api.rebuild import Rebuild
 from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
 from yadokari_api.rules import Rule, matches
 
@@ -182,6 +184,15 @@ _SPELLED = (
 )
 
 
+# A hash that is all of one, such as no branch is called.
+_COMMIT = "^([0-9a-f]{40}|[0-9a-f]{64})$"
+
+
+def _may_move(context: Context | None) -> bool:
+    git = context.git if context else None
+    return git is not None and re.fullmatch(_COMMIT, git.ref or "") is None
+
+
 class ImageBuildSpec(Model):
     """What to build and where it goes. Any change of it that matters to the image starts a new build."""
 
@@ -207,6 +218,13 @@ class ImageBuildSpec(Model):
                 or it.output.timestamp != "Source"
                 or (it.context is not None and it.context.git is not None)
             ),
+        ),
+        Rule(
+            "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context)"
+            " && has(self.context.git) && !(has(self.context.git.ref)"
+            f" && self.context.git.ref.matches('{_COMMIT}')))",
+            "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit",
+            lambda it: it.rebuild is None or it.rebuild.on_git_change is None or _may_move(it.context),
         ),
     )
 
@@ -288,6 +306,10 @@ class ImageBuildSpec(Model):
         description="What earlier builds left is taken, and what this one makes is kept; not without it.",
     )
     executor: Executor | None = Field(default=None, description="The pod that builds.")
+    rebuild: Rebuild | None = Field(
+        default=None,
+        description="When the image is built again though nothing here has changed; never where absent.",
+    )
     priority: int = Field(
         default=0,
         ge=-HIGHEST_PRIORITY,
@@ -339,6 +361,14 @@ def referenced_config_maps(spec: Mapping[str, Any]) -> frozenset[str]:
     )
     names = (name for path in paths for name in _found(spec, (*path, "name")))
     return frozenset(name for name in names if isinstance(name, str))
+
+
+def referenced_flux_source(spec: Mapping[str, Any]) -> FluxSource | None:
+    """Give the source of Flux that a raw spec, right or wrong, is read with."""
+    for found in _found(spec, ("context", "fluxSource")):
+        with suppress(ValidationError):
+            return FluxSource.model_validate(found)
+    return None
 
 
 def priority_of(spec: Mapping[str, Any]) -> int:

@@ -16,8 +16,20 @@ from yadokari_api.former import modernised
 Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed", "Suspended"]
 FINISHED: frozenset[Phase] = frozenset({"Succeeded", "Failed"})
 
-RunReason = Literal["Created", "InputsChanged", "SpecChanged", "Requested"]
+RunReason = Literal[
+    "Created",
+    "InputsChanged",
+    "SourceChanged",
+    "SpecChanged",
+    "Requested",
+    "Scheduled",
+    "BaseImageChanged",
+    "GitChanged",
+]
 """Why a run began."""
+
+UNCHANGED: frozenset[RunReason] = frozenset({"Scheduled", "BaseImageChanged", "GitChanged"})
+"""Reasons for a run whose inputs are those of the one before."""
 
 RunResult = Literal["Succeeded", "Failed", "Replaced"]
 """How a run ended: another one may have come in its place before it had."""
@@ -82,6 +94,42 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleStatus:
+    """How far a schedule has come."""
+
+    __pydantic_config__ = REPORTED
+
+    text: Annotated[str, Field(description="The schedule that this is about, with its time zone.")]
+    since: Annotated[Time, Field(description="When it was first seen: nothing was due before.")]
+    next: Annotated[Time | None, Field(description="When the next build is due.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of asking whether something has moved that the image is made of."""
+
+    __pydantic_config__ = REPORTED
+
+    name: Annotated[str, Field(description="Reference of a base image, or a repository and its ref.")]
+    time: Annotated[Time, Field(description="When it was asked last.")]
+    resolved: Annotated[str | None, Field(description="What it stood for: a digest or a commit.")] = None
+    failures: Annotated[
+        int | None, Field(description="How many times in a row there was no answer; absent where there was.")
+    ] = None
+    message: Annotated[str | None, Field(description="Why there was no answer.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactStatus:
+    """An artifact of Flux."""
+
+    __pydantic_config__ = REPORTED
+
+    revision: Annotated[str, Field(description="What it was made of, such as main@sha1:....")]
+    digest: Annotated[str, Field(description="Digest of the archive.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Base:
     """An image that the build began with or took files from."""
 
@@ -117,7 +165,13 @@ class RunStatus:
     number: Annotated[int, Field(description="Number of this run; 0 before the first one.")] = 0
     reason: Annotated[
         RunReason | None,
-        Field(description="Why it began: Created, InputsChanged, SpecChanged (after a failure), Requested."),
+        Field(
+            description="Why it began: Created, InputsChanged, SourceChanged (another artifact of Flux),"
+            " SpecChanged (after a failure), Requested, Scheduled, BaseImageChanged, GitChanged."
+        ),
+    ] = None
+    cause: Annotated[
+        str | None, Field(description="What that was: the time, or what moved from where to where.")
     ] = None
     pod: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
     node: Annotated[str | None, Field(description="Node of that pod.")] = None
@@ -153,6 +207,12 @@ class Steps:
     cached: Annotated[int | None, Field(description="Steps that were taken from the cache.")] = None
     performed: Annotated[
         int | None, Field(description="Steps that were not, and changed files: none where all was cached.")
+    ] = None
+    missed: Annotated[int | None, Field(description="Of these, steps that were looked for in the cache.")] = (
+        None
+    )
+    saved_seconds: Annotated[
+        float | None, Field(description="How long the steps that were cached took when they were performed.")
     ] = None
 
 
@@ -194,6 +254,7 @@ class PastRun:
 
     number: Annotated[int, Field(description="Number of the run.")]
     reason: Annotated[RunReason | None, Field(description="Why it began.")] = None
+    cause: Annotated[str | None, Field(description="What that was.")] = None
     result: Annotated[
         RunResult, Field(description="Succeeded, Failed, or Replaced by the next one before its end.")
     ]
@@ -240,6 +301,14 @@ class Status:
         Field(description="Images that the build began with or took files from; at most 32 of them."),
     ] = ()
     run: Annotated[RunStatus, Field(description="The latest run.")] = field(default_factory=RunStatus)
+    schedule: Annotated[ScheduleStatus | None, Field(description="How far rebuild.schedule has come.")] = None
+    asked: Annotated[
+        tuple[Asked, ...],
+        Field(description="What came of asking whether base images or the context's ref have moved."),
+    ] = ()
+    artifact: Annotated[
+        ArtifactStatus | None, Field(description="The artifact of context.fluxSource that this is about.")
+    ] = None
     phases: Annotated[tuple[TimedPhase, ...], Field(description="Parts of the build, in seconds.")] = ()
     steps: Annotated[Steps | None, Field(description="Steps of the Dockerfile.")] = None
     failure: Annotated[BuildFailure | None, Field(description="Why the latest attempt failed.")] = None
@@ -285,7 +354,7 @@ def parse_status(data: Mapping[str, Any] | None) -> Status:
 def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
-    empty = [name for name in ("tags", "bases", "phases", "history") if not written.get(name)]
+    empty = [name for name in ("tags", "bases", "phases", "history", "asked") if not written.get(name)]
     for part in ("run", "output"):
         if part in written and not written[part]["platforms"]:
             del written[part]["platforms"]

@@ -69,6 +69,14 @@ class Summary:
     is_troubled: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a run begins; `text` is what there is to say beside the reason."""
+
+    reason: RunReason
+    text: str = ""
+
+
 def unbegun(build: ImageBuild) -> Status:
     """Give the status of what cannot begin: of all before, the last success and the runs are left."""
     before = build.status
@@ -80,10 +88,10 @@ def unbegun(build: ImageBuild) -> Status:
     )
 
 
-def begun(build: ImageBuild, inputs_hash: str, reason: RunReason, now: datetime) -> Status:
+def begun(build: ImageBuild, inputs_hash: str, why: Cause, now: datetime) -> Status:
     """Give the status with which a run begins."""
     number = build.status.run.number + 1
-    run = RunStatus(number=number, reason=reason, queued_at=format_time(now))
+    run = RunStatus(number=number, reason=why.reason, cause=why.text or None, queued_at=format_time(now))
     return replace(unbegun(build), inputs_hash=inputs_hash, run=run)
 
 
@@ -99,7 +107,8 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
 
 def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
     """Report that the executor runs; `note` is what else there is to say."""
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{note}"
+    why = f", since {run.run.cause}" if run.run.cause else ""
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{why}{note}"
     return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
@@ -280,8 +289,14 @@ def _steps(result: BuildResult) -> Steps | None:
     are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
     if not (are_counted and result.total_steps):
         return None
+    is_told = 0 <= result.missed <= result.performed and 0 <= result.saved <= _MOST
     return Steps(
-        current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
+        current=result.steps,
+        total=result.total_steps,
+        cached=result.cached,
+        performed=result.performed,
+        missed=result.missed if is_told else None,
+        saved_seconds=round(result.saved, 1) if is_told else None,
     )
 
 
@@ -347,6 +362,7 @@ def _history(status: Status, result: RunResult, digest: str | None) -> tuple[Pas
     ended = PastRun(
         number=run.number,
         reason=run.reason,
+        cause=run.cause,
         result=result,
         failure=status.failure.reason if status.failure and result == "Failed" else None,
         digest=digest,

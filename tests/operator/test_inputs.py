@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.inputs import Inputs, Missing, gather, run_of
+from yadokari_operator.pods.inputs import Inputs, gather, run_of
+from yadokari_operator.pods.missing import Missing
 
 FROM_CONFIG_MAP = {
     "dockerfileFrom": {"configMapKeyRef": {"name": "source"}},

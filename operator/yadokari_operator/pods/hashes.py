@@ -15,11 +15,15 @@ from yadokari_operator.pods.files import ContextFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a spec refers to: the Dockerfile unless it is in the context, files, all build arguments."""
+    """What a spec refers to: the Dockerfile unless it is in the context, files, all build arguments.
+
+    `artifact` is the digest of an artifact of Flux.
+    """
 
     dockerfile: bytes | None
     files: tuple[ContextFiles, ...] | None
     build_args: Mapping[str, str]
+    artifact: str | None = None
 
 
 def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
@@ -43,7 +47,9 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
         "extraArgs": executor and list(executor.extra_args),
     }
     present = {name: value for name, value in makes.items() if value}
-    if spec.context is not None:
+    if contents.artifact is not None:
+        present["context"] = contents.artifact
+    elif spec.context is not None:
         present["context"] = _place(spec.context) if contents.files is None else _files(contents.files)
     return _sha256(json.dumps(present, sort_keys=True).encode())
 

@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from yadokari_api.context import AzureContext, ClaimContext, Context, GitContext, OciContext, S3Context
+from yadokari_api.context import (
+    AzureContext,
+    ClaimContext,
+    Context,
+    GitContext,
+    HttpContext,
+    OciContext,
+    S3Context,
+)
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.spec import GitOptions
 from yadokari_operator.pods.environment import from_secret, pull_login
@@ -53,6 +61,8 @@ def place(build: str, inputs: Inputs, run: str) -> Place:
         return Place(volume={"emptyDir": {}})
     if inputs.files is not None:
         return Place(volume=_of_config_maps(build, run, context, inputs.files))
+    if inputs.artifact is not None:
+        return _http(inputs.artifact.where)
     number = len(inputs.spec.pull_secret_refs) + 1
     return _elsewhere(context, number)
 
@@ -60,9 +70,16 @@ def place(build: str, inputs: Inputs, run: str) -> Place:
 def context_login(spec: ImageBuildSpec) -> list[Manifest]:
     """Write the variables with which the place of a context is reached."""
     context = spec.context
-    if context is None or context.config_map is not None or context.config_maps is not None:
+    known = context and (context.config_map or context.config_maps or context.flux_source)
+    if context is None or known is not None:
         return []
     return list(_elsewhere(context, len(spec.pull_secret_refs) + 1).env)
+
+
+def repository(spec: ImageBuildSpec) -> str:
+    """Name the repository and ref of a context, as the executor takes them; empty if it is of none."""
+    git = spec.context.git if spec.context else None
+    return _git(git).location if git else ""
 
 
 def _of_config_maps(build: str, run: str, context: Context, files: tuple[ContextFiles, ...]) -> Manifest:
@@ -88,8 +105,7 @@ def _elsewhere(context: Context, login: int) -> Place:
     if context.git is not None:
         return _git(context.git)
     if context.http is not None:
-        checksum = f"#sha256:{context.http.sha256}" if context.http.sha256 else ""
-        return Place(location=context.http.url + checksum)
+        return _http(context.http)
     if context.s3 is not None:
         return _s3(context.s3)
     if context.gcs is not None:
@@ -116,6 +132,11 @@ def _git(git: GitContext) -> Place:
         git=GitOptions(recurse_submodules=bool(git.submodules)),
         env=(*method, *(login if secret else ())),
     )
+
+
+def _http(http: HttpContext) -> Place:
+    checksum = f"#sha256:{http.sha256}" if http.sha256 else ""
+    return Place(location=http.url + checksum)
 
 
 def _s3(s3: S3Context) -> Place:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from yadokari_api.pod.executor import Executor
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import PlatformRun, Status
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_api.status import BuildFailure, PlatformRun, Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
 from yadokari_operator.pods.arguments import Task, mark_of
@@ -14,11 +16,14 @@ from yadokari_operator.pods.hashes import tells_all
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
+from yadokari_operator.pods.parts.placement import on_nodes_of
+from yadokari_operator.pods.parts.runtime import way_of
 from yadokari_operator.pods.render import Attempt, config_maps, part_of, pod
+from yadokari_operator.policies import Violation, ruled
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
-from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
-from yadokari_operator.reconcile.identity import identify
+from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
+from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.reconcile.several import Verdicts, summed_up
 from yadokari_operator.reconcile.track import (
@@ -42,8 +47,10 @@ class Run:
         self._inputs = inputs
         self._settings = settings
         self._now = now
-        self._run, self._stored, began = identify(observed, inputs)
-        self._status = self._stored or reports.begun(observed.build, inputs.hash, began, now)
+        self._run, self._stored, why = identify(observed, inputs, now)
+        self._status = with_artifact(
+            self._stored or reports.begun(observed.build, inputs.hash, why, now), inputs
+        )
         mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
         self._tracks = tuple(map(self._track, inputs.spec.platforms or ("",)))
@@ -94,6 +101,7 @@ class Run:
             pods=pods,
             spec=spec,
             generation=self._build.generation,
+            needs_image_volume=way_of(spec.executor or Executor(), self._settings) == "ImageVolume",
             now=self._now,
         )
 
@@ -128,9 +136,11 @@ class Run:
             (only,) = done
             report = reports.succeeded(self._build, run, self._now, images, only.result, only.end)
             return self._decided(report)
+        allowed = self._allowed(self._inputs.spec)
         step = Publishing(
             observed=self._observed,
-            spec=self._inputs.spec,
+            # A run that has begun goes on, whatever policies have come to say.
+            spec=self._inputs.spec if isinstance(allowed, Violation) else allowed,
             images=images,
             settings=self._settings,
             run=self._run,
@@ -164,6 +174,11 @@ class Run:
             message = "the pod of the build before has to end first"
             report = reports.waiting(build, run, self._now, StateReason.QUEUED, message)
             return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
+        allowed = self._allowed(on_nodes_of(track.platform, inputs.spec))
+        if isinstance(allowed, Violation):
+            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=allowed.message)
+            return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
+        inputs = replace(inputs, spec=allowed)
         number, part = start.number, part_of(inputs.spec, track.platform)
         while (name := pod_name(build.key.name, self._run, number, part)) in self._observed.taken:
             number += 1
@@ -173,16 +188,24 @@ class Run:
         task = Task(track.platform, self._adopts())
         attempt = Attempt(run=self._run, number=number, retries=start.retries, task=task)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
+        old = start.instead_of
+        actions: list[Action] = [] if old is None else [Delete("Pod", old.name, old.uid)]
+        actions += map(Create, manifests)
         if not self._are_several:
             message = f"pod {name} is about to start"
             report = reports.waiting(build, began, self._now, StateReason.SCHEDULING, message)
-            return self._decided(report, *map(Create, manifests), unacted=run)
+            return self._decided(report, *actions, unacted=run)
         report = reports.under_way(build, began, self._now, summed_up(verdicts))
         others_run = summed_up([(it, verdict) for it, verdict in verdicts if it is not track])
         unacted = reports.under_way(build, run, self._now, others_run)
         is_last = sum(isinstance(verdict, Start) for _, verdict in verdicts) == 1
         due = _due(verdicts) if is_last else self._now
-        return self._decided(report, *map(Create, manifests), unacted=unacted, due=due)
+        return self._decided(report, *actions, unacted=unacted, due=due)
+
+    def _allowed(self, spec: ImageBuildSpec) -> ImageBuildSpec | Violation:
+        """Give a spec with what policies say of it."""
+        policies = self._observed.policies
+        return policies if isinstance(policies, Violation) else ruled(spec, policies)
 
     def _adopts(self) -> bool:
         """Whether an image that is there already will do: no status tells of it where a cluster was moved."""
