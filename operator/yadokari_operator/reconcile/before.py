@@ -103,7 +103,7 @@ def _until_its_end(
             if isinstance(latest.outcome, Waiting):
                 report = waits(observed, before, latest, latest.outcome, now, note)
             else:
-                report = reports.building(build, before, now, note)
+                report = reports.building(build, before, now, observed.progress, note)
     # What has ended is looked at again: the next run may begin.
     return _decided(observed, inputs, latest.run, report, now, due=end)
 

@@ -107,7 +107,7 @@ class Run:
             end, latest.deleted and latest.deleted + GRACE, judged if judged and judged > now else None
         )
         if isinstance(outcome, Running):
-            report = reports.building(build, run, now)
+            report = reports.building(build, run, now, self._observed.progress)
         elif not outcome.problem and latest.lacks_runtime(now):
             problem = f"no volume of it is mounted after {PATIENCE.seconds} s. Perhaps {ADVICE}"
             report = reports.blocked(build, run, now, StateReason.POD_PENDING, problem)
