@@ -42,8 +42,9 @@ class Progress:
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
     files, `cached` is how many an earlier build had done, `performed` how many this one did, and `missed` how
     many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
-    seconds those that are cached took when they were done. `context` is what the build context's location was
-    resolved to, `bases` what the names of images were, once that is known.
+    seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
+    number where it has none; empty before and after all stages. `context` is what the build context's
+    location was resolved to, `bases` what the names of images were, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -55,6 +56,7 @@ class Progress:
         self.first_miss = ""
         self.saved = 0.0
         self.context = ""
+        self.stage = ""
         self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()

@@ -34,7 +34,7 @@ from yadokari_operator.pods.errands.observed import ErrandPod, parse_errand
 from yadokari_operator.pods.errands.resolve import resolve_pod, way_of_asking
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.missing import Missing
-from yadokari_operator.pods.names import label_value
+from yadokari_operator.pods.names import label_value, part_in
 from yadokari_operator.pods.observed import (
     OwnedConfigMap,
     Pod,
@@ -55,7 +55,7 @@ from yadokari_operator.reconcile.decision import Action, Answer, Create, Decisio
 from yadokari_operator.reconcile.rebuild import answers_of, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
-from yadokari_operator.turns import Limits, Pools, Waiting
+from yadokari_operator.turns import Limits, Pools, Slot, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ class Controller:
         self._abilities.learn(key.namespace, observed.pods, now)
         settings = self._abilities.decided(self._settings, key.namespace)
         decision = reconcile(observed, settings, now)
-        if decision.begins:
+        if decision.makes_pods:
             observed = replace(observed, policies=self._policies.of(key))
             decision = reconcile(observed, settings, now)
         decision = self._admitted(observed, decision, now)
@@ -149,11 +149,12 @@ class Controller:
             self._tell(build, decision.event, now)
         return decision.look_again
 
-    def _running(self) -> Iterator[tuple[Key, Pools]]:
-        """Tell whose pods have not ended."""
+    def _running(self) -> Iterator[tuple[Slot, Pools]]:
+        """Tell which pods have not ended."""
         for pod in self._cluster.unfinished_pods(self._settings.namespace):
             key = build_of(pod["metadata"])
-            yield key, self._limits.pools([node_selector(pod)])
+            part = part_in(key.name, pod["metadata"]["name"])
+            yield Slot(key, part), self._limits.pools([node_selector(pod)])
 
     def _note_places(self, key: Key, places: frozenset[str]) -> None:
         for rival in self._rivals.replace(key, places):
@@ -200,17 +201,21 @@ class Controller:
     def _admitted(self, observed: Observed, decision: Decision, now: datetime) -> Decision:
         """Let a build begin when it is its turn."""
         key, run = observed.build.key, decision.unacted.run
-        if decision.begins:
-            pools = self._limits.pools(map(node_selector, decision.pods))
-            since, priority = run.queued_at or format_time(now), priority_of(observed.build.spec)
-            place = self._admission.ask(Waiting(key, since, priority, pools))
-            return decision if place is None else held(observed, decision, place, now)
-        running = [pod.node_selector for pod in observed.pods if pod.finished is None]
-        if running:
-            self._admission.runs(key, self._limits.pools(running))
-        else:
-            self._admission.rests(key)
-        return decision
+        running = self._slots(observed)
+        if decision.begins is None:
+            self._admission.runs(key, running)
+            return decision
+        pools = self._limits.pools(map(node_selector, decision.pods))
+        since, priority = run.queued_at or format_time(now), priority_of(observed.build.spec)
+        waiting = Waiting(Slot(key, decision.begins), since, priority, pools)
+        place = self._admission.ask(waiting, running)
+        return decision if place is None else held(observed, decision, place, now)
+
+    def _slots(self, observed: Observed) -> dict[Slot, Pools]:
+        """Tell which pods of a build have not ended."""
+        running = (pod for pod in observed.pods if pod.finished is None)
+        key = observed.build.key
+        return {Slot(key, pod.part): self._limits.pools([pod.node_selector]) for pod in running}
 
     def _artifact(self, build: ImageBuild) -> Artifact | Missing | None:
         """Read the artifact of the source of Flux that a build names, if it names one."""
@@ -277,7 +282,7 @@ class Controller:
             for action in decision.actions:
                 made += self._do(build, action)
         except RejectedError as error:
-            self._admission.rests(build.key)
+            self._admission.runs(build.key, self._slots(observed))
             decision = refused(observed, decision, error.reason, str(error), now)
         known = known_pods(build.status.pod_uids, [*observed.pods, *observed.errands], made)
         return replace(decision, status=replace(decision.status, pod_uids=known))

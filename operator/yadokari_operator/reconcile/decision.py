@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.keys import LABEL_ERRAND, Key
+from yadokari_api.keys import LABEL_ERRAND, LABEL_PLATFORM, Key
 from yadokari_api.policy import Policy
 from yadokari_api.status import Status
 from yadokari_contract.progress import Progress
@@ -100,9 +100,15 @@ class Decision:
     wants: tuple[Want, ...] = ()
 
     @property
-    def begins(self) -> bool:
-        """Whether an attempt begins."""
-        return bool(self.pods)
+    def begins(self) -> str | None:
+        """The part of a run whose attempt begins, see `observed.Pod`; `None` where none does."""
+        labels = (pod["metadata"]["labels"] for pod in self.pods)
+        return next((it.get(LABEL_PLATFORM, "") for it in labels), None)
+
+    @property
+    def makes_pods(self) -> bool:
+        """Whether any pod is made, to build or for an errand of the run."""
+        return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
 
     @property
     def pods(self) -> list[Manifest]:
