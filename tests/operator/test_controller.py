@@ -1,6 +1,7 @@
 """One ImageBuild after the other, against an API server that holds resources in memory."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
@@ -564,9 +565,16 @@ def test_progress_in_the_log_of_a_pod_that_runs_gets_into_the_status(
     apply(server)
     controller.reconcile(KEY)
     end(server, resources.RUNNING)
-    server.logs = [(200, [b"STEP 2/3 RUN make\n"])]
+    printed = threading.Event()
+
+    def log() -> Iterator[bytes]:
+        printed.wait()
+        yield b"STEP 2/3 RUN make\n"
+
+    server.logs = [(200, log())]
     controller.reconcile(KEY)
     assert "progress" not in status(server)
+    printed.set()
     wait_until(lambda: KEY in changed)
     assert not is_echo(server, echoes)
     controller.reconcile(KEY)
