@@ -45,6 +45,7 @@ class ApiServer:
     requests: list[Request] = field(default_factory=list)
     watches: list[tuple[int, list[Any]]] = field(default_factory=list)
     minor_version: str = "34"
+    now: str = "2026-01-02T03:04:05Z"
     refuse: Callable[[Request], tuple[int, str] | None] = lambda _: None
     stopped: threading.Event = field(default_factory=threading.Event)
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
@@ -115,7 +116,7 @@ class ApiServer:
         made["metadata"] = {"namespace": "team", "uid": f"uid-{number}", "resourceVersion": number} | made[
             "metadata"
         ]
-        made["metadata"].setdefault("creationTimestamp", "2026-01-02T03:04:05Z")
+        made["metadata"].setdefault("creationTimestamp", self.now)
         self.resources[path, made["metadata"]["name"]] = made
         return made
 
@@ -138,6 +139,7 @@ def serve(server: ApiServer) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # head and body at once, or each answer takes 40 ms
 
         def _handle(self) -> None:
             url = urlsplit(self.path)
