@@ -172,7 +172,9 @@ def test_a_pod_that_does_not_start_is_given_up(team: Namespace) -> None:
     team.now += timedelta(hours=1)
     team.look("one")
     (pod,) = team.pods(errand=True)
-    team.server.get("pods", pod)["status"] = resources.waiting("CreateContainerConfigError", 'secret "reader" not found')
+    team.server.get("pods", pod)["status"] = resources.waiting(
+        "CreateContainerConfigError", 'secret "reader" not found'
+    )
     team.look("one")
     assert team.controller.reconcile(Key("team", "one")) == 60
     team.now += timedelta(seconds=151)
