@@ -293,6 +293,12 @@ FLAGS = (
         Kind.TEXT,
         "file with the credentials for Azure's registries",
     ),
+    Flag(
+        "push-by-digest",
+        "push_by_digest",
+        Kind.SWITCH,
+        "push to the repositories of the destinations under the digest alone, without a tag",
+    ),
     Flag("push-retry", "push_retry", Kind.COUNT, "how often a push is tried again"),
     Flag(
         "image-download-retry",

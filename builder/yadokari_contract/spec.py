@@ -94,6 +94,7 @@ class BuildSpec:
     skip_default_registry_fallback: bool = False
     credential_helpers: tuple[str, ...] = CREDENTIAL_HELPERS
     azure_container_registry_config: str = ""
+    push_by_digest: bool = False
     push_retry: int = 0
     image_download_retry: int = 0
     image_fs_extract_retry: int = 0

@@ -24,6 +24,7 @@ from yadokari_api.fields import (
     spelled_out,
 )
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
+from yadokari_api.platforms import EACH_ONCE, MOST_PLATFORMS, Platform
 from yadokari_api.pod.executor import Executor
 from yadokari_api.rebuild import Rebuild
 from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
@@ -270,6 +271,13 @@ class ImageBuildSpec(Model):
         strict=False,
         json_schema_extra=unique_by("image"),
         description="Where the image is pushed, one or more.",
+    )
+    platforms: Annotated[tuple[Platform, ...], Field(max_length=MOST_PLATFORMS), EACH_ONCE] = Field(
+        default=(),
+        strict=False,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        description="Platforms to build for, each in a pod of its own on a node of that architecture; several"
+        " are pushed as one index. That of the node where it is absent.",
     )
     pull_secret_refs: Annotated[tuple[SecretReference, ...], Field(max_length=16)] = Field(
         default=(),

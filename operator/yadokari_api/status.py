@@ -38,23 +38,48 @@ LONGEST_HISTORY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformOutput:
+    """The image of a platform."""
+
+    __pydantic_config__ = REPORTED
+
+    platform: Annotated[str, Field(description="Platform, as the spec writes it.")]
+    digest: Annotated[str, Field(description="Digest of its manifest.")]
+    size: Annotated[int | None, Field(description="Bytes of its compressed layers.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """The image that was pushed."""
 
     __pydantic_config__ = REPORTED
 
     image: Annotated[str, Field(description="Reference that the image was pushed to first.")]
-    digest: Annotated[str, Field(description="Digest of its manifest.")]
+    digest: Annotated[str, Field(description="Digest of its manifest, or of the index of several platforms.")]
     ref: Annotated[str, Field(description="The image by its digest, such as registry.test/app@sha256:...")]
     size: Annotated[int | None, Field(description="Bytes of its compressed layers.")] = None
     tags: Annotated[tuple[str, ...], Field(description="All references that it was pushed to.")] = ()
+    platforms: Annotated[
+        tuple[PlatformOutput, ...], Field(description="The images of an index of several platforms.")
+    ] = ()
 
     @classmethod
-    def at(cls, images: Sequence[str], digest: str, size: int | None = None) -> "Output":
-        """Tell of an image that was pushed to these references."""
+    def at(
+        cls,
+        images: Sequence[str],
+        digest: str,
+        size: int | None = None,
+        platforms: tuple[PlatformOutput, ...] = (),
+    ) -> "Output":
+        """Tell of an image that was pushed to these references, or of an index with one for each platform."""
         repository = re.sub(r":[^:/]*$", "", images[0])
         return cls(
-            image=images[0], digest=digest, ref=f"{repository}@{digest}", size=size, tags=tuple(images)
+            image=images[0],
+            digest=digest,
+            ref=f"{repository}@{digest}",
+            size=size,
+            tags=tuple(images),
+            platforms=platforms,
         )
 
 
@@ -117,6 +142,21 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformRun:
+    """How far one of several platforms has come in a run."""
+
+    __pydantic_config__ = REPORTED
+
+    platform: Annotated[str, Field(description="Platform, as the spec writes it.")]
+    pod: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
+    node: Annotated[str | None, Field(description="Node of that pod.")] = None
+    attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
+    retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
+    digest: Annotated[str | None, Field(description="Digest of its image, when that is pushed.")] = None
+    size: Annotated[int | None, Field(description="Bytes of that image's compressed layers.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
     """The latest run: one build of one set of inputs, in one attempt or several."""
 
@@ -137,6 +177,9 @@ class RunStatus:
     node: Annotated[str | None, Field(description="Node of that pod.")] = None
     attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
     retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
+    platforms: Annotated[
+        tuple[PlatformRun, ...], Field(description="Each platform, where there are several.")
+    ] = ()
     queued_at: Annotated[Time | None, Field(description="When it was asked for.")] = None
     started_at: Annotated[Time | None, Field(description="When its first attempt began.")] = None
     finished_at: Annotated[Time | None, Field(description="When it succeeded or failed.")] = None
@@ -303,6 +346,9 @@ def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
     empty = [name for name in ("tags", "bases", "phases", "history", "asked") if not written.get(name)]
+    for part in ("run", "output"):
+        if part in written and not written[part]["platforms"]:
+            del written[part]["platforms"]
     if status.run == RunStatus():
         empty.append("run")
     return {name: value for name, value in written.items() if name not in empty}

@@ -23,6 +23,7 @@ from yadokari_api.status import (
     Output,
     PastRun,
     Phase,
+    PlatformOutput,
     RunReason,
     RunResult,
     RunStatus,
@@ -32,6 +33,7 @@ from yadokari_api.status import (
     TimedPhase,
 )
 from yadokari_contract import references
+from yadokari_contract.answers import IndexResult
 from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BaseImage, BuildResult, Failure
 
@@ -63,6 +65,16 @@ class Cause:
 
     reason: RunReason
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What several pods of a run do, in a sentence; `is_troubled` where something has to be mended."""
+
+    phase: Phase
+    reason: str
+    message: str
+    is_troubled: bool = False
 
 
 def unbegun(build: ImageBuild) -> Status:
@@ -100,6 +112,17 @@ def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> S
     return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
+def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
+    """Report what keeps a platform from being built while others, as `run` tells, go on."""
+    return _status(build, run, now, run.phase, reason, f"{run.message}; {message}")
+
+
+def several(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
+    """Report what goes on where a run has more than one pod."""
+    but: dict[ConditionType, Truth] = {"Ready": "False"} if summary.is_troubled else {}
+    return _status(build, run, now, summary.phase, summary.reason, summary.message, but)
+
+
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:
     """Report that an attempt failed and another one follows."""
     message = f"attempt {run.run.attempt} failed and is followed by another one: {failure.message}"
@@ -110,17 +133,36 @@ def succeeded(
     build: ImageBuild, run: Status, now: datetime, images: Sequence[str], result: BuildResult, end: datetime
 ) -> Status:
     """Report that the image is built and pushed to all of `images`."""
-    size = result.size if 0 < result.size < _LONGEST_SIZE else None
-    last = LastSucceeded(digest=result.digest, time=format_time(end), inputs_hash=run.inputs_hash)
-    run = replace(
-        _ended(with_result(run, result), end),
-        output=Output.at(images, result.digest, size),
-        failure=None,
-        last_succeeded=last,
+    run = with_result(run, result)
+    output = Output.at(images, result.digest, size_of(result.size))
+    return _success(build, run, now, output, end, _taken(result, run.steps))
+
+
+def published(
+    build: ImageBuild, run: Status, now: datetime, images: Sequence[str], answer: IndexResult, end: datetime
+) -> Status:
+    """Report that the images of all platforms of `run` are pushed, and their index to all of `images`."""
+    platforms = tuple(
+        PlatformOutput(platform=it.platform, digest=it.digest or "", size=it.size) for it in run.run.platforms
     )
+    output = Output.at(images, answer.digest, size_of(answer.size), platforms)
+    names = ", ".join(it.platform for it in platforms)
+    return _success(build, run, now, output, end, f", for {names}")
+
+
+def _success(
+    build: ImageBuild, run: Status, now: datetime, output: Output, end: datetime, note: str
+) -> Status:
+    last = LastSucceeded(digest=output.digest, time=format_time(end), inputs_hash=run.inputs_hash)
+    run = replace(_ended(run, end), output=output, failure=None, last_succeeded=last)
     run = replace(run, history=_history(run, "Succeeded", last.digest))
-    message = f"{images[0]} was built and pushed with digest {result.digest}{_taken(result, run.steps)}"
+    message = f"{output.image} was built and pushed with digest {output.digest}{note}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
+
+
+def size_of(size: int) -> int | None:
+    """Give a number of bytes that an executor told, if it can be one."""
+    return size if 0 < size < _LONGEST_SIZE else None
 
 
 def _taken(result: BuildResult, steps: Steps | None) -> str:
@@ -200,6 +242,20 @@ def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFai
         log_tail=failure.log_tail or None,
         retryable=retry is not Retry.NEVER,
     )
+
+
+def of_platform(failure: BuildFailure, platform: str) -> BuildFailure:
+    """Say which of several platforms failed."""
+    return replace(failure, message=f"{platform}: {failure.message}") if platform else failure
+
+
+def with_results(run: Status, results: Sequence[BuildResult]) -> Status:
+    """Add what the executors tell, of which each built for a platform; bases are those of all."""
+    told = run
+    for result in results:
+        told = with_result(told, result)
+    bases = dict.fromkeys([*run.bases, *(base for it in results for base in with_result(run, it).bases)])
+    return replace(told, bases=tuple(bases)[:_MOST_BASES]) if len(results) > 1 or run.run.platforms else told
 
 
 def with_result(run: Status, result: BuildResult | None) -> Status:

@@ -21,11 +21,19 @@ class Limits:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A build that waits for its turn `since` a time (RFC 3339, UTC); the highest `priority` goes first."""
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """What counts against limits: a pod of a build, or that of each of its platforms, by `part`."""
 
     key: Key
+    part: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits for its turn `since` a time (RFC 3339, UTC); the highest `priority` goes first."""
+
+    slot: Slot
     since: str
     priority: int = 0
 
@@ -39,29 +47,29 @@ class Place:
     running: int
 
 
-def order(waiting: Collection[Waiting], running: Mapping[str, int]) -> Iterator[Key]:
+def order(waiting: Collection[Waiting], running: Mapping[str, int]) -> Iterator[Slot]:
     """Yield who is next, and so on: of the namespace with the fewest builds, running or before in the queue.
 
     Of namespaces that have equally many the one comes first whose first build has waited longest.
     """
     queues: dict[str, list[Waiting]] = {}
-    for one in sorted(waiting, key=lambda it: (-it.priority, it.since, it.key), reverse=True):
-        queues.setdefault(one.key.namespace, []).append(one)
+    for one in sorted(waiting, key=lambda it: (-it.priority, it.since, it.slot), reverse=True):
+        queues.setdefault(one.slot.key.namespace, []).append(one)
     counts = Counter(running)
     while queues:
         namespace = min(queues, key=lambda name: (counts[name], queues[name][-1].since, name))
         counts[namespace] += 1
-        yield queues[namespace].pop().key
+        yield queues[namespace].pop().slot
         if not queues[namespace]:
             del queues[namespace]
 
 
-def next_ones(waiting: Collection[Waiting], running: Mapping[str, int], limits: Limits) -> list[Key]:
+def next_ones(waiting: Collection[Waiting], running: Mapping[str, int], limits: Limits) -> list[Slot]:
     """Tell whose turn it is now: in order, all for whom there is room."""
     counts = Counter(running)
     chosen = []
-    for key in order(waiting, running):
-        if limits.leave_room(counts, key.namespace):
-            counts[key.namespace] += 1
-            chosen.append(key)
+    for slot in order(waiting, running):
+        if limits.leave_room(counts, slot.key.namespace):
+            counts[slot.key.namespace] += 1
+            chosen.append(slot)
     return chosen

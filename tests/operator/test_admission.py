@@ -7,27 +7,27 @@ from hypothesis import strategies as st
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.handlers.admission import Admission
-from yadokari_operator.turns import Limits, Place, Waiting
+from yadokari_operator.turns import Limits, Place, Slot, Waiting
 
 A, B, C = (Key("team", name) for name in "abc")
 
 
 def since(key: Key, second: int = 0) -> Waiting:
-    return Waiting(key, f"2026-01-02T03:04:{second:02}Z")
+    return Waiting(Slot(key), f"2026-01-02T03:04:{second:02}Z")
 
 
 def admission(limits: Limits, *running: Key) -> tuple[Admission, list[Key]]:
     changed: list[Key] = []
-    return Admission(limits, lambda: running, changed.append), changed
+    return Admission(limits, lambda: map(Slot, running), changed.append), changed
 
 
 def test_without_limits_everybody_begins_and_nobody_is_counted() -> None:
-    def listed() -> Iterator[Key]:
+    def listed() -> Iterator[Slot]:
         raise AssertionError("nobody is to be asked")
 
     free = Admission(Limits(), listed, lambda _: None)
     assert free.ask(since(A)) is None
-    free.runs(B)
+    free.runs(B, [Slot(B)])
     free.rests(A)
 
 
@@ -51,10 +51,10 @@ def test_what_runs_when_the_operator_starts_is_counted() -> None:
 def test_a_server_that_does_not_answer_is_asked_again() -> None:
     answers = [False, True]
 
-    def listed() -> list[Key]:
+    def listed() -> list[Slot]:
         if not answers.pop(0):
             raise ClusterError("no", status=500)
-        return [A]
+        return [Slot(A)]
 
     turns = Admission(Limits(total=1), listed, lambda _: None)
     with pytest.raises(ClusterError):
@@ -69,6 +69,29 @@ def test_who_waits_no_more_leaves_the_queue() -> None:
     turns.rests(B)
     assert changed == []
     assert turns.ask(since(C, 1)) == Place(1, 1, 1)
+
+
+def test_each_platform_of_a_build_counts_and_its_turn_comes_when_another_one_has_ended() -> None:
+    turns, changed = admission(Limits(total=2))
+    first, second, third = (Slot(A, part) for part in ("linux-amd64", "linux-arm64", "linux-riscv64"))
+    when = since(A).since
+    assert turns.ask(Waiting(first, when)) is None
+    assert turns.ask(Waiting(second, when), [first]) is None
+    assert turns.ask(Waiting(third, when), [first, second]) == Place(1, 1, 2)
+    assert turns.ask(since(B, 1)) == Place(2, 2, 2)
+    assert turns.ask(Waiting(third, when), [second]) is None
+    assert changed == []
+    turns.runs(A, [third])
+    assert changed == [B]
+
+
+def test_a_platform_that_ended_makes_room_for_another_build_while_its_own_goes_on() -> None:
+    turns, changed = admission(Limits(total=1))
+    only, other = Slot(A, "linux-amd64"), Slot(A, "linux-arm64")
+    assert turns.ask(Waiting(only, since(A, 5).since)) is None
+    assert turns.ask(since(B, 1)) == Place(1, 1, 1)
+    assert turns.ask(Waiting(other, since(A, 5).since)) == Place(2, 2, 0)
+    assert changed == [B]
 
 
 steps = st.lists(
@@ -94,7 +117,7 @@ def test_whoever_is_called_gets_in_and_nobody_waits_for_ever(
             waits.discard(key)
             runs.discard(key)
         elif step == "runs" and key in runs:
-            turns.runs(key)
+            turns.runs(key, [Slot(key)])
         elif turns.ask(since(key)) is None:
             waits.discard(key)
             runs.add(key)

@@ -5,18 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yadokari_api.keys import Key
-from yadokari_operator.turns import Limits, Waiting, next_ones, order
+from yadokari_operator.turns import Limits, Slot, Waiting, next_ones, order
 
 
 def waiting(*names: str) -> list[Waiting]:
     """Builds as NAMESPACE/NAME, each since a second later than the one before."""
     return [
-        Waiting(Key(*name.split("/")), f"2026-01-02T03:04:{second:02}Z") for second, name in enumerate(names)
+        Waiting(Slot(Key(*name.split("/"))), f"2026-01-02T03:04:{second:02}Z")
+        for second, name in enumerate(names)
     ]
 
 
-def names(keys: list[Key]) -> list[str]:
-    return [str(key) for key in keys]
+def names(slots: list[Slot]) -> list[str]:
+    return [str(slot.key) for slot in slots]
 
 
 def test_who_has_waited_longest_is_next() -> None:
@@ -31,7 +32,7 @@ def test_a_namespace_with_many_builds_does_not_starve_another() -> None:
 
 def test_of_a_namespace_the_highest_priority_goes_first() -> None:
     first, second = waiting("a/1", "a/2")
-    urgent = Waiting(second.key, second.since, priority=1)
+    urgent = Waiting(second.slot, second.since, priority=1)
     assert names([*order([first, urgent], {})]) == ["a/2", "a/1"]
 
 
@@ -51,7 +52,11 @@ def test_where_there_is_room_all_begin(limits: Limits) -> None:
     assert len(next_ones(waiting("a/1", "b/1", "a/2"), {}, limits)) == 3
 
 
-keys = st.builds(Key, st.sampled_from("abc"), st.sampled_from("12345678"))
+keys = st.builds(
+    Slot,
+    st.builds(Key, st.sampled_from("abc"), st.sampled_from("12345678")),
+    st.sampled_from(["", "linux-amd64", "linux-arm64"]),
+)
 queues = st.dictionaries(
     keys, st.tuples(st.sampled_from(["2026-01-01T00:00:00Z", "2026-01-01T00:00:01Z"]), st.integers(-2, 2))
 ).map(lambda found: [Waiting(key, *rest) for key, rest in found.items()])
@@ -64,7 +69,7 @@ def test_everybody_is_in_the_queue_once_and_its_order_does_not_depend_on_who_cam
     queue: list[Waiting], running: dict[str, int]
 ) -> None:
     found = list(order(queue, running))
-    assert sorted(found) == sorted(one.key for one in queue)
+    assert sorted(found) == sorted(one.slot for one in queue)
     assert found == list(order(queue[::-1], running))
 
 
@@ -73,13 +78,15 @@ def test_limits_are_kept_and_no_room_is_left_while_somebody_could_use_it(
     queue: list[Waiting], running: dict[str, int], limits: Limits
 ) -> None:
     chosen = next_ones(queue, running, limits)
-    after = Counter(running) + Counter(key.namespace for key in chosen)
+    after = Counter(running) + Counter(slot.key.namespace for slot in chosen)
     if chosen:
         assert not limits.total or sum(after.values()) <= limits.total
-        assert all(not limits.per_namespace or after[key.namespace] <= limits.per_namespace for key in chosen)
+        assert all(
+            not limits.per_namespace or after[slot.key.namespace] <= limits.per_namespace for slot in chosen
+        )
     for one in queue:
-        if one.key not in chosen:
-            assert not limits.leave_room(after, one.key.namespace)
+        if one.slot not in chosen:
+            assert not limits.leave_room(after, one.slot.key.namespace)
 
 
 @given(queues, counts)
@@ -87,9 +94,10 @@ def test_no_namespace_gets_two_turns_ahead_of_another_that_waits(
     queue: list[Waiting], running: dict[str, int]
 ) -> None:
     got = Counter(running)
-    left = Counter(one.key.namespace for one in queue)
-    for key in order(queue, running):
-        others = [got[namespace] for namespace in left if left[namespace]]
-        assert got[key.namespace] <= min(others)
-        got[key.namespace] += 1
-        left[key.namespace] -= 1
+    left = Counter(one.slot.key.namespace for one in queue)
+    for slot in order(queue, running):
+        namespace = slot.key.namespace
+        others = [got[other] for other in left if left[other]]
+        assert got[namespace] <= min(others)
+        got[namespace] += 1
+        left[namespace] -= 1

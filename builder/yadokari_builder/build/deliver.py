@@ -7,6 +7,7 @@ from threading import Event, Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.build.caching.writing import Near
+from yadokari_builder.build.destinations import names_of
 from yadokari_builder.build.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
@@ -117,7 +118,8 @@ class Delivery:
         if self._pusher:
             with phases.timed("push"):
                 self._pusher.finish(image)
-        tell(self._spec, self._destinations, image.manifest_digest, self._opened.registries.network)
+        names = names_of(self._destinations, image.manifest_digest, self._spec)
+        tell(self._spec, names, image.manifest_digest, self._opened.registries.network)
 
     def _is_moved(self, layer: LayerSource) -> bool:
         """Tell whether the bytes of a layer are needed here, so that they have to be looked at."""
@@ -145,6 +147,7 @@ class Delivery:
             self._opened.registries.pushing,
             self._destinations,
             keeps_immutable=self._spec.push_ignore_immutable_tag_errors,
+            by_digest=self._spec.push_by_digest,
         )
 
     def _prepare(self, pusher: Pusher) -> None:

@@ -12,7 +12,7 @@ from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
 from yadokari_builder.build.deliver import Delivery
-from yadokari_builder.build.destinations import read_destinations
+from yadokari_builder.build.destinations import names_of, read_destinations
 from yadokari_builder.build.files import require_outputs
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.outcome import assemble
@@ -95,7 +95,7 @@ class Session:
             opened.bench.caches.keep()
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
-        pushed = () if self.spec.no_push else destinations
+        pushed = () if self.spec.no_push else names_of(destinations, image.manifest_digest, self.spec)
         return self._result(image, pushed)
 
     def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:

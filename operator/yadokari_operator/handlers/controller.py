@@ -28,7 +28,7 @@ from yadokari_operator.pods.errands.observed import ErrandPod, parse_errand
 from yadokari_operator.pods.errands.resolve import resolve_pod, way_of_asking
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.missing import Missing
-from yadokari_operator.pods.names import label_value
+from yadokari_operator.pods.names import label_value, part_in
 from yadokari_operator.pods.observed import (
     OwnedConfigMap,
     build_of,
@@ -42,7 +42,7 @@ from yadokari_operator.reconcile.decision import Action, Answer, Create, Decisio
 from yadokari_operator.reconcile.rebuild import answers_of, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
-from yadokari_operator.turns import Limits, Waiting
+from yadokari_operator.turns import Limits, Slot, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -103,10 +103,12 @@ class Controller:
             self._tell(build, decision.event, now)
         return decision.look_again
 
-    def _running(self) -> Iterator[Key]:
-        """Tell whose pods have not ended."""
+    def _running(self) -> Iterator[Slot]:
+        """Tell which pods have not ended."""
         for page in self._cluster.unfinished_pods(self._settings.namespace).pages():
-            yield from map(build_of, page.items)
+            for metadata in page.items:
+                key = build_of(metadata)
+                yield Slot(key, part_in(key.name, metadata["name"]))
 
     def _note_places(self, key: Key, places: frozenset[str]) -> None:
         for rival in self._rivals.replace(key, places):
@@ -143,15 +145,13 @@ class Controller:
     def _admitted(self, observed: Observed, decision: Decision, now: datetime) -> Decision:
         """Let a build begin when it is its turn."""
         key, run = observed.build.key, decision.unacted.run
-        if decision.begins:
-            priority = priority_of(observed.build.spec)
-            place = self._admission.ask(Waiting(key, run.queued_at or format_time(now), priority))
-            return decision if place is None else held(observed, decision, place, now)
-        if any(pod.finished is None for pod in observed.pods):
-            self._admission.runs(key)
-        else:
-            self._admission.rests(key)
-        return decision
+        taken = _slots(observed)
+        if decision.begins is None:
+            self._admission.runs(key, taken)
+            return decision
+        since, priority = run.queued_at or format_time(now), priority_of(observed.build.spec)
+        place = self._admission.ask(Waiting(Slot(key, decision.begins), since, priority), taken)
+        return decision if place is None else held(observed, decision, place, now)
 
     def _artifact(self, build: ImageBuild) -> Artifact | Missing | None:
         """Read the artifact of the source of Flux that a build names, if it names one."""
@@ -212,7 +212,7 @@ class Controller:
             for action in decision.actions:
                 made += self._do(build, action)
         except RejectedError as error:
-            self._admission.rests(build.key)
+            self._admission.runs(build.key, _slots(observed))
             decision = refused(observed, decision, error.reason, str(error), now)
         known = known_pods(build.status.pod_uids, [*observed.pods, *observed.errands], made)
         return replace(decision, status=replace(decision.status, pod_uids=known))
@@ -243,3 +243,9 @@ def _referred(build: ImageBuild) -> Iterator[Referred]:
     source = referenced_flux_source(build.spec)
     if source is not None:
         yield source.kind, source.name
+
+
+def _slots(observed: Observed) -> list[Slot]:
+    """Tell which pods of a build have not ended."""
+    key = observed.build.key
+    return [Slot(key, pod.part) for pod in observed.pods if pod.finished is None]

@@ -18,10 +18,16 @@ DOCKERFILE_FOLDER = "/yadokari/input/dockerfile"
 _RESULT_FILE = "/dev/termination-log"
 
 
-def arguments(namespace: str, inputs: Inputs, place: Place, settings: Settings) -> list[str]:
-    """Write the executor's arguments; those that a spec adds come last."""
+def arguments(
+    namespace: str, inputs: Inputs, place: Place, settings: Settings, platform: str = ""
+) -> list[str]:
+    """Write the executor's arguments; those that a spec adds come last.
+
+    The image of one of several platforms is pushed by its digest: the index of all gets the tags.
+    """
     executor = inputs.spec.executor or Executor()
     asked = with_caches(build_spec(inputs, place, settings), inputs.spec, namespace, settings)
+    asked = replace(asked, custom_platform=platform, push_by_digest=len(inputs.spec.platforms) > 1)
     return [*format_arguments(asked), *executor.extra_args]
 
 

@@ -39,6 +39,7 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
         "buildArgs": dict(contents.build_args),
         "secrets": {secret.id: _secret(secret) for secret in spec.secrets},
         "target": spec.target,
+        "platforms": sorted(spec.platforms),
         "output": spec.output and _given(spec.output.model_dump(by_alias=True)),
         "destinations": sorted(spelled_out(to.image) for to in spec.destinations),
         "executor": executor and executor.image,
@@ -122,5 +123,6 @@ def _is_later(spec: ImageBuildSpec) -> bool:
         or spec.build_args_from
         or spec.secrets
         or spec.output
+        or spec.platforms
         or (spec.executor is not None and spec.executor.extra_args)
     )

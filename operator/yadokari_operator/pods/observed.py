@@ -10,6 +10,7 @@ from yadokari_api.imagebuild import ImageBuild, is_controlled_by
 from yadokari_api.keys import (
     ANNOTATION_GENERATION,
     ANNOTATION_RETRIES,
+    CONTAINER,
     KIND,
     LABEL_BUILD,
     LABEL_MANAGER,
@@ -26,6 +27,7 @@ from yadokari_operator.pods.names import (
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
 
 _DIGITS = 9
+_DESTINATION = "--destination="
 
 
 class Standing(Enum):
@@ -40,10 +42,12 @@ class Standing(Enum):
 class Pod:
     """An attempt's pod.
 
-    `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
-    does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
-    `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
-    `node` is where it runs, empty before that is decided; `version` is what of it was seen.
+    `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
+    `render.part_of`), `generation` is that of the spec that it was made for (0 if it does not say),
+    `destinations` are those that it was given. `accepted` is when a node took it, `limit` for how many
+    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
+    whether nothing of it runs any more. `node` is where it runs, empty before that is decided; `version` is
+    what of it was seen.
     """
 
     uid: str
@@ -51,6 +55,7 @@ class Pod:
     standing: Standing
     run: str
     attempt: int
+    part: str
     retries: int
     generation: int
     created: datetime
@@ -61,6 +66,7 @@ class Pod:
     outcome: Outcome
     node: str = ""
     version: str = ""
+    destinations: tuple[str, ...] = ()
 
     @property
     def finished(self) -> datetime | None:
@@ -89,7 +95,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     named = parse_pod_name(build.key.name, metadata["name"])
     if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
         return None
-    run, attempt = named
+    run, attempt, part = named
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
@@ -99,6 +105,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         standing=standing,
         run=run,
         attempt=attempt,
+        part=part,
         retries=_number(annotations.get(ANNOTATION_RETRIES)),
         generation=_number(annotations.get(ANNOTATION_GENERATION)),
         created=parse_time(metadata["creationTimestamp"]),
@@ -109,7 +116,14 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         outcome=outcome_of(resource),
         node=(resource.get("spec") or {}).get("nodeName") or "",
         version=metadata.get("resourceVersion", ""),
+        destinations=_destinations(resource),
     )
+
+
+def _destinations(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    containers = (resource.get("spec") or {}).get("containers") or []
+    arguments = (it for one in containers if one["name"] == CONTAINER for it in one.get("args") or ())
+    return tuple(it.removeprefix(_DESTINATION) for it in arguments if it.startswith(_DESTINATION))
 
 
 def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:

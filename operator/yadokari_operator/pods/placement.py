@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from yadokari_api.platforms import node_architecture
 from yadokari_api.pod.executor import Executor, Volume
 
 Manifest = dict[str, Any]
@@ -13,12 +14,18 @@ Manifest = dict[str, Any]
 _PREFIX = "user-"
 
 
-def placement(executor: Executor) -> Manifest:
-    """Write where a pod may run, and by what."""
+def placement(executor: Executor, platform: str = "") -> Manifest:
+    """Write where a pod may run, and by what.
+
+    For a platform that is a node of its architecture, unless the spec names another one.
+    """
+    nodes = (
+        {"kubernetes.io/os": "linux", "kubernetes.io/arch": node_architecture(platform)} if platform else {}
+    )
     fields: Manifest = {
         "imagePullSecrets": _dumped(executor.image_pull_secrets),
         "serviceAccountName": executor.service_account_name,
-        "nodeSelector": dict(executor.node_selector),
+        "nodeSelector": {**nodes, **executor.node_selector},
         "tolerations": _dumped(executor.tolerations),
         "affinity": _dump(executor.affinity) if executor.affinity else None,
         "topologySpreadConstraints": _dumped(executor.topology_spread_constraints),

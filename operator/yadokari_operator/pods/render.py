@@ -10,8 +10,11 @@ from yadokari_api.keys import (
     ANNOTATION_RETRIES,
     CONTAINER,
     LABEL_ATTEMPT,
+    LABEL_PLATFORM,
 )
+from yadokari_api.platforms import word_of
 from yadokari_api.pod.executor import Executor, Resources
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods import caches, runtime, security, trust
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
 from yadokari_operator.pods.environment import environment
@@ -34,11 +37,15 @@ _GRACE_SECONDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One pod of a run; `retries` of the attempts before it failed by network or registry."""
+    """One pod of a run; `retries` of the attempts before it failed by network or registry.
+
+    `platform` is what it builds for, empty where the spec names none.
+    """
 
     run: str
     number: int
     retries: int
+    platform: str = ""
 
 
 def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
@@ -59,8 +66,14 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     image, way = image_of(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
     where = place(name, inputs, attempt.run)
-    metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number))
-    metadata["labels"] = {**executor.labels, **metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    part = part_of(spec, attempt.platform)
+    metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number, part))
+    metadata["labels"] = {
+        **executor.labels,
+        **metadata["labels"],
+        LABEL_ATTEMPT: str(attempt.number),
+        **({LABEL_PLATFORM: part} if part else {}),
+    }
     metadata["annotations"] = {
         **executor.annotations,
         ANNOTATION_RETRIES: str(attempt.retries),
@@ -77,9 +90,9 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             **security.of_pod(executor, settings),
-            **placement(executor),
+            **placement(executor, attempt.platform),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
-            "containers": [_container(build.key.namespace, inputs, where, settings)],
+            "containers": [_container(build.key.namespace, inputs, where, settings, attempt.platform)],
             "volumes": [
                 *runtime.volumes(way, image),
                 *_volumes(name, inputs, where, attempt.run),
@@ -103,12 +116,17 @@ def _resources(executor: Executor) -> Manifest:
     return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
 
 
-def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings) -> Manifest:
+def part_of(spec: ImageBuildSpec, platform: str) -> str:
+    """Tell what pods of a platform are named by; empty where there is no other one."""
+    return word_of(platform) if len(spec.platforms) > 1 else ""
+
+
+def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings, platform: str) -> Manifest:
     executor = inputs.spec.executor or Executor()
     return {
         "name": CONTAINER,
         "image": image_of(executor, settings),
-        "args": arguments(namespace, inputs, where, settings),
+        "args": arguments(namespace, inputs, where, settings, platform),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *trust.environment(inputs.spec)],

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.keys import LABEL_ERRAND, Key
+from yadokari_api.keys import LABEL_ERRAND, LABEL_PLATFORM, Key
 from yadokari_api.status import Status
 from yadokari_operator.events import Event, event
 from yadokari_operator.pods.artifact import Artifact
@@ -93,13 +93,11 @@ class Decision:
     wants: tuple[Want, ...] = ()
 
     @property
-    def begins(self) -> bool:
-        """Whether an attempt begins."""
-        return any(isinstance(act, Create) and _is_attempt(act.manifest) for act in self.actions)
-
-
-def _is_attempt(manifest: Manifest) -> bool:
-    return manifest["kind"] == "Pod" and LABEL_ERRAND not in manifest["metadata"]["labels"]
+    def begins(self) -> str | None:
+        """The part of a run whose attempt begins, see `observed.Pod`; `None` where none does."""
+        manifests = (act.manifest for act in self.actions if isinstance(act, Create))
+        labels = (it["metadata"]["labels"] for it in manifests if it["kind"] == "Pod")
+        return next((it.get(LABEL_PLATFORM, "") for it in labels if LABEL_ERRAND not in it), None)
 
 
 def decided(
