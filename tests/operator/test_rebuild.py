@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise, product
 from typing import Any
 
 import pytest
@@ -328,3 +329,19 @@ def test_what_a_run_began_for_is_in_its_message_and_in_the_history() -> None:
     assert running.event is not None
     assert running.event.message == running.status.message
     assert run_to_its_end(build, moved, 2).status.history[0].cause == why
+
+
+@pytest.mark.parametrize("digests", [*product([A, B, C], repeat=3)])
+def test_whatever_a_tag_moves_to_is_what_is_built_after_it_was_asked_for_and_built_once(
+    digests: tuple[str, ...],
+) -> None:
+    build, hours, runs = built(rebuild=HOURLY), 0, 1
+    for before, digest in pairwise([A, *digests]):
+        hours += 2
+        decision = decide(build, hours, answers={BASE: Answer(at(hours - 0.5), digest)})
+        runs += before != digest
+        if pods(decision):
+            build = run_to_its_end(build, decision, hours, base=Base(reference=BASE, digest=digest))
+        else:
+            build = with_status(build, decision.status)
+        assert ([base.digest for base in build.status.bases], build.status.run.number) == ([digest], runs)
