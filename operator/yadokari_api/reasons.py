@@ -26,6 +26,7 @@ class StateReason(StrEnum):
     BUILDING = "Building", Retry.UNCOUNTED, ""
     PUSHING = "Pushing", Retry.UNCOUNTED, ""
     SUCCEEDED = "Succeeded", Retry.NEVER, ""
+    ALREADY_PUSHED = "AlreadyPushed", Retry.NEVER, ""
     UP_TO_DATE = "UpToDate", Retry.NEVER, ""
     CONFIG_MAP_NOT_FOUND = (
         "ConfigMapNotFound",

@@ -142,16 +142,17 @@ class OutputSpec(Model):
             Field(union_mode="left_to_right"),
             WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 11}),
             Rule(
-                "string(self).matches('^(Zero|Build|[0-9]{1,11})$')",
-                "timestamp must be Zero, Build or seconds since 1970",
-                lambda value: re.fullmatch("Zero|Build|[0-9]{1,11}", str(value), re.ASCII) is not None,
+                "string(self).matches('^(Zero|Build|Source|[0-9]{1,11})$')",
+                "timestamp must be Zero, Source, Build or seconds since 1970",
+                lambda value: re.fullmatch("Zero|Build|Source|[0-9]{1,11}", str(value), re.ASCII) is not None,
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="Time of the image and, at most, of its files: when it was built (Build), none at all"
-        " (Zero: the same files make the same digest), or seconds since 1970. Build where it is absent.",
+        description="Time of the image and, at most, of its files: when it was built (Build), that of the"
+        " commit that is the context (Source), none at all (Zero: the same files make the same digest), or"
+        " seconds since 1970. Build where it is absent.",
     )
     compression: Literal["gzip", "zstd"] | None = Field(
         default=None, description="How layers are compressed; gzip where it is absent."
@@ -214,6 +215,16 @@ class ImageBuildSpec(Model):
             f" && self.context.git.ref.matches('{_COMMIT}')))",
             "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit",
             lambda it: it.rebuild is None or it.rebuild.on_git_change is None or _may_move(it.context),
+        ),
+        Rule(
+            "!has(self.output) || !has(self.output.timestamp) || string(self.output.timestamp) != 'Source'"
+            " || has(self.context) && has(self.context.git)",
+            "output.timestamp: Source is the time of a commit: it takes context.git",
+            lambda it: (
+                it.output is None
+                or it.output.timestamp != "Source"
+                or (it.context is not None and it.context.git is not None)
+            ),
         ),
     )
 

@@ -219,6 +219,9 @@ class BuildFailure:
     reason: Annotated[str, Field(description="Kind of failure, for machines.")]
     message: Annotated[str, Field(description="What went wrong, for people.")]
     exit_code: Annotated[int | None, Field(description="Exit code of the executor.")] = None
+    stage: Annotated[
+        str | None, Field(description="Stage that was built, by its name or its number, counted from 0.")
+    ] = None
     line: Annotated[int | None, Field(description="Line of the Dockerfile, counted from 1.")] = None
     log_tail: Annotated[str | None, Field(description="End of the failed step's output.")] = None
     retryable: Annotated[

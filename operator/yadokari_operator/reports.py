@@ -135,27 +135,36 @@ def succeeded(
     """Report that the image is built and pushed to all of `images`."""
     run = with_result(run, result)
     output = Output.at(images, result.digest, size_of(result.size))
-    return _success(build, run, now, output, end, _taken(result, run.steps))
+    note = None if result.already_pushed else _taken(result, run.steps)
+    return _success(build, run, now, output, end, note)
 
 
-def published(
-    build: ImageBuild, run: Status, now: datetime, images: Sequence[str], answer: IndexResult, end: datetime
-) -> Status:
-    """Report that the images of all platforms of `run` are pushed, and their index to all of `images`."""
+def index_output(run: Status, images: Sequence[str], answer: IndexResult) -> Output:
+    """Tell of an index that was pushed to `images`, with those of all platforms of a run in it."""
     platforms = tuple(
         PlatformOutput(platform=it.platform, digest=it.digest or "", size=it.size) for it in run.run.platforms
     )
-    output = Output.at(images, answer.digest, size_of(answer.size), platforms)
-    names = ", ".join(it.platform for it in platforms)
-    return _success(build, run, now, output, end, f", for {names}")
+    return Output.at(images, answer.digest, size_of(answer.size), platforms)
+
+
+def published(
+    build: ImageBuild, run: Status, now: datetime, output: Output, end: datetime, *, is_new: bool
+) -> Status:
+    """Report that the images of all platforms are pushed, and their index."""
+    names = ", ".join(it.platform for it in output.platforms)
+    return _success(build, run, now, output, end, f", for {names}" if is_new else None)
 
 
 def _success(
-    build: ImageBuild, run: Status, now: datetime, output: Output, end: datetime, note: str
+    build: ImageBuild, run: Status, now: datetime, output: Output, end: datetime, note: str | None
 ) -> Status:
+    """Report a success; without a note nothing was built, since it was there already."""
     last = LastSucceeded(digest=output.digest, time=format_time(end), inputs_hash=run.inputs_hash)
     run = replace(_ended(run, end), output=output, failure=None, last_succeeded=last)
     run = replace(run, history=_history(run, "Succeeded", last.digest))
+    if note is None:
+        message = f"{output.image} was there already, with digest {output.digest} and made of the same"
+        return _status(build, run, now, "Succeeded", StateReason.ALREADY_PUSHED, message)
     message = f"{output.image} was built and pushed with digest {output.digest}{note}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
 
@@ -238,6 +247,7 @@ def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFai
         reason=failure.reason,
         message=failure.message,
         exit_code=code,
+        stage=_word(failure.stage) or None,
         line=failure.line if 0 < failure.line <= _MOST else None,
         log_tail=failure.log_tail or None,
         retryable=retry is not Retry.NEVER,

@@ -309,6 +309,21 @@ def test_a_run_that_is_not_replaced_gets_its_index_at_its_own_destination(policy
     assert (status.reason == "ChangeForbidden") == (policy == "Forbid")
 
 
+def test_images_that_were_there_already_are_told_as_that_and_their_index_has_the_mark() -> None:
+    both = world()
+    asked = [parse_arguments(arguments(pod)) for pod in both.pods.values()]
+    assert all(it.unless_pushed and it.inputs_hash == both.build.status.inputs_hash for it in asked)
+    for word, digit in (("amd64", "a"), ("arm64", "b")):
+        both.becomes(
+            word, ended(0, format_result(BuildResult(digest="sha256:" + digit * 64, already_pushed=True)))
+        )
+    (index,) = (pod for name, pod in both.pods.items() if "-index-" in name)
+    marks = parse_index(arguments(index)[1:], {})[1].annotations
+    assert dict(marks) == {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
+    status = both.becomes("index", INDEXED)
+    assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
+
+
 def test_platforms_make_the_image_in_whatever_order() -> None:
     both = world()
     first = both.build.status.inputs_hash

@@ -40,9 +40,10 @@ class Progress:
     """Counts the steps of a build, times them and passes on what RUN steps print.
 
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
-    files, `cached` is how many an earlier build had done, `performed` how many this one did. `context` is
-    what the build context's location was resolved to, `bases` what the names of images were, once that is
-    known.
+    files, `cached` is how many an earlier build had done, `performed` how many this one did. `stage` is the
+    name of the stage under way, or its number where it has none; empty before and after all stages.
+    `context` is what the build context's location was resolved to, `bases` what the names of images were,
+    once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -51,6 +52,7 @@ class Progress:
         self.cached = 0
         self.performed = 0
         self.context = ""
+        self.stage = ""
         self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()

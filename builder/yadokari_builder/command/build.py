@@ -83,7 +83,11 @@ def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:
 
 def _failed(session: Session, error: BuilderError) -> BuildResult:
     failure = Failure(
-        error.reason, str(error), error.line, error.log_tail if isinstance(error, RunError) else ""
+        error.reason,
+        str(error),
+        error.line,
+        error.log_tail if isinstance(error, RunError) else "",
+        session.progress.stage,
     )
     return BuildResult(
         context=session.progress.context,

@@ -1,6 +1,6 @@
 """Write the resources of a build: immutable ConfigMaps with its inputs, and the pod of an attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from yadokari_api.fields import seconds
@@ -16,7 +16,7 @@ from yadokari_api.platforms import word_of
 from yadokari_api.pod.executor import Executor, Resources
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods import caches, runtime, security, trust
-from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
+from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
 from yadokari_operator.pods.environment import environment
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.inputs import Inputs
@@ -37,15 +37,12 @@ _GRACE_SECONDS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One pod of a run; `retries` of the attempts before it failed by network or registry.
-
-    `platform` is what it builds for, empty where the spec names none.
-    """
+    """One pod of a run; `retries` of the attempts before it failed by network or registry."""
 
     run: str
     number: int
     retries: int
-    platform: str = ""
+    task: Task = field(default_factory=Task)
 
 
 def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
@@ -66,7 +63,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     image, way = image_of(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
     where = place(name, inputs, attempt.run)
-    part = part_of(spec, attempt.platform)
+    part = part_of(spec, attempt.task.platform)
     metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number, part))
     metadata["labels"] = {
         **executor.labels,
@@ -90,9 +87,9 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             **security.of_pod(executor, settings),
-            **placement(executor, attempt.platform),
+            **placement(executor, attempt.task.platform),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
-            "containers": [_container(build.key.namespace, inputs, where, settings, attempt.platform)],
+            "containers": [_container(build.key.namespace, inputs, where, settings, attempt.task)],
             "volumes": [
                 *runtime.volumes(way, image),
                 *_volumes(name, inputs, where, attempt.run),
@@ -121,12 +118,12 @@ def part_of(spec: ImageBuildSpec, platform: str) -> str:
     return word_of(platform) if len(spec.platforms) > 1 else ""
 
 
-def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings, platform: str) -> Manifest:
+def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings, task: Task) -> Manifest:
     executor = inputs.spec.executor or Executor()
     return {
         "name": CONTAINER,
         "image": image_of(executor, settings),
-        "args": arguments(namespace, inputs, where, settings, platform),
+        "args": arguments(namespace, inputs, where, settings, task),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *trust.environment(inputs.spec)],

@@ -10,6 +10,7 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.answers import IndexResult
 from yadokari_contract.reasons import Retry
+from yadokari_contract.spec import INPUTS_MARK
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
 from yadokari_operator.pods.arguments import reach
@@ -36,7 +37,8 @@ class Step:
 class Publishing:
     """The publishing of an index as `images`: `run` names the run of which `status` tells what was built.
 
-    `spec` is that of the build as it is by now, with what is needed to push.
+    `spec` is that of the build as it is by now, with what is needed to push. `mark` tells what the images are
+    made of, if anything is to, and they are not new where all of them were there already.
     """
 
     observed: Observed
@@ -46,6 +48,8 @@ class Publishing:
     run: str
     status: Status
     now: datetime
+    mark: str = ""
+    is_new: bool = True
 
     def step(self) -> Step:
         """Decide what comes next."""
@@ -55,7 +59,9 @@ class Publishing:
         match latest.outcome:
             case Answered(IndexResult() as answer, end):
                 build, status = self.observed.build, self.status
-                return Step(report=reports.published(build, status, self.now, self.images, answer, end))
+                output = reports.index_output(status, self.images, answer)
+                report = reports.published(build, status, self.now, output, end, is_new=self.is_new)
+                return Step(report=report)
             case Failed() as failed:
                 return self._after_failure(latest, failed)
             case _ if latest.deleted is not None and self.now >= latest.deleted + GRACE:
@@ -72,7 +78,11 @@ class Publishing:
         errand = Errand(
             verb=INDEX,
             words=tuple(f"{repository}@{it.digest}" for it in self.status.run.platforms),
-            asked=replace(reach(self.spec, self.settings), destinations=tuple(self.images)),
+            asked=replace(
+                reach(self.spec, self.settings),
+                destinations=tuple(self.images),
+                annotations={INPUTS_MARK: self.mark} if self.mark else {},
+            ),
             token=self.run,
             number=number,
             timeout=seconds(self.spec.timeout),

@@ -7,6 +7,8 @@ from datetime import datetime
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import PlatformRun, Status
 from yadokari_operator import reports
+from yadokari_operator.pods.arguments import Task, mark_of
+from yadokari_operator.pods.hashes import tells_all
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
@@ -124,6 +126,8 @@ class Run:
             settings=self._settings,
             run=self._run,
             status=run,
+            mark=mark_of(self._inputs),
+            is_new=not all(it.result and it.result.already_pushed for it in self._tracks),
             now=self._now,
         ).step()
         if self._inputs.spec.suspend and not step.report.finished:
@@ -168,7 +172,8 @@ class Run:
         begun = replace(track.after, attempt=number, retries=start.retries, pod=name, node=None)
         seen = [begun if it is track else it.after for it in self._tracks]
         began = self._with(run, seen)
-        attempt = Attempt(run=self._run, number=number, retries=start.retries, platform=track.platform)
+        task = Task(track.platform, self._adopts())
+        attempt = Attempt(run=self._run, number=number, retries=start.retries, task=task)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
         if not self._are_several:
             message = f"pod {name} is about to start"
@@ -180,6 +185,11 @@ class Run:
         is_last = sum(isinstance(verdict, Start) for _, verdict in verdicts) == 1
         due = _due(verdicts) if is_last else self._now
         return self._decided(report, *map(Create, manifests), unacted=unacted, due=due)
+
+    def _adopts(self) -> bool:
+        """Whether an image that is there already will do: no status tells of it where a cluster was moved."""
+        run = self._status.run
+        return (run.number, run.reason) == (1, "Created") and tells_all(self._inputs.spec)
 
     def _decided(
         self,
