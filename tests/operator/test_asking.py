@@ -77,6 +77,15 @@ def test_those_who_have_to_wait_ask_next() -> None:
     assert set(index.batch(ONE, NOW)).isdisjoint(first)
 
 
+def test_one_of_those_who_have_to_wait_is_told_when_a_pod_is_back() -> None:
+    index = asking(one=[want("a")])
+    assert index.batch(ONE, NOW) == ("a",)
+    index.note(TWO, "alike", [want("b", -5)])
+    index.note(THREE, "alike", [want("c", -9)])
+    assert index.learnt(ONE, {"a": Answer(NOW, DIGEST)}) == {THREE}
+    assert index.batch(THREE, NOW) == ("c", "b", "a")
+
+
 def test_a_pod_that_finds_nothing_out_tells_all_for_whom_it_asked() -> None:
     index = asking(one=[want("a")], two=[want("b")])
     index.batch(ONE, NOW)

@@ -176,7 +176,7 @@ def test_a_pod_that_does_not_start_is_given_up(team: Namespace) -> None:
         "CreateContainerConfigError", 'secret "reader" not found'
     )
     team.look("one")
-    assert team.controller.reconcile(Key("team", "one")) == 60
+    assert team.controller.reconcile(Key("team", "one")) == 150
     team.now += timedelta(seconds=151)
     team.look("one")
     assert team.pods(errand=True) == []
