@@ -52,9 +52,11 @@ class BuildResult:
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
     how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
-    build had done, `performed` how many this one did. `context` is what the build context's location was
-    resolved to: a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both
-    are there also where the build failed. `already_pushed` is whether the image was there, and nothing built.
+    build had done, `performed` how many this one did, and of these `missed` how many were looked for in the
+    cache. `saved` is how many seconds those that are cached took when they were done. `context` is what the
+    build context's location was resolved to: a commit, a digest or an ETag; "" for a folder. `bases` are the
+    images that it needed. Both are there also where the build failed. `already_pushed` is whether the image
+    was there, and nothing built.
     """
 
     digest: str = ""
@@ -68,6 +70,8 @@ class BuildResult:
     total_steps: int = 0
     cached: int = 0
     performed: int = 0
+    missed: int = 0
+    saved: float = 0
     failure: Failure | None = None
 
     @property
@@ -123,6 +127,8 @@ def parse_result(text: str) -> BuildResult:
             total_steps=typed(data, "total_steps", int, 0),
             cached=typed(data, "cached", int, 0),
             performed=typed(data, "performed", int, 0),
+            missed=typed(data, "missed", int, 0),
+            saved=float(data.get("saved", 0)),
             failure=None if failure is None else read_failure(failure),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:

@@ -7,6 +7,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ImageBuild"
 PLURAL = "imagebuilds"
+POLICY_KIND = "ImageBuildPolicy"
+POLICY_PLURAL = "imagebuildpolicies"
 
 ANNOTATION_REBUILD = f"{GROUP}/rebuild-requested-at"
 """On an ImageBuild: any change of its value, to anything but nothing, starts a new build."""

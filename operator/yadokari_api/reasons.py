@@ -83,6 +83,11 @@ class StateReason(StrEnum):
         Retry.UNCOUNTED,
         "give each ImageBuild a tag or a repository of its own",
     )
+    POLICY_VIOLATION = (
+        "PolicyViolation",
+        Retry.NEVER,
+        "change the field that the message names, or have the policy changed, which is noticed by itself",
+    )
     INVALID_SPEC = "InvalidSpec", Retry.NEVER, "change the spec"
     OUT_OF_MEMORY = "OOMKilled", Retry.NEVER, "raise executor.resources.limits.memory"
     DISK_LIMIT_EXCEEDED = (

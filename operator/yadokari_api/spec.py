@@ -210,13 +210,6 @@ class ImageBuildSpec(Model):
             ),
         ),
         Rule(
-            "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context)"
-            " && has(self.context.git) && !(has(self.context.git.ref)"
-            f" && self.context.git.ref.matches('{_COMMIT}')))",
-            "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit",
-            lambda it: it.rebuild is None or it.rebuild.on_git_change is None or _may_move(it.context),
-        ),
-        Rule(
             "!has(self.output) || !has(self.output.timestamp) || string(self.output.timestamp) != 'Source'"
             " || has(self.context) && has(self.context.git)",
             "output.timestamp: Source is the time of a commit: it takes context.git",
@@ -225,6 +218,13 @@ class ImageBuildSpec(Model):
                 or it.output.timestamp != "Source"
                 or (it.context is not None and it.context.git is not None)
             ),
+        ),
+        Rule(
+            "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context)"
+            " && has(self.context.git) && !(has(self.context.git.ref)"
+            f" && self.context.git.ref.matches('{_COMMIT}')))",
+            "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit",
+            lambda it: it.rebuild is None or it.rebuild.on_git_change is None or _may_move(it.context),
         ),
     )
 

@@ -208,6 +208,12 @@ class Steps:
     performed: Annotated[
         int | None, Field(description="Steps that were not, and changed files: none where all was cached.")
     ] = None
+    missed: Annotated[int | None, Field(description="Of these, steps that were looked for in the cache.")] = (
+        None
+    )
+    saved_seconds: Annotated[
+        float | None, Field(description="How long the steps that were cached took when they were performed.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

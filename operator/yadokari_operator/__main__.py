@@ -3,13 +3,14 @@
 import asyncio
 import logging
 import os
+import secrets
+import socket
 import sys
 
 from kubernetes.config import ConfigException
 
 from yadokari_contract.log import JsonFormatter
 from yadokari_operator.cluster.api import Api
-from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.settings import Settings, SettingsError
 
@@ -23,13 +24,15 @@ def set_up_logging(settings: Settings) -> None:
     # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
     for name in ("kopf", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Of a probe that fails it would show where, and not why.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
 
 def main() -> int:
     """Run until stopped; tells the exit status."""
     try:
         settings = Settings.from_environment(os.environ)
-        cluster = Cluster(Api.connect())
+        api = Api.connect()
     except SettingsError as error:
         print(f"yadokari operator: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -37,8 +40,8 @@ def main() -> int:
         print(f"yadokari operator: no cluster to work in: {error}", file=sys.stderr)  # noqa: T201
         return 1
     set_up_logging(settings)
-    asyncio.run(run(cluster, settings))
-    return 0
+    me = settings.identity or f"{socket.gethostname()}_{secrets.token_hex(4)}"
+    return 1 if asyncio.run(run(api, settings, me)) else 0
 
 
 if __name__ == "__main__":

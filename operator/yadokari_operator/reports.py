@@ -60,21 +60,21 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
-    """Why a run begins; `text` is what there is to say beside the reason."""
-
-    reason: RunReason
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
-    """What several pods of a run do, in a sentence; `is_troubled` where something has to be mended."""
+    """What the pods of a run do, in a sentence; `is_troubled` where something has to be mended."""
 
     phase: Phase
     reason: str
     message: str
     is_troubled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a run begins; `text` is what there is to say beside the reason."""
+
+    reason: RunReason
+    text: str = ""
 
 
 def unbegun(build: ImageBuild) -> Status:
@@ -117,8 +117,8 @@ def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, m
     return _status(build, run, now, run.phase, reason, f"{run.message}; {message}")
 
 
-def several(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
-    """Report what goes on where a run has more than one pod."""
+def under_way(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
+    """Report what the pods of a run do."""
     but: dict[ConditionType, Truth] = {"Ready": "False"} if summary.is_troubled else {}
     return _status(build, run, now, summary.phase, summary.reason, summary.message, but)
 
@@ -254,11 +254,6 @@ def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFai
     )
 
 
-def of_platform(failure: BuildFailure, platform: str) -> BuildFailure:
-    """Say which of several platforms failed."""
-    return replace(failure, message=f"{platform}: {failure.message}") if platform else failure
-
-
 def with_results(run: Status, results: Sequence[BuildResult]) -> Status:
     """Add what the executors tell, of which each built for a platform; bases are those of all."""
     told = run
@@ -294,8 +289,14 @@ def _steps(result: BuildResult) -> Steps | None:
     are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
     if not (are_counted and result.total_steps):
         return None
+    is_told = 0 <= result.missed <= result.performed and 0 <= result.saved <= _MOST
     return Steps(
-        current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
+        current=result.steps,
+        total=result.total_steps,
+        cached=result.cached,
+        performed=result.performed,
+        missed=result.missed if is_told else None,
+        saved_seconds=round(result.saved, 1) if is_told else None,
     )
 
 

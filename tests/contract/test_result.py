@@ -35,6 +35,8 @@ results = st.builds(
     total_steps=st.integers(0, 100),
     cached=st.integers(0, 100),
     performed=st.integers(0, 100),
+    missed=st.integers(0, 100),
+    saved=st.floats(0, 1e6),
     failure=st.none() | failures,
 )
 

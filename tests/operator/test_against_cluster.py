@@ -417,3 +417,32 @@ def test_the_operators_own_rights_were_enough(builds: Builds, operator: Operator
     complaints = [line for line in operator.log.splitlines() if "cannot" in line and "eventless" not in line]
     assert complaints == []
     assert "error of the operator itself" not in operator.log
+
+
+def test_an_image_that_a_node_cannot_mount_as_a_volume_is_copied_by_an_init_container(
+    builds: Builds, operator: OperatorProcess
+) -> None:
+    # The stand-in has no folder that could be mounted, and nobody who could tell it from an old runtime.
+    operator.stop()
+    operator.start(YADOKARI_EXECUTOR_RUNTIME="Auto")
+    try:
+        builds.apply("falls-back", BUILT)
+        status = builds.wait_for_phase("falls-back", "Succeeded")
+        wait_until(lambda: builds.pods("falls-back") == [status["run"]["pod"]])
+        if "the cluster has image volumes: no" in operator.log:
+            pytest.skip("the cluster has no image volumes")
+        assert status["run"]["pod"].endswith("-2")
+        assert "could not mount an image volume for pod falls-back-" in operator.log
+    finally:
+        operator.stop()
+        operator.start()
+
+
+def test_an_image_volume_that_is_asked_for_and_cannot_be_had_is_told_of_until_the_spec_is_mended(
+    builds: Builds,
+) -> None:
+    builds.apply("insists", BUILT, executor={"image": builds.image, "runtime": "ImageVolume"})
+    told = builds.wait("insists", lambda status: "InitContainer" in status.get("message", ""))
+    assert "image volume" in told["message"]
+    builds.apply("insists", BUILT, executor={"image": builds.image, "runtime": "InitContainer"})
+    assert builds.wait_for_phase("insists", "Succeeded")["run"]["pod"].endswith("-2")

@@ -15,6 +15,7 @@ from yadokari_api.keys import Key
 from yadokari_contract.result import BaseImage, BuildResult, format_result
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
 from yadokari_operator.settings import Settings
 
@@ -88,7 +89,12 @@ def team() -> Iterator[Namespace]:
     with serve(server) as api:
         team = Namespace(server)
         team.controller = Controller(
-            Cluster(api), Settings(), lambda: team.now, References(), team.changed.append
+            Cluster(api),
+            Settings(),
+            lambda: team.now,
+            References(),
+            Policies(Cluster(api), Settings()),
+            team.changed.append,
         )
         yield team
 
@@ -191,7 +197,12 @@ def test_an_operator_that_starts_anew_goes_on_with_the_pod_that_is_out(team: Nam
     (pod,) = team.pods(errand=True)
     with serve(team.server) as api:
         team.controller = Controller(
-            Cluster(api), Settings(), lambda: team.now, References(), team.changed.append
+            Cluster(api),
+            Settings(),
+            lambda: team.now,
+            References(),
+            Policies(Cluster(api), Settings()),
+            team.changed.append,
         )
         team.look("one")
         assert team.pods(errand=True) == [pod]

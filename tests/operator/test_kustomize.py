@@ -12,6 +12,7 @@ import yaml
 
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.cluster.resources import FLUX_KINDS
+from yadokari_operator.handlers.election import OF_ALL, OF_ONE
 from yadokari_operator.settings import Settings
 
 # Where kubectl is not installed, it is the cluster's.
@@ -63,14 +64,26 @@ def operator_env(resources: Resources) -> dict[str, str]:
     return settings | {entry["name"]: entry.get("value", "") for entry in container["env"]}
 
 
+def rights(role: dict[str, Any]) -> set[str]:
+    return {
+        f"{resource} {verb}"
+        for rule in role["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+
+
 def test_the_default_installation_serves_the_whole_cluster(rendered: Render) -> None:
     assert kinds(rendered(ROOT / "kustomize/default")) == [
         "ClusterRole",
         "ClusterRoleBinding",
         "ConfigMap",
         "CustomResourceDefinition",
+        "CustomResourceDefinition",
         "Deployment",
         "Namespace",
+        "Role",
+        "RoleBinding",
         "ServiceAccount",
     ]
 
@@ -80,8 +93,11 @@ def test_the_namespaced_installation_has_no_right_beyond_its_namespace(rendered:
     assert kinds(resources) == [
         "ConfigMap",
         "CustomResourceDefinition",
+        "CustomResourceDefinition",
         "Deployment",
         "Role",
+        "Role",
+        "RoleBinding",
         "RoleBinding",
         "ServiceAccount",
     ]
@@ -90,20 +106,35 @@ def test_the_namespaced_installation_has_no_right_beyond_its_namespace(rendered:
 
 @pytest.mark.parametrize(("folder", "kind"), [("default", "ClusterRole"), ("namespaced", "Role")])
 def test_the_operator_may_do_what_it_does_and_no_more(rendered: Render, folder: str, kind: str) -> None:
-    role = rendered(ROOT / "kustomize" / folder)[kind, "yadokari"]
-    rights = {
-        f"{resource} {verb}"
-        for rule in role["rules"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
-    assert rights == {
+    resources = rendered(ROOT / "kustomize" / folder)
+    seeing_others = {"leases list"} if kind == "ClusterRole" else set()
+    assert rights(resources[kind, "yadokari"]) == seeing_others | {
         *("imagebuilds get", "imagebuilds list", "imagebuilds watch", "imagebuilds/status update"),
         *("pods get", "pods list", "pods watch", "pods create", "pods delete"),
         *("configmaps get", "configmaps list", "configmaps watch", "configmaps create", "configmaps delete"),
         "events create",
         *(f"{plural} {verb}" for plural in FLUX_KINDS.values() for verb in ("get", "list", "watch")),
+        *(
+            {f"imagebuildpolicies {verb}" for verb in ("get", "list", "watch")} | {"namespaces get"}
+            if folder == "default"
+            else ()
+        ),
     }
+    assert rights(resources["Role", "yadokari-leases"]) == {"leases create", "leases get", "leases update"}
+
+
+@pytest.mark.parametrize("folder", ["default", "namespaced"])
+def test_the_leases_that_may_be_read_and_written_are_the_operators(rendered: Render, folder: str) -> None:
+    resources = rendered(ROOT / "kustomize" / folder)
+    named = [
+        rule["resourceNames"]
+        for (kind, _), resource in resources.items()
+        if kind in ("Role", "ClusterRole")
+        for rule in resource["rules"]
+        if rule["resources"] == ["leases"] and rule["verbs"] != ["create"]
+    ]
+    assert named
+    assert all(names == [OF_ALL, OF_ONE] for names in named)
 
 
 def test_the_rights_are_bound_to_the_operators_account(rendered: Render) -> None:

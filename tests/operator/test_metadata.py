@@ -9,7 +9,7 @@ from support.apiserver import ApiServer, serve
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.metadata import Change, ExpiredError, Metadata
-from yadokari_operator.handlers.watch import Watch, list_all, version_now
+from yadokari_operator.handlers.watch import LONGEST_SILENCE, Watch, list_all, version_now
 
 CONFIG_MAPS = "/api/v1/namespaces/team/configmaps"
 
@@ -167,6 +167,24 @@ def test_the_cause_of_a_failure_is_known_while_it_lasts(server: ApiServer, metad
     followed = Followed(metadata, 1)
     assert followed.watch.error is not None
     assert followed.watch.error.status == 404
+
+
+def test_a_watch_of_which_nothing_is_heard_any_more_is_dead(server: ApiServer, metadata: Metadata) -> None:
+    now = [100.0]
+    server.watches = [(200, [bookmark("20")])]
+    watch = Watch("ConfigMaps", metadata, lambda: "7", lambda _: None, clock=lambda: now[0])
+    now[0] += LONGEST_SILENCE
+    assert not watch.is_dead
+    now[0] += 1
+    assert watch.is_dead
+    watch.follow()
+    assert not watch.is_dead
+
+
+def test_a_server_that_asks_to_be_left_alone_is(server: ApiServer, metadata: Metadata) -> None:
+    server.watches = [(429, []), (200, [bookmark("20")])]
+    server.headers = {"Retry-After": "40"}
+    assert Followed(metadata, 2).pauses == [40, 1]
 
 
 def test_a_list_whose_rest_is_forgotten_is_begun_anew(server: ApiServer, metadata: Metadata) -> None:

@@ -88,7 +88,7 @@ class World:
 
     def becomes(self, word: str, status: dict[str, Any]) -> Status:
         """Have the one pod whose name has a word in it come to something, and settle."""
-        (name,) = (name for name in self.pods if f"-{word}-" in name and not self._is_ended(name))
+        (name,) = (name for name in self.pods if f"-{word}-" in name and not self.has_ended(name))
         self.pods[name]["status"] = status
         return self.settle()
 
@@ -97,7 +97,8 @@ class World:
         changed = {**self.build.spec, **spec}
         self.build = replace(self.build, spec=changed, generation=self.build.generation + 1)
 
-    def _is_ended(self, name: str) -> bool:
+    def has_ended(self, name: str) -> bool:
+        """Whether a pod has come to its end."""
         return self.pods[name]["status"]["phase"] in ("Succeeded", "Failed")
 
 
@@ -249,7 +250,7 @@ def test_suspension_ends_all_pods_and_what_is_pushed_is_not_built_again() -> Non
     assert not any("arm64" in name for name in both.pods)
     both.change(suspend=False)
     both.settle()
-    assert not any("amd64" in name and not both._is_ended(name) for name in both.pods)
+    assert not any("amd64" in name and not both.has_ended(name) for name in both.pods)
     both.becomes("arm64", image("b"))
     assert both.becomes("index", INDEXED).phase == "Succeeded"
 
@@ -280,6 +281,33 @@ def test_an_index_that_cannot_be_pushed_is_tried_again_and_fails_in_the_end() ->
     both.seconds = 100 * 3600
     both.settle()
     assert both.pods == {}
+
+
+def test_a_run_is_known_while_the_last_platform_waits_for_its_turn() -> None:
+    both = World(image_build({**SPEC, "platforms": [AMD64, ARM64]}))
+    both.look()
+    (first,) = both.pods
+    both.pods[first]["status"] = image("a")
+    decision = both.look()
+    both.build = with_status(both.build, held(both.observed, decision, Place(1, 1, 1), NOW).status)
+    both.pods = {first: both.pods[first]}
+    both.change(timeout="2h")
+    both.settle()
+    assert {name.split("-")[1] for name in both.pods} == {first.split("-")[1]}
+    assert len(both.pods) == 2
+
+
+def test_a_new_run_waits_for_the_index_of_the_one_before_it() -> None:
+    both = world()
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    both.becomes("index", RUNNING)
+    both.change(target="final")
+    decision = both.look()
+    assert decision.status.message == "the pod of the build before has to end first"
+    both.settle()
+    assert not any("-index-" in name for name in both.pods)
+    assert sum(not both.has_ended(name) for name in both.pods) == 2
 
 
 def test_an_errand_counts_as_no_build() -> None:

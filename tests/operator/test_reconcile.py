@@ -57,9 +57,10 @@ def decide(
     sources: dict[str, ConfigMapData] | None = None,
     owned: tuple[OwnedConfigMap, ...] = (),
     later: float = 0,
+    settings: Settings = SETTINGS,
 ) -> Decision:
     observed = Observed(build=build, pods=pods, config_maps=owned, sources=sources or {})
-    return reconcile(observed, SETTINGS, NOW + timedelta(seconds=later))
+    return reconcile(observed, settings, NOW + timedelta(seconds=later))
 
 
 def seen(build: ImageBuild) -> Observed:
@@ -1001,3 +1002,57 @@ def test_an_image_that_was_there_already_is_a_success_of_that_reason() -> None:
     assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
     assert status.output
     assert status.output.digest == DIGEST
+
+
+BY_IMAGE_VOLUME = Settings(executor_runtime="ImageVolume")
+UNMOUNTED = waiting("CreateContainerError", "failed to mount image volume: ImageVolumeMountFailed: no folder")
+NOT_STARTED = ended(128, 'exec: "/yadokari/bin/executor": no such file or directory', reason="StartError")
+MOUNTING = waiting("ContainerCreating") | {
+    "startTime": time(60),
+    "conditions": [{"type": "PodReadyToStartContainers", "status": "False"}],
+}
+
+
+def with_image_volume(status: dict[str, Any]) -> tuple[ImageBuild, Pod]:
+    build, manifest = begun(settings=BY_IMAGE_VOLUME)
+    return build, attempt(manifest, status)
+
+
+@pytest.mark.parametrize(("status", "later"), [(UNMOUNTED, 0), (NOT_STARTED, 0), (MOUNTING, 60)])
+def test_a_pod_whose_image_volume_cannot_be_had_is_followed_at_once_by_one_with_an_init_container(
+    status: dict[str, Any], later: float
+) -> None:
+    build, pod = with_image_volume(status)
+    # The settings are by now those of a cluster that is known to have none.
+    decision = decide(build, pod, later=later)
+    (second,) = created(decision)
+    assert second["metadata"]["name"] == pod.name.removesuffix("1") + "2"
+    assert [container["name"] for container in second["spec"]["initContainers"]] == ["runtime"]
+    assert deleted(decision) == {pod.name}
+    assert second["metadata"]["annotations"]["yadokari.dev/retries"] == "0"
+
+
+def test_a_pod_that_is_to_have_an_image_volume_is_not_followed_by_another() -> None:
+    build, pod = with_image_volume(UNMOUNTED)
+    decision = decide(build, pod, settings=BY_IMAGE_VOLUME)
+    assert decision.actions == ()
+    assert "ImageVolumeMountFailed" in decision.status.message
+    assert "set executor.runtime: InitContainer" in decision.status.message
+
+
+def test_volumes_that_take_long_to_mount_are_waited_for_and_then_told_of() -> None:
+    build, pod = with_image_volume(MOUNTING)
+    early = decide(build, pod)
+    assert early.actions == ()
+    assert early.look_again == 60
+    late = decide(build, pod, later=60, settings=BY_IMAGE_VOLUME)
+    assert late.actions == ()
+    assert "no volume of it is mounted after 120 s" in late.status.message
+    assert "InitContainer" in late.status.message
+
+
+def test_volumes_of_a_pod_with_an_init_container_may_take_long() -> None:
+    build, manifest = begun()
+    late = decide(build, attempt(manifest, MOUNTING), later=3000)
+    assert late.actions == ()
+    assert "about to start" in late.status.message

@@ -137,19 +137,27 @@ def test_what_the_executor_tells_of_its_work_is_reported() -> None:
     made = reports.succeeded(image_build(), RUN, NOW, [IMAGE, "b"], result, NOW)
     assert made.output == Output.at([IMAGE, "b"], DIGEST, 9)
     assert made.source == Source(commit="a" * 40)
-    assert made.steps == Steps(current=2, total=3, cached=0, performed=0)
+    assert made.steps == Steps(current=2, total=3, cached=0, performed=0, missed=0, saved_seconds=0)
     assert made.phases == (TimedPhase(name="pull", seconds=1.25), TimedPhase(name="run", seconds=3))
     assert reports.with_result(RUN, BuildResult(context=DIGEST)).source == Source(digest=DIGEST)
 
 
 def test_the_cache_is_told_of_where_it_saved_steps() -> None:
     def done(cached: int, performed: int) -> Status:
-        result = BuildResult(digest=DIGEST, steps=9, total_steps=9, cached=cached, performed=performed)
+        result = BuildResult(
+            digest=DIGEST,
+            steps=9,
+            total_steps=9,
+            cached=cached,
+            performed=performed,
+            missed=performed // 2,
+            saved=12.34,
+        )
         return reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
 
     pushed = f"{IMAGE} was built and pushed with digest {DIGEST}"
     made = done(5, 2)
-    assert made.steps == Steps(current=9, total=9, cached=5, performed=2)
+    assert made.steps == Steps(current=9, total=9, cached=5, performed=2, missed=1, saved_seconds=12.3)
     assert made.message == f"{pushed}, 5 of 7 steps from the cache"
     assert done(7, 0).message == f"{pushed}, 7 of 7 steps from the cache"
     assert done(0, 7).message == pushed
@@ -161,6 +169,15 @@ def test_numbers_that_cannot_be_are_left_out(cached: int, performed: int) -> Non
     made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
     assert made.steps is None
     assert "cache" not in made.message
+
+
+@pytest.mark.parametrize(
+    ("missed", "saved"), [(3, 1.0), (-1, 1.0), (1, -1.0), (1, float("nan")), (1, float("inf"))]
+)
+def test_what_the_cache_has_saved_is_left_out_where_it_cannot_be(missed: int, saved: float) -> None:
+    result = BuildResult(digest=DIGEST, steps=9, total_steps=9, performed=2, missed=missed, saved=saved)
+    made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+    assert made.steps == Steps(current=9, total=9, cached=0, performed=2)
 
 
 def test_steps_of_a_version_before_that_did_not_count_cached_ones_are_kept() -> None:

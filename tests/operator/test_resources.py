@@ -11,6 +11,7 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.parts.runtime import volumes
 from yadokari_operator.pods.render import config_maps
 
 NAME = "app-0123456789"
@@ -124,3 +125,18 @@ def test_only_the_very_resource_that_was_seen_is_deleted(server: ApiServer, clus
     cluster.delete("Pod", "team", "app", uid)
     assert server.names("pods") == set()
     cluster.delete("Pod", "team", "app", uid)
+
+
+def test_a_pod_of_which_the_server_leaves_a_volume_out_is_refused_and_does_not_stay(
+    server: ApiServer, cluster: Cluster
+) -> None:
+    pod = {"kind": "Pod", "metadata": {"name": f"{NAME}-1"}, "spec": {"volumes": volumes("ImageVolume", "x")}}
+    with pytest.raises(
+        RejectedError, match=r"leaves runtime out .* executor.runtime: InitContainer"
+    ) as caught:
+        cluster.create(image_build(), pod)
+    assert caught.value.reason == "InvalidSpec"
+    assert server.names("pods") == set()
+    server.image_volumes = True
+    cluster.create(image_build(), pod)
+    assert server.names("pods") == {f"{NAME}-1"}

@@ -7,6 +7,7 @@ made to do. That the real one agrees is what the tests marked `cluster` show.
 import copy
 import itertools
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -38,7 +39,9 @@ class ApiServer:
     """Resources by the path of their kind and their name; `requests` are those made so far.
 
     `refuse` may give status and message with which a request is refused. `watches` are the answers to
-    watches, in order: a status and lines; after the last one, they are silent while the server runs.
+    watches, in order: a status and lines; after the last one, they are silent while the server runs. Where it
+    has no `image_volumes`, the gate of that feature is closed. `headers` go with every answer that is
+    no watch.
     """
 
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
@@ -46,7 +49,9 @@ class ApiServer:
     watches: list[tuple[int, list[Any]]] = field(default_factory=list)
     minor_version: str = "34"
     now: str = "2026-01-02T03:04:05Z"
+    image_volumes: bool = False
     refuse: Callable[[Request], tuple[int, str] | None] = lambda _: None
+    headers: dict[str, str] = field(default_factory=dict)
     stopped: threading.Event = field(default_factory=threading.Event)
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -77,7 +82,14 @@ class ApiServer:
             return refused[0], {"message": refused[1]}
         if request.path == "/version":
             return 200, {"major": "1", "minor": self.minor_version}
-        if request.path.rpartition("/")[2] in ("pods", "configmaps", "events", "imagebuilds"):
+        if request.path.rpartition("/")[2] in (
+            "pods",
+            "configmaps",
+            "events",
+            "imagebuilds",
+            "imagebuildpolicies",
+            "leases",
+        ):
             return self._of_kind(request)
         path, _, name = request.path.removesuffix("/status").rpartition("/")
         found = self.resources.get((path, name))
@@ -93,12 +105,26 @@ class ApiServer:
         return 200, self.resources.pop((path, name))
 
     def _of_kind(self, request: Request) -> tuple[int, Any]:
+        if request.query.get("dryRun") == "All":
+            return 201, self._without_closed_features(request.body)
         if request.method == "POST":
             if (request.path, request.body["metadata"]["name"]) in self.resources:
                 return 409, {"message": "it exists already"}
-            return 201, self._put(request.path, request.body)
-        found = [item for key, item in sorted(self.resources.items()) if key[0] == request.path]
+            return 201, self._put(request.path, self._without_closed_features(request.body))
+        _, _, name = request.query.get("fieldSelector", "").partition("metadata.name=")
+        found = [
+            item
+            for (path, its), item in sorted(self.resources.items())
+            if request.path in (path, _of_all_namespaces(path)) and name in ("", its)
+        ]
         return self._page(request, found)
+
+    def _without_closed_features(self, resource: Resource) -> Resource:
+        """As the server does: what a closed gate keeps out is left out without a word."""
+        if self.image_volumes or "volumes" not in resource.get("spec", {}):
+            return resource
+        spec = resource["spec"]
+        return resource | {"spec": spec | {"volumes": [it for it in spec["volumes"] if "image" not in it]}}
 
     def _page(self, request: Request, found: list[Resource]) -> tuple[int, Any]:
         begin = int(request.query.get("continue", 0))
@@ -123,9 +149,16 @@ class ApiServer:
     def _replace(self, path: str, found: Resource, new: Resource) -> tuple[int, Any]:
         if new["metadata"]["resourceVersion"] != found["metadata"]["resourceVersion"]:
             return 409, {"message": "the object has been modified"}
-        new["metadata"]["resourceVersion"] = str(next(self._versions))
+        kept = {
+            name: value for name, value in found["metadata"].items() if name in ("uid", "creationTimestamp")
+        }
+        new["metadata"] |= kept | {"resourceVersion": str(next(self._versions))}
         self.resources[path, new["metadata"]["name"]] = new
         return 200, new
+
+
+def _of_all_namespaces(path: str) -> str:
+    return re.sub("/namespaces/[^/]+", "", path)
 
 
 class _Server(ThreadingHTTPServer):
@@ -139,7 +172,7 @@ def serve(server: ApiServer) -> Iterator[Api]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # head and body at once, or each answer takes 40 ms
+        disable_nagle_algorithm = True
 
         def _handle(self) -> None:
             url = urlsplit(self.path)
@@ -162,6 +195,8 @@ def serve(server: ApiServer) -> Iterator[Api]:
             data = json.dumps(body).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(data)))
+            for name, value in server.headers.items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
 
@@ -192,7 +227,7 @@ def serve(server: ApiServer) -> Iterator[Api]:
     settings = client.Configuration()
     settings.host = f"http://127.0.0.1:{http.server_address[1]}"
     try:
-        yield Api(client.ApiClient(settings))
+        yield Api.of(settings)
     finally:
         server.stopped.set()
         http.shutdown()

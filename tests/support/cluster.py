@@ -55,7 +55,7 @@ class KubectlError(Exception):
 def cluster() -> Cluster:
     """The cluster, brought up where it is not; tests are skipped, with the reason, where it cannot run."""
     if os.environ.get("CLUSTER") != "current":
-        _skip_where_it_cannot_run()
+        skip_where_it_cannot_run()
     lines = subprocess.run(
         [SCRIPTS / "use"], stdout=subprocess.PIPE, text=True, check=True
     ).stdout.splitlines()
@@ -69,7 +69,8 @@ def cluster() -> Cluster:
     )
 
 
-def _skip_where_it_cannot_run() -> None:
+def skip_where_it_cannot_run() -> None:
+    """Skip a test, with the reason, on a machine that is not fit."""
     can = subprocess.run([SCRIPTS / "can"], stdout=subprocess.PIPE, text=True, check=False)
     if can.returncode:
         pytest.skip(can.stdout.strip())

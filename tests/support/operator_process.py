@@ -97,6 +97,7 @@ class OperatorProcess:
         self._environment = {
             **os.environ,
             "YADOKARI_NAMESPACE": namespace,
+            "YADOKARI_EXECUTOR_RUNTIME": "InitContainer",  # as Unseen makes pods, whatever the cluster has
             "YADOKARI_HEALTH_ADDRESS": f"127.0.0.1:{port}",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",
@@ -119,6 +120,17 @@ class OperatorProcess:
     def stop(self) -> int:
         """Stop it as Kubernetes does; gives its exit status."""
         return self._end(signal.SIGTERM)
+
+    def send(self, how: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(how)
+
+    def wait(self) -> int:
+        """Wait until it ends by itself; gives its exit status."""
+        assert self._process is not None
+        process, self._process = self._process, None
+        return process.wait(timeout=30)
 
     @property
     def health(self) -> dict[str, str]:

@@ -351,3 +351,59 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (to("docker.io/team/app", "team/app:latest"), "the same place"),
     (to("Registry.test/app", "registry.test/app:latest"), "the same place"),
 ]
+
+
+POLICIES: list[dict[str, Any]] = [
+    {},
+    {"namespaceSelector": {}, "defaults": {}, "bounds": {}},
+    {
+        "namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]},
+        "defaults": {
+            "resources": {"requests": {"cpu": 1}, "limits": {"memory": "2Gi"}},
+            "nodeSelector": {"pool": "builds"},
+            "tolerations": [{"key": "builds", "operator": "Exists"}],
+            "runtimeClassName": "gvisor",
+            "priorityClassName": "low",
+        },
+    },
+    {
+        "bounds": {
+            "executorImages": [],
+            "serviceAccountNames": [],
+            "registries": [
+                "docker.io",
+                "localhost",
+                "registry:5000/",
+                "[::1]:5000/a",
+                "registry.example.com/team",
+            ],
+            "resources": {"memory": "16Gi", "cpu": 8, "example.com/gpu": 0},
+            "nodeSelector": {"pool": "builds"},
+            "isolation": "Namespaces",
+            "priority": -1000,
+            "timeout": "24h",
+            "cacheReadOnly": True,
+        }
+    },
+]
+
+
+def bounded(**bounds: Any) -> dict[str, Any]:
+    """A policy with bounds."""
+    return {"bounds": bounds}
+
+
+WRONG_POLICIES: list[tuple[dict[str, Any], str]] = [
+    (bounded(registries=["team/app"]), "a place must be a registry"),
+    (bounded(registries=["https://registry.test"]), "without https://"),
+    (bounded(registries=["registry.test/team:1"]), "without a tag"),
+    (bounded(executorImages=["*"]), "a place must be a registry"),
+    (bounded(serviceAccountNames=["A"]), "name must be one of Kubernetes"),
+    (bounded(resources={"memory": "lots"}), "an amount must be a number"),
+    (bounded(resources={"memroy": "1Gi"}), "a resource must be cpu, memory"),
+    (bounded(timeout="25h"), "between 1s and 24h"),
+    (bounded(nodeSelector={"a b": "c"}), "a label's key must be"),
+    ({"defaults": {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}}, "must not be above limits"),
+    ({"defaults": {"tolerations": [{"operator": "Equal"}]}}, "without key must have the operator Exists"),
+    ({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}, "must have values"),
+]

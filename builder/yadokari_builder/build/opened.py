@@ -27,7 +27,7 @@ from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.cache.mounts import CacheMounts
-from yadokari_builder.cache.options import expected, kept_size, namer, open_place, outlives, read_repository
+from yadokari_builder.cache.options import kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
@@ -44,6 +44,7 @@ from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.levels import Level, Namespaces, Shared, may_be_apart
 from yadokari_builder.run.mounts.caches import CacheStore
+from yadokari_builder.run.mounts.files import Medium, medium_of
 from yadokari_builder.run.mounts.requests import Provisions
 from yadokari_builder.run.mounts.secrets import Secrets, load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
@@ -137,7 +138,6 @@ def _open(
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
-    bench.caches.expect(expected(plan, roots.name_of))
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
 
 
@@ -201,7 +201,8 @@ def _bench(
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
-    provisions = _provisions(spec, environment, roots)
+    medium = medium_of(roots.boundary, apart=isinstance(level, Namespaces))
+    provisions = _provisions(spec, environment, roots, medium)
     return Workbench(
         boundary=roots.boundary,
         staging=roots.staging,
@@ -219,13 +220,14 @@ def _bench(
     )
 
 
-def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
+def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, medium: Medium) -> Provisions:
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
         caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
+        medium=medium,
         agents=parse_agents(spec.ssh, environment),
     )
 

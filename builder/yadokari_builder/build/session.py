@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from yadokari_builder.build.caching.opening import making_of
+from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
@@ -18,7 +19,7 @@ from yadokari_builder.build.files import require_outputs, tell
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.options import read_platforms
 from yadokari_builder.build.outcome import assemble
-from yadokari_builder.build.performing.actions import fetched
+from yadokari_builder.build.performing.actions import commit_of, fetched
 from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Phases, Progress
 from yadokari_builder.build.registries import Registries, open_registries
@@ -131,6 +132,8 @@ class Session:
             total_steps=self.progress.total,
             cached=self.progress.cached,
             performed=self.progress.performed,
+            missed=self.progress.missed,
+            saved=round(self.progress.saved, 1),
         )
 
     @contextmanager
@@ -145,13 +148,15 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
+            platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
-                making_of(opened.packing, opened.plan.target.state.image.platform),
+                making_of(opened.packing, platform),
                 caches.policy,
-                caches.prober(),
-                Takings(bench.source, partial(fetched, bench=bench)),
+                prober,
+                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench)),
                 write,
                 delivery.take,
+                CachedOutlines(prober, write, platform),
             )
             with self.phases.timed("cache"):
                 writing.close()

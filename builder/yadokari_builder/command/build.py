@@ -38,7 +38,9 @@ def run(
     except ArgumentError as error:
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
-    report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+    report.configure(
+        log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+    )
     if not (spec.force or spec.dry_run) and is_writable(root):
         logger.info("steps can write the executor's own files: mount them read-only (docs/executor.md)")
     for remark in (*without_effect(spec), *variables.without_effect(environment)):

@@ -22,7 +22,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
 
     def index() -> None:
         names, spec = parse_index(arguments, environment)
-        report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+        report.configure(
+            log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+        )
         try:
             result = _push(tuple(map(Reference.parse, names)), spec, environment)
         except Exception as error:

@@ -2,32 +2,40 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import urllib3
 from kubernetes import client, config
 
-_CONNECT = 5
+_CONNECT = 4
 _READ = 30
 """Seconds to connect and to wait for data."""
+
+_LONGEST_WAIT = 60.0
+"""Seconds for which a server is left alone at most, whatever it asks for."""
 
 _CHUNK = 1 << 16
 
 
 class ClusterError(Exception):
-    """The API server refused or failed a request; `status` is the HTTP status, 0 if there was no answer."""
+    """The API server refused or failed a request; `status` is the HTTP status, 0 if there was no answer.
 
-    def __init__(self, message: str, *, status: int) -> None:
+    `wait` is for how many seconds the server asks to be left alone.
+    """
+
+    def __init__(self, message: str, *, status: int, wait: float = 0.0) -> None:
         super().__init__(message)
         self.status = status
+        self.wait = wait
 
 
 class Api:
-    """The API server of the cluster that this operator works in."""
+    """The API server of the cluster that this operator works in; nothing is written unless `may_write`."""
 
-    def __init__(self, api: client.ApiClient) -> None:
+    def __init__(self, api: client.ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
         self._api = api
+        self._may_write = may_write
 
     @classmethod
     def connect(cls) -> "Api":
@@ -37,7 +45,18 @@ class Api:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         except config.ConfigException:
             config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
+        return cls.of(settings)
+
+    @classmethod
+    def of(cls, settings: client.Configuration) -> "Api":
+        """Use the API server that these settings name."""
+        # Who asks knows whether to ask again; urllib3 would, and would sleep for as long as a server says.
+        settings.retries = False
         return cls(client.ApiClient(settings))
+
+    def limited(self, may_write: Callable[[], bool]) -> "Api":
+        """Give the same API server for one who is asked before each write."""
+        return Api(self._api, may_write)
 
     def request(
         self,
@@ -47,18 +66,27 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         accept: str = "application/json",
+        patience: float = _READ,
     ) -> Any:
-        """Make a request; gives what the answer's JSON holds. Raises `ClusterError`."""
-        with _failures_of(f"{method} {path}"):
-            response = self._call(method, path, query, body, accept, _READ)
-            data: bytes = response.data
-        _check(response.status, data)
-        return json.loads(data)
+        """Make a request; gives what the answer's JSON holds. Raises `ClusterError`.
 
-    def find(self, path: str) -> Any:
+        `patience` is for how many seconds nothing may come of the answer.
+        """
+        if method != "GET" and not self._may_write():
+            raise ClusterError(f"{method} {path}: this operator does not lead by now", status=0)
+        with _failures_of(f"{method} {path}"):
+            response = self._call(method, path, query, body, accept, patience)
+            data: bytes = response.data
+        _check(response, data)
+        try:
+            return json.loads(data)
+        except ValueError as error:
+            raise ClusterError(f"{method} {path}: the answer is no JSON", status=0) from error
+
+    def find(self, path: str, patience: float = _READ) -> Any:
         """Read a resource; `None` if there is none. Raises `ClusterError`."""
         try:
-            return self.request("GET", path)
+            return self.request("GET", path, patience=patience)
         except ClusterError as error:
             if error.status == 404:
                 return None
@@ -76,7 +104,7 @@ class Api:
             response = self._call("GET", path, query, None, accept, silence)
             try:
                 if response.status >= 400:
-                    _check(response.status, response.data)
+                    _check(response, response.data)
                 yield map(json.loads, _split(response.stream(_CHUNK)))
             finally:
                 response.close()
@@ -106,15 +134,18 @@ def _failures_of(what: str) -> Iterator[None]:
         raise ClusterError(f"{what}: {error}", status=0) from error
 
 
-def _check(status: int, data: bytes) -> None:
+def _check(response: urllib3.BaseHTTPResponse, data: bytes) -> None:
     """Raise `ClusterError` for an answer that is one: a Status resource, or whatever stood in between."""
+    status = response.status
     if status < 400:
         return
     try:
         message = str(json.loads(data)["message"])
     except (ValueError, KeyError, TypeError):
         message = f"HTTP status {status}: {data[:200].decode(errors='replace')}"
-    raise ClusterError(message, status=status)
+    asked = response.headers.get("Retry-After", "")
+    wait = float(asked) if asked.isascii() and asked.isdecimal() else 0.0
+    raise ClusterError(message, status=status, wait=min(wait, _LONGEST_WAIT))
 
 
 def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:

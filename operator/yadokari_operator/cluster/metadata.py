@@ -18,7 +18,7 @@ _PAGE = 50
 """Annotations may hold 256 KiB, such as all that `kubectl apply` was given."""
 
 _WATCH_SECONDS = 300
-_SILENCE = _WATCH_SECONDS + 30
+SILENCE = _WATCH_SECONDS + 30
 """A watch ends by itself before that, so one that is silent for so long is dead."""
 
 
@@ -81,7 +81,7 @@ class Metadata:
             "timeoutSeconds": str(_WATCH_SECONDS),
         }
         try:
-            with self._api.stream(self._path, query=query, accept=_ONE, silence=_SILENCE) as steps:
+            with self._api.stream(self._path, query=query, accept=_ONE, silence=SILENCE) as steps:
                 yield Change(None, version)
                 yield from map(_change, steps)
         except ClusterError as error:
@@ -89,8 +89,8 @@ class Metadata:
 
 
 def key_of(metadata: Mapping[str, Any]) -> Key:
-    """Tell whose metadata it is."""
-    return Key(metadata["namespace"], metadata["name"])
+    """Tell whose metadata it is; what is of the whole cluster has no namespace."""
+    return Key(metadata.get("namespace", ""), metadata["name"])
 
 
 def _change(step: Mapping[str, Any]) -> Change:

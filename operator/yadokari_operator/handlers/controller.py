@@ -7,6 +7,7 @@ from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import LABEL_BUILD, Key
+from yadokari_api.reasons import StateReason
 from yadokari_api.spec import (
     ImageBuildSpec,
     priority_of,
@@ -21,6 +22,7 @@ from yadokari_operator.events import Event, event_manifest
 from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.admission import Admission
 from yadokari_operator.handlers.asking import Asking
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References, Referred
 from yadokari_operator.handlers.rivals import Rivals
 from yadokari_operator.pods.artifact import Artifact, not_allowed, not_found, parse_artifact
@@ -34,6 +36,7 @@ from yadokari_operator.pods.observed import (
     build_of,
     is_stuck,
     known_pods,
+    node_selector,
     parse_owned_config_map,
     parse_pod,
 )
@@ -42,7 +45,7 @@ from yadokari_operator.reconcile.decision import Action, Answer, Create, Decisio
 from yadokari_operator.reconcile.rebuild import answers_of, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
-from yadokari_operator.turns import Limits, Slot, Waiting
+from yadokari_operator.turns import Limits, Pools, Slot, Waiting
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +56,8 @@ _FORBIDDEN = 403
 class Controller:
     """Brings the cluster to what ImageBuilds ask for.
 
-    `references` is told which ConfigMaps they take, `changed` which others are to be looked at.
+    `references` is told which ConfigMaps they take, `policies` which of them they keep from being built,
+    `changed` which others are to be looked at.
     """
 
     def __init__(
@@ -62,15 +66,19 @@ class Controller:
         settings: Settings,
         clock: Callable[[], datetime],
         references: References,
+        policies: Policies,
         changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         self._references = references
+        self._policies = policies
         self._rivals = Rivals()
         self._asking = Asking()
         self._changed = changed
-        limits = Limits(settings.max_builds, settings.max_builds_per_namespace)
-        self._admission = Admission(limits, self._running, changed)
+        self._limits = Limits(
+            settings.max_builds, settings.max_builds_per_namespace, settings.max_builds_on_nodes
+        )
+        self._admission = Admission(self._limits, self._running, changed)
         self._settings = settings
         self._clock = clock
         self._abilities = Abilities(cluster)
@@ -80,11 +88,14 @@ class Controller:
 
         Raises `ClusterError`; all of it can then be done again.
         """
+        if self._settings.ignores(key.namespace):
+            return None
         resource = self._cluster.image_build(key)
         build = None if resource is None else ImageBuild.parse(resource)
         if resource is None or build is None or build.deleted:
             self._references.replace(key, ())
             self._note_places(key, frozenset())
+            self._policies.release(key)
             self._admission.rests(key)
             self._asking.note(key, "", ())
             return None
@@ -93,8 +104,15 @@ class Controller:
         self._note_places(key, pushed_to(build.spec))
         now = self._clock()
         observed = self._observe(build, now)
-        settings = self._abilities.decided(self._settings)
-        decision = self._admitted(observed, reconcile(observed, settings, now), now)
+        self._abilities.learn(key.namespace, observed.pods, now)
+        settings = self._abilities.decided(self._settings, key.namespace)
+        decision = reconcile(observed, settings, now)
+        if decision.makes_pods:
+            observed = replace(observed, policies=self._policies.of(key))
+            decision = reconcile(observed, settings, now)
+        if decision.status.reason != StateReason.POLICY_VIOLATION:
+            self._policies.release(key)
+        decision = self._admitted(observed, decision, now)
         asked = self._ask(observed, decision, settings, now)
         decision = self._act(observed, decision, now, asked)
         if decision.status != build.status:
@@ -103,12 +121,12 @@ class Controller:
             self._tell(build, decision.event, now)
         return decision.look_again
 
-    def _running(self) -> Iterator[Slot]:
+    def _running(self) -> Iterator[tuple[Slot, Pools]]:
         """Tell which pods have not ended."""
-        for page in self._cluster.unfinished_pods(self._settings.namespace).pages():
-            for metadata in page.items:
-                key = build_of(metadata)
-                yield Slot(key, part_in(key.name, metadata["name"]))
+        for pod in self._cluster.unfinished_pods(self._settings.namespace):
+            key = build_of(pod["metadata"])
+            part = part_in(key.name, pod["metadata"]["name"])
+            yield Slot(key, part), self._limits.pools([node_selector(pod)])
 
     def _note_places(self, key: Key, places: frozenset[str]) -> None:
         for rival in self._rivals.replace(key, places):
@@ -145,13 +163,21 @@ class Controller:
     def _admitted(self, observed: Observed, decision: Decision, now: datetime) -> Decision:
         """Let a build begin when it is its turn."""
         key, run = observed.build.key, decision.unacted.run
-        taken = _slots(observed)
+        running = self._slots(observed)
         if decision.begins is None:
-            self._admission.runs(key, taken)
+            self._admission.runs(key, running)
             return decision
+        pools = self._limits.pools(map(node_selector, decision.pods))
         since, priority = run.queued_at or format_time(now), priority_of(observed.build.spec)
-        place = self._admission.ask(Waiting(Slot(key, decision.begins), since, priority), taken)
+        waiting = Waiting(Slot(key, decision.begins), since, priority, pools)
+        place = self._admission.ask(waiting, running)
         return decision if place is None else held(observed, decision, place, now)
+
+    def _slots(self, observed: Observed) -> dict[Slot, Pools]:
+        """Tell which pods of a build have not ended."""
+        running = (pod for pod in observed.pods if pod.finished is None)
+        key = observed.build.key
+        return {Slot(key, pod.part): self._limits.pools([pod.node_selector]) for pod in running}
 
     def _artifact(self, build: ImageBuild) -> Artifact | Missing | None:
         """Read the artifact of the source of Flux that a build names, if it names one."""
@@ -212,7 +238,7 @@ class Controller:
             for action in decision.actions:
                 made += self._do(build, action)
         except RejectedError as error:
-            self._admission.runs(build.key, _slots(observed))
+            self._admission.runs(build.key, self._slots(observed))
             decision = refused(observed, decision, error.reason, str(error), now)
         known = known_pods(build.status.pod_uids, [*observed.pods, *observed.errands], made)
         return replace(decision, status=replace(decision.status, pod_uids=known))
@@ -243,9 +269,3 @@ def _referred(build: ImageBuild) -> Iterator[Referred]:
     source = referenced_flux_source(build.spec)
     if source is not None:
         yield source.kind, source.name
-
-
-def _slots(observed: Observed) -> list[Slot]:
-    """Tell which pods of a build have not ended."""
-    key = observed.build.key
-    return [Slot(key, pod.part) for pod in observed.pods if pod.finished is None]

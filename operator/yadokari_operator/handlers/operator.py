@@ -2,19 +2,24 @@
 
 import asyncio
 import contextlib
+import functools
 import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import ParamSpec
 
 import kopf
 
 from yadokari_api.keys import Key
-from yadokari_operator.cluster.api import ClusterError
+from yadokari_operator.cluster.api import Api, ClusterError
+from yadokari_operator.cluster.leases import Leases
 from yadokari_operator.cluster.metadata import Metadata
 from yadokari_operator.cluster.resources import FLUX_KINDS, Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.election import Election, Told, place_of
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
@@ -25,41 +30,80 @@ logger = logging.getLogger(__name__)
 
 _WORKERS = 4
 _RESYNC = 1800.0
+_FAREWELL = 10.0
+"""Seconds that the Lease may take to be given back: after that it runs out by itself."""
+
+P = ParamSpec("P")
 
 
-async def run(cluster: Cluster, settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; raises whatever makes it impossible to go on."""
+async def run(api: Api, settings: Settings, me: str) -> bool:
+    """Work, or stand by while another does, until SIGTERM or SIGINT; raises what makes that impossible.
+
+    Tells whether it ended because another, somehow, works in its place: it may begin anew, to stand by.
+    """
     queue: WorkQueue[Key] = WorkQueue()
     references = References()
-    changed = _from_threads(queue)
-    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, changed)
+    changed = _from_threads(queue.add)
+    begun, lost, returned, ended = (asyncio.Event() for _ in range(4))
+
+    def lose() -> None:
+        lost.set()
+        ended.set()
+
+    told = Told(*map(_from_threads, (begun.set, lose, returned.set)))
+    election = Election(Leases(api), place_of(settings), me, told)
+    cluster = Cluster(api.limited(lambda: election.leads))
+    policies = Policies(cluster, settings)
+    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, policies, changed)
     namespace = settings.namespace
     builds = _build_watch(cluster.image_builds(namespace), references, changed)
+    watches = [builds]
     sources = {"ConfigMap": cluster.config_maps(namespace)}
     sources |= {kind: cluster.flux_sources(kind, namespace) for kind in FLUX_KINDS}
-    followed = (_source_watch(kind, metadata, references, changed) for kind, metadata in sources.items())
-    for watch in (builds, *followed):
+    watches += [_source_watch(kind, metadata, references, changed) for kind, metadata in sources.items()]
+    if not namespace:
+        watches.append(_policy_watch(cluster.policy_changes(), policies, changed))
+    for watch in watches:
         # A daemon: it waits for the server at any time, and has nothing to end.
         threading.Thread(target=watch.run, daemon=True).start()
+    standing = threading.Thread(target=election.run, daemon=True)
+    standing.start()
+
+    def reconcile(key: Key) -> float | None:
+        return None if election.cedes(key.namespace) else controller.reconcile(key)
+
     tasks = [
-        asyncio.create_task(Workers(queue, controller.reconcile).run(_WORKERS)),
-        asyncio.create_task(_resync(queue, cluster.image_builds(settings.namespace))),
+        asyncio.create_task(_work(begun, Workers(queue, reconcile))),
+        asyncio.create_task(_resync(queue, cluster.image_builds(settings.namespace), returned)),
     ]
+
+    async def rest() -> None:
+        ended.set()
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        election.end()
+        await asyncio.to_thread(standing.join, _FAREWELL)
+
     try:
         await kopf.operator(
-            registry=handlers(queue.add, builds),
+            registry=handlers(queue.add, watches, builds, election, rest),
             settings=watch_settings(),
             standalone=True,
             clusterwide=not settings.namespace,
             namespaces=[settings.namespace] if settings.namespace else [],
             liveness_endpoint=f"http://{settings.health_address}/healthz",
+            stop_flag=ended,
         )
     finally:
-        for task in tasks:
-            task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await rest()
+    return lost.is_set()
+
+
+async def _work(begun: asyncio.Event, workers: Workers) -> None:
+    """Work on what has come together while another operator worked, and on all that comes."""
+    await begun.wait()
+    await workers.run(_WORKERS)
 
 
 def _build_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
@@ -94,21 +138,42 @@ def _source_watch(
     return Watch(f"resources of kind {kind}", metadata, begin, source_changed)
 
 
-def _from_threads(queue: WorkQueue[Key]) -> Callable[[Key], None]:
+def _policy_watch(metadata: Metadata, policies: Policies, changed: Callable[[Key], None]) -> Watch:
+    """Follow policies: what one refuses, another version of it may allow."""
+
+    def begin() -> str:
+        version = version_now(metadata)
+        look_again()
+        return version
+
+    def look_again(*_: Key) -> None:
+        for key in policies.refused():
+            changed(key)
+
+    return Watch("ImageBuildPolicies", metadata, begin, look_again)
+
+
+def _from_threads(do: Callable[P, None]) -> Callable[P, None]:
     loop = asyncio.get_running_loop()
 
-    def add(key: Key) -> None:
+    def tell(*arguments: P.args, **named: P.kwargs) -> None:
         # Where the loop is closed, the operator is about to end.
         with contextlib.suppress(RuntimeError):
-            loop.call_soon_threadsafe(queue.add, key)
+            loop.call_soon_threadsafe(functools.partial(do, *arguments, **named))
 
-    return add
+    return tell
 
 
-async def _resync(queue: WorkQueue[Key], builds: Metadata) -> None:
-    """Look at every ImageBuild from time to time, one after the other, in case a watch missed something."""
+async def _resync(queue: WorkQueue[Key], builds: Metadata, at_once: asyncio.Event) -> None:
+    """Look at every ImageBuild from time to time, one after the other, in case a watch missed something.
+
+    Where that is to be `at_once`, since some were none of our business so far, all are looked at now.
+    """
     while True:
-        await asyncio.sleep(_RESYNC)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(at_once.wait(), _RESYNC)
+        span = 0.0 if at_once.is_set() else _RESYNC
+        at_once.clear()
         keys: list[Key] = []
         try:
             await asyncio.to_thread(list_all, builds, keys.append)
@@ -116,4 +181,4 @@ async def _resync(queue: WorkQueue[Key], builds: Metadata) -> None:
             logger.warning("resync failed: %s", error)
             continue
         for number, key in enumerate(keys):
-            queue.add(key, _RESYNC * number / len(keys))
+            queue.add(key, span * number / len(keys))

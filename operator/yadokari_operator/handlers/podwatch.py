@@ -3,14 +3,18 @@
 With event handlers alone it leaves no annotations and no finalizers on resources.
 """
 
-from collections.abc import Callable, Mapping
+import logging
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import kopf
 
 from yadokari_api.keys import LABEL_BUILD, Key
+from yadokari_operator.handlers.election import Election
 from yadokari_operator.handlers.watch import Watch
 from yadokari_operator.pods.observed import build_of
+
+logger = logging.getLogger(__name__)
 
 _CHUNK = 50
 _NOT_FOUND = 404
@@ -23,12 +27,23 @@ def watch_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.scanning.disabled = True
     settings.watching.chunk_size = _CHUNK
+    # What is done for an event is to remember it, so there is nothing to wait for when the operator ends.
+    settings.queueing.idle_timeout = settings.queueing.exit_timeout = 0.1
     settings.watching.label_selectors["v1", "pods"] = LABEL_BUILD
     return settings
 
 
-def handlers(changed: Callable[[Key], None], builds: Watch) -> kopf.OperatorRegistry:
-    """Make the handlers: `changed` is told the ImageBuild of each pod that changes."""
+def handlers(
+    changed: Callable[[Key], None],
+    watches: Collection[Watch],
+    builds: Watch,
+    election: Election,
+    rest: Callable[[], Awaitable[None]],
+) -> kopf.OperatorRegistry:
+    """Make the handlers: `changed` is told the ImageBuild of each pod that changes, `rest` ends the work.
+
+    The operator is healthy as long as its `watches` live; who stands by is.
+    """
     registry = kopf.OperatorRegistry()
     kopf.on.login(registry=registry)(kopf.login_via_client)
 
@@ -36,9 +51,28 @@ def handlers(changed: Callable[[Key], None], builds: Watch) -> kopf.OperatorRegi
     async def pod(event: Mapping[str, Any], **_: Any) -> None:
         changed(build_of(event["object"]["metadata"]))
 
+    @kopf.on.cleanup(registry=registry)
+    async def end(**_: Any) -> None:
+        # kopf waits for tasks that go on, for some seconds, and no other operator begins meanwhile.
+        await rest()
+
     @kopf.on.probe(id="imagebuilds", registry=registry)
     async def health(**_: Any) -> str:
         return told(builds)
+
+    @kopf.on.probe(id="operator", registry=registry)
+    async def standing(**_: Any) -> str:
+        return election.standing
+
+    @kopf.on.probe(id="watches", registry=registry)
+    async def life(**_: Any) -> str:
+        dead = [watch.what for watch in watches if watch.is_dead]
+        if dead:
+            logger.error(
+                "nothing more is heard of %s: this operator is to be started anew", " and ".join(dead)
+            )
+            raise kopf.PermanentError(f"nothing more is heard of {' and '.join(dead)}")
+        return "alive"
 
     return registry
 

@@ -6,19 +6,22 @@ from collections.abc import Callable
 
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import ClusterError
-from yadokari_operator.cluster.metadata import ExpiredError, Metadata, key_of
+from yadokari_operator.cluster.metadata import SILENCE, ExpiredError, Metadata, key_of
 
 logger = logging.getLogger(__name__)
 
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
+LONGEST_SILENCE = SILENCE + 4 * _LONGEST_PAUSE
+"""Seconds; after `SILENCE` a watch is given up, so what is silent for longer has ended or hangs."""
 
 
 class Watch:
     """Tells `changed` each resource that changes, and begins anew where the server has lost the thread.
 
     `begin` gives the version from which on changes are followed; it is called first, and then each time when
-    some may have been missed. `error` is what the server says while it cannot be followed.
+    some may have been missed. `error` is what the server says while it cannot be followed. While it runs, it
+    gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by `clock`.
     """
 
     def __init__(
@@ -28,9 +31,12 @@ class Watch:
         begin: Callable[[], str],
         changed: Callable[[Key], None],
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self.seen = clock()
+        self._clock = clock
         self.error: ClusterError | None = None
-        self._what = what
+        self.what = what
         self._metadata = metadata
         self._begin = begin
         self._changed = changed
@@ -41,6 +47,7 @@ class Watch:
     def run(self) -> None:
         """Follow without end."""
         while True:
+            self.seen = self._clock()
             try:
                 self.follow()
             except ExpiredError:
@@ -49,9 +56,10 @@ class Watch:
                 self._failed(error)
             except Exception:
                 # Whatever it is that the server sent: no bug here may make the operator deaf.
-                logger.exception("watching %s anew after an error of the operator itself", self._what)
+                logger.exception("watching %s anew after an error of the operator itself", self.what)
                 self._version = ""
-            self._pause(min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE))
+            wait = self.error.wait if self.error is not None else 0.0
+            self._pause(max(wait, min(_FIRST_PAUSE * 2.0**self._failures, _LONGEST_PAUSE)))
 
     def follow(self) -> None:
         """Follow until the server ends the watch. Raises `ClusterError`."""
@@ -62,14 +70,20 @@ class Watch:
             if change.key is not None:
                 self._changed(change.key)
 
+    @property
+    def is_dead(self) -> bool:
+        """Whether nothing has come of it, not even an error, for longer than can be."""
+        return self._clock() > self.seen + LONGEST_SILENCE
+
     def _recovered(self) -> None:
+        self.seen = self._clock()
         if self.error is not None:
-            logger.info("watching %s again", self._what)
+            logger.info("watching %s again", self.what)
         self.error, self._failures = None, 0
 
     def _failed(self, error: ClusterError) -> None:
         level = logging.DEBUG if self.error is not None and str(error) == str(self.error) else logging.WARNING
-        logger.log(level, "cannot watch %s, trying on: %s", self._what, error)
+        logger.log(level, "cannot watch %s, trying on: %s", self.what, error)
         self.error = error
         self._failures = min(self._failures + 1, 10)
 

@@ -47,7 +47,7 @@ class Workers:
         try:
             again = self._reconcile(key)
         except ClusterError as error:
-            delay = self._backoff(key)
+            delay = max(self._backoff(key), error.wait)
             level = logging.DEBUG if error.status == _CONFLICT else logging.WARNING
             logger.log(level, "%s: trying again in %.0f s: %s", key, delay, error)
             return delay

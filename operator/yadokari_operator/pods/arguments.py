@@ -10,7 +10,7 @@ from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.caches import with_caches
 from yadokari_operator.pods.environment import secret_variable
 from yadokari_operator.pods.inputs import Inputs
-from yadokari_operator.pods.security import isolation_of
+from yadokari_operator.pods.parts.security import isolation_of
 from yadokari_operator.pods.sources import Place
 from yadokari_operator.settings import Settings
 

@@ -1,9 +1,10 @@
 """Read what a build owns: whose it is, which attempt a pod is, and how far that has come."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
@@ -24,7 +25,19 @@ from yadokari_operator.pods.names import (
     parse_errand_name,
     parse_pod_name,
 )
-from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
+from yadokari_operator.pods.outcome import (
+    Built,
+    Failed,
+    Outcome,
+    is_over,
+    is_unmounted,
+    outcome_of,
+    parse_time,
+)
+from yadokari_operator.pods.parts import runtime
+
+PATIENCE = timedelta(seconds=120)
+"""How long the volumes of a pod may take to be mounted before that is held against an image volume."""
 
 _DIGITS = 9
 _DESTINATION = "--destination="
@@ -46,8 +59,9 @@ class Pod:
     `render.part_of`), `generation` is that of the spec that it was made for (0 if it does not say),
     `destinations` are those that it was given. `accepted` is when a node took it, `limit` for how many
     seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
-    whether nothing of it runs any more. `node` is where it runs, empty before that is decided; `version` is
-    what of it was seen.
+    whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
+    `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
+    node could not mount the executor's own files from its image, `mounting` since when it is to.
     """
 
     uid: str
@@ -65,8 +79,15 @@ class Pod:
     over: bool
     outcome: Outcome
     node: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
     destinations: tuple[str, ...] = ()
+    unmounted: bool = False
+    mounting: datetime | None = None
+
+    def lacks_runtime(self, now: datetime) -> bool:
+        """Whether an image volume is not to be had where the pod is."""
+        return self.unmounted or (self.mounting is not None and now >= self.mounting + PATIENCE)
 
     @property
     def finished(self) -> datetime | None:
@@ -99,6 +120,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
+    mounting = runtime.mounting_since(resource)
     return Pod(
         uid=metadata["uid"],
         name=metadata["name"],
@@ -115,9 +137,17 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         over=is_over(resource),
         outcome=outcome_of(resource),
         node=(resource.get("spec") or {}).get("nodeName") or "",
+        node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
+        unmounted=is_unmounted(resource),
+        mounting=parse_time(mounting) if mounting else None,
         destinations=_destinations(resource),
     )
+
+
+def node_selector(resource: Mapping[str, Any]) -> Mapping[str, str]:
+    """Tell which nodes a pod asks for, by their labels."""
+    return (resource.get("spec") or {}).get("nodeSelector") or {}
 
 
 def _destinations(resource: Mapping[str, Any]) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from yadokari_api.reasons import StateReason
 from yadokari_contract import references
 from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
+from yadokari_operator.pods.parts import runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,11 @@ def _in_short(found: Failed) -> Failed:
     return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
 
 
+def is_unmounted(resource: Mapping[str, Any]) -> bool:
+    """Whether the node could not mount the executor's own files from its image."""
+    return runtime.is_unmounted(resource, _executor(resource).get("state") or {})
+
+
 def is_over(resource: Mapping[str, Any]) -> bool:
     """Whether no container of a pod runs any more."""
     return _status(resource).get("phase") in ("Succeeded", "Failed")
@@ -143,6 +149,7 @@ def _failed(resource: Mapping[str, Any], ended: Mapping[str, Any], finished: dat
     result, log = _result(termination_message(resource))
     failure, retry = (
         _by_memory(resource, ended)
+        or _by_mounts(resource, ended)
         or _by_result(result, ended)
         or _by_pod(resource, ended)
         or _by_exit_code(ended, log)
@@ -176,6 +183,13 @@ def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdic
             " raise spec.executor.resources.limits.memory"
         )
     return _because(StateReason.OUT_OF_MEMORY, text)
+
+
+def _by_mounts(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
+    if not is_unmounted(resource):
+        return None
+    message = f"{runtime.ADVICE}. It said: {shown(ended.get('message') or '')}"
+    return _because(StateReason.EXECUTOR_FAILED, message)
 
 
 def _by_result(result: BuildResult | None, ended: Mapping[str, Any]) -> _Verdict | None:
@@ -293,6 +307,8 @@ def _waiting(resource: Mapping[str, Any]) -> Waiting:
             problem = _sentence(reason, message)
             if container.get("name") != CONTAINER:
                 problem = f"container {container['name']}: {problem}"
+            elif is_unmounted(resource):
+                problem = f"{runtime.ADVICE}. It said: {problem}"
             return Waiting(_trouble(reason, message), problem)
     for condition in status.get("conditions") or []:
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":

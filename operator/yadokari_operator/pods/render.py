@@ -15,14 +15,15 @@ from yadokari_api.keys import (
 from yadokari_api.platforms import word_of
 from yadokari_api.pod.executor import Executor, Resources
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods import caches, runtime, security, trust
+from yadokari_operator.pods import caches
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
 from yadokari_operator.pods.environment import environment
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
-from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
+from yadokari_operator.pods.parts import runtime, security, trust
+from yadokari_operator.pods.parts.placement import placement, user_mounts, user_volumes
 from yadokari_operator.pods.sources import Place, place
 from yadokari_operator.settings import Settings
 
@@ -87,7 +88,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             **security.of_pod(executor, settings),
-            **placement(executor, attempt.task.platform),
+            **placement(executor),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
             "containers": [_container(build.key.namespace, inputs, where, settings, attempt.task)],
             "volumes": [

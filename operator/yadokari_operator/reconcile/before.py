@@ -94,7 +94,7 @@ def _until_all_ended(
         if pod is not None and isinstance(pod.outcome, Failed):
             outcome = pod.outcome
             told = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
-            told = reports.of_platform(told, platform)
+            told = replace(told, message=f"{platform}: {told.message}")
             report = reports.failed(build, before, now, told, outcome.finished)
             return _decided(observed, inputs, name, report, now, outcome.finished)
     ends = [_end(pod, inputs) for pod in missing.values() if pod is not None and pod.deleted is None]

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.model import explain
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, Status
@@ -52,7 +53,7 @@ def _decide(observed: Observed, settings: Settings, now: datetime) -> Decision:
         if spec.rebuild and spec.rebuild.schedule:
             Timetable.of(spec.rebuild.schedule, now)
     except (ValidationError, ScheduleError) as error:
-        message = _explain(error) if isinstance(error, ValidationError) else str(error)
+        message = explain(error, "spec") if isinstance(error, ValidationError) else str(error)
         failure = BuildFailure(reason=StateReason.INVALID_SPEC, message=message)
         report = reports.failed(build, reports.unbegun(build), now, failure, None)
         cleaning = clean(observed, "", None, Keeping(), now)
@@ -124,9 +125,3 @@ def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, 
     run = run_in(build.key.name, before.run.pod) if stays else ""
     cleaning = clean(observed, run, before if stays else None, Keeping.of(spec), now)
     return decided(build, report, now, *cleaning.actions, due=cleaning.due)
-
-
-def _explain(error: ValidationError) -> str:
-    """Say what is wrong with a spec, without the values, which may be long."""
-    problems = ((".".join(["spec", *map(str, problem["loc"])]), problem["msg"]) for problem in error.errors())
-    return "; ".join(f"{place}: {message}" for place, message in problems)[:1024]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import LABEL_ERRAND, LABEL_PLATFORM, Key
+from yadokari_api.policy import Policy
 from yadokari_api.status import Status
 from yadokari_operator.events import Event, event
 from yadokari_operator.pods.artifact import Artifact
@@ -16,6 +17,7 @@ from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.missing import Missing
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
+from yadokari_operator.policies import Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,10 @@ class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
     `artifact` is what there is of the source of Flux, if the spec names one, `answers` what has been found
-    out by asking, by name. `errands` are the small pods that ask or do something for it, `rivals` other
-    ImageBuilds that push to one of its destinations, `taken` names of ours that pods of others bear for now.
+    out by asking, by name. `errands` are the small pods that ask or do something for it. `policies` are those
+    that hold for it, or why nothing is known to be allowed; they count where an attempt begins, and are read
+    for that alone. `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours
+    that pods of others bear for now.
     """
 
     build: ImageBuild
@@ -54,6 +58,7 @@ class Observed:
     answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
+    policies: tuple[Policy, ...] | Violation = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +100,19 @@ class Decision:
     @property
     def begins(self) -> str | None:
         """The part of a run whose attempt begins, see `observed.Pod`; `None` where none does."""
-        manifests = (act.manifest for act in self.actions if isinstance(act, Create))
-        labels = (it["metadata"]["labels"] for it in manifests if it["kind"] == "Pod")
-        return next((it.get(LABEL_PLATFORM, "") for it in labels if LABEL_ERRAND not in it), None)
+        labels = (pod["metadata"]["labels"] for pod in self.pods)
+        return next((it.get(LABEL_PLATFORM, "") for it in labels), None)
+
+    @property
+    def makes_pods(self) -> bool:
+        """Whether any pod is made, to build or for an errand of the run."""
+        return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
+
+    @property
+    def pods(self) -> list[Manifest]:
+        """The pods that are made to build."""
+        made = (act.manifest for act in self.actions if isinstance(act, Create))
+        return [it for it in made if it["kind"] == "Pod" and LABEL_ERRAND not in it["metadata"]["labels"]]
 
 
 def decided(

@@ -110,7 +110,7 @@ class Publishing:
     def _publishing(self, pod: str) -> Status:
         message = f"all platforms are built, and pod {pod} publishes their index"
         summary = reports.Summary("Building", StateReason.PUSHING, message)
-        return reports.several(self.observed.build, self.status, self.now, summary)
+        return reports.under_way(self.observed.build, self.status, self.now, summary)
 
     def _after_failure(self, latest: ErrandPod, failed: Failed) -> Step:
         build, now = self.observed.build, self.now

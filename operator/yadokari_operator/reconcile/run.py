@@ -4,19 +4,25 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from yadokari_api.pod.executor import Executor
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import PlatformRun, Status
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_api.status import BuildFailure, PlatformRun, Status
+from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
 from yadokari_operator.pods.arguments import Task, mark_of
+from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.hashes import tells_all
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
-from yadokari_operator.pods.outcome import Running, Waiting
+from yadokari_operator.pods.parts.placement import on_nodes_of
+from yadokari_operator.pods.parts.runtime import way_of
 from yadokari_operator.pods.render import Attempt, config_maps, part_of, pod
+from yadokari_operator.policies import Violation, ruled
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
-from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
+from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.reconcile.several import Verdicts, summed_up
@@ -28,7 +34,6 @@ from yadokari_operator.reconcile.track import (
     Start,
     Track,
     is_lost,
-    problem_of,
 )
 from yadokari_operator.settings import Settings
 
@@ -65,7 +70,7 @@ class Run:
         start = [(track, it) for track, it in verdicts if isinstance(it, Start)]
         if over:
             track, it = over[0]
-            failure = reports.of_platform(it.failure, track.platform if self._are_several else "")
+            failure = replace(it.failure, message=track.named(it.failure.message))
             return self._decided(reports.failed(self._build, run, self._now, failure, it.end))
         if len(done) == len(verdicts):
             return self._done(run, done)
@@ -90,7 +95,15 @@ class Run:
                 platform=platform, attempt=run.attempt, retries=run.retries, pod=run.pod, node=run.node
             )
         pods = tuple(it for it in self._pods if it.part == part)
-        return Track(before=before, pods=pods, spec=spec, generation=self._build.generation, now=self._now)
+        return Track(
+            before=before,
+            is_one_of_several=bool(part),
+            pods=pods,
+            spec=spec,
+            generation=self._build.generation,
+            needs_image_volume=way_of(spec.executor or Executor(), self._settings) == "ImageVolume",
+            now=self._now,
+        )
 
     def _as_seen(self) -> Status:
         """Tell how far the run has come by what there is now."""
@@ -101,8 +114,12 @@ class Run:
         return self._with(status, [track.after for track in self._tracks])
 
     def _with(self, status: Status, attempts: Sequence[PlatformRun]) -> Status:
-        """Note how far each platform has come; the first one that is not built stands for all."""
-        shown = next((it for it in attempts if it.digest is None), attempts[0])
+        """Note how far each platform has come; the first one that has begun and is not built stands for all.
+
+        The pod that is named tells which run it is.
+        """
+        begun = [it for it in attempts if it.pod is not None] or attempts
+        shown = next((it for it in begun if it.digest is None), begun[0])
         run = replace(
             status.run,
             attempt=max(it.attempt for it in attempts),
@@ -119,9 +136,11 @@ class Run:
             (only,) = done
             report = reports.succeeded(self._build, run, self._now, images, only.result, only.end)
             return self._decided(report)
+        allowed = self._allowed(self._inputs.spec)
         step = Publishing(
             observed=self._observed,
-            spec=self._inputs.spec,
+            # A run that has begun goes on, whatever policies have come to say.
+            spec=self._inputs.spec if isinstance(allowed, Violation) else allowed,
             images=images,
             settings=self._settings,
             run=self._run,
@@ -136,20 +155,9 @@ class Run:
 
     def _under_way(self, run: Status, verdicts: Verdicts) -> Status:
         """Report attempts that go on, wait or are followed by others."""
-        if self._are_several:
-            return reports.several(self._build, run, self._now, summed_up(verdicts))
-        ((track, verdict),) = verdicts
-        build, now = self._build, self._now
-        match verdict:
-            case Pauses(failure, _):
-                return reports.retrying(build, run, now, failure)
-            case Lasts(_, Running(), _):
-                return reports.building(build, run, now)
-            case Lasts(_, Waiting(reason, problem) as waiting, _) if problem:
-                return reports.blocked(build, run, now, reason, problem_of(waiting, track.platform))
-            case Lasts(latest, Waiting(reason), _):
-                return reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
-        return run
+        failures = (it.failure for _, it in verdicts if isinstance(it, Pauses))
+        run = replace(run, failure=next(failures, run.failure))
+        return reports.under_way(self._build, run, self._now, summed_up(verdicts))
 
     def _suspended(self, run: Status) -> Decision:
         """Decide what goes where nothing is to be built: all that is not kept for its log."""
@@ -161,11 +169,16 @@ class Run:
     def _start(self, run: Status, track: Track, start: Start, verdicts: Verdicts) -> Decision:
         """Begin an attempt: one at a time, since each has to wait for its turn."""
         build, inputs = self._build, self._inputs
-        others = [it for it in self._observed.pods if it not in self._pods and self._holds_up(it)]
+        others = self._in_the_way()
         if others:
             message = "the pod of the build before has to end first"
             report = reports.waiting(build, run, self._now, StateReason.QUEUED, message)
             return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
+        allowed = self._allowed(on_nodes_of(track.platform, inputs.spec))
+        if isinstance(allowed, Violation):
+            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=allowed.message)
+            return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
+        inputs = replace(inputs, spec=allowed)
         number, part = start.number, part_of(inputs.spec, track.platform)
         while (name := pod_name(build.key.name, self._run, number, part)) in self._observed.taken:
             number += 1
@@ -175,16 +188,24 @@ class Run:
         task = Task(track.platform, self._adopts())
         attempt = Attempt(run=self._run, number=number, retries=start.retries, task=task)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
+        old = start.instead_of
+        actions: list[Action] = [] if old is None else [Delete("Pod", old.name, old.uid)]
+        actions += map(Create, manifests)
         if not self._are_several:
             message = f"pod {name} is about to start"
             report = reports.waiting(build, began, self._now, StateReason.SCHEDULING, message)
-            return self._decided(report, *map(Create, manifests), unacted=run)
-        report = reports.several(build, began, self._now, summed_up(verdicts))
+            return self._decided(report, *actions, unacted=run)
+        report = reports.under_way(build, began, self._now, summed_up(verdicts))
         others_run = summed_up([(it, verdict) for it, verdict in verdicts if it is not track])
-        unacted = reports.several(build, run, self._now, others_run)
+        unacted = reports.under_way(build, run, self._now, others_run)
         is_last = sum(isinstance(verdict, Start) for _, verdict in verdicts) == 1
         due = _due(verdicts) if is_last else self._now
-        return self._decided(report, *map(Create, manifests), unacted=unacted, due=due)
+        return self._decided(report, *actions, unacted=unacted, due=due)
+
+    def _allowed(self, spec: ImageBuildSpec) -> ImageBuildSpec | Violation:
+        """Give a spec with what policies say of it."""
+        policies = self._observed.policies
+        return policies if isinstance(policies, Violation) else ruled(spec, policies)
 
     def _adopts(self) -> bool:
         """Whether an image that is there already will do: no status tells of it where a cluster was moved."""
@@ -203,9 +224,12 @@ class Run:
         due = earliest(due, cleaning.due)
         return decided(self._build, report, self._now, *cleaning.actions, *actions, unacted=unacted, due=due)
 
-    def _holds_up(self, pod: Pod) -> bool:
-        """Whether a pod of an earlier run may still push its image after the one of this run is there."""
-        return pod.finished is None and not is_lost(pod, self._now)
+    def _in_the_way(self) -> list[Pod | ErrandPod]:
+        """Tell which pods of earlier runs may still push something after the one of this run is there."""
+        observed = self._observed
+        others: list[Pod | ErrandPod] = [it for it in observed.pods if it not in self._pods]
+        others += [it for it in observed.errands if it.verb == INDEX.name and it.token != self._run]
+        return [it for it in others if it.finished is None and not is_lost(it, self._now)]
 
 
 def _due(verdicts: Verdicts) -> datetime | None:

@@ -1,4 +1,4 @@
-"""What is reported of a run for several platforms while it lasts: what each of them does."""
+"""What is reported of a run while it lasts: what its pod does, or that of each of several platforms."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ Verdicts = Sequence[tuple[Track, Verdict]]
 
 def summed_up(verdicts: Verdicts) -> Summary:
     """Tell what all platforms do, the phase of the one furthest on, the reason of one that has trouble."""
-    message = "; ".join(f"{track.platform}: {_told(track, verdict)}" for track, verdict in verdicts)
+    message = "; ".join(track.named(_told(track, verdict)) for track, verdict in verdicts)
     waiting = [it.outcome for _, it in verdicts if isinstance(it, Lasts) and isinstance(it.outcome, Waiting)]
     runs = any(isinstance(it, Lasts) and isinstance(it.outcome, Running) for _, it in verdicts)
     failures = [it.failure for _, it in verdicts if isinstance(it, Pauses)]

@@ -11,8 +11,10 @@ from yadokari_api.status import BuildFailure, PlatformRun
 from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BuildResult
 from yadokari_operator import reports
-from yadokari_operator.pods.observed import Pod
+from yadokari_operator.pods.errands.observed import ErrandPod
+from yadokari_operator.pods.observed import PATIENCE, Pod
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
+from yadokari_operator.pods.parts.runtime import ADVICE
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decision import earliest
 
@@ -22,10 +24,11 @@ _LONGEST_DELAY = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """An attempt is to begin."""
+    """An attempt is to begin; `instead_of` is a pod that goes before."""
 
     number: int
     retries: int
+    instead_of: Pod | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +71,26 @@ Verdict = Start | Lasts | Pauses | Over | Done
 class Track:
     """What is known of the attempts: how far they had come, and the pods that are there, the latest one last.
 
-    `generation` is that of the spec. All but `platform` of `before` may be as at the beginning.
+    `generation` is that of the spec, `is_one_of_several` whether other platforms are built beside it.
+    `needs_image_volume` is whether an attempt that gets none has no other way.
     """
 
     before: PlatformRun
+    is_one_of_several: bool
     pods: tuple[Pod, ...]
     spec: ImageBuildSpec
     generation: int
+    needs_image_volume: bool
     now: datetime
 
     @property
     def platform(self) -> str:
         """What it builds for, empty where the spec does not say it."""
         return self.before.platform
+
+    def named(self, text: str) -> str:
+        """Say which platform something is about, where there are several."""
+        return f"{self.platform}: {text}" if self.is_one_of_several else text
 
     @property
     def latest(self) -> Pod | None:
@@ -120,6 +130,9 @@ class Track:
         if latest is None:
             return Start(self.before.attempt + 1, self.before.retries)
         match latest.outcome:
+            case Failed() | Waiting() if latest.lacks_runtime(self.now) and not self.needs_image_volume:
+                # The next attempt gets otherwise what the node of this one could not mount.
+                return Start(latest.attempt + 1, latest.retries, latest)
             case Built(result, finished):
                 return Done(result, finished)
             case Failed() as failed:
@@ -133,8 +146,18 @@ class Track:
         deadline = self._deadline(latest, outcome)
         if self.now >= deadline and not self.spec.suspend:
             return Over(self._too_long(latest, outcome), self.now)
-        due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
-        return Lasts(latest, outcome, due or deadline)
+        judged = latest.mounting and latest.mounting + PATIENCE
+        if judged and judged <= self.now:
+            judged = None
+        due = earliest(deadline, latest.deleted and latest.deleted + GRACE, judged)
+        return Lasts(latest, self._judged(latest, outcome), due or deadline)
+
+    def _judged(self, latest: Pod, outcome: Waiting | Running) -> Waiting | Running:
+        """Say what is known by time alone of a pod that does not start."""
+        if isinstance(outcome, Waiting) and not outcome.problem and latest.lacks_runtime(self.now):
+            problem = f"no volume of it is mounted after {PATIENCE.seconds} s. Perhaps {ADVICE}"
+            return Waiting(StateReason.POD_PENDING, problem)
+        return outcome
 
     def _deadline(self, latest: Pod, outcome: Waiting | Running) -> datetime:
         """Tell when an attempt has taken too long: the kubelet sees to it, but a dead node has none."""
@@ -185,7 +208,7 @@ def problem_of(waiting: Waiting, platform: str) -> str:
     return waiting.problem
 
 
-def is_lost(pod: Pod, now: datetime) -> bool:
+def is_lost(pod: Pod | ErrandPod, now: datetime) -> bool:
     """Whether a pod that was deleted should have ended by now."""
     return pod.deleted is not None and now >= pod.deleted + GRACE
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from yadokari_api.platforms import node_architecture
 from yadokari_api.pod.executor import Executor, Volume
+from yadokari_api.spec import ImageBuildSpec
 
 Manifest = dict[str, Any]
 
@@ -14,18 +15,22 @@ Manifest = dict[str, Any]
 _PREFIX = "user-"
 
 
-def placement(executor: Executor, platform: str = "") -> Manifest:
-    """Write where a pod may run, and by what.
+def on_nodes_of(platform: str, spec: ImageBuildSpec) -> ImageBuildSpec:
+    """Have a spec choose nodes of a platform's architecture, if there is one and it does not name another."""
+    if not platform:
+        return spec
+    executor = spec.executor or Executor()
+    nodes = {"kubernetes.io/os": "linux", "kubernetes.io/arch": node_architecture(platform)}
+    chosen = executor.model_copy(update={"node_selector": {**nodes, **executor.node_selector}})
+    return spec.model_copy(update={"executor": chosen})
 
-    For a platform that is a node of its architecture, unless the spec names another one.
-    """
-    nodes = (
-        {"kubernetes.io/os": "linux", "kubernetes.io/arch": node_architecture(platform)} if platform else {}
-    )
+
+def placement(executor: Executor) -> Manifest:
+    """Write where a pod may run, and by what."""
     fields: Manifest = {
         "imagePullSecrets": _dumped(executor.image_pull_secrets),
         "serviceAccountName": executor.service_account_name,
-        "nodeSelector": {**nodes, **executor.node_selector},
+        "nodeSelector": dict(executor.node_selector),
         "tolerations": _dumped(executor.tolerations),
         "affinity": _dump(executor.affinity) if executor.affinity else None,
         "topologySpreadConstraints": _dumped(executor.topology_spread_constraints),

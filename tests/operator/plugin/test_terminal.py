@@ -1,0 +1,175 @@
+"""The plugin on a terminal, with a log that stops where the test wants to look."""
+
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support.plugin import Plugin, Screen
+
+SCREENS = Path(__file__).parents[2] / "data/screens"
+PLAYER = Path(__file__).parents[2] / "support/kubectl_player.py"
+
+LOG = """\
+STEP 1/3 FROM busybox
+  done in 0.4s: 1 layer unpacked
+STEP 2/3 COPY . .
+  cached: 1.2 kB
+STEP 3/3 RUN make all
+compiling \x1b]0;evil\x07one.c
+\x1b[2J\x1b[Hcompiling two.c
+compiling 日本語の名前のとても長いファイル、八十桁の端末には入り切らないので切られるはずのファイル.c
+@look
+compiling four.c
+@end
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A build that stops at places of its log until it is let go on."""
+
+    plugin: Plugin
+    folder: Path
+
+    def status(self, phase: str, **more: Any) -> None:
+        build = {
+            "metadata": {"namespace": "team", "name": "app", "generation": 1},
+            "spec": {"destinations": [{"image": "registry.test/app:1"}]},
+            "status": {
+                "observedGeneration": 1,
+                "phase": phase,
+                "run": {"pod": "app-1", "attempt": 1, "duration": "5s"},
+                **more,
+            },
+        }
+        (self.folder / "next").write_text(json.dumps(build))
+        (self.folder / "next").rename(self.folder / "build.json")
+
+    def go_on(self, place: str) -> None:
+        (self.folder / place).touch()
+
+
+@pytest.fixture
+def played(tmp_path: Path) -> Played:
+    kubectl = tmp_path / "bin/kubectl"
+    kubectl.parent.mkdir()
+    kubectl.write_text(f"#!{sys.executable} -S\n{PLAYER.read_text()}")
+    kubectl.chmod(0o755)
+    (tmp_path / "log").write_text(LOG)
+    made = Played(Plugin(f"{kubectl.parent}:{os.environ['PATH']}", {"PLAYED": str(tmp_path)}), tmp_path)
+    made.status("Building")
+    return made
+
+
+def approved(screen: Screen, name: str) -> None:
+    """Compare what stands on a screen with what was looked at, but for how long things took."""
+    text = re.sub(r" *\d+\.\ds", lambda found: "#.#s".rjust(len(found[0])), screen.text)
+    kept = SCREENS / f"{name}-{screen.columns}.txt"
+    if os.environ.get("SCREENS") == "write":
+        kept.write_text(text)
+    assert text == kept.read_text()
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_build_is_drawn_in_place_and_ends_with_all_its_steps(played: Played, columns: int) -> None:
+    screen = played.plugin.on_terminal("logs", "app", "-f", columns=columns)
+    screen.wait_for("日本語")
+    approved(screen, "terminal")
+    played.go_on("look")
+    screen.wait_for("four.c")
+    played.status("Succeeded", output={"ref": "registry.test/app@sha256:4c3a"})
+    played.go_on("end")
+    assert screen.end() == 0
+    approved(screen, "terminal-succeeded")
+
+
+def test_a_failed_step_is_shown_with_its_last_lines_and_what_to_do(played: Played) -> None:
+    played.go_on("look")
+    played.go_on("end")
+    screen = played.plugin.on_terminal("logs", "app", "-f")
+    screen.wait_for("four.c")
+    failure = {
+        "reason": "StepFailed",
+        "message": "Dockerfile:3: RUN ended\x1b]0;evil\x07 with exit code 2",
+        "line": 3,
+    }
+    played.status("Failed", failure=failure)
+    assert screen.end() == 1
+    approved(screen, "terminal-failed")
+
+
+@pytest.mark.parametrize("size", [(60, 24), (120, 12), (80, 7)])
+def test_a_terminal_that_is_resized_shows_all_of_it_anew(played: Played, size: tuple[int, int]) -> None:
+    screen = played.plugin.on_terminal("logs", "app", "-f")
+    screen.wait_for("日本語")
+    screen.resize(*size)
+    _settle(
+        screen, lambda: screen.lines[0].startswith("[+] Building team/app") and _columns(screen) <= size[0]
+    )
+    assert sum(line.startswith("[+]") for line in screen.lines) == 1
+    assert " => => # compiling two.c" in screen.text
+    screen.process.kill(signal.SIGINT)
+    assert screen.end() == 130
+
+
+def test_an_interrupt_leaves_the_terminal_as_it_was_and_says_that_the_build_goes_on(played: Played) -> None:
+    screen = played.plugin.on_terminal("logs", "app", "-f")
+    screen.wait_for("日本語")
+    screen.process.sendintr()
+    assert screen.end() == 130
+    text = " ".join(line.strip() for line in screen.lines)
+    assert "the build goes on: 'kubectl imagebuild logs -f app' follows it" in text
+    assert "Traceback" not in text
+    modes = re.findall(rb"\x1b\[\?(\d+)([hl])", screen.raw)
+    assert {mode for mode, _ in modes} == {b"7"}
+    assert dict(modes)[b"7"] == b"h"
+    assert b"\x1b]" not in screen.raw
+
+
+def test_without_colours_nothing_is_coloured(played: Played) -> None:
+    played.go_on("look")
+    screen = played.plugin.on_terminal("logs", "app", "-f", NO_COLOR="1")
+    screen.wait_for("four.c")
+    assert not re.search(rb"\x1b\[[0-9;]*m", screen.raw)
+    screen.process.kill(signal.SIGINT)
+    screen.end()
+
+
+def test_a_pipe_gets_plain_lines(played: Played) -> None:
+    played.go_on("look")
+    played.go_on("end")
+    played.status("Succeeded", output={"ref": "registry.test/app@sha256:4c3a"})
+    said = played.plugin("logs", "app", "-f")
+    assert said.code == 0
+    assert said.notes == "team/app succeeded in 5s: registry.test/app@sha256:4c3a\n"
+    lines = said.out.splitlines()
+    assert lines[:3] == ["STEP 1/3 FROM busybox", "  done in 0.4s: 1 layer unpacked", "STEP 2/3 COPY . ."]
+    assert lines[5:7] == ["compiling one.c", "compiling two.c"]
+
+
+def test_progress_for_a_terminal_wants_one(played: Played) -> None:
+    said = played.plugin("logs", "app", "-f", "--progress", "tty")
+    assert (said.code, said.notes) == (
+        2,
+        "error: --progress=tty needs a terminal: leave it out, or say --progress=plain\n",
+    )
+
+
+def _columns(screen: Screen) -> int:
+    return max(map(len, screen.lines))
+
+
+def _settle(screen: Screen, holds: Callable[[], bool]) -> None:
+    for _ in range(100):
+        screen.read()
+        if holds():
+            return
+    raise AssertionError(screen.text)
