@@ -21,7 +21,8 @@ class Watch:
 
     `begin` gives the version from which on changes are followed; it is called first, and then each time when
     some may have been missed. `error` is what the server says while it cannot be followed. While it runs, it
-    gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by `clock`.
+    gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by `clock`. `wanted` waits for
+    so many seconds at most, and tells whether anybody wants to know: before, the server is asked for nothing.
     """
 
     def __init__(
@@ -32,9 +33,11 @@ class Watch:
         changed: Callable[[Key], None],
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        wanted: Callable[[float], bool] = lambda _: True,
     ) -> None:
         self.seen = clock()
         self._clock = clock
+        self._wanted = wanted
         self.error: ClusterError | None = None
         self.what = what
         self._metadata = metadata
@@ -48,6 +51,8 @@ class Watch:
         """Follow without end."""
         while True:
             self.seen = self._clock()
+            if not self._wanted(_LONGEST_PAUSE):
+                continue
             try:
                 self.follow()
             except ExpiredError:
