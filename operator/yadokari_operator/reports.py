@@ -107,8 +107,7 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
 
 def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
     """Report that the executor runs; `note` is what else there is to say."""
-    why = f", since {run.run.cause}" if run.run.cause else ""
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{why}{note}"
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{_since(run)}{note}"
     return _status(build, run, now, "Building", StateReason.BUILDING, message)
 
 
@@ -120,7 +119,12 @@ def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, m
 def under_way(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
     """Report what the pods of a run do."""
     but: dict[ConditionType, Truth] = {"Ready": "False"} if summary.is_troubled else {}
-    return _status(build, run, now, summary.phase, summary.reason, summary.message, but)
+    since = _since(run) if summary.phase == "Building" else ""
+    return _status(build, run, now, summary.phase, summary.reason, summary.message + since, but)
+
+
+def _since(run: Status) -> str:
+    return f", since {run.run.cause}" if run.run.cause else ""
 
 
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:

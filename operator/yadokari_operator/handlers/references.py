@@ -48,7 +48,7 @@ class References:
             return frozenset(self._referred)
 
     def await_users_of_kind(self, kind: str, longest: float) -> bool:
-        """Wait for some seconds at most until an ImageBuild refers to a resource of a kind; tells if one does."""
+        """Wait, for so many seconds at most, until an ImageBuild refers to resources of a kind."""
         with self._lock:
             return self._lock.wait_for(lambda: kind in self._builds, longest)
 

@@ -21,8 +21,8 @@ class Watch:
 
     `begin` gives the version from which on changes are followed; it is called first, and then each time when
     some may have been missed. `error` is what the server says while it cannot be followed. While it runs, it
-    gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by `clock`. `wanted` waits for
-    so many seconds at most, and tells whether anybody wants to know: before, the server is asked for nothing.
+    gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by `clock`. `wanted` waits
+    for so many seconds at most, and tells whether anybody wants to know: before, nothing is asked for.
     """
 
     def __init__(
