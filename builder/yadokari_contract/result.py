@@ -53,10 +53,10 @@ class BuildResult:
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
     how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
     build had done, `performed` how many this one did, and of these `missed` how many were looked for in the
-    cache. `saved` is how many seconds those that are cached took when they were done. `context` is what the
-    build context's location was resolved to: a commit, a digest or an ETag; "" for a folder. `bases` are the
-    images that it needed. Both are there also where the build failed. `already_pushed` is whether the image
-    was there, and nothing built.
+    cache; `first_miss` names the first of them, and why it was not there. `saved` is how many seconds those
+    that are cached took when they were done. `context` is what the build context's location was resolved to:
+    a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both are there also
+    where the build failed. `already_pushed` is whether the image was there, and nothing built.
     """
 
     digest: str = ""
@@ -71,6 +71,7 @@ class BuildResult:
     cached: int = 0
     performed: int = 0
     missed: int = 0
+    first_miss: str = ""
     saved: float = 0
     failure: Failure | None = None
 
@@ -83,8 +84,8 @@ class BuildResult:
 def format_result(result: BuildResult) -> str:
     """Write a result as JSON of at most `MAX_BYTES`.
 
-    Where it is too long the log's beginning goes first, then the message's end, then phases, images and
-    bases.
+    Where it is too long the log's beginning goes first, then the message's end, then what was missed first,
+    phases, images and bases.
     """
     text = dump(asdict(result))
     if result.failure and excess(text):
@@ -95,10 +96,12 @@ def format_result(result: BuildResult) -> str:
         message = keep_start(result.failure.message, excess(text))
         result = replace(result, failure=replace(result.failure, message=message))
         text = dump(asdict(result))
+    brief = replace(result, first_miss="")
     for shorter in (
-        replace(result, phases=()),
-        replace(result, phases=(), images=()),
-        replace(result, phases=(), images=(), bases=()),
+        brief,
+        replace(brief, phases=()),
+        replace(brief, phases=(), images=()),
+        replace(brief, phases=(), images=(), bases=()),
     ):
         text = dump(asdict(shorter)) if excess(text) else text
     return text
@@ -128,6 +131,7 @@ def parse_result(text: str) -> BuildResult:
             cached=typed(data, "cached", int, 0),
             performed=typed(data, "performed", int, 0),
             missed=typed(data, "missed", int, 0),
+            first_miss=typed(data, "first_miss", str, ""),
             saved=float(data.get("saved", 0)),
             failure=None if failure is None else read_failure(failure),
         )

@@ -38,6 +38,14 @@ class Build:
         found = self.value(*path)
         return harmless(found) if isinstance(found, str) else ""
 
+    def headline(self, *path: str) -> str:
+        """Return the first line of a field; empty where there is none."""
+        return one_line(self.lines(*path).partition("\n")[0])
+
+    def more_lines(self, *path: str) -> Sequence[str]:
+        """Return the lines of a field that follow its first one."""
+        return self.lines(*path).rstrip("\n").split("\n")[1:]
+
     def number(self, *path: str) -> int:
         """Return a field as a number; 0 where it is none."""
         found = self.value(*path)
@@ -100,7 +108,7 @@ class Build:
     def message(self) -> str:
         """What is going on, in a sentence."""
         if self.is_observed:
-            return self.text("status", "message")
+            return self.headline("status", "message")
         return "the operator has not seen it yet"
 
     def condition(self, kind: str) -> tuple[str, str]:

@@ -24,8 +24,8 @@ from yadokari_api.fields import (
     spelled_out,
 )
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
-from yadokari_api.platforms import EACH_ONCE, MOST_PLATFORMS, Platform
 from yadokari_api.pod.executor import Executor
+from yadokari_api.pod.platforms import EACH_ONCE, MOST_PLATFORMS, Platform
 from yadokari_api.rebuild import Rebuild
 from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
 from yadokari_api.rules import Rule, matches
@@ -81,8 +81,20 @@ class DockerfileSource(Model):
 class BuildArgsSource(Model):
     """Where more build arguments come from."""
 
-    config_map_ref: ConfigMapReference = Field(
-        description="ConfigMap whose keys are names of build arguments."
+    RULES = (
+        exactly_one(
+            ("config_map_ref", "secret_ref"),
+            "each of buildArgsFrom must name exactly one of configMapRef and secretRef",
+        ),
+    )
+
+    config_map_ref: ConfigMapReference | None = Field(
+        default=None, description="ConfigMap whose keys are names of build arguments."
+    )
+    secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret whose keys are names of build arguments. Their values show in the image's history"
+        " as those of any: for what must not, there is secrets.",
     )
     prefix: (
         Annotated[
@@ -256,7 +268,8 @@ class ImageBuildSpec(Model):
     build_args_from: Annotated[tuple[BuildArgsSource, ...], Field(max_length=16)] = Field(
         default=(),
         strict=False,
-        description="More build arguments. Of one name buildArgs counts, or the last that is listed here.",
+        description="More build arguments. Of one name buildArgs counts, then the last ConfigMap, then the"
+        " last Secret that is listed here.",
     )
     secrets: Annotated[tuple[BuildSecret, ...], Field(max_length=32)] = Field(
         default=(),

@@ -300,6 +300,7 @@ def _steps(result: BuildResult) -> Steps | None:
         cached=result.cached,
         performed=result.performed,
         missed=result.missed if is_told else None,
+        first_miss=_word(result.first_miss) or None,
         saved_seconds=round(result.saved, 1) if is_told else None,
     )
 

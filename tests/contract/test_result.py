@@ -36,6 +36,7 @@ results = st.builds(
     cached=st.integers(0, 100),
     performed=st.integers(0, 100),
     missed=st.integers(0, 100),
+    first_miss=any_text,
     saved=st.floats(0, 1e6),
     failure=st.none() | failures,
 )

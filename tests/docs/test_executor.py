@@ -5,7 +5,7 @@ from support.pages import DOCS, read_table, spans
 from yadokari_contract.flags import FLAGS, Flag, Kind
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec
-from yadokari_operator.pods.parts import runtime
+from yadokari_operator.pods import runtime
 
 _REPEATED = {Kind.LIST, Kind.WORDS, Kind.PAIRS, Kind.OPTIONAL_PAIRS, Kind.PAIRS_OF_MANY, Kind.SETTINGS}
 

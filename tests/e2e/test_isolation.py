@@ -11,7 +11,7 @@ from support.attack import CAN_BE_WRITTEN, WRITES_THE_RUNTIME, has_kept_the_runt
 from support.cluster import Cluster
 from support.imagebuilds import Builds
 from support.installation import Installation
-from yadokari_operator.pods.parts import runtime
+from yadokari_operator.pods import runtime
 
 pytestmark = pytest.mark.cluster
 

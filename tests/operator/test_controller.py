@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from support.apiserver import ApiServer, Request, serve
 from support.resources import NOW, SPEC
 from yadokari_api.keys import Key
 from yadokari_api.policy import ImageBuildPolicySpec
+from yadokari_contract.result import BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
@@ -489,3 +491,50 @@ def test_builds_take_turns_on_nodes_that_are_limited(
     assert KEY in changed
     controller.reconcile(KEY)
     assert reason(server) == "Scheduling"
+
+
+FOLLOWED = {
+    "context": {"git": {"url": "https://git.test/app"}},
+    "rebuild": {"onGitChange": {"interval": "1h"}},
+    "executor": {"image": "custom/executor:1"},
+}
+
+
+def built_long_ago(server: ApiServer, api: Api, policies: Policies) -> Controller:
+    """A build that is done and follows its repository, and a controller of two hours later."""
+    apply(server, **FOLLOWED)
+    controller = controlling(api, Settings(), References(), [], policies)
+    controller.reconcile(KEY)
+    result = BuildResult(digest=resources.DIGEST, images=(resources.IMAGE,), context="0" * 40)
+    end(server, resources.ended(0, format_result(result)))
+    controller.reconcile(KEY)
+    assert status(server)["phase"] == "Succeeded"
+    later = NOW + timedelta(hours=2)
+    return Controller(Cluster(api), Settings(), lambda: later, References(), policies, lambda _: None)
+
+
+def errands(server: ApiServer) -> list[dict[str, Any]]:
+    pods = (server.get("pods", name) for name in server.names("pods"))
+    return [pod for pod in pods if "yadokari.dev/errand" in pod["metadata"]["labels"]]
+
+
+def test_a_pod_that_asks_for_a_build_is_within_policies_as_well(
+    server: ApiServer, api: Api, policies: Policies
+) -> None:
+    controller = built_long_ago(server, api, policies)
+    put_policy(server, bounds={"nodeSelector": {"pool": "builds"}})
+    controller.reconcile(KEY)
+    (asking,) = errands(server)
+    assert asking["spec"]["nodeSelector"] == {"pool": "builds"}
+
+
+def test_no_pod_asks_for_a_build_that_a_policy_forbids(
+    server: ApiServer, api: Api, policies: Policies
+) -> None:
+    controller = built_long_ago(server, api, policies)
+    put_policy(server, bounds={"executorImages": []})
+    controller.reconcile(KEY)
+    controller.reconcile(KEY)
+    assert errands(server) == []
+    assert status(server)["phase"] == "Succeeded"
+    assert "PolicyViolation: ImageBuildPolicy all" in status(server)["asked"][0]["message"]

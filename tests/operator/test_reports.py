@@ -151,13 +151,22 @@ def test_the_cache_is_told_of_where_it_saved_steps() -> None:
             cached=cached,
             performed=performed,
             missed=performed // 2,
+            first_miss="COPY src .: 3 files changed,\nfirst src/main.py",
             saved=12.34,
         )
         return reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
 
     pushed = f"{IMAGE} was built and pushed with digest {DIGEST}"
     made = done(5, 2)
-    assert made.steps == Steps(current=9, total=9, cached=5, performed=2, missed=1, saved_seconds=12.3)
+    assert made.steps == Steps(
+        current=9,
+        total=9,
+        cached=5,
+        performed=2,
+        missed=1,
+        first_miss="COPY src .: 3 files changed,�first src/main.py",
+        saved_seconds=12.3,
+    )
     assert made.message == f"{pushed}, 5 of 7 steps from the cache"
     assert done(7, 0).message == f"{pushed}, 7 of 7 steps from the cache"
     assert done(0, 7).message == pushed

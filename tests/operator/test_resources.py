@@ -11,8 +11,8 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.pods.inputs import Inputs, gather
-from yadokari_operator.pods.parts.runtime import volumes
 from yadokari_operator.pods.render import config_maps
+from yadokari_operator.pods.runtime import volumes
 
 NAME = "app-0123456789"
 

@@ -107,7 +107,7 @@ class Plugin:
         done = subprocess.run(
             [sys.executable, *_PROGRAM, *self._words(arguments)],
             input=stdin,
-            env=self._all(),
+            env=self.variables,
             cwd=cwd,
             capture_output=True,
             text=True,
@@ -121,7 +121,7 @@ class Plugin:
         process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             [*_PROGRAM, *self._words(arguments)],
-            env=self._all() | {"TERM": "xterm-256color"} | environment,
+            env=self.variables | {"TERM": "xterm-256color"} | environment,
             dimensions=(rows, columns),
             encoding=None,
         )
@@ -130,7 +130,9 @@ class Plugin:
     def _words(self, arguments: tuple[str, ...]) -> list[str]:
         return [*arguments, *(["-n", self.namespace] if self.namespace else [])]
 
-    def _all(self) -> dict[str, str]:
+    @property
+    def variables(self) -> dict[str, str]:
+        """Its environment."""
         kept = {name: os.environ[name] for name in ("HOME",) if name in os.environ}
         code = {"PYTHONPATH": f"{_ROOT}/operator:{_ROOT}/builder", "PYTHONUTF8": "1"}
         return {**kept, **code, "PATH": self.path, **self.environment}

@@ -44,7 +44,6 @@ from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.levels import Level, Namespaces, Shared, may_be_apart
 from yadokari_builder.run.mounts.caches import CacheStore
-from yadokari_builder.run.mounts.files import Medium, medium_of
 from yadokari_builder.run.mounts.requests import Provisions
 from yadokari_builder.run.mounts.secrets import Secrets, load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
@@ -201,8 +200,7 @@ def _bench(
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
-    medium = medium_of(roots.boundary, apart=isinstance(level, Namespaces))
-    provisions = _provisions(spec, environment, roots, medium)
+    provisions = _provisions(spec, environment, roots, apart=isinstance(level, Namespaces))
     return Workbench(
         boundary=roots.boundary,
         staging=roots.staging,
@@ -220,15 +218,15 @@ def _bench(
     )
 
 
-def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, medium: Medium) -> Provisions:
+def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, *, apart: bool) -> Provisions:
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
         caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
-        medium=medium,
         agents=parse_agents(spec.ssh, environment),
+        apart=apart,
     )
 
 

@@ -14,6 +14,7 @@ logger = logging.getLogger(__name__)
 
 # Of an instruction, in characters: a RUN may be hundreds of lines.
 _LONGEST = 120
+_LONGEST_MISS = 250
 
 
 class Phases:
@@ -41,10 +42,10 @@ class Progress:
 
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
     files, `cached` is how many an earlier build had done, `performed` how many this one did, and `missed` how
-    many of these were looked for in the cache. `saved` is how many seconds those that are cached took when
-    they were done. `stage` is the name of the stage under way, or its number where it has none; empty before
-    and after all stages. `context` is what the build context's location was resolved to, `bases` what the
-    names of images were, once that is known.
+    many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
+    seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
+    number where it has none; empty before and after all stages. `context` is what the build context's
+    location was resolved to, `bases` what the names of images were, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -53,12 +54,14 @@ class Progress:
         self.cached = 0
         self.performed = 0
         self.missed = 0
+        self.first_miss = ""
         self.saved = 0.0
         self.context = ""
         self.stage = ""
         self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()
+        self._step = ""
         self._lines = _Lines(self._output)
 
     @property
@@ -73,12 +76,13 @@ class Progress:
     def start_again(self) -> None:
         """Count from the first step again."""
         self.done = self.cached = self.performed = self.missed = 0
-        self.saved = 0.0
+        self.first_miss, self.saved = "", 0.0
 
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
         self._started = self._clock()
-        self._say("step", f"STEP {self.number}/{self.total} {_shortened(text)}")
+        self._step = _shortened(text)
+        self._say("step", f"STEP {self.number}/{self.total} {self._step}")
 
     def output(self, data: bytes) -> None:
         """Pass on what a RUN step printed."""
@@ -96,6 +100,7 @@ class Progress:
     def miss(self, why: str) -> None:
         """Tell that the step under way is not in the cache."""
         self.missed += 1
+        self.first_miss = self.first_miss or f"{self._step}: {why}"[:_LONGEST_MISS]
         self.note(f"cache: {why}")
 
     def end_cached(self, result: str, seconds: float) -> None:

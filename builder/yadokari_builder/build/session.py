@@ -42,8 +42,8 @@ class Session:
     """One build in one root.
 
     `environment` is the executor's own: credentials and values of build arguments are taken from it, and
-    nothing of it reaches a RUN step by itself. `guard` is called before the first step (see `build.guard`).
-    `progress` and `phases` tell how far it has come.
+    nothing of it reaches a RUN step by itself. `guard` is called before the first step (see
+    `performing.guard`). `progress` and `phases` tell how far it has come.
     """
 
     spec: BuildSpec
@@ -133,6 +133,7 @@ class Session:
             cached=self.progress.cached,
             performed=self.progress.performed,
             missed=self.progress.missed,
+            first_miss=self.progress.first_miss,
             saved=round(self.progress.saved, 1),
         )
 

@@ -37,8 +37,7 @@ def _described(build: Build, events: Sequence[Mapping[str, Any]], now: datetime)
     yield from _pairs(_overview(build, now))
     yield from _failure(build)
     rows = [
-        (shown(phase.get("name")), f"{shown(phase.get('seconds'))}s")
-        for phase in build.items("status", "phases")
+        (shown(phase.get("name")), shown(phase.get("seconds"))) for phase in build.items("status", "phases")
     ]
     yield from _section("Phases", ("PHASE", "SECONDS"), rows)
     conditions = [
@@ -106,14 +105,14 @@ def _failure(build: Build) -> Iterator[str]:
     code = build.value(*failure, "exitCode")
     facts = [
         ("Reason", reason),
-        ("Message", build.text(*failure, "message")),
+        ("Message", build.headline(*failure, "message")),
         ("Exit code", shown(code)),
         ("Stage", stage_at(text, line)),
         ("Line", str(line) if line else ""),
         ("What to do", advice(reason)),
     ]
     yield from (f"{_INDENT}{pair}" for pair in _pairs(facts))
-    if lines := list(excerpt(text, line)):
+    if lines := list(excerpt(text, line)) or build.more_lines(*failure, "message"):
         yield f"{_INDENT}Dockerfile:"
         yield from (f"{_INDENT * 2}{one}" for one in lines)
     if tail := build.lines(*failure, "logTail"):

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from yadokari_operator.cluster.resources import Cluster, RejectedError
+from yadokari_operator.pods import runtime
 from yadokari_operator.pods.observed import Pod
-from yadokari_operator.pods.parts import runtime
 from yadokari_operator.settings import Settings
 
 logger = logging.getLogger(__name__)

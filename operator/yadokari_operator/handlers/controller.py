@@ -40,6 +40,8 @@ from yadokari_operator.pods.observed import (
     parse_owned_config_map,
     parse_pod,
 )
+from yadokari_operator.policies import Violation
+from yadokari_operator.reconcile.attempts import allowed
 from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Action, Answer, Create, Decision, Delete, Observed
 from yadokari_operator.reconcile.rebuild import answers_of, is_over
@@ -110,10 +112,10 @@ class Controller:
         if decision.makes_pods:
             observed = replace(observed, policies=self._policies.of(key))
             decision = reconcile(observed, settings, now)
-        if decision.status.reason != StateReason.POLICY_VIOLATION:
-            self._policies.release(key)
         decision = self._admitted(observed, decision, now)
         asked = self._ask(observed, decision, settings, now)
+        if decision.status.reason != StateReason.POLICY_VIOLATION:
+            self._policies.release(key)
         decision = self._act(observed, decision, now, asked)
         if decision.status != build.status:
             self._cluster.write_status(resource, decision.status)
@@ -223,13 +225,19 @@ class Controller:
         names = self._asking.batch(build.key, now)
         if not names:
             return ()
+        # Its pod is one of the build's, too.
+        ruled = allowed(replace(observed, policies=self._policies.of(build.key)), spec)
+        if isinstance(ruled, Violation):
+            return self._unasked(build, f"{StateReason.POLICY_VIOLATION}: {ruled.message}", now)
         try:
-            return (self._cluster.create(build, resolve_pod(build, spec, settings, names)),)
+            return (self._cluster.create(build, resolve_pod(build, ruled, settings, names)),)
         except RejectedError as error:
-            why = Answer(now, failure=f"{error.reason}: {error}")
-            for key in (*self._asking.failed(build.key, why), build.key):
-                self._changed(key)
-            return ()
+            return self._unasked(build, f"{error.reason}: {error}", now)
+
+    def _unasked(self, build: ImageBuild, why: str, now: datetime) -> tuple[str, ...]:
+        for key in (*self._asking.failed(build.key, Answer(now, failure=why)), build.key):
+            self._changed(key)
+        return ()
 
     def _act(self, observed: Observed, decision: Decision, now: datetime, asked: tuple[str, ...]) -> Decision:
         build = observed.build

@@ -7,11 +7,11 @@ from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import BuildSecret, ImageBuildSpec, OutputSpec
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
-from yadokari_operator.pods.caches import with_caches
-from yadokari_operator.pods.environment import secret_variable
+from yadokari_operator.pods.given.caches import with_caches
+from yadokari_operator.pods.given.environment import secret_variable
+from yadokari_operator.pods.given.sources import Place
 from yadokari_operator.pods.inputs import Inputs
-from yadokari_operator.pods.parts.security import isolation_of
-from yadokari_operator.pods.sources import Place
+from yadokari_operator.pods.security import isolation_of
 from yadokari_operator.settings import Settings
 
 DOCKERFILE_FOLDER = "/yadokari/input/dockerfile"
@@ -22,11 +22,12 @@ _RESULT_FILE = "/dev/termination-log"
 class Task:
     """What an attempt is to do beside what the spec says.
 
-    `platform` is the one to build for, empty where the spec names none; with `adopts` an image that is there
-    already will do.
+    `platform` is the one to build for, empty where the spec names none, `part` its word in names where there
+    are several. With `adopts` an image that is there already will do.
     """
 
     platform: str = ""
+    part: str = ""
     adopts: bool = False
 
 
@@ -41,7 +42,7 @@ def arguments(namespace: str, inputs: Inputs, place: Place, settings: Settings, 
     asked = replace(
         asked,
         custom_platform=task.platform,
-        push_by_digest=len(inputs.spec.platforms) > 1,
+        push_by_digest=bool(task.part),
         inputs_hash=mark,
         unless_pushed=bool(mark) and task.adopts,
     )

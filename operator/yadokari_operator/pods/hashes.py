@@ -38,6 +38,11 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
         "dockerfile": None if contents.dockerfile is None else _sha256(contents.dockerfile),
         "dockerfilePath": source and source.path,
         "buildArgs": dict(contents.build_args),
+        "buildArgsFrom": [
+            [source.secret_ref.name, source.prefix or ""]
+            for source in spec.build_args_from
+            if source.secret_ref
+        ],
         "secrets": {secret.id: _secret(secret) for secret in spec.secrets},
         "target": spec.target,
         "platforms": sorted(spec.platforms),

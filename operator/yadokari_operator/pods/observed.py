@@ -17,8 +17,11 @@ from yadokari_api.keys import (
     LABEL_MANAGER,
     LABEL_RUN,
     MANAGER,
+    QUEUE,
     Key,
 )
+from yadokari_operator.pods import runtime
+from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import (
     label_value,
     parse_config_map_name,
@@ -29,12 +32,12 @@ from yadokari_operator.pods.outcome import (
     Built,
     Failed,
     Outcome,
+    Waiting,
     is_over,
     is_unmounted,
     outcome_of,
     parse_time,
 )
-from yadokari_operator.pods.parts import runtime
 
 PATIENCE = timedelta(seconds=120)
 """How long the volumes of a pod may take to be mounted before that is held against an image volume."""
@@ -56,12 +59,14 @@ class Pod:
     """An attempt's pod.
 
     `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
-    `render.part_of`), `generation` is that of the spec that it was made for (0 if it does not say),
+    `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
     `destinations` are those that it was given. `accepted` is when a node took it, `limit` for how many
     seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
     whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
     `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
     node could not mount the executor's own files from its image, `mounting` since when it is to.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `makings` what another
+    attempt would be made of.
     """
 
     uid: str
@@ -84,6 +89,8 @@ class Pod:
     destinations: tuple[str, ...] = ()
     unmounted: bool = False
     mounting: datetime | None = None
+    queued: bool = False
+    makings: Makings = field(default_factory=Makings)
 
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
@@ -117,6 +124,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
         return None
     run, attempt, part = named
+    outcome = outcome_of(resource)
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
@@ -135,13 +143,16 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         limit=(resource.get("spec") or {}).get("activeDeadlineSeconds"),
         deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
-        outcome=outcome_of(resource),
+        outcome=outcome,
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
         unmounted=is_unmounted(resource),
         mounting=parse_time(mounting) if mounting else None,
         destinations=_destinations(resource),
+        queued=QUEUE in (metadata.get("labels") or {})
+        or (isinstance(outcome, Waiting) and bool(outcome.gates)),
+        makings=Makings.parse(resource),
     )
 
 

@@ -16,15 +16,19 @@ from yadokari_api.reasons import StateReason
 from yadokari_contract import references
 from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
-from yadokari_operator.pods.parts import runtime
+from yadokari_operator.pods import runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The executor has not started; `problem` tells what keeps it, if anything but time does."""
+    """The executor has not started; `problem` tells what keeps it, if anything but time does.
+
+    `gates` are those that keep the scheduler from looking at the pod, until somebody lets it go.
+    """
 
     reason: StateReason = StateReason.SCHEDULING
     problem: str = ""
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,9 @@ def unfinished_or_failed(resource: Mapping[str, Any]) -> Waiting | Running | Fai
         return _in_short(_failed(resource, _ended(resource), finished))
     if "running" in _state(resource):
         return Running()
+    gates = (resource.get("spec") or {}).get("schedulingGates")
+    if gates:
+        return Waiting(StateReason.QUEUED, gates=tuple(gate["name"] for gate in gates))
     waiting = _waiting(resource)
     return replace(waiting, problem=_brief(waiting.problem))
 
@@ -311,6 +318,9 @@ def _waiting(resource: Mapping[str, Any]) -> Waiting:
                 problem = f"{runtime.ADVICE}. It said: {problem}"
             return Waiting(_trouble(reason, message), problem)
     for condition in status.get("conditions") or []:
+        # Of a gate that is gone this stays until the scheduler has looked at the pod.
+        if condition.get("reason") == "SchedulingGated":
+            continue
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             problem = _sentence(condition.get("reason") or "", condition.get("message") or "")
             return Waiting(StateReason.UNSCHEDULABLE, problem)

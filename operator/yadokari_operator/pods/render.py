@@ -12,19 +12,17 @@ from yadokari_api.keys import (
     LABEL_ATTEMPT,
     LABEL_PLATFORM,
 )
-from yadokari_api.platforms import word_of
 from yadokari_api.pod.executor import Executor, Resources
-from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods import caches
+from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
-from yadokari_operator.pods.environment import environment
 from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.given import caches, trust
+from yadokari_operator.pods.given.environment import environment, whole_secrets
+from yadokari_operator.pods.given.sources import Place, place
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
-from yadokari_operator.pods.parts import runtime, security, trust
-from yadokari_operator.pods.parts.placement import placement, user_mounts, user_volumes
-from yadokari_operator.pods.sources import Place, place
+from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
@@ -64,14 +62,11 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     image, way = image_of(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
     where = place(name, inputs, attempt.run)
-    part = part_of(spec, attempt.task.platform)
+    part = attempt.task.part
     metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number, part))
-    metadata["labels"] = {
-        **executor.labels,
-        **metadata["labels"],
-        LABEL_ATTEMPT: str(attempt.number),
-        **({LABEL_PLATFORM: part} if part else {}),
-    }
+    marks = {**metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    marks |= {LABEL_PLATFORM: part} if part else {}
+    metadata["labels"] = {**executor.labels, **build.handed_over, **marks}
     metadata["annotations"] = {
         **executor.annotations,
         ANNOTATION_RETRIES: str(attempt.retries),
@@ -114,11 +109,6 @@ def _resources(executor: Executor) -> Manifest:
     return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
 
 
-def part_of(spec: ImageBuildSpec, platform: str) -> str:
-    """Tell what pods of a platform are named by; empty where there is no other one."""
-    return word_of(platform) if len(spec.platforms) > 1 else ""
-
-
 def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings, task: Task) -> Manifest:
     executor = inputs.spec.executor or Executor()
     return {
@@ -128,6 +118,7 @@ def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings,
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *trust.environment(inputs.spec)],
+        **({"envFrom": whole} if (whole := whole_secrets(inputs.spec)) else {}),
         "resources": _resources(executor),
         "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
-from yadokari_api.platforms import word_of
+from yadokari_api.pod.platforms import word_of
 from yadokari_api.spec import ImageBuildSpec, PodRetention
 from yadokari_api.status import Status
 from yadokari_contract.verbs import INDEX

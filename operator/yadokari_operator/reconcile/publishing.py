@@ -18,9 +18,9 @@ from yadokari_operator.pods.errands.observed import Answered, ErrandPod
 from yadokari_operator.pods.errands.render import Errand, errand_pod
 from yadokari_operator.pods.observed import Standing
 from yadokari_operator.pods.outcome import Failed, Waiting
+from yadokari_operator.reconcile.attempts import delay
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decision import Create, Observed, earliest
-from yadokari_operator.reconcile.track import delay_after
 from yadokari_operator.settings import Settings
 
 
@@ -119,7 +119,7 @@ class Publishing:
         is_last = failed.retry is Retry.COUNTED and latest.number > self.spec.retries
         if failed.retry is Retry.NEVER or is_last:
             return Step(report=reports.failed(build, self.status, now, failure, failed.finished))
-        begin = failed.finished + timedelta(seconds=delay_after(latest.number))
+        begin = failed.finished + timedelta(seconds=delay(latest.number))
         if now < begin:
             return Step(report=reports.retrying(build, self.status, now, failure), due=begin)
         return self._start(latest.number + 1)

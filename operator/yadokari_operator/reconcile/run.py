@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from yadokari_api.pod.executor import Executor
+from yadokari_api.pod.platforms import word_of
 from yadokari_api.reasons import StateReason
-from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, PlatformRun, Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
@@ -14,12 +14,12 @@ from yadokari_operator.pods.arguments import Task, mark_of
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.hashes import tells_all
 from yadokari_operator.pods.inputs import Inputs
-from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
-from yadokari_operator.pods.parts.placement import on_nodes_of
-from yadokari_operator.pods.parts.runtime import way_of
-from yadokari_operator.pods.render import Attempt, config_maps, part_of, pod
-from yadokari_operator.policies import Violation, ruled
+from yadokari_operator.pods.placement import on_nodes_of
+from yadokari_operator.pods.render import config_maps, pod
+from yadokari_operator.pods.runtime import way_of
+from yadokari_operator.policies import Violation
+from yadokari_operator.reconcile.attempts import allowed, next_attempt, starting
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
@@ -86,7 +86,7 @@ class Run:
 
     def _track(self, platform: str) -> Track:
         spec, run = self._inputs.spec, self._status.run
-        part = part_of(spec, platform)
+        part = word_of(platform) if len(spec.platforms) > 1 else ""
         if part:
             known = (it for it in run.platforms if it.platform == platform)
             before = next(known, PlatformRun(platform=platform))
@@ -97,7 +97,7 @@ class Run:
         pods = tuple(it for it in self._pods if it.part == part)
         return Track(
             before=before,
-            is_one_of_several=bool(part),
+            part=part,
             pods=pods,
             spec=spec,
             generation=self._build.generation,
@@ -136,11 +136,11 @@ class Run:
             (only,) = done
             report = reports.succeeded(self._build, run, self._now, images, only.result, only.end)
             return self._decided(report)
-        allowed = self._allowed(self._inputs.spec)
+        ruled = allowed(self._observed, self._inputs.spec)
         step = Publishing(
             observed=self._observed,
             # A run that has begun goes on, whatever policies have come to say.
-            spec=self._inputs.spec if isinstance(allowed, Violation) else allowed,
+            spec=self._inputs.spec if isinstance(ruled, Violation) else ruled,
             images=images,
             settings=self._settings,
             run=self._run,
@@ -174,38 +174,27 @@ class Run:
             message = "the pod of the build before has to end first"
             report = reports.waiting(build, run, self._now, StateReason.QUEUED, message)
             return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
-        allowed = self._allowed(on_nodes_of(track.platform, inputs.spec))
-        if isinstance(allowed, Violation):
-            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=allowed.message)
+        spec = allowed(self._observed, on_nodes_of(track.platform, inputs.spec))
+        if isinstance(spec, Violation):
+            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=spec.message)
             return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
-        inputs = replace(inputs, spec=allowed)
-        number, part = start.number, part_of(inputs.spec, track.platform)
-        while (name := pod_name(build.key.name, self._run, number, part)) in self._observed.taken:
-            number += 1
-        begun = replace(track.after, attempt=number, retries=start.retries, pod=name, node=None)
-        seen = [begun if it is track else it.after for it in self._tracks]
-        began = self._with(run, seen)
-        task = Task(track.platform, self._adopts())
-        attempt = Attempt(run=self._run, number=number, retries=start.retries, task=task)
+        inputs = replace(inputs, spec=spec)
+        task = Task(track.platform, track.part, self._adopts())
+        attempt = next_attempt(self._observed, self._run, start.number, start.retries, task)
+        report = starting(self._observed, run, attempt, self._now)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
         old = start.instead_of
         actions: list[Action] = [] if old is None else [Delete("Pod", old.name, old.uid)]
         actions += map(Create, manifests)
         if not self._are_several:
-            message = f"pod {name} is about to start"
-            report = reports.waiting(build, began, self._now, StateReason.SCHEDULING, message)
             return self._decided(report, *actions, unacted=run)
+        began = self._with(report, report.run.platforms)
         report = reports.under_way(build, began, self._now, summed_up(verdicts))
         others_run = summed_up([(it, verdict) for it, verdict in verdicts if it is not track])
         unacted = reports.under_way(build, run, self._now, others_run)
         is_last = sum(isinstance(verdict, Start) for _, verdict in verdicts) == 1
         due = _due(verdicts) if is_last else self._now
         return self._decided(report, *actions, unacted=unacted, due=due)
-
-    def _allowed(self, spec: ImageBuildSpec) -> ImageBuildSpec | Violation:
-        """Give a spec with what policies say of it."""
-        policies = self._observed.policies
-        return policies if isinstance(policies, Violation) else ruled(spec, policies)
 
     def _adopts(self) -> bool:
         """Whether an image that is there already will do: no status tells of it where a cluster was moved."""

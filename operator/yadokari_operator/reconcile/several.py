@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import Phase
 from yadokari_operator.pods.outcome import Running, Waiting
+from yadokari_operator.reconcile.attempts import told
 from yadokari_operator.reconcile.track import Done, Lasts, Pauses, Track, Verdict, problem_of
 from yadokari_operator.reports import Summary
 
@@ -32,7 +33,7 @@ def _told(track: Track, verdict: Verdict) -> str:
         case Lasts(pod, Running(), _):
             return f"attempt {pod.attempt} runs in pod {pod.name}"
         case Lasts(pod, Waiting() as waiting, _):
-            return problem_of(waiting, track.platform) or f"pod {pod.name} is about to start"
+            return problem_of(waiting, track.platform) or told(pod, waiting)
         case Pauses(failure, _):
             return f"attempt {track.after.attempt} failed and is followed by another one: {failure.message}"
         case Done():

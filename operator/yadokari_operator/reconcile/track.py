@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from yadokari_api.fields import seconds
-from yadokari_api.platforms import node_architecture
+from yadokari_api.pod.platforms import node_architecture
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, PlatformRun
@@ -14,12 +13,10 @@ from yadokari_operator import reports
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import PATIENCE, Pod
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
-from yadokari_operator.pods.parts.runtime import ADVICE
+from yadokari_operator.pods.runtime import ADVICE
+from yadokari_operator.reconcile.attempts import deadline, delay, is_retried
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decision import earliest
-
-_FIRST_DELAY = 10.0
-_LONGEST_DELAY = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +30,11 @@ class Start:
 
 @dataclass(frozen=True, slots=True)
 class Lasts:
-    """An attempt goes on; `due` is when time alone changes that."""
+    """An attempt goes on; `due` is when time alone changes that, if it does."""
 
     pod: Pod
     outcome: Waiting | Running
-    due: datetime
+    due: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +68,12 @@ Verdict = Start | Lasts | Pauses | Over | Done
 class Track:
     """What is known of the attempts: how far they had come, and the pods that are there, the latest one last.
 
-    `generation` is that of the spec, `is_one_of_several` whether other platforms are built beside it.
+    `generation` is that of the spec, `part` the word of its platform where others are built beside it.
     `needs_image_volume` is whether an attempt that gets none has no other way.
     """
 
     before: PlatformRun
-    is_one_of_several: bool
+    part: str
     pods: tuple[Pod, ...]
     spec: ImageBuildSpec
     generation: int
@@ -90,7 +87,7 @@ class Track:
 
     def named(self, text: str) -> str:
         """Say which platform something is about, where there are several."""
-        return f"{self.platform}: {text}" if self.is_one_of_several else text
+        return f"{self.platform}: {text}" if self.part else text
 
     @property
     def latest(self) -> Pod | None:
@@ -143,14 +140,14 @@ class Track:
                 return self._while_it_lasts(latest, outcome)
 
     def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running) -> Lasts | Over:
-        deadline = self._deadline(latest, outcome)
-        if self.now >= deadline and not self.spec.suspend:
+        end = deadline(latest, self.spec)
+        if end is not None and self.now >= end and not self.spec.suspend:
             return Over(self._too_long(latest, outcome), self.now)
         judged = latest.mounting and latest.mounting + PATIENCE
         if judged and judged <= self.now:
             judged = None
-        due = earliest(deadline, latest.deleted and latest.deleted + GRACE, judged)
-        return Lasts(latest, self._judged(latest, outcome), due or deadline)
+        due = earliest(end, latest.deleted and latest.deleted + GRACE, judged)
+        return Lasts(latest, self._judged(latest, outcome), due)
 
     def _judged(self, latest: Pod, outcome: Waiting | Running) -> Waiting | Running:
         """Say what is known by time alone of a pod that does not start."""
@@ -158,16 +155,6 @@ class Track:
             problem = f"no volume of it is mounted after {PATIENCE.seconds} s. Perhaps {ADVICE}"
             return Waiting(StateReason.POD_PENDING, problem)
         return outcome
-
-    def _deadline(self, latest: Pod, outcome: Waiting | Running) -> datetime:
-        """Tell when an attempt has taken too long: the kubelet sees to it, but a dead node has none."""
-        spec = self.spec
-        if isinstance(outcome, Waiting) and spec.pending_timeout is not None:
-            return latest.created + timedelta(seconds=seconds(spec.pending_timeout))
-        timeout = seconds(spec.timeout)
-        if latest.accepted is None:
-            return latest.created + timedelta(seconds=timeout)
-        return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
 
     def _too_long(self, latest: Pod, outcome: Waiting | Running) -> BuildFailure:
         """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
@@ -189,16 +176,15 @@ class Track:
 
     def _after_failure(self, latest: Pod, outcome: Failed) -> Start | Pauses | Over:
         failure = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
-        counted = outcome.retry is Retry.COUNTED
-        if outcome.retry is Retry.NEVER or (counted and latest.retries >= self.spec.retries):
+        if not is_retried(latest, outcome, self.spec):
             if 0 < latest.generation < self.generation:
                 # The spec was changed meanwhile, in what does not make the image: perhaps to mend just this.
                 return Start(latest.attempt + 1, 0)
             return Over(failure, outcome.finished)
-        begin = outcome.finished + timedelta(seconds=delay_after(latest.attempt))
+        begin = outcome.finished + timedelta(seconds=delay(latest.attempt))
         if self.now < begin:
             return Pauses(failure, begin)
-        return Start(latest.attempt + 1, latest.retries + counted)
+        return Start(latest.attempt + 1, latest.retries + (outcome.retry is Retry.COUNTED))
 
 
 def problem_of(waiting: Waiting, platform: str) -> str:
@@ -211,8 +197,3 @@ def problem_of(waiting: Waiting, platform: str) -> str:
 def is_lost(pod: Pod | ErrandPod, now: datetime) -> bool:
     """Whether a pod that was deleted should have ended by now."""
     return pod.deleted is not None and now >= pod.deleted + GRACE
-
-
-def delay_after(attempt: int) -> float:
-    """Tell how many seconds to wait after this attempt: twice as long each time."""
-    return min(_FIRST_DELAY * 2.0 ** min(attempt - 1, 10), _LONGEST_DELAY)

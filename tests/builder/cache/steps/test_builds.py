@@ -103,6 +103,9 @@ def test_what_was_built_once_is_not_built_again(build: Builds, caplog: pytest.Lo
     assert (first.cached, first.performed, first.steps) == (0, 5, 7)
     assert (second.cached, second.performed, second.steps) == (5, 0, 7)
     assert (first.missed, first.saved, second.missed) == (5, 0, 0)
+    assert first.first_miss == "WORKDIR /w: nothing of it is in the cache"
+    (build.context / "src/main").write_text("other\n")
+    assert build().first_miss == "COPY src .: 1 file changed, first src/main"
     assert not warnings(caplog)
 
 

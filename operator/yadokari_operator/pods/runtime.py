@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from yadokari_api.pod.executor import Executor
-from yadokari_operator.pods.parts.security import WITHOUT_STEPS
+from yadokari_operator.pods.security import WITHOUT_STEPS
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
