@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from yadokari_api.conditions import REPORTED, Condition, Time
 from yadokari_api.former import modernised
+from yadokari_contract.progress import BuildPhase
 
 Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed", "Suspended"]
 FINISHED: frozenset[Phase] = frozenset({"Succeeded", "Failed"})
@@ -220,6 +221,19 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveProgress:
+    """How far the attempt that runs has come, by its log, which steps can write to as well."""
+
+    __pydantic_config__ = REPORTED
+
+    phase: Annotated[BuildPhase, Field(description="Pulling a base image, Building, or Pushing.")]
+    step: Annotated[int | None, Field(description="Number of the step under way, counted from 1.")] = None
+    steps: Annotated[int | None, Field(description="Steps in all.")] = None
+    text: Annotated[str, Field(description="Beginning of the step's instruction, or where to is pushed.")]
+    summary: Annotated[str, Field(description="All of it in some words.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFailure:
     """Why a build failed."""
 
@@ -314,6 +328,9 @@ class Status:
     ] = None
     phases: Annotated[tuple[TimedPhase, ...], Field(description="Parts of the build, in seconds.")] = ()
     steps: Annotated[Steps | None, Field(description="Steps of the Dockerfile.")] = None
+    progress: Annotated[
+        LiveProgress | None, Field(description="How far the build has come; absent while none runs.")
+    ] = None
     failure: Annotated[BuildFailure | None, Field(description="Why the latest attempt failed.")] = None
     history: Annotated[
         tuple[PastRun, ...], Field(description="Runs that have ended, the latest one first.")
@@ -323,6 +340,9 @@ class Status:
         Field(
             description="UIDs of the pods that the operator made and that may be there yet: no others count."
         ),
+    ] = None
+    notified: Annotated[
+        str | None, Field(description="How far the operator's sink was told of a run, as RUN/KIND.")
     ] = None
     conditions: Annotated[
         tuple[Condition, ...],

@@ -20,6 +20,7 @@ from yadokari_api.status import (
     Base,
     BuildFailure,
     LastSucceeded,
+    LiveProgress,
     Output,
     PastRun,
     Phase,
@@ -34,6 +35,7 @@ from yadokari_api.status import (
 )
 from yadokari_contract import references
 from yadokari_contract.answers import IndexResult
+from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BaseImage, BuildResult, Failure
 
@@ -51,6 +53,8 @@ _LONGEST_SIZE = 2**53
 _MOST_PHASES = 16
 _MOST_BASES = 32
 _LONGEST_WORD = 256
+# Of an instruction, in the column that `kubectl get` shows.
+_SUMMARY = 48
 _LONGEST_NAME = 512
 _REFERENCE = re.compile(
     rf"(?:{references.DOMAIN}/)?{references.PATH}(?::{references.TAG})?(?:@{references.DIGEST})?"
@@ -105,10 +109,30 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
     return _status(build, run, now, "Pending", reason, message, {"Ready": "False"})
 
 
-def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
-    """Report that the executor runs; `note` is what else there is to say."""
+def building(
+    build: ImageBuild, run: Status, now: datetime, progress: Progress | None = None, note: str = ""
+) -> Status:
+    """Report that the executor runs; `note` is what else there is to say.
+
+    An operator that has only just begun to follow the log knows no progress: what is stored stays then.
+    """
     message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{_since(run)}{note}"
-    return _status(build, run, now, "Building", StateReason.BUILDING, message)
+    live = _live(progress) if progress else run.progress
+    pushes = live is not None and live.phase == "Pushing"
+    reason = StateReason.PUSHING if pushes else StateReason.BUILDING
+    return replace(_status(build, run, now, "Building", reason, message), progress=live)
+
+
+def _live(progress: Progress) -> LiveProgress:
+    count = f" {progress.step}/{progress.steps}:" if progress.steps else ""
+    text = progress.text if len(progress.text) <= _SUMMARY else f"{progress.text[: _SUMMARY - 1]}…"
+    return LiveProgress(
+        phase=progress.phase,
+        step=progress.step or None,
+        steps=progress.steps or None,
+        text=progress.text,
+        summary=f"{progress.phase}{count} {text}",
+    )
 
 
 def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
@@ -348,6 +372,7 @@ def _status(
         observed_generation=build.generation,
         phase=phase,
         message=message,
+        progress=None,
         conditions=carried_over(conditions, build.status.conditions),
     )
 

@@ -117,6 +117,8 @@ def test_waiting_tells_by_the_exit_code_what_came_of_a_build(place: Place) -> No
 
 
 def test_the_list_says_what_kubectl_says(place: Place) -> None:
+    for name in ("app", "broken"):
+        place.plugin("wait", name, "--for", "finished", "--timeout", "2m")
     ours = [line.split() for line in place.plugin("list").out.splitlines()]
     theirs = [line.split() for line in place.kubectl("get", "imagebuilds").splitlines()]
     assert [line[:3] for line in ours] == [line[:3] for line in theirs]

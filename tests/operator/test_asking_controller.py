@@ -13,10 +13,15 @@ from support.apiserver import ApiServer, Request, serve
 from support.resources import DIGEST, NOW, SPEC, ended
 from yadokari_api.keys import Key
 from yadokari_contract.result import BaseImage, BuildResult, format_result
+from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
+from yadokari_operator.metrics import Metrics
+from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 
 A, B = (f"sha256:{digit * 64}" for digit in "ab")
@@ -83,19 +88,29 @@ class Namespace:
         self.end(pod, ended(20 if "failure" in found else 0, json.dumps({"items": items})))
 
 
+def controlling(api: Api, team: Namespace) -> Controller:
+    """A controller as an operator has it that has just begun."""
+    cluster, settings = Cluster(api), Settings()
+    following = Following(cluster, lambda key, _: team.changed.append(key))
+    return Controller(
+        cluster,
+        settings,
+        lambda: team.now,
+        References(),
+        Policies(cluster, settings),
+        following,
+        Echoes(),
+        Telling(Metrics()),
+        team.changed.append,
+    )
+
+
 @pytest.fixture
 def team() -> Iterator[Namespace]:
     server = ApiServer()
     with serve(server) as api:
         team = Namespace(server)
-        team.controller = Controller(
-            Cluster(api),
-            Settings(),
-            lambda: team.now,
-            References(),
-            Policies(Cluster(api), Settings()),
-            team.changed.append,
-        )
+        team.controller = controlling(api, team)
         yield team
 
 
@@ -196,14 +211,7 @@ def test_an_operator_that_starts_anew_goes_on_with_the_pod_that_is_out(team: Nam
     team.look("one")
     (pod,) = team.pods(errand=True)
     with serve(team.server) as api:
-        team.controller = Controller(
-            Cluster(api),
-            Settings(),
-            lambda: team.now,
-            References(),
-            Policies(Cluster(api), Settings()),
-            team.changed.append,
-        )
+        team.controller = controlling(api, team)
         team.look("one")
         assert team.pods(errand=True) == [pod]
         team.answer(pod, resolved=B)

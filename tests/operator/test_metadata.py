@@ -181,7 +181,7 @@ def test_a_watch_that_nobody_wants_asks_for_nothing_and_lives(server: ApiServer,
         raise EnoughError
 
     server.watches = [(200, [step("ADDED", "a", "8")])]
-    watch = Watch("Buckets", metadata, lambda: "7", lambda _: None, end, lambda: now[0], wanted)
+    watch = Watch("Buckets", metadata, lambda: "7", lambda _: None, end, lambda: now[0], wanted=wanted)
     with pytest.raises(EnoughError):
         watch.run()
     assert lives == [True] * 100

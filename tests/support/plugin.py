@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,11 +52,15 @@ class Screen:
 
     def wait_for(self, word: str, seconds: float = 30) -> str:
         """Wait until a word stands on it."""
-        end = time.monotonic() + seconds
-        while word not in self.text:
-            assert time.monotonic() < end, f"{word!r} did not come:\n{self.text}"
-            self.read()
+        self.settle(lambda: word in self.text, seconds)
         return self.text
+
+    def settle(self, holds: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait until it looks as it is to: a frame may come in pieces."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"it did not come to look so:\n{self.text}"
+            self.read()
 
     def resize(self, columns: int, rows: int) -> None:
         """Give it another size, as people do with their window."""

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from yadokari_contract.progress import shortened, step_line
 from yadokari_contract.result import BaseImage, Phase
 from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
 
-# Of an instruction, in characters: a RUN may be hundreds of lines.
-_LONGEST = 120
 _LONGEST_MISS = 250
 
 
@@ -81,8 +80,8 @@ class Progress:
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
         self._started = self._clock()
-        self._step = _shortened(text)
-        self._say("step", f"STEP {self.number}/{self.total} {self._step}")
+        self._step = shortened(text)
+        self._say("step", step_line(self.number, self.total, text))
 
     def output(self, data: bytes) -> None:
         """Pass on what a RUN step printed."""
@@ -128,12 +127,6 @@ class Progress:
 
     def _say(self, kind: str, text: str, **more: object) -> None:
         logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total, **more})
-
-
-def _shortened(text: str) -> str:
-    """Return what fits into a line of an instruction."""
-    line = text.partition("\n")[0]
-    return text if len(text) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
 
 
 class _Lines:

@@ -20,9 +20,11 @@ class Watch:
     """Tells `changed` each resource that changes, and begins anew where the server has lost the thread.
 
     `begin` gives the version from which on changes are followed; it is called first, and then each time when
-    some may have been missed. `error` is what the server says while it cannot be followed. While it runs, it
-    gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by `clock`. `wanted` waits
-    for so many seconds at most, and tells whether anybody wants to know: before, nothing is asked for.
+    some may have been missed. `is_echo` says which versions of which resources are not told, `heard` is told
+    the kind each time when the server says something. `error` is what it says while it cannot be followed.
+    While it runs, it gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by
+    `clock`. `wanted` waits for so many seconds at most, and tells whether anybody wants to know: before,
+    nothing is asked for.
     """
 
     def __init__(
@@ -33,6 +35,8 @@ class Watch:
         changed: Callable[[Key], None],
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        is_echo: Callable[[Key, str], bool] = lambda _, __: False,
+        heard: Callable[[str], None] = lambda _: None,
         wanted: Callable[[float], bool] = lambda _: True,
     ) -> None:
         self.seen = clock()
@@ -44,6 +48,8 @@ class Watch:
         self._begin = begin
         self._changed = changed
         self._pause = pause
+        self._is_echo = is_echo
+        self._heard = heard
         self._version = ""
         self._failures = 0
 
@@ -52,6 +58,8 @@ class Watch:
         while True:
             self.seen = self._clock()
             if not self._wanted(_LONGEST_PAUSE):
+                # Nothing is overdue of what nobody waits for.
+                self._heard(self.what)
                 continue
             try:
                 self.follow()
@@ -71,8 +79,9 @@ class Watch:
         self._version = self._version or self._begin()
         for change in self._metadata.changes(self._version):
             self._recovered()
+            self._heard(self.what)
             self._version = change.version
-            if change.key is not None:
+            if change.key is not None and not self._is_echo(change.key, change.version):
                 self._changed(change.key)
 
     @property

@@ -116,7 +116,7 @@ def _until_its_end(
             if isinstance(latest.outcome, Waiting):
                 report = waits(observed, before, latest, latest.outcome, now, note)
             else:
-                report = reports.building(build, before, now, note)
+                report = reports.building(build, before, now, observed.progress, note)
     # What has ended is looked at again: the next run may begin.
     return _decided(observed, inputs, latest.run, report, now, due=end)
 
@@ -143,7 +143,7 @@ def _until_all_ended(
             return _decided(observed, inputs, name, report, now, due=outcome.finished)
     if missing:
         due = earliest(*(deadline(it, inputs.spec) for it in missing.values() if it is not None))
-        report = reports.building(build, before, now, _NOTES[inputs.spec.concurrency_policy])
+        report = reports.building(build, before, now, note=_NOTES[inputs.spec.concurrency_policy])
         return None if due and now >= due else _decided(observed, inputs, name, report, now, due=due)
     # Where it went the spec that it was made for told.
     images = next((it.destinations for it in pods), ())

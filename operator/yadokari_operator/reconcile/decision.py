@@ -10,6 +10,7 @@ from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import LABEL_ERRAND, LABEL_PLATFORM, Key
 from yadokari_api.policy import Policy
 from yadokari_api.status import Status
+from yadokari_contract.progress import Progress
 from yadokari_operator.events import Event, event
 from yadokari_operator.pods.artifact import Artifact
 from yadokari_operator.pods.errands.observed import ErrandPod
@@ -46,7 +47,7 @@ class Observed:
     out by asking, by name. `errands` are the small pods that ask or do something for it. `policies` are those
     that hold for it, or why nothing is known to be allowed; they count where an attempt begins, and are read
     for that alone. `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours
-    that pods of others bear for now.
+    that pods of others bear for now. `progress` is how far the pod that runs has come, by its log.
     """
 
     build: ImageBuild
@@ -59,6 +60,7 @@ class Observed:
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] | Violation = ()
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)

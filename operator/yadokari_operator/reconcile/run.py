@@ -15,6 +15,7 @@ from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.hashes import tells_all
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.observed import Pod, Standing
+from yadokari_operator.pods.outcome import Running
 from yadokari_operator.pods.placement import on_nodes_of
 from yadokari_operator.pods.render import config_maps, pod
 from yadokari_operator.pods.runtime import way_of
@@ -155,9 +156,13 @@ class Run:
 
     def _under_way(self, run: Status, verdicts: Verdicts) -> Status:
         """Report attempts that go on, wait or are followed by others."""
+        build, now = self._build, self._now
+        match [verdict for _, verdict in verdicts]:
+            case [Lasts(_, Running(), _)]:
+                return reports.building(build, run, now, self._observed.progress)
         failures = (it.failure for _, it in verdicts if isinstance(it, Pauses))
         run = replace(run, failure=next(failures, run.failure))
-        return reports.under_way(self._build, run, self._now, summed_up(verdicts))
+        return reports.under_way(build, run, now, summed_up(verdicts))
 
     def _suspended(self, run: Status) -> Decision:
         """Decide what goes where nothing is to be built: all that is not kept for its log."""

@@ -93,3 +93,26 @@ def test_waiting_ends_where_nothing_can_come_of_it_any_more(played: Played) -> N
         "what to do: raise executor.resources.limits.memory\n"
     )
     assert played.plugin("wait", "app", "--for", "condition=Ready=True").code == 1
+
+
+def test_the_logs_of_several_platforms_come_one_after_the_other(played: Played) -> None:
+    platforms = [
+        {"platform": f"linux/{one}", "pod": f"app-{one}", "attempt": 1} for one in ("amd64", "arm64")
+    ]
+    for one in ("amd64", "arm64"):
+        played.write_log(f"app-{one}", f"STEP 1/1 FROM {one}\n")
+    played.status("Succeeded", output=BUILT, run={"platforms": platforms})
+    for flags in ((), ("-f",)):
+        said = played.plugin("logs", "app", *flags)
+        assert said.out == "STEP 1/1 FROM amd64\nSTEP 1/1 FROM arm64\n"
+        assert "team/app: linux/arm64, " in said.notes
+
+
+def test_a_log_that_is_gone_is_said_to_be(played: Played) -> None:
+    played.status("Pending", attempt=0, run={}, message="it waits for its turn")
+    said = played.plugin("logs", "app")
+    assert (said.code, said.notes) == (1, "error: team/app has no log yet: Pending: it waits for its turn\n")
+    played.write_log("app-1", "")
+    played.status("Succeeded", output=BUILT)
+    said = played.plugin("logs", "app")
+    assert (said.code, "has no log any more: its pod app-1 is gone" in said.notes) == (1, True)
