@@ -77,6 +77,18 @@ def test_an_attack_that_did_not_go_well_stands_out() -> None:
     assert parse_table(security.table(made)).rows[0][2:] == ("**1 of 2**", "", "")
 
 
+def test_an_attack_that_is_in_no_report_keeps_its_row() -> None:
+    first, second, *_ = ATTACKS
+    made = [security.Try(first.file, first.test, "shared", went_well=True)]
+    known = {first.words: ("7", "7", ""), second.words: ("", "", "9")}
+    rows = parse_table(security.table(made, known)).rows
+    assert [row[2:] for row in rows[:2]] == [("1", "", ""), ("", "", "9")]
+
+
+def test_attacks_are_told_apart_by_their_words() -> None:
+    assert len({attack.words for attack in ATTACKS}) == len(ATTACKS)
+
+
 @pytest.mark.parametrize(("promise", "tested"), PROMISES, ids=[promise[:40] for promise, _ in PROMISES])
 def test_every_promise_names_tests_that_are_there(promise: str, tested: str) -> None:
     assert spans(tested) or "#what-is-tried" in tested, promise

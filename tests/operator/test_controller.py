@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from support import resources
 from support.apiserver import ApiServer, Request, serve
+from support.operator_process import wait_until
 from support.resources import NOW, SPEC
 from yadokari_api.keys import Key
 from yadokari_api.policy import ImageBuildPolicySpec
@@ -16,8 +17,12 @@ from yadokari_contract.result import BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
+from yadokari_operator.metrics import Metrics
+from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 from yadokari_operator.turns import NodeLimit
 
@@ -50,10 +55,21 @@ def controlling(
     references: References,
     changed: list[Key],
     policies: Policies | None = None,
+    echoes: Echoes | None = None,
+    now: datetime = NOW,
 ) -> Controller:
     cluster = Cluster(api)
     policies = policies or Policies(cluster, settings)
-    return Controller(cluster, settings, lambda: NOW, references, policies, changed.append)
+    following = Following(cluster, lambda key, _: changed.append(key))
+    echoes, telling = echoes or Echoes(), Telling(Metrics())
+    return Controller(
+        cluster, settings, lambda: now, references, policies, following, echoes, telling, changed.append
+    )
+
+
+@pytest.fixture
+def echoes() -> Echoes:
+    return Echoes()
 
 
 @pytest.fixture
@@ -68,8 +84,10 @@ def policies(api: Api) -> Policies:
 
 
 @pytest.fixture
-def controller(api: Api, references: References, changed: list[Key], policies: Policies) -> Controller:
-    return controlling(api, Settings(), references, changed, policies)
+def controller(
+    api: Api, references: References, changed: list[Key], policies: Policies, echoes: Echoes
+) -> Controller:
+    return controlling(api, Settings(), references, changed, policies, echoes)
 
 
 @pytest.fixture
@@ -510,7 +528,7 @@ def built_long_ago(server: ApiServer, api: Api, policies: Policies) -> Controlle
     controller.reconcile(KEY)
     assert status(server)["phase"] == "Succeeded"
     later = NOW + timedelta(hours=2)
-    return Controller(Cluster(api), Settings(), lambda: later, References(), policies, lambda _: None)
+    return controlling(api, Settings(), References(), [], policies, now=later)
 
 
 def errands(server: ApiServer) -> list[dict[str, Any]]:
@@ -538,3 +556,35 @@ def test_no_pod_asks_for_a_build_that_a_policy_forbids(
     assert errands(server) == []
     assert status(server)["phase"] == "Succeeded"
     assert "PolicyViolation: ImageBuildPolicy all" in status(server)["asked"][0]["message"]
+
+
+def test_progress_in_the_log_of_a_pod_that_runs_gets_into_the_status(
+    server: ApiServer, controller: Controller, echoes: Echoes, changed: list[Key]
+) -> None:
+    apply(server)
+    controller.reconcile(KEY)
+    end(server, resources.RUNNING)
+    server.logs = [(200, [b"STEP 2/3 RUN make\n"])]
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    wait_until(lambda: KEY in changed)
+    assert not is_echo(server, echoes)
+    controller.reconcile(KEY)
+    # Nothing follows from having told it, so it needs no look when it comes back.
+    assert is_echo(server, echoes)
+    assert status(server)["progress"] == {
+        "phase": "Building",
+        "step": 2,
+        "steps": 3,
+        "text": "RUN make",
+        "summary": "Building 2/3: RUN make",
+    }
+    end(server, resources.built())
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    assert not is_echo(server, echoes)
+
+
+def is_echo(server: ApiServer, echoes: Echoes) -> bool:
+    """Whether the ImageBuild as it is now is one of the operator's own changes of no consequence."""
+    return echoes.is_one(KEY, server.get("imagebuilds", "app")["metadata"]["resourceVersion"])

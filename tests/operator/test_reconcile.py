@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from support import resources
 from support.resources import (
     DIGEST,
+    IMAGE,
     NOW,
     RUNNING,
     SPEC,
@@ -28,8 +29,11 @@ from support.resources import (
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import DEFAULT_RETRIES
-from yadokari_api.status import LastSucceeded, Output, Status, parse_status
+from yadokari_api.status import LastSucceeded, Output, RunStatus, Status, parse_status
+from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.reasons import Reason
+from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
@@ -980,7 +984,7 @@ def test_suspension_ends_a_build_that_others_wait_for() -> None:
 def test_a_build_whose_turn_it_is_not_waits_and_tells_its_place() -> None:
     build = image_build()
     wanted = decide(build)
-    assert wanted.begins
+    assert wanted.begins == ""
     told = held(seen(build), wanted, Place(position=2, of=5, running=10), NOW)
     assert (told.actions, told.status.phase, reason(told)) == ((), "Pending", "Queued")
     assert "number 2 of 5 in the queue, while 10 builds run" in told.status.message
@@ -995,6 +999,51 @@ def test_what_is_to_go_goes_while_a_build_waits_for_its_turn() -> None:
     other = changed(build, target="final", historyLimit=0)
     told = held(seen(other), decide(other, pod), Place(position=1, of=1, running=1), NOW)
     assert deleted(told) == {pod.name}
+
+
+def task(spec: dict[str, Any], status: Status | None = None) -> BuildSpec:
+    """What the executor of the next attempt is asked to do."""
+    (manifest,) = created(decide(image_build(spec, status)))
+    return parse_arguments(manifest["spec"]["containers"][0]["args"])
+
+
+COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
+
+
+@pytest.mark.parametrize(
+    ("changes", "looks"),
+    [
+        ({}, True),
+        ({"context": {"git": COMMIT}}, True),
+        ({"context": {"oci": {"image": f"registry.test/context@{DIGEST}"}}}, True),
+        ({"context": {"http": {"url": "https://web.test/a.tar", "sha256": "0" * 64}}}, True),
+        ({"context": {"http": {"url": "https://web.test/a.tar"}}}, False),
+        ({"context": {"git": {**COMMIT, "ref": "main"}}}, False),
+        ({"context": {"oci": {"image": "registry.test/context:1"}}}, False),
+        ({"context": {"persistentVolumeClaim": {"claimName": "sources"}}}, False),
+    ],
+)
+def test_a_first_build_looks_for_its_image_where_the_hash_tells_all(
+    changes: dict[str, Any], looks: bool
+) -> None:
+    first = task({**SPEC, **changes})
+    assert (first.unless_pushed, bool(first.inputs_hash)) == (looks, True)
+    assert not task({**SPEC, **changes}, Status(run=RunStatus(number=1))).unless_pushed
+
+
+def test_an_image_whose_time_is_given_has_no_mark() -> None:
+    for timestamp in ("Zero", 0, 1700000000):
+        asked = task({**SPEC, "output": {"timestamp": timestamp}})
+        assert (asked.inputs_hash, asked.unless_pushed) == ("", False)
+
+
+def test_an_image_that_was_there_already_is_a_success_of_that_reason() -> None:
+    build, manifest = begun()
+    result = format_result(BuildResult(digest=DIGEST, images=(IMAGE,), already_pushed=True))
+    status = decide(build, attempt(manifest, ended(0, result))).status
+    assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
+    assert status.output
+    assert status.output.digest == DIGEST
 
 
 def gated(manifest: dict[str, Any], *, admitted: bool = False) -> dict[str, Any]:

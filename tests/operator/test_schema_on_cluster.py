@@ -38,6 +38,8 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorPr
         (spec(destinations=[{"image": "a"}, {"image": "a"}]), "Duplicate value"),
         (spec(historyLimit=21), "less than or equal to 20"),
         (spec(colour="red"), "unknown field"),
+        (spec(platforms=["linux/amd64"] * 2), "Duplicate value"),
+        (spec(platforms=[f"linux/arm/v{number}" for number in range(1, 10)]), "at most 8 items"),
         (spec(retries=11), "less than or equal to 10"),
         (spec(concurrencyPolicy="Allow"), 'supported values: "Replace", "Queue", "Forbid"'),
         (spec(output={"compression": "lzma"}), 'supported values: "gzip", "zstd"'),

@@ -3,24 +3,27 @@
     .venv/bin/pytest tests/attack --junit-xml /tmp/attacks.xml
     PYTHONPATH=tests .venv/bin/python -m support.security /tmp/attacks.xml
 
-Several reports, of parts of the attacks, make one table.
+What is in no report keeps its row, so that a new attack takes a run of itself alone; what is in two of them
+counts as in the later one.
 """
 
 import ast
 import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from support.pages import DOCS
+from support.pages import DOCS, read_table
 
 ATTACKS = Path(__file__).parents[1] / "attack"
 PAGE = DOCS / "security.md"
 HEADING = "## What is tried\n"
 COLUMNS = ("who", "what is shown", "shared", "namespaces", "either")
 _EITHER = "either"
+Counts = tuple[str, ...]
 _FOLDER = "tests.attack."
 
 
@@ -40,12 +43,17 @@ class Attack:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """One try of a run: where what it tries is decided by the level of isolation, that is named."""
+    """One try; `name` is that of the test with its parameters, `level` that of isolation, if it matters."""
 
     file: str
-    test: str
+    name: str
     level: str
     went_well: bool
+
+    @property
+    def test(self) -> str:
+        """The test without its parameters."""
+        return self.name.partition("[")[0]
 
 
 def attacks() -> Iterator[Attack]:
@@ -65,14 +73,17 @@ def tries(report: str) -> Iterator[Try]:
             level = case.find("properties/property[@name='level']")
             yield Try(
                 f"{module.removeprefix(_FOLDER)}.py",
-                case.get("name", "").partition("[")[0],
+                case.get("name", ""),
                 _EITHER if level is None else level.get("value", _EITHER),
                 case.find("failure") is None and case.find("error") is None,
             )
 
 
-def table(made: Iterable[Try]) -> str:
-    """Write the table: a row for each attack, with how often it came to nothing at each level."""
+def table(made: Iterable[Try], known: Mapping[str, Counts] = MappingProxyType({})) -> str:
+    """Write the table: a row for each attack, with how often it came to nothing at each level.
+
+    Of an attack that was not tried, that is as it is known by its words.
+    """
     made = list(made)
     tried = Counter((each.file, each.test, each.level) for each in made)
     well = Counter((each.file, each.test, each.level) for each in made if each.went_well)
@@ -80,10 +91,10 @@ def table(made: Iterable[Try]) -> str:
     for attack in attacks():
         who = f"[{attack.who}](../tests/attack/{attack.file})" if attack.file != before else ""
         keys = [(attack.file, attack.test, level) for level in COLUMNS[2:]]
-        counts = [_count(well[key], tried[key]) for key in keys]
-        rows.append((who, attack.words, *counts))
+        counts = tuple(_count(well[key], tried[key]) for key in keys)
+        rows.append((who, attack.words, *(counts if any(counts) else known.get(attack.words, counts))))
         before = attack.file
-    return "".join(f"| {' | '.join(row)} |\n".replace("|  |", "| |") for row in rows)
+    return "".join(f"{''.join(f'| {cell} ' if cell else '| ' for cell in row)}|\n" for row in rows)
 
 
 def _count(well: int, tried: int) -> str:
@@ -92,10 +103,12 @@ def _count(well: int, tried: int) -> str:
 
 def main(reports: Iterable[str]) -> None:
     """Write the table into the page, in the place of the one that is there."""
-    made = [each for report in reports for each in tries(Path(report).read_text())]
+    known = [each for report in reports for each in tries(Path(report).read_text())]
+    made = {(each.file, each.name): each for each in known}.values()
+    rows = read_table(PAGE.name, HEADING.strip("# \n")).rows
     before, _, section = PAGE.read_text().partition(HEADING)
     words = "".join(line for line in section.splitlines(keepends=True) if not line.startswith("|"))
-    PAGE.write_text(f"{before}{HEADING}{words.rstrip()}\n\n{table(made)}")
+    PAGE.write_text(f"{before}{HEADING}{words.rstrip()}\n\n{table(made, {row[1]: row[2:] for row in rows})}")
 
 
 if __name__ == "__main__":

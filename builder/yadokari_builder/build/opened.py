@@ -20,6 +20,7 @@ from yadokari_builder.build.options import (
     read_epoch,
     read_packing,
     read_platforms,
+    with_source_date,
 )
 from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
@@ -75,6 +76,7 @@ def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path
     registries = open_registries(spec, environment)
     with readable_context(spec, environment, registries, root, cwd) as context:
         text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
+    spec = with_source_date(spec, context.time)
     return _draft(spec, environment, text, find_bases(spec, registries))
 
 
@@ -106,6 +108,7 @@ def _open(
     replaced = Boundary(root, frozenset({"/"})) if is_apart else boundary
     context = kept_context(spec, environment, registries, replaced, lodging, cwd)
     progress.context = context.resolved
+    spec = with_source_date(spec, context.time)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(find_bases(spec, registries, replaced), blobs)

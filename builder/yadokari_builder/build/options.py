@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from yadokari_builder.build.layering.packing import Packing
@@ -55,6 +56,20 @@ def needs_oci(spec: BuildSpec) -> str:
     if spec.annotations:
         return "annotations"
     return "layers in zstd" if spec.compression == CompressionKind.ZSTD.value else ""
+
+
+def with_source_date(spec: BuildSpec, time: int | None) -> BuildSpec:
+    """Take the time of the context for SOURCE_DATE_EPOCH, as `--build-arg` would, where that is asked for.
+
+    A build argument of that name counts before it. Raises `UsageError` where no time is known.
+    """
+    if not spec.source_date:
+        return spec
+    if time is None:
+        raise UsageError(
+            f"--source-date: the context {spec.context} has no time: only a commit of git has one"
+        )
+    return replace(spec, build_args=MappingProxyType({SOURCE_DATE_EPOCH: str(time), **spec.build_args}))
 
 
 def read_epoch(spec: BuildSpec, environment: Mapping[str, str], of_dockerfile: int | None) -> int | None:

@@ -206,7 +206,9 @@ def _by_result(result: BuildResult | None, ended: Mapping[str, Any]) -> _Verdict
         return None
     said = result.failure
     reason = said.reason if said.reason in set(Reason) else StateReason.EXECUTOR_FAILED
-    return Failure(reason, shown(said.message), said.line, shown(said.log_tail)), retry_after(code)
+    return replace(
+        said, reason=reason, message=shown(said.message), log_tail=shown(said.log_tail)
+    ), retry_after(code)
 
 
 def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:

@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from yadokari_api.fields import seconds
+from yadokari_api.pod.platforms import word_of
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
+from yadokari_operator.pods.arguments import Task
 from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod
 from yadokari_operator.pods.outcome import Failed, Waiting
@@ -36,12 +39,15 @@ def waits(
     observed: Observed, status: Status, latest: Pod, outcome: Waiting, now: datetime, note: str
 ) -> Status:
     """Report that an attempt's executor has not started."""
-    if outcome.problem:
-        return reports.blocked(observed.build, status, now, outcome.reason, outcome.problem + note)
-    message = f"pod {latest.name} is about to start"
-    if outcome.gates:
-        message = f"pod {latest.name} waits for {', '.join(outcome.gates)} to let it go"
-    return reports.waiting(observed.build, status, now, outcome.reason, message + note)
+    report = reports.blocked if outcome.problem else reports.waiting
+    return report(observed.build, status, now, outcome.reason, told(latest, outcome) + note)
+
+
+def told(latest: Pod, outcome: Waiting) -> str:
+    """Tell what a pod waits for."""
+    if outcome.gates and not outcome.problem:
+        return f"pod {latest.name} waits for {', '.join(outcome.gates)} to let it go"
+    return outcome.problem or f"pod {latest.name} is about to start"
 
 
 def deadline(latest: Pod, spec: ImageBuildSpec) -> datetime | None:
@@ -60,17 +66,22 @@ def deadline(latest: Pod, spec: ImageBuildSpec) -> datetime | None:
     return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
 
 
-def next_attempt(observed: Observed, run: str, number: int, retries: int) -> Attempt:
+def next_attempt(observed: Observed, run: str, number: int, retries: int, task: Task) -> Attempt:
     """Give the attempt of a run with this number, or a later one where others have the names before it."""
-    while pod_name(observed.build.key.name, run, number) in observed.taken:
+    while pod_name(observed.build.key.name, run, number, task.part) in observed.taken:
         number += 1
-    return Attempt(run=run, number=number, retries=retries)
+    return Attempt(run=run, number=number, retries=retries, task=task)
 
 
 def starting(observed: Observed, status: Status, attempt: Attempt, now: datetime) -> Status:
     """Report that the pod of an attempt is made."""
-    name = pod_name(observed.build.key.name, attempt.run, attempt.number)
-    run = replace(status.run, attempt=attempt.number, retries=attempt.retries, pod=name, node=None)
+    part = attempt.task.part
+    name = pod_name(observed.build.key.name, attempt.run, attempt.number, part)
+    begun: dict[str, Any] = {"attempt": attempt.number, "retries": attempt.retries, "pod": name, "node": None}
+    platforms = tuple(
+        replace(it, **begun) if word_of(it.platform) == part else it for it in status.run.platforms
+    )
+    run = replace(status.run, platforms=platforms, **begun)
     message = f"pod {name} is about to start"
     return reports.waiting(observed.build, replace(status, run=run), now, StateReason.SCHEDULING, message)
 
