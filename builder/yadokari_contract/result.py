@@ -14,15 +14,17 @@ class ResultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line.
+    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line and stage.
 
-    `line` is 1-based; 0 means that no line is to blame.
+    `line` is 1-based; 0 means that no line is to blame. `stage` is the name of the stage that was built, or
+    its number (from 0); "" before the first one.
     """
 
     reason: str
     message: str
     line: int = 0
     log_tail: str = ""
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ class BuildResult:
     cache; `first_miss` names the first of them, and why it was not there. `saved` is how many seconds those
     that are cached took when they were done. `context` is what the build context's location was resolved to:
     a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both are there also
-    where the build failed.
+    where the build failed. `already_pushed` is whether the image was there, and nothing built.
     """
 
     digest: str = ""
@@ -62,6 +64,7 @@ class BuildResult:
     images: tuple[str, ...] = ()
     context: str = ""
     bases: tuple[BaseImage, ...] = ()
+    already_pushed: bool = False
     phases: tuple[Phase, ...] = ()
     steps: int = 0
     total_steps: int = 0
@@ -117,6 +120,7 @@ def parse_result(text: str) -> BuildResult:
             size=typed(data, "size", int, 0),
             images=tuple(str(image) for image in typed(data, "images", list, [])),
             context=typed(data, "context", str, ""),
+            already_pushed=typed(data, "already_pushed", bool, False),
             bases=tuple(
                 BaseImage(str(base["reference"]), str(base["digest"]))
                 for base in typed(data, "bases", list, [])
@@ -153,6 +157,7 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
         message=str(data["message"]),
         line=typed(data, "line", int, 0),
         log_tail=str(data.get("log_tail", "")),
+        stage=typed(data, "stage", str, ""),
     )
 
 

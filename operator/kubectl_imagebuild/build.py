@@ -3,6 +3,7 @@
 It is read without pydantic, whose import would take longer than all else that `list` does.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,17 @@ from yadokari_api.keys import ANNOTATION_REBUILD
 from yadokari_contract.terminal import harmless
 
 SUCCEEDED, FAILED, RETRYING, SUSPENDED = "Succeeded", "Failed", "Retrying", "Suspended"
+_POD_NAME = re.compile(r"[a-z0-9][-.a-z0-9]{0,252}", re.ASCII)
 _STARTED = frozenset({"Building", RETRYING, SUCCEEDED, FAILED})
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """The pod of a build's latest attempt; `platform` is empty unless it builds for several."""
+
+    name: str
+    attempt: int
+    platform: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,14 @@ class Build:
         """Return a field as text of several lines."""
         found = self.value(*path)
         return harmless(found) if isinstance(found, str) else ""
+
+    def headline(self, *path: str) -> str:
+        """Return the first line of a field; empty where there is none."""
+        return one_line(self.lines(*path).partition("\n")[0])
+
+    def more_lines(self, *path: str) -> Sequence[str]:
+        """Return the lines of a field that follow its first one."""
+        return self.lines(*path).rstrip("\n").split("\n")[1:]
 
     def number(self, *path: str) -> int:
         """Return a field as a number; 0 where it is none."""
@@ -64,9 +83,12 @@ class Build:
         return f"{self.namespace}/{self.name}"
 
     @property
-    def pod(self) -> str:
-        """The pod of its latest attempt, empty before that."""
-        return self.text("status", "run", "pod")
+    def pods(self) -> Sequence[Pod]:
+        """The pods of its latest attempts: one, or one for each platform; none before that."""
+        run = self.value("status", "run")
+        several = self.items("status", "run", "platforms")
+        found = [_pod(one) for one in several or ([run] if isinstance(run, Mapping) else [])]
+        return [pod for pod in found if pod.name]
 
     @property
     def phase(self) -> str:
@@ -100,7 +122,7 @@ class Build:
     def message(self) -> str:
         """What is going on, in a sentence."""
         if self.is_observed:
-            return self.text("status", "message")
+            return self.headline("status", "message")
         return "the operator has not seen it yet"
 
     def condition(self, kind: str) -> tuple[str, str]:
@@ -118,7 +140,9 @@ class Build:
 
     @property
     def steps(self) -> str:
-        """How many steps of how many are done."""
+        """How many steps of how many are done, or while one runs, its number."""
+        if self.number("status", "progress", "steps"):
+            return f"{self.number('status', 'progress', 'step')}/{self.number('status', 'progress', 'steps')}"
         total = self.number("status", "steps", "total")
         return f"{self.number('status', 'steps', 'current')}/{total}" if total else ""
 
@@ -127,6 +151,16 @@ class Build:
         if self.is_finished:
             return self.text("status", "run", "duration")
         return since(self.text("status", "run", "startedAt"), now) if self.has_started else ""
+
+
+def _pod(run: Mapping[str, Any]) -> Pod:
+    name, attempt = shown(run.get("pod")), run.get("attempt")
+    # What may write a status may not hand flags to kubectl.
+    return Pod(
+        name if _POD_NAME.fullmatch(name) else "",
+        attempt if isinstance(attempt, int) else 0,
+        shown(run.get("platform")),
+    )
 
 
 def shown(value: Any) -> str:

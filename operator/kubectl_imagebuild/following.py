@@ -4,14 +4,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kubectl_imagebuild.build import Build
+from kubectl_imagebuild.build import Build, Pod
 from kubectl_imagebuild.errors import PluginError
 from kubectl_imagebuild.kubectl import Kubectl, failure
 from kubectl_imagebuild.writing import parse_time
 from yadokari_api.keys import CONTAINER
 
 _LONGEST = 1 << 16
-_STARTING = ("waiting to start", "ContainerCreating", "PodInitializing")
+_STARTING = ("waiting to start", "ContainerCreating", "PodInitializing", "does not have a host assigned")
 _BEFORE_TRYING_AGAIN = 0.5
 
 
@@ -19,8 +19,7 @@ _BEFORE_TRYING_AGAIN = 0.5
 class Attempt:
     """The log of an attempt begins."""
 
-    number: int
-    pod: str
+    pod: Pod
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,30 +41,31 @@ Event = Build | Attempt | Logged | AttemptEnded
 def follow(kubectl: Kubectl, name: str) -> Iterator[Event]:
     """Yield what happens to a build until it has succeeded or failed for good.
 
-    Raises PluginError, so when it is deleted.
+    Of several platforms the logs come one after the other. Raises PluginError, so when it is deleted.
     """
-    read = ""
+    read: set[str] = set()
     for build in kubectl.changes(name):
         yield build
-        if build.pod and build.pod != read and build.has_started:
-            read = build.pod
-            yield Attempt(build.number("status", "run", "attempt"), read)
-            yield from log(kubectl, build, follow=True)
-            yield AttemptEnded()
+        for pod in build.pods if build.has_started else ():
+            if pod.name not in read:
+                read.add(pod.name)
+                yield Attempt(pod)
+                yield from log(kubectl, pod, build.namespace, follow=True)
+                yield AttemptEnded()
         if build.is_finished:
             return
 
 
-def log(kubectl: Kubectl, build: Build, *, follow: bool) -> Iterator[Logged]:
-    """Yield the log of the latest attempt; with `follow` until its container ends. Raises PluginError.
+def log(kubectl: Kubectl, pod: Pod, namespace: str, *, follow: bool) -> Iterator[Logged]:
+    """Yield the log of an attempt; with `follow` until its container ends. Raises PluginError.
 
     Of a pod that is gone there is nothing. A connection that breaks is made anew, where it broke.
     """
     last = ""
     while True:
         since = (f"--since-time={last}",) if last else ()
-        flags = ("--namespace", build.namespace, "-c", CONTAINER, "--timestamps", *(["-f"] if follow else []))
-        with kubectl.started("logs", build.pod, *flags, *since) as process:
+        flags = ("--namespace", namespace, "-c", CONTAINER, "--timestamps", *(["-f"] if follow else []))
+        with kubectl.started("logs", pod.name, *flags, *since) as process:
             for line in iter(lambda: process.stdout.readline(_LONGEST) if process.stdout else b"", b""):
                 stamp, _, text = line.decode(errors="replace").rstrip("\n").partition(" ")
                 moment = parse_time(stamp)
@@ -79,18 +79,18 @@ def log(kubectl: Kubectl, build: Build, *, follow: bool) -> Iterator[Logged]:
             if "(NotFound)" in complaint:
                 return
             raise failure(complaint)
-        if not follow or _has_ended(kubectl, build):
+        if not follow or _has_ended(kubectl, pod, namespace):
             return
         time.sleep(_BEFORE_TRYING_AGAIN)
 
 
-def _has_ended(kubectl: Kubectl, build: Build) -> bool:
+def _has_ended(kubectl: Kubectl, pod: Pod, namespace: str) -> bool:
     try:
-        pod = Build(kubectl.json("get", "pod", build.pod, "--namespace", build.namespace))
+        found = Build(kubectl.json("get", "pod", pod.name, "--namespace", namespace))
     except PluginError:
         return True
-    return pod.text("status", "phase") in ("Succeeded", "Failed") or any(
+    return found.text("status", "phase") in ("Succeeded", "Failed") or any(
         "terminated" in (container.get("state") or {})
-        for container in pod.items("status", "containerStatuses")
+        for container in found.items("status", "containerStatuses")
         if container.get("name") == CONTAINER
     )

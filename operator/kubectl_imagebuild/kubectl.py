@@ -23,7 +23,7 @@ RESOURCE = f"{PLURAL}.{VERSION}.{GROUP}"
 # A server ends each watch after some minutes.
 _BEFORE_WATCHING_AGAIN = 0.5
 
-_PREFIX = re.compile(r"^error: |^Error from server (\(\w+\))?: ")
+_PREFIX = re.compile(r"^error: |^Error from server (\(\w+\))?: |error when creating \"STDIN\": ")
 _ADVICE = (
     (
         "doesn't have a resource type",

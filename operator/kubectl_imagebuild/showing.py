@@ -33,8 +33,9 @@ def show_lines(events: Iterable[Event], out: TextIO, notes: TextIO, *, colours: 
                 if waiting and waiting != told:
                     notes.write(f"{waiting}\n")
                 told = waiting
-            case Attempt(number, pod) if number > 1:
-                notes.write(f"{last.key}: attempt {number}, in pod {pod}\n")
+            case Attempt(pod) if pod.attempt > 1 or pod.platform:
+                platform = f"{pod.platform}, " if pod.platform else ""
+                notes.write(f"{last.key}: {platform}attempt {pod.attempt}, in pod {pod.name}\n")
             case Logged(_, text):
                 out.write(f"{harmless(text, colours=colours)}\n")
                 out.flush()
@@ -82,8 +83,8 @@ def _apply(event: Event, state: State) -> None:
     match event:
         case Build():
             state.see(event)
-        case Attempt(number, _):
-            state.start(number)
+        case Attempt(pod):
+            state.start(pod.attempt, pod.platform)
         case Logged(moment, text):
             if line := lines.read(text):
                 state.hear(line, moment)

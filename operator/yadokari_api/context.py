@@ -27,10 +27,6 @@ RelativePath = Annotated[
 _HOST = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?"
 
 
-def _url(schemes: str, message: str) -> Rule:
-    return matches(rf"({schemes})://({_HOST})/[^\s#?@]+", message)
-
-
 class ConfigMapItem(Model):
     """One file of a ConfigMap."""
 
@@ -53,13 +49,21 @@ class ConfigMapFiles(Model):
 class GitContext(Model):
     """A commit of a git repository."""
 
+    RULES = (
+        Rule(
+            "!self.url.startsWith('ssh://') || has(self.secretRef)",
+            "over ssh it takes a key: name as secretRef a Secret with ssh-privatekey and known_hosts",
+            lambda it: not it.url.startswith("ssh://") or it.secret_ref is not None,
+        ),
+    )
+
     url: Annotated[
         str,
         Field(max_length=1024),
-        _url(
-            "https?",
-            "url must be https://HOST/PATH, without user, password, ref and query: there are ref, subPath and"
-            " secretRef for them",
+        matches(
+            rf"(https?://|ssh://([A-Za-z0-9._-]+@)?)({_HOST})/[^\s#?@]+",
+            "url must be https://HOST/PATH or ssh://[USER@]HOST/PATH, without password, ref and query: there"
+            " are ref, subPath and secretRef for them",
         ),
     ] = Field(description="Where the repository is.")
     ref: (
@@ -80,7 +84,9 @@ class GitContext(Model):
     )
     secret_ref: SecretReference | None = Field(
         default=None,
-        description="Secret of type kubernetes.io/basic-auth: username, and a password or token as password.",
+        description="Secret of type kubernetes.io/basic-auth: username, and a password or token as password."
+        " Over ssh one of type kubernetes.io/ssh-auth: a key without passphrase as ssh-privatekey, and the"
+        " server's own key as known_hosts.",
     )
 
 
@@ -114,6 +120,10 @@ class HttpContext(Model):
         ]
         | None
     ) = Field(default=None, description="Checksum that its bytes must have.")
+    secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret of type kubernetes.io/basic-auth: username and password, for this server alone.",
+    )
 
 
 _Bucket = Annotated[
@@ -163,10 +173,15 @@ class S3Context(Model):
 
 
 class GcsContext(Model):
-    """An archive in a bucket of Google Cloud Storage, which the pod's own identity can read, or anybody."""
+    """An archive in a bucket of Google Cloud Storage."""
 
     bucket: _Bucket = Field(description="Name of the bucket.")
     key: _ObjectKey = Field(description="Name of the archive.")
+    secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret with a file of Google's credentials, such as a service account's key, as"
+        " credentials.json. Without it the pod's own identity is used, or none.",
+    )
 
 
 class AzureContext(Model):

@@ -24,7 +24,9 @@ class StateReason(StrEnum):
     SCHEDULING = "Scheduling", Retry.UNCOUNTED, ""
     PULLING = "Pulling", Retry.UNCOUNTED, ""
     BUILDING = "Building", Retry.UNCOUNTED, ""
+    PUSHING = "Pushing", Retry.UNCOUNTED, ""
     SUCCEEDED = "Succeeded", Retry.NEVER, ""
+    ALREADY_PUSHED = "AlreadyPushed", Retry.NEVER, ""
     UP_TO_DATE = "UpToDate", Retry.NEVER, ""
     CONFIG_MAP_NOT_FOUND = (
         "ConfigMapNotFound",

@@ -25,6 +25,7 @@ from yadokari_api.fields import (
 )
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
 from yadokari_api.pod.executor import Executor
+from yadokari_api.pod.platforms import EACH_ONCE, MOST_PLATFORMS, Platform
 from yadokari_api.rebuild import Rebuild
 from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
 from yadokari_api.rules import Rule, matches
@@ -80,8 +81,20 @@ class DockerfileSource(Model):
 class BuildArgsSource(Model):
     """Where more build arguments come from."""
 
-    config_map_ref: ConfigMapReference = Field(
-        description="ConfigMap whose keys are names of build arguments."
+    RULES = (
+        exactly_one(
+            ("config_map_ref", "secret_ref"),
+            "each of buildArgsFrom must name exactly one of configMapRef and secretRef",
+        ),
+    )
+
+    config_map_ref: ConfigMapReference | None = Field(
+        default=None, description="ConfigMap whose keys are names of build arguments."
+    )
+    secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret whose keys are names of build arguments. Their values show in the image's history"
+        " as those of any: for what must not, there is secrets.",
     )
     prefix: (
         Annotated[
@@ -141,16 +154,17 @@ class OutputSpec(Model):
             Field(union_mode="left_to_right"),
             WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 11}),
             Rule(
-                "string(self).matches('^(Zero|Build|[0-9]{1,11})$')",
-                "timestamp must be Zero, Build or seconds since 1970",
-                lambda value: re.fullmatch("Zero|Build|[0-9]{1,11}", str(value), re.ASCII) is not None,
+                "string(self).matches('^(Zero|Build|Source|[0-9]{1,11})$')",
+                "timestamp must be Zero, Source, Build or seconds since 1970",
+                lambda value: re.fullmatch("Zero|Build|Source|[0-9]{1,11}", str(value), re.ASCII) is not None,
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="Time of the image and, at most, of its files: when it was built (Build), none at all"
-        " (Zero: the same files make the same digest), or seconds since 1970. Build where it is absent.",
+        description="Time of the image and, at most, of its files: when it was built (Build), that of the"
+        " commit that is the context (Source), none at all (Zero: the same files make the same digest), or"
+        " seconds since 1970. Build where it is absent.",
     )
     compression: Literal["gzip", "zstd"] | None = Field(
         default=None, description="How layers are compressed; gzip where it is absent."
@@ -208,6 +222,16 @@ class ImageBuildSpec(Model):
             ),
         ),
         Rule(
+            "!has(self.output) || !has(self.output.timestamp) || string(self.output.timestamp) != 'Source'"
+            " || has(self.context) && has(self.context.git)",
+            "output.timestamp: Source is the time of a commit: it takes context.git",
+            lambda it: (
+                it.output is None
+                or it.output.timestamp != "Source"
+                or (it.context is not None and it.context.git is not None)
+            ),
+        ),
+        Rule(
             "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context)"
             " && has(self.context.git) && !(has(self.context.git.ref)"
             f" && self.context.git.ref.matches('{_COMMIT}')))",
@@ -244,7 +268,8 @@ class ImageBuildSpec(Model):
     build_args_from: Annotated[tuple[BuildArgsSource, ...], Field(max_length=16)] = Field(
         default=(),
         strict=False,
-        description="More build arguments. Of one name buildArgs counts, or the last that is listed here.",
+        description="More build arguments. Of one name buildArgs counts, then the last ConfigMap, then the"
+        " last Secret that is listed here.",
     )
     secrets: Annotated[tuple[BuildSecret, ...], Field(max_length=32)] = Field(
         default=(),
@@ -270,6 +295,13 @@ class ImageBuildSpec(Model):
         strict=False,
         json_schema_extra=unique_by("image"),
         description="Where the image is pushed, one or more.",
+    )
+    platforms: Annotated[tuple[Platform, ...], Field(max_length=MOST_PLATFORMS), EACH_ONCE] = Field(
+        default=(),
+        strict=False,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        description="Platforms to build for, each in a pod of its own on a node of that architecture; several"
+        " are pushed as one index. That of the node where it is absent.",
     )
     pull_secret_refs: Annotated[tuple[SecretReference, ...], Field(max_length=16)] = Field(
         default=(),

@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from yadokari_api.conditions import REPORTED, Condition, Time
 from yadokari_api.former import modernised
+from yadokari_contract.progress import BuildPhase
 
 Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed", "Suspended"]
 FINISHED: frozenset[Phase] = frozenset({"Succeeded", "Failed"})
@@ -38,23 +39,48 @@ LONGEST_HISTORY = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformOutput:
+    """The image of a platform."""
+
+    __pydantic_config__ = REPORTED
+
+    platform: Annotated[str, Field(description="Platform, as the spec writes it.")]
+    digest: Annotated[str, Field(description="Digest of its manifest.")]
+    size: Annotated[int | None, Field(description="Bytes of its compressed layers.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
     """The image that was pushed."""
 
     __pydantic_config__ = REPORTED
 
     image: Annotated[str, Field(description="Reference that the image was pushed to first.")]
-    digest: Annotated[str, Field(description="Digest of its manifest.")]
+    digest: Annotated[str, Field(description="Digest of its manifest, or of the index of several platforms.")]
     ref: Annotated[str, Field(description="The image by its digest, such as registry.test/app@sha256:...")]
     size: Annotated[int | None, Field(description="Bytes of its compressed layers.")] = None
     tags: Annotated[tuple[str, ...], Field(description="All references that it was pushed to.")] = ()
+    platforms: Annotated[
+        tuple[PlatformOutput, ...], Field(description="The images of an index of several platforms.")
+    ] = ()
 
     @classmethod
-    def at(cls, images: Sequence[str], digest: str, size: int | None = None) -> "Output":
-        """Tell of an image that was pushed to these references."""
+    def at(
+        cls,
+        images: Sequence[str],
+        digest: str,
+        size: int | None = None,
+        platforms: tuple[PlatformOutput, ...] = (),
+    ) -> "Output":
+        """Tell of an image that was pushed to these references, or of an index with one for each platform."""
         repository = re.sub(r":[^:/]*$", "", images[0])
         return cls(
-            image=images[0], digest=digest, ref=f"{repository}@{digest}", size=size, tags=tuple(images)
+            image=images[0],
+            digest=digest,
+            ref=f"{repository}@{digest}",
+            size=size,
+            tags=tuple(images),
+            platforms=platforms,
         )
 
 
@@ -117,6 +143,21 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformRun:
+    """How far one of several platforms has come in a run."""
+
+    __pydantic_config__ = REPORTED
+
+    platform: Annotated[str, Field(description="Platform, as the spec writes it.")]
+    pod: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
+    node: Annotated[str | None, Field(description="Node of that pod.")] = None
+    attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
+    retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
+    digest: Annotated[str | None, Field(description="Digest of its image, when that is pushed.")] = None
+    size: Annotated[int | None, Field(description="Bytes of that image's compressed layers.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
     """The latest run: one build of one set of inputs, in one attempt or several."""
 
@@ -137,6 +178,9 @@ class RunStatus:
     node: Annotated[str | None, Field(description="Node of that pod.")] = None
     attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
     retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
+    platforms: Annotated[
+        tuple[PlatformRun, ...], Field(description="Each platform, where there are several.")
+    ] = ()
     queued_at: Annotated[Time | None, Field(description="When it was asked for.")] = None
     started_at: Annotated[Time | None, Field(description="When its first attempt began.")] = None
     finished_at: Annotated[Time | None, Field(description="When it succeeded or failed.")] = None
@@ -177,6 +221,19 @@ class Steps:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LiveProgress:
+    """How far the attempt that runs has come, by its log, which steps can write to as well."""
+
+    __pydantic_config__ = REPORTED
+
+    phase: Annotated[BuildPhase, Field(description="Pulling a base image, Building, or Pushing.")]
+    step: Annotated[int | None, Field(description="Number of the step under way, counted from 1.")] = None
+    steps: Annotated[int | None, Field(description="Steps in all.")] = None
+    text: Annotated[str, Field(description="Beginning of the step's instruction, or where to is pushed.")]
+    summary: Annotated[str, Field(description="All of it in some words.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildFailure:
     """Why a build failed."""
 
@@ -185,6 +242,9 @@ class BuildFailure:
     reason: Annotated[str, Field(description="Kind of failure, for machines.")]
     message: Annotated[str, Field(description="What went wrong, for people.")]
     exit_code: Annotated[int | None, Field(description="Exit code of the executor.")] = None
+    stage: Annotated[
+        str | None, Field(description="Stage that was built, by its name or its number, counted from 0.")
+    ] = None
     line: Annotated[int | None, Field(description="Line of the Dockerfile, counted from 1.")] = None
     log_tail: Annotated[str | None, Field(description="End of the failed step's output.")] = None
     retryable: Annotated[
@@ -268,6 +328,9 @@ class Status:
     ] = None
     phases: Annotated[tuple[TimedPhase, ...], Field(description="Parts of the build, in seconds.")] = ()
     steps: Annotated[Steps | None, Field(description="Steps of the Dockerfile.")] = None
+    progress: Annotated[
+        LiveProgress | None, Field(description="How far the build has come; absent while none runs.")
+    ] = None
     failure: Annotated[BuildFailure | None, Field(description="Why the latest attempt failed.")] = None
     history: Annotated[
         tuple[PastRun, ...], Field(description="Runs that have ended, the latest one first.")
@@ -277,6 +340,9 @@ class Status:
         Field(
             description="UIDs of the pods that the operator made and that may be there yet: no others count."
         ),
+    ] = None
+    notified: Annotated[
+        str | None, Field(description="How far the operator's sink was told of a run, as RUN/KIND.")
     ] = None
     conditions: Annotated[
         tuple[Condition, ...],
@@ -312,6 +378,9 @@ def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
     empty = [name for name in ("tags", "bases", "phases", "history", "asked") if not written.get(name)]
+    for part in ("run", "output"):
+        if part in written and not written[part]["platforms"]:
+            del written[part]["platforms"]
     if status.run == RunStatus():
         empty.append("run")
     return {name: value for name, value in written.items() if name not in empty}

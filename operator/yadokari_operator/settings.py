@@ -1,8 +1,10 @@
 """The operator's settings, read from environment variables."""
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 
 import yaml
@@ -20,6 +22,7 @@ LOG_FORMATS = ("text", "json")
 RUNTIMES = ("Auto", "ImageVolume", "InitContainer")
 ISOLATIONS = ("Auto", "Namespaces", "Shared")
 PROC_MOUNTS = ("Default", "Unmasked")
+NOTIFY_FORMATS = ("CloudEvents", "Text")
 _TRUTHS = ("true", "false")
 POLICY = "YADOKARI_POLICY"
 
@@ -39,7 +42,9 @@ class Settings:
     cluster. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
     `max_builds_on_nodes` may run of those whose pods demand such nodes. `lease_namespace` is where the Lease
     lies of who works, `identity` who this operator is there, as nobody else at the same time.
-    `health_address` (HOST:PORT) serves GET /healthz.
+    `health_address` (HOST:PORT) serves GET /healthz, `metrics_address` GET /metrics.
+
+    `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
@@ -65,6 +70,10 @@ class Settings:
     lease_namespace: str = DEFAULT_LEASE_NAMESPACE
     identity: str = ""
     health_address: str = "0.0.0.0:8080"
+    metrics_address: str = "0.0.0.0:8081"
+    notify_url: str = field(default="", repr=False)
+    notify_key: str = field(default="", repr=False)
+    notify_format: str = "CloudEvents"
     log_level: str = "info"
     log_format: str = "text"
 
@@ -91,6 +100,10 @@ class Settings:
             lease_namespace=_text(environment, "LEASE_NAMESPACE", namespace or DEFAULT_LEASE_NAMESPACE),
             identity=_text(environment, "IDENTITY", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
+            metrics_address=_address(environment, "METRICS_ADDRESS", "0.0.0.0:8081"),
+            notify_url=_url(environment, "NOTIFY_URL"),
+            notify_key=_signing_key(environment, "NOTIFY_KEY"),
+            notify_format=_choice(environment, "NOTIFY_FORMAT", NOTIFY_FORMATS, "CloudEvents"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )
@@ -181,4 +194,22 @@ def _address(environment: Mapping[str, str], name: str, default: str) -> str:
     port = re.fullmatch(r"[^\s/:]+:([0-9]{1,5})", value)
     if port is None or not 0 < int(port[1]) < 65536:
         raise SettingsError(f"YADOKARI_{name} is {value!r}: it has the form HOST:PORT")
+    return value
+
+
+def _url(environment: Mapping[str, str], name: str) -> str:
+    value = _text(environment, name, "")
+    # What it is may be secret, so it is not said.
+    if value and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value) is None:
+        raise SettingsError(f"YADOKARI_{name} has the form https://HOST/PATH")
+    return value
+
+
+def _signing_key(environment: Mapping[str, str], name: str) -> str:
+    value = _text(environment, name, "")
+    if value.startswith("whsec_"):
+        try:
+            base64.b64decode(value.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            raise SettingsError(f"YADOKARI_{name}: what follows whsec_ is base64") from None
     return value

@@ -54,25 +54,33 @@ class Counts:
     pools: Counter[int] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, running: Mapping[Key, Pools]) -> "Counts":
-        """Count builds that run."""
+    def of(cls, running: Mapping["Slot", Pools]) -> "Counts":
+        """Count what runs."""
         counts = cls()
-        for key, pools in running.items():
-            counts.add(key, pools)
+        for slot, pools in running.items():
+            counts.add(slot, pools)
         return counts
 
-    def add(self, key: Key, pools: Pools) -> None:
+    def add(self, slot: "Slot", pools: Pools) -> None:
         """Count one more."""
         self.total += 1
-        self.namespaces[key.namespace] += 1
+        self.namespaces[slot.key.namespace] += 1
         self.pools.update(pools)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """What counts against limits: a pod of a build, or that of each of its platforms, by `part`."""
+
+    key: Key
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A build that waits for its turn `since` a time (RFC 3339, UTC); the highest `priority` goes first."""
+    """What waits for its turn `since` a time (RFC 3339, UTC); the highest `priority` goes first."""
 
-    key: Key
+    slot: Slot
     since: str
     priority: int = 0
     pools: Pools = frozenset()
@@ -87,15 +95,15 @@ class Place:
     running: int
 
 
-def order(waiting: Collection[Waiting], running: Mapping[Key, Pools]) -> Iterator[Waiting]:
+def order(waiting: Collection[Waiting], running: Mapping[Slot, Pools]) -> Iterator[Waiting]:
     """Yield who is next, and so on: of the namespace with the fewest builds, running or before in the queue.
 
     Of namespaces that have equally many the one comes first whose first build has waited longest.
     """
     queues: dict[str, list[Waiting]] = {}
-    for one in sorted(waiting, key=lambda it: (-it.priority, it.since, it.key), reverse=True):
-        queues.setdefault(one.key.namespace, []).append(one)
-    counts = Counter(key.namespace for key in running)
+    for one in sorted(waiting, key=lambda it: (-it.priority, it.since, it.slot), reverse=True):
+        queues.setdefault(one.slot.key.namespace, []).append(one)
+    counts = Counter(slot.key.namespace for slot in running)
     while queues:
         namespace = min(queues, key=lambda name: (counts[name], queues[name][-1].since, name))
         counts[namespace] += 1
@@ -104,12 +112,12 @@ def order(waiting: Collection[Waiting], running: Mapping[Key, Pools]) -> Iterato
             del queues[namespace]
 
 
-def next_ones(waiting: Collection[Waiting], running: Mapping[Key, Pools], limits: Limits) -> list[Key]:
+def next_ones(waiting: Collection[Waiting], running: Mapping[Slot, Pools], limits: Limits) -> list[Slot]:
     """Tell whose turn it is now: in order, all for whom there is room."""
     counts = Counts.of(running)
     chosen = []
     for one in order(waiting, running):
-        if limits.leave_room(counts, one.key.namespace, one.pools):
-            counts.add(one.key, one.pools)
-            chosen.append(one.key)
+        if limits.leave_room(counts, one.slot.key.namespace, one.pools):
+            counts.add(one.slot, one.pools)
+            chosen.append(one.slot)
     return chosen

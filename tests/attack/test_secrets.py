@@ -118,14 +118,14 @@ def test_a_secret_that_is_written_into_the_image_is_warned_of(tmp_path: Path, ki
 
 
 @pytest.mark.parametrize("target", ["/run/secrets/s", "/etc/passwd"])
-def test_a_secret_is_on_no_disk_while_a_step_has_it_nor_after_a_kill(
-    tmp_path: Path, target: str, kind: str
+def test_a_secret_of_a_step_apart_is_on_no_disk_while_it_has_it_nor_after_a_kill(
+    tmp_path: Path, target: str
 ) -> None:
     (tmp_path / "Dockerfile").write_text(
         "FROM busybox\n"
         f"RUN --mount=type=secret,id=s,target={target} grep -q '{PATTERN}' {target} && echo begun; sleep 60\n"
     )
-    options = [f"--kind={kind}", "--keep", f"--env=s={SECRET}", f"--bind={tmp_path}"]
+    options = ["--kind=namespaces", "--keep", f"--env=s={SECRET}", f"--bind={tmp_path}"]
     arguments = [f"--context=dir://{tmp_path}", "--no-push", "--secret=id=s,env=s"]
     with subprocess.Popen(
         [COMMAND, *options, "--", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True

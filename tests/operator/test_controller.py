@@ -2,20 +2,27 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from support import resources
 from support.apiserver import ApiServer, Request, serve
+from support.operator_process import wait_until
 from support.resources import NOW, SPEC
 from yadokari_api.keys import Key
 from yadokari_api.policy import ImageBuildPolicySpec
+from yadokari_contract.result import BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
+from yadokari_operator.metrics import Metrics
+from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 from yadokari_operator.turns import NodeLimit
 
@@ -48,10 +55,21 @@ def controlling(
     references: References,
     changed: list[Key],
     policies: Policies | None = None,
+    echoes: Echoes | None = None,
+    now: datetime = NOW,
 ) -> Controller:
     cluster = Cluster(api)
     policies = policies or Policies(cluster, settings)
-    return Controller(cluster, settings, lambda: NOW, references, policies, changed.append)
+    following = Following(cluster, lambda key, _: changed.append(key))
+    echoes, telling = echoes or Echoes(), Telling(Metrics())
+    return Controller(
+        cluster, settings, lambda: now, references, policies, following, echoes, telling, changed.append
+    )
+
+
+@pytest.fixture
+def echoes() -> Echoes:
+    return Echoes()
 
 
 @pytest.fixture
@@ -66,8 +84,10 @@ def policies(api: Api) -> Policies:
 
 
 @pytest.fixture
-def controller(api: Api, references: References, changed: list[Key], policies: Policies) -> Controller:
-    return controlling(api, Settings(), references, changed, policies)
+def controller(
+    api: Api, references: References, changed: list[Key], policies: Policies, echoes: Echoes
+) -> Controller:
+    return controlling(api, Settings(), references, changed, policies, echoes)
 
 
 @pytest.fixture
@@ -489,3 +509,82 @@ def test_builds_take_turns_on_nodes_that_are_limited(
     assert KEY in changed
     controller.reconcile(KEY)
     assert reason(server) == "Scheduling"
+
+
+FOLLOWED = {
+    "context": {"git": {"url": "https://git.test/app"}},
+    "rebuild": {"onGitChange": {"interval": "1h"}},
+    "executor": {"image": "custom/executor:1"},
+}
+
+
+def built_long_ago(server: ApiServer, api: Api, policies: Policies) -> Controller:
+    """A build that is done and follows its repository, and a controller of two hours later."""
+    apply(server, **FOLLOWED)
+    controller = controlling(api, Settings(), References(), [], policies)
+    controller.reconcile(KEY)
+    result = BuildResult(digest=resources.DIGEST, images=(resources.IMAGE,), context="0" * 40)
+    end(server, resources.ended(0, format_result(result)))
+    controller.reconcile(KEY)
+    assert status(server)["phase"] == "Succeeded"
+    later = NOW + timedelta(hours=2)
+    return controlling(api, Settings(), References(), [], policies, now=later)
+
+
+def errands(server: ApiServer) -> list[dict[str, Any]]:
+    pods = (server.get("pods", name) for name in server.names("pods"))
+    return [pod for pod in pods if "yadokari.dev/errand" in pod["metadata"]["labels"]]
+
+
+def test_a_pod_that_asks_for_a_build_is_within_policies_as_well(
+    server: ApiServer, api: Api, policies: Policies
+) -> None:
+    controller = built_long_ago(server, api, policies)
+    put_policy(server, bounds={"nodeSelector": {"pool": "builds"}})
+    controller.reconcile(KEY)
+    (asking,) = errands(server)
+    assert asking["spec"]["nodeSelector"] == {"pool": "builds"}
+
+
+def test_no_pod_asks_for_a_build_that_a_policy_forbids(
+    server: ApiServer, api: Api, policies: Policies
+) -> None:
+    controller = built_long_ago(server, api, policies)
+    put_policy(server, bounds={"executorImages": []})
+    controller.reconcile(KEY)
+    controller.reconcile(KEY)
+    assert errands(server) == []
+    assert status(server)["phase"] == "Succeeded"
+    assert "PolicyViolation: ImageBuildPolicy all" in status(server)["asked"][0]["message"]
+
+
+def test_progress_in_the_log_of_a_pod_that_runs_gets_into_the_status(
+    server: ApiServer, controller: Controller, echoes: Echoes, changed: list[Key]
+) -> None:
+    apply(server)
+    controller.reconcile(KEY)
+    end(server, resources.RUNNING)
+    server.logs = [(200, [b"STEP 2/3 RUN make\n"])]
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    wait_until(lambda: KEY in changed)
+    assert not is_echo(server, echoes)
+    controller.reconcile(KEY)
+    # Nothing follows from having told it, so it needs no look when it comes back.
+    assert is_echo(server, echoes)
+    assert status(server)["progress"] == {
+        "phase": "Building",
+        "step": 2,
+        "steps": 3,
+        "text": "RUN make",
+        "summary": "Building 2/3: RUN make",
+    }
+    end(server, resources.built())
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    assert not is_echo(server, echoes)
+
+
+def is_echo(server: ApiServer, echoes: Echoes) -> bool:
+    """Whether the ImageBuild as it is now is one of the operator's own changes of no consequence."""
+    return echoes.is_one(KEY, server.get("imagebuilds", "app")["metadata"]["resourceVersion"])

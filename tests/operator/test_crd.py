@@ -89,6 +89,7 @@ def test_the_columns_are_those_of_the_documentation() -> None:
     assert [c["name"] for c in columns if not c.get("priority")] == [
         "Ready",
         "Status",
+        "Progress",
         "Image",
         "Duration",
         "Age",

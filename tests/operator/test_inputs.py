@@ -27,6 +27,16 @@ def gathered(spec: dict[str, Any], maps: dict[str, ConfigMapData] | None = None)
     return found
 
 
+def test_a_secret_of_build_arguments_counts_by_its_name_and_prefix_and_is_not_waited_for() -> None:
+    def of(*sources: dict[str, Any]) -> str:
+        return gathered(SPEC | {"buildArgsFrom": list(sources)}).hash
+
+    first, second = ({"secretRef": {"name": name}} for name in "ab")
+    hashes = [of(), of(first), of(second), of(first, second), of(second, first), of(first | {"prefix": "P_"})]
+    assert len(set(hashes)) == len(hashes)
+    assert of() == gathered(SPEC).hash
+
+
 def missing(spec: dict[str, Any], maps: dict[str, ConfigMapData]) -> Missing:
     found = gather(ImageBuildSpec.model_validate(spec), maps)
     assert isinstance(found, Missing)

@@ -75,6 +75,8 @@ def rights(role: dict[str, Any]) -> set[str]:
 def test_the_default_installation_serves_the_whole_cluster(rendered: Render) -> None:
     assert kinds(rendered(ROOT / "kustomize/default")) == [
         "ClusterRole",
+        "ClusterRole",
+        "ClusterRole",
         "ClusterRoleBinding",
         "ConfigMap",
         "CustomResourceDefinition",

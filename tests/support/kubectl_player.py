@@ -1,7 +1,8 @@
 """Stands in for kubectl where no cluster stops at a line: a build's log that waits for its test.
 
-It plays what is in a folder: `build.json`, the ImageBuild as it is; `log`, where a line `@NAME` waits for a
-file of that name. The ImageBuild is looked at again once the log is at its end, as a watch would tell it.
+It plays what is in a folder: `build.json`, the ImageBuild as it is, and `log-POD`, where a line `@NAME` waits
+for a file of that name, and a line `!` is where the connection breaks, until it is asked for what came since.
+A pod runs while there is a file of its name.
 """
 
 import json
@@ -25,24 +26,35 @@ def main(folder: Path, words: list[str]) -> int:
                     seen = data
                 time.sleep(0.02)
         case "get" if words[1] == "pod":
-            _say(json.dumps({"status": {"phase": "Succeeded"}}))
+            phase = "Running" if (folder / words[2]).exists() else "Succeeded"
+            _say(json.dumps({"status": {"phase": phase}}))
         case "get":
             _say((folder / "build.json").read_text())
         case "logs":
-            for line in (folder / "log").read_text("utf-8", "surrogateescape").split("\n")[:-1]:
+            is_first = not any(word.startswith("--since-time=") for word in words)
+            log = folder / f"log-{words[1]}"
+            for number, line in enumerate(log.read_text().split("\n")[:-1]):
+                if line == "!" and is_first:
+                    return 0
                 if line.startswith("@"):
                     _wait_for(folder / line[1:])
-                else:
-                    _say(f"{time.strftime('%FT%T', time.gmtime())}.{time.time_ns() % 10**9:09}Z {line}")
+                elif line != "!":
+                    _say(f"{_stamp(log, number)} {line}")
         case _:
             sys.stderr.write(f"error: unknown command {words[0]!r}\n")
             return 1
     return 0
 
 
+def _stamp(log: Path, number: int) -> str:
+    """Tell when a line was written: for each line it is always the same."""
+    time_ns = log.stat().st_mtime_ns + number
+    return f"{time.strftime('%FT%T', time.gmtime(time_ns // 10**9))}.{time_ns % 10**9:09}Z"
+
+
 def _say(line: str) -> None:
-    sys.stdout.buffer.write(f"{line}\n".encode("utf-8", "surrogateescape"))
-    sys.stdout.buffer.flush()
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def _wait_for(file: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -93,12 +94,15 @@ class OperatorProcess:
     """An operator that can be stopped, killed and started again."""
 
     def __init__(self, kubeconfig: Path, namespace: str, port: int, log: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.metrics_port = free.getsockname()[1]
         self._health = f"http://127.0.0.1:{port}/healthz"
         self._environment = {
             **os.environ,
             "YADOKARI_NAMESPACE": namespace,
             "YADOKARI_EXECUTOR_RUNTIME": "InitContainer",  # as Unseen makes pods, whatever the cluster has
             "YADOKARI_HEALTH_ADDRESS": f"127.0.0.1:{port}",
+            "YADOKARI_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",
         }
@@ -148,6 +152,13 @@ class OperatorProcess:
         assert self._process is not None
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+
+    @property
+    def processor_time(self) -> float:
+        """How many seconds of processors it has used."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def log(self) -> str:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,11 +52,15 @@ class Screen:
 
     def wait_for(self, word: str, seconds: float = 30) -> str:
         """Wait until a word stands on it."""
-        end = time.monotonic() + seconds
-        while word not in self.text:
-            assert time.monotonic() < end, f"{word!r} did not come:\n{self.text}"
-            self.read()
+        self.settle(lambda: word in self.text, seconds)
         return self.text
+
+    def settle(self, holds: Callable[[], bool], seconds: float = 30) -> None:
+        """Wait until it looks as it is to: a frame may come in pieces."""
+        end = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < end, f"it did not come to look so:\n{self.text}"
+            self.read()
 
     def resize(self, columns: int, rows: int) -> None:
         """Give it another size, as people do with their window."""
@@ -107,7 +111,7 @@ class Plugin:
         done = subprocess.run(
             [sys.executable, *_PROGRAM, *self._words(arguments)],
             input=stdin,
-            env=self._all(),
+            env=self.variables,
             cwd=cwd,
             capture_output=True,
             text=True,
@@ -121,7 +125,7 @@ class Plugin:
         process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             [*_PROGRAM, *self._words(arguments)],
-            env=self._all() | {"TERM": "xterm-256color"} | environment,
+            env=self.variables | {"TERM": "xterm-256color"} | environment,
             dimensions=(rows, columns),
             encoding=None,
         )
@@ -130,7 +134,9 @@ class Plugin:
     def _words(self, arguments: tuple[str, ...]) -> list[str]:
         return [*arguments, *(["-n", self.namespace] if self.namespace else [])]
 
-    def _all(self) -> dict[str, str]:
+    @property
+    def variables(self) -> dict[str, str]:
+        """Its environment."""
         kept = {name: os.environ[name] for name in ("HOME",) if name in os.environ}
         code = {"PYTHONPATH": f"{_ROOT}/operator:{_ROOT}/builder", "PYTHONUTF8": "1"}
         return {**kept, **code, "PATH": self.path, **self.environment}

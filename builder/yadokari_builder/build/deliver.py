@@ -27,6 +27,7 @@ from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import LayerSource, LocalLayer
+from yadokari_contract.progress import pushing_line
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -116,6 +117,7 @@ class Delivery:
             with phases.timed("write"):
                 self._write(image)
         if self._pusher:
+            logger.info("%s", pushing_line(where.familiar for where in self._destinations))
             with phases.timed("push"):
                 self._pusher.finish(image)
         names = names_of(self._destinations, image.manifest_digest, self._spec)

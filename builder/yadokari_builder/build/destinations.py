@@ -19,6 +19,8 @@ def read_destinations(spec: BuildSpec) -> tuple[Reference, ...]:
             )
     if spec.push_by_digest and spec.no_push:
         raise UsageError("--push-by-digest says how to push, and --no-push not to: leave one of them out")
+    if spec.unless_pushed and not spec.inputs_hash:
+        raise UsageError("--unless-pushed takes --inputs-hash, by which it knows what is there")
     if not (destinations or spec.no_push):
         raise UsageError("no --destination says where to push the image to: name one, or give --no-push")
     return destinations

@@ -20,6 +20,7 @@ from yadokari_builder.build.options import (
     read_epoch,
     read_packing,
     read_platforms,
+    with_source_date,
 )
 from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
@@ -43,7 +44,6 @@ from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_builder.run.devices import Devices
 from yadokari_builder.run.levels import Level, Namespaces, Shared, may_be_apart
 from yadokari_builder.run.mounts.caches import CacheStore
-from yadokari_builder.run.mounts.files import Medium, medium_of
 from yadokari_builder.run.mounts.requests import Provisions
 from yadokari_builder.run.mounts.secrets import Secrets, load_secrets, parse_secret
 from yadokari_builder.run.mounts.ssh import parse_agents
@@ -76,6 +76,7 @@ def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path
     registries = open_registries(spec, environment)
     with readable_context(spec, environment, registries, root, cwd) as context:
         text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
+    spec = with_source_date(spec, context.time)
     return _draft(spec, environment, text, find_bases(spec, registries))
 
 
@@ -107,6 +108,7 @@ def _open(
     replaced = Boundary(root, frozenset({"/"})) if is_apart else boundary
     context = kept_context(spec, environment, registries, replaced, lodging, cwd)
     progress.context = context.resolved
+    spec = with_source_date(spec, context.time)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(find_bases(spec, registries, replaced), blobs)
@@ -198,8 +200,7 @@ def _bench(
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
-    medium = medium_of(roots.boundary, apart=isinstance(level, Namespaces))
-    provisions = _provisions(spec, environment, roots, medium)
+    provisions = _provisions(spec, environment, roots, apart=isinstance(level, Namespaces))
     return Workbench(
         boundary=roots.boundary,
         staging=roots.staging,
@@ -217,15 +218,15 @@ def _bench(
     )
 
 
-def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, medium: Medium) -> Provisions:
+def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, *, apart: bool) -> Provisions:
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
         name_of=roots.name_of,
         caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
-        medium=medium,
         agents=parse_agents(spec.ssh, environment),
+        apart=apart,
     )
 
 

@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from yadokari_contract.progress import shortened, step_line
 from yadokari_contract.result import BaseImage, Phase
 from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
 
-# Of an instruction, in characters: a RUN may be hundreds of lines.
-_LONGEST = 120
 _LONGEST_MISS = 250
 
 
@@ -43,8 +42,9 @@ class Progress:
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
     files, `cached` is how many an earlier build had done, `performed` how many this one did, and `missed` how
     many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
-    seconds those that are cached took when they were done. `context` is what the build context's location was
-    resolved to, `bases` what the names of images were, once that is known.
+    seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
+    number where it has none; empty before and after all stages. `context` is what the build context's
+    location was resolved to, `bases` what the names of images were, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -56,6 +56,7 @@ class Progress:
         self.first_miss = ""
         self.saved = 0.0
         self.context = ""
+        self.stage = ""
         self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()
@@ -79,8 +80,8 @@ class Progress:
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
         self._started = self._clock()
-        self._step = _shortened(text)
-        self._say("step", f"STEP {self.number}/{self.total} {self._step}")
+        self._step = shortened(text)
+        self._say("step", step_line(self.number, self.total, text))
 
     def output(self, data: bytes) -> None:
         """Pass on what a RUN step printed."""
@@ -126,12 +127,6 @@ class Progress:
 
     def _say(self, kind: str, text: str, **more: object) -> None:
         logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total, **more})
-
-
-def _shortened(text: str) -> str:
-    """Return what fits into a line of an instruction."""
-    line = text.partition("\n")[0]
-    return text if len(text) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
 
 
 class _Lines:

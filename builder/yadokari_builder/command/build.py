@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from yadokari_builder.build.guard import guard
 from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
+from yadokari_builder.build.performing.guard import guard
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
@@ -85,7 +85,11 @@ def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:
 
 def _failed(session: Session, error: BuilderError) -> BuildResult:
     failure = Failure(
-        error.reason, str(error), error.line, error.log_tail if isinstance(error, RunError) else ""
+        error.reason,
+        str(error),
+        error.line,
+        error.log_tail if isinstance(error, RunError) else "",
+        session.progress.stage,
     )
     return BuildResult(
         context=session.progress.context,

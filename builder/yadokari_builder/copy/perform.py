@@ -201,9 +201,9 @@ def fetch(
 
     with _temporary(target.scratch) as fetched:
         source = GitSource(http, fetched, ssh, allowance=target.allowance())
-        commit = source.check_out(copied.ref, folder, keep_git_dir=copied.keeps_git_dir)
+        found = source.check_out(copied.ref, folder, keep_git_dir=copied.keeps_git_dir)
     folder.chmod(_FOLDER_MODE)
-    return Fetched(folder, commit)
+    return Fetched(folder, found.commit)
 
 
 def find_commit(copied: GitFiles, target: Target, http: urllib3.PoolManager, ssh: SshAccess) -> str:

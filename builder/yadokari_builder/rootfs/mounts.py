@@ -30,21 +30,12 @@ def own_mounts(root: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> tu
 
 def has_own_clock(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> bool:
     """Tell whether times of files at a path are this machine's, and not those of a server or a host."""
-    return not any(kind.startswith(_REMOTE) for kind in _kinds(path, mountinfo))
-
-
-def is_in_memory(path: str, mountinfo: Path = Path("/proc/self/mountinfo")) -> bool:
-    """Tell whether files at a path are on no disk, unless they are swapped."""
-    return set(_kinds(Path(path), mountinfo)) == {"tmpfs"}
-
-
-def _kinds(path: Path, mountinfo: Path) -> list[str]:
-    """Name the file system of a path, once for each place where it is mounted."""
     device = os.stat(path).st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     lines = os.fsdecode(mountinfo.read_bytes()).splitlines()
     # Behind a lone dash: proc_pid_mountinfo(5).
-    return [line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[_DEVICE] == number]
+    kinds = [line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[_DEVICE] == number]
+    return not any(kind.startswith(_REMOTE) for kind in kinds)
 
 
 def _unescape(path: str) -> str:

@@ -16,7 +16,7 @@ def run(*arguments: str, environment: Mapping[str, str]) -> str:
     """Run a verb and return what it prints; raises PluginError with what it complains of."""
     if importlib.util.find_spec(_PACKAGE) is None:
         raise PluginError(
-            f"{arguments[0]} needs the whole of Yadokari, and this is the plugin alone: install it by"
+            "a folder as build context needs all of Yadokari, and this is the plugin alone: install it by"
             " 'uv tool install yadokari'"
         )
     home = environment.get("HOME", "")

@@ -17,9 +17,11 @@ def conclusion(state: State) -> Iterator[str]:
         yield success(state.build)
         return
     step = state.unended
-    tail = [text for text in map(printed, step.tail) if text][-_MOST_LINES:] if step else []
+    # The operator's account of the output has none of what the executor said after it.
+    told = state.build.lines("status", "failure", "logTail").rstrip("\n").split("\n")
+    tail = [text for text in map(printed, told if any(told) else step.tail if step else ()) if text]
     if step and tail:
-        yield from ("------", f" > {step.label} {one_line(step.text)}:", *tail, "------")
+        yield from ("------", f" > {step.label} {one_line(step.text)}:", *tail[-_MOST_LINES:], "------")
     yield from failure(state.build)
 
 
@@ -31,8 +33,10 @@ def success(build: Build) -> str:
 
 
 def failure(build: Build) -> Iterator[str]:
-    """Tell why a build failed, and what to do."""
-    reason = build.text("status", "failure", "reason") or build.reason
-    yield f"error: {build.key}: {reason}: {build.text('status', 'failure', 'message') or build.message}"
+    """Tell why a build failed, with the lines of the Dockerfile where they are told, and what to do."""
+    path = ("status", "failure")
+    reason = build.text(*path, "reason") or build.reason
+    yield f"error: {build.key}: {reason}: {build.headline(*path, 'message') or build.message}"
+    yield from build.more_lines(*path, "message")
     if to_do := advice(reason):
         yield f"what to do: {to_do}"

@@ -6,13 +6,14 @@
       STEP 2/12: 1.2 MB             what has come of an earlier step
     PUSHING registry.test/app:1     all steps are done
 
-All others are what a step prints. A step can print such lines, too: what they tell is shown, and nothing else
-follows from it.
+Where the executor is asked for it, a time stands before each. All others are what a step prints. A step can
+print such lines, too: what they tell is shown, and nothing else follows from it.
 """
 
 import re
 from dataclasses import dataclass
 
+_TIME = re.compile(r"^[-+:.0-9TZ]{20,35} ", re.ASCII)
 _STEP = re.compile(r"STEP (\d{1,6})/(\d{1,6}) (.*)", re.ASCII)
 _DONE = re.compile(r"  done in (\d{1,9}\.\d)s(?:: (.*))?", re.ASCII)
 _CACHED = re.compile(r"  cached: (.*)")
@@ -56,6 +57,7 @@ Line = StepBegan | StepEnded | Pushing | Printed
 
 def read(line: str) -> Line | None:
     """Tell what a line means; None for one that is of no interest on a screen."""
+    line = _TIME.sub("", line)
     if found := _STEP.fullmatch(line):
         number, total = int(found[1]), int(found[2])
         return StepBegan(number, total, found[3]) if 0 < number <= total else Printed(line)

@@ -50,7 +50,8 @@ def _title(state: State, now: float) -> str:
     seconds = f"{max(0.0, ended - state.began):.1f}s"
     count = f" ({state.done}/{state.total})" if state.total else ""
     again = f", attempt {state.attempt}" if state.attempt > 1 else ""
-    return f"[+] Building {state.build.key} {seconds}{count}{again}"
+    platform = f", {state.platform}" if state.platform else ""
+    return f"[+] Building {state.build.key} {seconds}{count}{again}{platform}"
 
 
 def _waiting(state: State) -> str:

@@ -40,6 +40,7 @@ class State:
     steps: list[Step] = field(default_factory=list)
     total: int = 0
     attempt: int = 0
+    platform: str = ""
     is_over: bool = False
     ended: float = 0.0
     unended: Step | None = None
@@ -50,9 +51,10 @@ class State:
         if self.unended and build.phase in _UNDONE:
             self.unended.failed = True
 
-    def start(self, attempt: int) -> None:
+    def start(self, attempt: int, platform: str = "") -> None:
         """Begin with an attempt's log."""
-        self.attempt, self.total, self.is_over, self.unended = attempt, 0, False, None
+        self.attempt, self.platform = attempt, platform
+        self.total, self.is_over, self.unended = 0, False, None
         self.steps.clear()
 
     def hear(self, line: Line, now: float) -> None:

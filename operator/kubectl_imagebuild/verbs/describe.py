@@ -28,17 +28,18 @@ def run(asked: Asked) -> int:
         )
         if number:
             asked.out.write("\n\n")
-        for line in _described(build, events["items"], datetime.now(UTC)):
+        for line in described(build, events["items"]):
             asked.out.write(f"{line}\n")
     return 0
 
 
-def _described(build: Build, events: Sequence[Mapping[str, Any]], now: datetime) -> Iterator[str]:
+def described(build: Build, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """Describe an ImageBuild and the Events about it, line by line."""
+    now = datetime.now(UTC)
     yield from _pairs(_overview(build, now))
     yield from _failure(build)
     rows = [
-        (shown(phase.get("name")), f"{shown(phase.get('seconds'))}s")
-        for phase in build.items("status", "phases")
+        (shown(phase.get("name")), shown(phase.get("seconds"))) for phase in build.items("status", "phases")
     ]
     yield from _section("Phases", ("PHASE", "SECONDS"), rows)
     conditions = [
@@ -82,15 +83,17 @@ def _overview(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _run(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
     run = ("status", "run")
-    attempt = build.number(*run, "attempt")
-    yield "Run", f"{build.number(*run, 'number')}, {build.text(*run, 'reason')}, attempt {attempt}"
-    yield "Pod", build.pod
+    yield "Run", f"{build.number(*run, 'number')}, {build.text(*run, 'reason')}"
+    for pod in build.pods:
+        platform = f", {pod.platform}" if pod.platform else ""
+        yield "Pod", f"{pod.name} (attempt {pod.attempt}{platform})"
     yield "Node", build.text(*run, "node")
     for name, field in (("Queued", "queuedAt"), ("Started", "startedAt"), ("Finished", "finishedAt")):
         if time := build.text(*run, field):
             yield name, f"{time} ({since(time, now)} ago)"
     yield "Duration", build.duration(now)
-    if build.steps:
+    yield "Progress", build.text("status", "progress", "summary")
+    if build.value("status", "steps"):
         cached = build.number("status", "steps", "cached")
         yield "Steps", f"{build.steps} done" + (f", {cached} from the cache" if cached else "")
 
@@ -106,14 +109,14 @@ def _failure(build: Build) -> Iterator[str]:
     code = build.value(*failure, "exitCode")
     facts = [
         ("Reason", reason),
-        ("Message", build.text(*failure, "message")),
+        ("Message", build.headline(*failure, "message")),
         ("Exit code", shown(code)),
         ("Stage", stage_at(text, line)),
         ("Line", str(line) if line else ""),
         ("What to do", advice(reason)),
     ]
     yield from (f"{_INDENT}{pair}" for pair in _pairs(facts))
-    if lines := list(excerpt(text, line)):
+    if lines := list(excerpt(text, line)) or build.more_lines(*failure, "message"):
         yield f"{_INDENT}Dockerfile:"
         yield from (f"{_INDENT * 2}{one}" for one in lines)
     if tail := build.lines(*failure, "logTail"):

@@ -1,5 +1,6 @@
 """`logs`: what a build's steps print, and with `-f` how far it comes."""
 
+from kubectl_imagebuild.build import Build
 from kubectl_imagebuild.errors import PluginError
 from kubectl_imagebuild.following import follow, log
 from kubectl_imagebuild.showing import draw, show_lines
@@ -13,16 +14,23 @@ def run(asked: Asked) -> int:
     if asked.arguments.follow:
         return watch(asked, name)
     build = asked.kubectl.build(name)
-    if not build.pod:
+    if not build.pods:
         raise PluginError(f"{build.key} has no log yet: {build.reason or build.phase}: {build.message}")
+    return _show(asked, build)
+
+
+def _show(asked: Asked, build: Build) -> int:
     colours = has_colours(asked.environment, is_terminal=asked.out.isatty())
     is_empty = True
-    for line in log(asked.kubectl, build, follow=False):
-        asked.out.write(f"{harmless(line.text, colours=colours)}\n")
-        is_empty = False
+    for pod in build.pods:
+        if pod.platform:
+            asked.notes.write(f"{build.key}: {pod.platform}, in pod {pod.name}\n")
+        for line in log(asked.kubectl, pod, build.namespace, follow=False):
+            asked.out.write(f"{harmless(line.text, colours=colours)}\n")
+            is_empty = False
     if is_empty:
         raise PluginError(
-            f"{build.key} has no log any more: its pod {build.pod} is gone or has not started;"
+            f"{build.key} has no log any more: its pod {build.pods[0].name} is gone or has not started;"
             " 'kubectl imagebuild describe' tells what came of it"
         )
     return 0

@@ -5,11 +5,20 @@ Resources are plain dictionaries, as the server gives them.
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
-from yadokari_api.keys import API_VERSION, LABEL_BUILD, LABEL_ERRAND, PLURAL, POLICY_PLURAL, Key
+from yadokari_api.keys import (
+    API_VERSION,
+    CONTAINER,
+    LABEL_BUILD,
+    LABEL_ERRAND,
+    PLURAL,
+    POLICY_PLURAL,
+    Key,
+)
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status, format_status
 from yadokari_operator.cluster.api import Api, ClusterError
@@ -115,6 +124,18 @@ class Cluster:
         ]
         return found
 
+    def log(
+        self, namespace: str, pod: str, since: int | None, silence: float
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Follow the executor's log in a pod, from its beginning or from so many seconds ago.
+
+        Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
+        """
+        query = {"container": CONTAINER, "follow": "true"}
+        if since is not None:
+            query["sinceSeconds"] = str(since)
+        return self._api.text(f"/api/v1{_within(namespace)}/pods/{pod}/log", query=query, silence=silence)
+
     def config_map(self, namespace: str, name: str) -> Resource | None:
         """Read a ConfigMap, if there is one."""
         found: Resource | None = self._api.find(f"/api/v1{_within(namespace)}/configmaps/{name}")
@@ -175,11 +196,13 @@ class Cluster:
         digits = re.findall("[0-9]+", self._api.request("GET", "/version")["minor"])
         return int(digits[0]) if digits else 0
 
-    def write_status(self, resource: Resource, status: Status) -> None:
-        """Replace the status of an ImageBuild as it was read; it must not have changed since."""
+    def write_status(self, resource: Resource, status: Status) -> str:
+        """Replace the status of an ImageBuild as it was read, and not changed since; gives its version."""
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
         changed = {**resource, "status": format_status(status)}
-        self._api.request("PUT", f"{_build_path(key)}/status", body=changed)
+        written = self._api.request("PUT", f"{_build_path(key)}/status", body=changed)
+        version: str = written["metadata"]["resourceVersion"]
+        return version
 
     def record(self, event: Resource) -> None:
         """Make an Event; that one of this name is there already is fine."""

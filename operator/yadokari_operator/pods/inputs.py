@@ -11,7 +11,7 @@ from yadokari_api.fields import BUILD_ARG_NAME, LONGEST_BUILD_ARG
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import RUN_DIGITS
 from yadokari_api.reasons import StateReason
-from yadokari_api.spec import BuildArgsSource, DockerfileKey, ImageBuildSpec
+from yadokari_api.spec import DockerfileKey, ImageBuildSpec
 from yadokari_contract.arguments import ArgumentError, parse_arguments
 from yadokari_operator.pods.artifact import Artifact
 from yadokari_operator.pods.files import ConfigMapData, ContextFiles
@@ -145,13 +145,15 @@ def _check_paths(paths: list[str]) -> None:
 def _build_args(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> dict[str, str]:
     found: dict[str, str] = {}
     for source in spec.build_args_from:
-        found |= _args_of(source, _found(source.config_map_ref.name, maps, "spec.buildArgsFrom"))
+        if source.config_map_ref is not None:
+            data = _found(source.config_map_ref.name, maps, "spec.buildArgsFrom")
+            found |= _args_of(source.config_map_ref.name, source.prefix or "", data)
     return found | spec.build_args
 
 
-def _args_of(source: BuildArgsSource, data: ConfigMapData) -> Iterator[tuple[str, str]]:
+def _args_of(config_map: str, prefix: str, data: ConfigMapData) -> Iterator[tuple[str, str]]:
     for key in sorted(data.keys):
-        name = (source.prefix or "") + key
+        name = prefix + key
         value = data.text.get(key)
         if re.fullmatch(BUILD_ARG_NAME, name, re.ASCII) is None:
             problem = "is no name of a build argument: set prefix, or rename the key"
@@ -162,7 +164,7 @@ def _args_of(source: BuildArgsSource, data: ConfigMapData) -> Iterator[tuple[str
         else:
             yield name, value
             continue
-        message = f"ConfigMap {source.config_map_ref.name} of spec.buildArgsFrom: {name} {problem}"
+        message = f"ConfigMap {config_map} of spec.buildArgsFrom: {name} {problem}"
         raise _UnknownError(StateReason.INVALID_SPEC, message)
 
 

@@ -17,6 +17,7 @@ ERRANDS = (INDEX.name, RESOLVE.name)
 
 _HASH = 10
 _RUN = rf"[0-9a-f]{{{RUN_DIGITS}}}"
+_PART = r"linux-[a-z0-9]+(?:-v[0-9]+)?"
 _CONTEXT = "context"
 
 
@@ -35,17 +36,17 @@ def context_name(build: str, run: str, number: int = 1) -> str:
     return _joined(build, f"{run}-{_CONTEXT}" + (f"-{number}" if number > 1 else ""))
 
 
-def pod_name(build: str, run: str, attempt: int) -> str:
-    """Name the pod of an attempt, which is counted from 1."""
-    return _joined(build, f"{run}-{attempt}")
+def pod_name(build: str, run: str, attempt: int, part: str = "") -> str:
+    """Name the pod of an attempt, which is counted from 1; `part` is the word of one of several platforms."""
+    return _joined(build, f"{run}-{part}-{attempt}" if part else f"{run}-{attempt}")
 
 
-def parse_pod_name(build: str, name: str) -> tuple[str, int] | None:
-    """Tell run and attempt from a pod's name; `None` if no pod of this build is called so."""
-    found = re.fullmatch(rf".+-({_RUN})-([1-9][0-9]{{0,8}})", name)
-    if found is None or pod_name(build, found[1], int(found[2])) != name:
+def parse_pod_name(build: str, name: str) -> tuple[str, int, str] | None:
+    """Tell run, attempt and part from a pod's name; `None` if no pod of this build is called so."""
+    found = re.fullmatch(rf".+-({_RUN})(?:-({_PART}))?-([1-9][0-9]{{0,8}})", name)
+    if found is None or pod_name(build, found[1], int(found[3]), found[2] or "") != name:
         return None
-    return found[1], int(found[2])
+    return found[1], int(found[3]), found[2] or ""
 
 
 def run_in(build: str, pod: str | None) -> str:
@@ -65,6 +66,12 @@ def parse_errand_name(build: str, name: str) -> tuple[str, str, int] | None:
     if found is None or errand_name(build, found[2], found[1], int(found[3])) != name:
         return None
     return found[2], found[1], int(found[3])
+
+
+def part_in(build: str, pod: str) -> str:
+    """Tell the platform's part of a pod's name; empty if there is none."""
+    named = parse_pod_name(build, pod)
+    return named[2] if named else ""
 
 
 def parse_config_map_name(build: str, name: str) -> str | None:

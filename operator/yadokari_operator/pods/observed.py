@@ -11,14 +11,17 @@ from yadokari_api.imagebuild import ImageBuild, is_controlled_by
 from yadokari_api.keys import (
     ANNOTATION_GENERATION,
     ANNOTATION_RETRIES,
+    CONTAINER,
     KIND,
     LABEL_BUILD,
     LABEL_MANAGER,
     LABEL_RUN,
     MANAGER,
+    QUEUE,
     Key,
 )
 from yadokari_operator.pods import runtime
+from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import (
     label_value,
     parse_config_map_name,
@@ -29,6 +32,7 @@ from yadokari_operator.pods.outcome import (
     Built,
     Failed,
     Outcome,
+    Waiting,
     is_over,
     is_unmounted,
     outcome_of,
@@ -39,6 +43,7 @@ PATIENCE = timedelta(seconds=120)
 """How long the volumes of a pod may take to be mounted before that is held against an image volume."""
 
 _DIGITS = 9
+_DESTINATION = "--destination="
 
 
 class Standing(Enum):
@@ -53,12 +58,15 @@ class Standing(Enum):
 class Pod:
     """An attempt's pod.
 
-    `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
-    does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
-    `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
-    `node` is where it runs, empty before that is decided, `node_selector` says which nodes it demands;
-    `version` is what of it was seen. `unmounted` is whether that node could not mount the executor's own
-    files from its image, `mounting` since when it is to.
+    `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
+    `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
+    `destinations` are those that it was given. `accepted` is when a node took it, `limit` for how many
+    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
+    whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
+    `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
+    node could not mount the executor's own files from its image, `mounting` since when it is to.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `makings` what another
+    attempt would be made of.
     """
 
     uid: str
@@ -66,6 +74,7 @@ class Pod:
     standing: Standing
     run: str
     attempt: int
+    part: str
     retries: int
     generation: int
     created: datetime
@@ -77,8 +86,11 @@ class Pod:
     node: str = ""
     node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
+    destinations: tuple[str, ...] = ()
     unmounted: bool = False
     mounting: datetime | None = None
+    queued: bool = False
+    makings: Makings = field(default_factory=Makings)
 
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
@@ -111,7 +123,8 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     named = parse_pod_name(build.key.name, metadata["name"])
     if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
         return None
-    run, attempt = named
+    run, attempt, part = named
+    outcome = outcome_of(resource)
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
@@ -122,6 +135,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         standing=standing,
         run=run,
         attempt=attempt,
+        part=part,
         retries=_number(annotations.get(ANNOTATION_RETRIES)),
         generation=_number(annotations.get(ANNOTATION_GENERATION)),
         created=parse_time(metadata["creationTimestamp"]),
@@ -129,18 +143,28 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         limit=(resource.get("spec") or {}).get("activeDeadlineSeconds"),
         deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
-        outcome=outcome_of(resource),
+        outcome=outcome,
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
         unmounted=is_unmounted(resource),
         mounting=parse_time(mounting) if mounting else None,
+        destinations=_destinations(resource),
+        queued=QUEUE in (metadata.get("labels") or {})
+        or (isinstance(outcome, Waiting) and bool(outcome.gates)),
+        makings=Makings.parse(resource),
     )
 
 
 def node_selector(resource: Mapping[str, Any]) -> Mapping[str, str]:
     """Tell which nodes a pod asks for, by their labels."""
     return (resource.get("spec") or {}).get("nodeSelector") or {}
+
+
+def _destinations(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    containers = (resource.get("spec") or {}).get("containers") or []
+    arguments = (it for one in containers if one["name"] == CONTAINER for it in one.get("args") or ())
+    return tuple(it.removeprefix(_DESTINATION) for it in arguments if it.startswith(_DESTINATION))
 
 
 def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:

@@ -21,10 +21,14 @@ from yadokari_operator.pods import runtime
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The executor has not started; `problem` tells what keeps it, if anything but time does."""
+    """The executor has not started; `problem` tells what keeps it, if anything but time does.
+
+    `gates` are those that keep the scheduler from looking at the pod, until somebody lets it go.
+    """
 
     reason: StateReason = StateReason.SCHEDULING
     problem: str = ""
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,9 @@ def unfinished_or_failed(resource: Mapping[str, Any]) -> Waiting | Running | Fai
         return _in_short(_failed(resource, _ended(resource), finished))
     if "running" in _state(resource):
         return Running()
+    gates = (resource.get("spec") or {}).get("schedulingGates")
+    if gates:
+        return Waiting(StateReason.QUEUED, gates=tuple(gate["name"] for gate in gates))
     waiting = _waiting(resource)
     return replace(waiting, problem=_brief(waiting.problem))
 
@@ -199,7 +206,9 @@ def _by_result(result: BuildResult | None, ended: Mapping[str, Any]) -> _Verdict
         return None
     said = result.failure
     reason = said.reason if said.reason in set(Reason) else StateReason.EXECUTOR_FAILED
-    return Failure(reason, shown(said.message), said.line, shown(said.log_tail)), retry_after(code)
+    return replace(
+        said, reason=reason, message=shown(said.message), log_tail=shown(said.log_tail)
+    ), retry_after(code)
 
 
 def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
@@ -309,6 +318,9 @@ def _waiting(resource: Mapping[str, Any]) -> Waiting:
                 problem = f"{runtime.ADVICE}. It said: {problem}"
             return Waiting(_trouble(reason, message), problem)
     for condition in status.get("conditions") or []:
+        # Of a gate that is gone this stays until the scheduler has looked at the pod.
+        if condition.get("reason") == "SchedulingGated":
+            continue
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             problem = _sentence(condition.get("reason") or "", condition.get("message") or "")
             return Waiting(StateReason.UNSCHEDULABLE, problem)

@@ -1,6 +1,6 @@
 """Write the resources of a build: immutable ConfigMaps with its inputs, and the pod of an attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from yadokari_api.fields import seconds
@@ -10,17 +10,19 @@ from yadokari_api.keys import (
     ANNOTATION_RETRIES,
     CONTAINER,
     LABEL_ATTEMPT,
+    LABEL_PLATFORM,
 )
 from yadokari_api.pod.executor import Executor, Resources
-from yadokari_operator.pods import caches, runtime, security, trust
-from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
-from yadokari_operator.pods.environment import environment
+from yadokari_operator.pods import runtime, security
+from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
 from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.given import caches, trust
+from yadokari_operator.pods.given.environment import environment, whole_secrets
+from yadokari_operator.pods.given.sources import Place, place
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
 from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
-from yadokari_operator.pods.sources import Place, place
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
@@ -39,6 +41,7 @@ class Attempt:
     run: str
     number: int
     retries: int
+    task: Task = field(default_factory=Task)
 
 
 def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
@@ -59,8 +62,11 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     image, way = image_of(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
     where = place(name, inputs, attempt.run)
-    metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number))
-    metadata["labels"] = {**executor.labels, **metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    part = attempt.task.part
+    metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number, part))
+    marks = {**metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    marks |= {LABEL_PLATFORM: part} if part else {}
+    metadata["labels"] = {**executor.labels, **build.handed_over, **marks}
     metadata["annotations"] = {
         **executor.annotations,
         ANNOTATION_RETRIES: str(attempt.retries),
@@ -79,7 +85,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             **security.of_pod(executor, settings),
             **placement(executor),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
-            "containers": [_container(build.key.namespace, inputs, where, settings)],
+            "containers": [_container(build.key.namespace, inputs, where, settings, attempt.task)],
             "volumes": [
                 *runtime.volumes(way, image),
                 *_volumes(name, inputs, where, attempt.run),
@@ -103,15 +109,16 @@ def _resources(executor: Executor) -> Manifest:
     return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
 
 
-def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings) -> Manifest:
+def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings, task: Task) -> Manifest:
     executor = inputs.spec.executor or Executor()
     return {
         "name": CONTAINER,
         "image": image_of(executor, settings),
-        "args": arguments(namespace, inputs, where, settings),
+        "args": arguments(namespace, inputs, where, settings, task),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
         "env": [*environment(inputs.spec), *where.env, *trust.environment(inputs.spec)],
+        **({"envFrom": whole} if (whole := whole_secrets(inputs.spec)) else {}),
         "resources": _resources(executor),
         "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.

@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.model import explain
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_api.status import BuildFailure
+from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.events import sharing
@@ -70,7 +71,7 @@ def held(observed: Observed, decision: Decision, place: Place, now: datetime) ->
     build = observed.build
     turn = f"number {place.position} of {place.of} in the queue"
     message = f"waits for its turn: {turn}, while {place.running} builds run"
-    report = reports.waiting(build, decision.unacted, now, StateReason.QUEUED, message)
+    report = _kept_from_beginning(build, decision.unacted, now, StateReason.QUEUED, message)
     deletions = [action for action in decision.actions if isinstance(action, Delete)]
     due = now + min(max(_SHORTEST_WAIT, _FOR_EACH * place.position), _LONGEST_WAIT)
     return _with_rivals(observed, decided(build, report, now, *deletions, due=due), now)
@@ -89,10 +90,20 @@ def refused(
         failure = BuildFailure(reason=reason, message=message)
         report = reports.failed(build, decision.unacted, now, failure, None)
         return _with_rivals(observed, decided(build, report, now), now)
-    report = reports.blocked(build, decision.unacted, now, reason, message)
+    report = _kept_from_beginning(build, decision.unacted, now, reason, message)
     since = datetime.fromisoformat(report.conditions[0].last_transition_time)
     due = now + min(max(_SHORTEST_WAIT, (now - since) / 4), _LONGEST_WAIT)
     return _with_rivals(observed, decided(build, report, now, due=due), now)
+
+
+def _kept_from_beginning(
+    build: ImageBuild, unacted: Status, now: datetime, reason: StateReason, message: str
+) -> Status:
+    """Report why an attempt does not begin; other platforms may be built meanwhile."""
+    if unacted.run.platforms and unacted.phase == "Building":
+        return reports.beside(build, unacted, now, reason, message)
+    report = reports.waiting if reason is StateReason.QUEUED else reports.blocked
+    return report(build, unacted, now, reason, message)
 
 
 def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, now: datetime) -> Decision:

@@ -7,9 +7,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.keys import LABEL_ERRAND, Key
+from yadokari_api.keys import LABEL_ERRAND, LABEL_PLATFORM, Key
 from yadokari_api.policy import Policy
 from yadokari_api.status import Status
+from yadokari_contract.progress import Progress
 from yadokari_operator.events import Event, event
 from yadokari_operator.pods.artifact import Artifact
 from yadokari_operator.pods.errands.observed import ErrandPod
@@ -46,7 +47,7 @@ class Observed:
     out by asking, by name. `errands` are the small pods that ask or do something for it. `policies` are those
     that hold for it, or why nothing is known to be allowed; they count where an attempt begins, and are read
     for that alone. `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours
-    that pods of others bear for now.
+    that pods of others bear for now. `progress` is how far the pod that runs has come, by its log.
     """
 
     build: ImageBuild
@@ -59,6 +60,7 @@ class Observed:
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] | Violation = ()
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +100,15 @@ class Decision:
     wants: tuple[Want, ...] = ()
 
     @property
-    def begins(self) -> bool:
-        """Whether an attempt begins."""
-        return bool(self.pods)
+    def begins(self) -> str | None:
+        """The part of a run whose attempt begins, see `observed.Pod`; `None` where none does."""
+        labels = (pod["metadata"]["labels"] for pod in self.pods)
+        return next((it.get(LABEL_PLATFORM, "") for it in labels), None)
+
+    @property
+    def makes_pods(self) -> bool:
+        """Whether any pod is made, to build or for an errand of the run."""
+        return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
 
     @property
     def pods(self) -> list[Manifest]:

@@ -76,5 +76,5 @@ def _as_of_now(before: Status, inputs: Inputs) -> Status:
     output = before.output
     if output is not None:
         images = [to.image for to in inputs.spec.destinations]
-        output = Output.at(images, output.digest, output.size)
+        output = Output.at(images, output.digest, output.size, output.platforms)
     return replace(before, inputs_hash=inputs.hash, output=output)

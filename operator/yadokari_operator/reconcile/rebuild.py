@@ -17,9 +17,9 @@ from yadokari_contract.answers import ResolveResult
 from yadokari_contract.result import Failure
 from yadokari_contract.verbs import RESOLVE
 from yadokari_operator.pods.errands.observed import Answered, ErrandPod
+from yadokari_operator.pods.given.sources import repository
 from yadokari_operator.pods.observed import Standing
 from yadokari_operator.pods.outcome import Failed, Waiting
-from yadokari_operator.pods.sources import repository
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decision import Answer, Decision, Delete, Observed, Want, earliest
 from yadokari_operator.reconcile.timetable import Timetable

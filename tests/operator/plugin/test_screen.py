@@ -186,3 +186,10 @@ def test_a_step_that_claims_to_be_another_is_shown_and_has_no_further_effect() -
         "STEP 1/2 FROM x", "STEP 0/2 none", "STEP 7/2 none", "STEP 999999999/9 none", "STEP 1/1 RUN x"
     )
     assert (state.total, [step.text for step in state.steps]) == (1, ["RUN x"])
+
+
+def test_a_time_before_each_line_changes_nothing() -> None:
+    timed = heard(
+        *(f"2026-11-26T20:22:02.123+00:00 {line}" for line in ("STEP 1/1 FROM x", "  done in 1.0s"))
+    )
+    assert [(step.text, step.seconds) for step in timed.steps] == [("FROM x", 1.0)]

@@ -1,21 +1,16 @@
 """The plugin on a terminal, with a log that stops where the test wants to look."""
 
-import json
 import os
 import re
 import signal
-import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from support.plugin import Plugin, Screen
+from support.played import Played
+from support.plugin import Screen
 
 SCREENS = Path(__file__).parents[2] / "data/screens"
-PLAYER = Path(__file__).parents[2] / "support/kubectl_player.py"
 
 LOG = """\
 STEP 1/3 FROM busybox
@@ -32,50 +27,25 @@ compiling four.c
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Played:
-    """A build that stops at places of its log until it is let go on."""
-
-    plugin: Plugin
-    folder: Path
-
-    def status(self, phase: str, **more: Any) -> None:
-        build = {
-            "metadata": {"namespace": "team", "name": "app", "generation": 1},
-            "spec": {"destinations": [{"image": "registry.test/app:1"}]},
-            "status": {
-                "observedGeneration": 1,
-                "phase": phase,
-                "run": {"pod": "app-1", "attempt": 1, "duration": "5s"},
-                **more,
-            },
-        }
-        (self.folder / "next").write_text(json.dumps(build))
-        (self.folder / "next").rename(self.folder / "build.json")
-
-    def go_on(self, place: str) -> None:
-        (self.folder / place).touch()
-
-
 @pytest.fixture
 def played(tmp_path: Path) -> Played:
-    kubectl = tmp_path / "bin/kubectl"
-    kubectl.parent.mkdir()
-    kubectl.write_text(f"#!{sys.executable} -S\n{PLAYER.read_text()}")
-    kubectl.chmod(0o755)
-    (tmp_path / "log").write_text(LOG)
-    made = Played(Plugin(f"{kubectl.parent}:{os.environ['PATH']}", {"PLAYED": str(tmp_path)}), tmp_path)
+    made = Played.within(tmp_path)
+    made.write_log("app-1", LOG)
     made.status("Building")
     return made
 
 
 def approved(screen: Screen, name: str) -> None:
-    """Compare what stands on a screen with what was looked at, but for how long things took."""
-    text = re.sub(r" *\d+\.\ds", lambda found: "#.#s".rjust(len(found[0])), screen.text)
+    """Compare what comes to stand on a screen with what was looked at, but for durations."""
     kept = SCREENS / f"{name}-{screen.columns}.txt"
     if os.environ.get("SCREENS") == "write":
-        kept.write_text(text)
-    assert text == kept.read_text()
+        kept.write_text(timeless(screen))
+    expected = kept.read_text()
+    screen.settle(lambda: timeless(screen) == expected)
+
+
+def timeless(screen: Screen) -> str:
+    return re.sub(r" *\d+\.\ds", lambda found: "#.#s".rjust(len(found[0])), screen.text)
 
 
 @pytest.mark.parametrize("columns", [80, 200])
@@ -98,7 +68,8 @@ def test_a_failed_step_is_shown_with_its_last_lines_and_what_to_do(played: Playe
     screen.wait_for("four.c")
     failure = {
         "reason": "StepFailed",
-        "message": "Dockerfile:3: RUN ended\x1b]0;evil\x07 with exit code 2",
+        "message": "Dockerfile:3: RUN ended\x1b]0;evil\x07 with exit code 2\n     3 | RUN make all",
+        "logTail": "compiling three.c\n\x1b[2Jmake: *** [all] Error 1\n",
         "line": 3,
     }
     played.status("Failed", failure=failure)
@@ -111,11 +82,14 @@ def test_a_terminal_that_is_resized_shows_all_of_it_anew(played: Played, size: t
     screen = played.plugin.on_terminal("logs", "app", "-f")
     screen.wait_for("日本語")
     screen.resize(*size)
-    _settle(
-        screen, lambda: screen.lines[0].startswith("[+] Building team/app") and _columns(screen) <= size[0]
+    screen.settle(
+        lambda: (
+            [line.startswith("[+] Building team/app") for line in screen.lines].count(True) == 1
+            and screen.lines[0].startswith("[+]")
+            and " => => # compiling two.c" in screen.text
+            and max(map(len, screen.lines)) <= size[0]
+        )
     )
-    assert sum(line.startswith("[+]") for line in screen.lines) == 1
-    assert " => => # compiling two.c" in screen.text
     screen.process.kill(signal.SIGINT)
     assert screen.end() == 130
 
@@ -161,15 +135,3 @@ def test_progress_for_a_terminal_wants_one(played: Played) -> None:
         2,
         "error: --progress=tty needs a terminal: leave it out, or say --progress=plain\n",
     )
-
-
-def _columns(screen: Screen) -> int:
-    return max(map(len, screen.lines))
-
-
-def _settle(screen: Screen, holds: Callable[[], bool]) -> None:
-    for _ in range(100):
-        screen.read()
-        if holds():
-            return
-    raise AssertionError(screen.text)

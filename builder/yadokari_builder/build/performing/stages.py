@@ -105,6 +105,7 @@ class Build:
                 self._begin(stage)
                 finished[stage.index] = self._build(stage, is_sent=is_sent)
                 self._end(stage, finished[stage.index])
+            self.progress.stage = ""
             done = {index: tuple(step.finish() for step in steps) for index, steps in finished.items()}
         for digest, sending in self._sent:
             if error := sending.exception():
@@ -132,6 +133,7 @@ class Build:
             raise _ContentNeeded
 
     def _begin(self, stage: PlannedStage) -> None:
+        self.progress.stage = stage.stage.name or str(stage.index)
         self.progress.begin(stage.stage.base.original)
         last_use = self._is_last_reader(stage)
         self._ground = Ground(self.roots, stage, partial(self._needs, stage), last_use)

@@ -2,31 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
-from enum import Enum
-from tempfile import mkstemp
-
-from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.mounts import is_in_memory
-
-_SHARED_MEMORY = "/dev/shm"
-
-
-class Medium(Enum):
-    """Where the files of secrets lie while a step has them."""
-
-    APART = "in memory of the step's own namespaces, which is never swapped"
-    POD = "in the pod's shared memory, to which a link leads"
-    ROOT = "in the root, on whatever that is"
-
-
-def medium_of(boundary: Boundary, *, apart: bool) -> Medium:
-    """Tell where secrets can lie for steps in this root, which may have namespaces of their own (`apart`)."""
-    if apart:
-        return Medium.APART
-    in_pod = str(boundary.root) == "/" and _SHARED_MEMORY in boundary.excluded
-    return Medium.POD if in_pod and is_in_memory(_SHARED_MEMORY) else Medium.ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,32 +41,16 @@ class FileMount:
 
 @dataclass(frozen=True, slots=True)
 class SecretMount:
-    """A file with the value of a secret, on no disk if that can be had."""
+    """A file with the value of a secret; `apart` is whether the step's own namespaces have it, in memory."""
 
     target: str
     data: bytes = field(repr=False)
-    medium: Medium
     uid: int = 0
     gid: int = 0
     mode: int = 0o400
+    apart: bool = False
 
-    @contextmanager
-    def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:
-        """Make the file, or what stands for it: one to mount on, or a link."""
-        data = b"" if self.medium is Medium.APART else self.data
-        if self.medium is not Medium.POD:
-            with FileMount(self.target, data, self.uid, self.gid, self.mode).content(place, existing):
-                yield
-            return
-        # A name that nobody has, so that the file is new.
-        descriptor, path = mkstemp(dir=_SHARED_MEMORY, prefix="secret-")
-        os.close(descriptor)
-        os.unlink(path)
-        try:
-            with FileMount(self.target, data, self.uid, self.gid, self.mode).content(path, existing):
-                os.symlink(path, place)
-                yield
-        finally:
-            # A step may delete what is there.
-            with suppress(FileNotFoundError):
-                os.unlink(path)
+    def content(self, place: str, existing: os.stat_result | None) -> AbstractContextManager[None]:
+        """Make the file, or an empty one for it to be mounted on."""
+        data = b"" if self.apart else self.data
+        return FileMount(self.target, data, self.uid, self.gid, self.mode).content(place, existing)

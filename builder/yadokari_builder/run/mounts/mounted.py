@@ -19,7 +19,7 @@ from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.devices import SHARED
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
-from yadokari_builder.run.mounts.files import Medium, SecretMount
+from yadokari_builder.run.mounts.files import SecretMount
 from yadokari_builder.run.mounts.placement import Places
 from yadokari_builder.run.spaces.view import Held, Memory, Written
 
@@ -136,7 +136,7 @@ def _held(mount: Mount, path: str) -> Held | Memory | Written:
             return Memory(path, size)
         case BindMount(readonly=readonly) | CacheMount(readonly=readonly):
             return Held(path, readonly)
-        case SecretMount(medium=Medium.APART):
+        case SecretMount(apart=True):
             return Written(path, mount.data, mount.uid, mount.gid, mount.mode)
         case _:
             return Held(path)

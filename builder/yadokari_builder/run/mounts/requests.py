@@ -13,7 +13,7 @@ from yadokari_builder.plan.steps import (
     TmpfsRequest,
 )
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, CacheUse, Fill
-from yadokari_builder.run.mounts.files import Medium, SecretMount
+from yadokari_builder.run.mounts.files import SecretMount
 from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, Mount, TmpfsMount
 from yadokari_builder.run.mounts.secrets import Secrets
 from yadokari_builder.run.mounts.ssh import Agents, SshMount
@@ -24,15 +24,15 @@ class Provisions:
     """What a build has to mount.
 
     `fill` gives the files at an in-root path of a source, `name_of` names them by what they are: the same
-    name in another build means the same files. `medium` is where secrets lie.
+    name in another build means the same files. `apart` is whether steps have namespaces of their own.
     """
 
     fill: Callable[[Source, str], Fill]
     name_of: Callable[[Source, str], str]
     caches: CacheStore
     secrets: Secrets
-    medium: Medium
     agents: Agents
+    apart: bool = False
 
 
 @dataclass(slots=True)
@@ -110,7 +110,7 @@ def _add_secret(answered: Mounts, request: SecretRequest, provisions: Provisions
         answered.secrets[request.variable] = (value or b"").decode("utf-8", "surrogateescape")
     if request.target and value is not None:
         owner = request.uid, request.gid
-        answered.mounts.append(SecretMount(request.target, value, provisions.medium, *owner, request.mode))
+        answered.mounts.append(SecretMount(request.target, value, *owner, request.mode, provisions.apart))
 
 
 def _add_agent(answered: Mounts, request: SshRequest, agents: Agents) -> None:

@@ -13,13 +13,14 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
 from yadokari_contract.verbs import Verb
-from yadokari_operator.pods import security, trust
-from yadokari_operator.pods.environment import logins, own
+from yadokari_operator.pods import security
+from yadokari_operator.pods.given import trust
+from yadokari_operator.pods.given.environment import logins, own
+from yadokari_operator.pods.given.sources import context_login
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import errand_name
 from yadokari_operator.pods.placement import placement
 from yadokari_operator.pods.render import image_of
-from yadokari_operator.pods.sources import context_login
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]

@@ -8,7 +8,7 @@ from typing import Any
 
 from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.caches import enabled_cache
+from yadokari_operator.pods.given.caches import enabled_cache
 
 Manifest = dict[str, Any]
 
@@ -18,6 +18,18 @@ _LOGIN = ".dockerconfigjson"
 def environment(spec: ImageBuildSpec) -> list[Manifest]:
     """Write all variables of the executor but those of where the context is."""
     return [*logins(spec), *_secrets(spec), *_times(spec), *own(spec.executor or Executor())]
+
+
+def whole_secrets(spec: ImageBuildSpec) -> list[Manifest]:
+    """Write the Secrets whose keys all become variables: build arguments, in the order of their numbers."""
+    return [
+        {
+            "prefix": f"YADOKARI_BUILD_ARG_{number}_{source.prefix or ''}",
+            "secretRef": {"name": source.secret_ref.name},
+        }
+        for number, source in enumerate(spec.build_args_from, 1)
+        if source.secret_ref is not None
+    ]
 
 
 def from_secret(variable: str, secret: str, key: str, *, optional: bool = False) -> Manifest:

@@ -17,7 +17,7 @@ from yadokari_operator.settings import Settings, is_among
 Manifest = dict[str, Any]
 
 CACHES_FOLDER = "/yadokari/input/caches"
-_VOLUME = "caches"
+VOLUME = "caches"
 
 
 def enabled_cache(spec: ImageBuildSpec) -> Cache | None:
@@ -56,7 +56,7 @@ def volumes(spec: ImageBuildSpec) -> list[Manifest]:
     cache = enabled_cache(spec)
     if cache is None or cache.volume_claim is None:
         return []
-    return [{"name": _VOLUME, "persistentVolumeClaim": {"claimName": cache.volume_claim.claim_name}}]
+    return [{"name": VOLUME, "persistentVolumeClaim": {"claimName": cache.volume_claim.claim_name}}]
 
 
 def mounts(spec: ImageBuildSpec) -> list[Manifest]:
@@ -65,7 +65,7 @@ def mounts(spec: ImageBuildSpec) -> list[Manifest]:
     if cache is None or cache.volume_claim is None:
         return []
     part = {"subPath": cache.volume_claim.sub_path} if cache.volume_claim.sub_path else {}
-    return [{"name": _VOLUME, "mountPath": CACHES_FOLDER, **part}]
+    return [{"name": VOLUME, "mountPath": CACHES_FOLDER, **part}]
 
 
 def _repository(registry: CacheRegistry, spec: ImageBuildSpec) -> str:
