@@ -116,8 +116,7 @@ def building(
 
     An operator that has only just begun to follow the log knows no progress: what is stored stays then.
     """
-    why = f", since {run.run.cause}" if run.run.cause else ""
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{why}{note}"
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{_since(run)}{note}"
     live = _live(progress) if progress else run.progress
     pushes = live is not None and live.phase == "Pushing"
     reason = StateReason.PUSHING if pushes else StateReason.BUILDING
@@ -144,7 +143,12 @@ def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, m
 def under_way(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
     """Report what the pods of a run do."""
     but: dict[ConditionType, Truth] = {"Ready": "False"} if summary.is_troubled else {}
-    return _status(build, run, now, summary.phase, summary.reason, summary.message, but)
+    since = _since(run) if summary.phase == "Building" else ""
+    return _status(build, run, now, summary.phase, summary.reason, summary.message + since, but)
+
+
+def _since(run: Status) -> str:
+    return f", since {run.run.cause}" if run.run.cause else ""
 
 
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:

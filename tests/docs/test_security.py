@@ -28,6 +28,9 @@ def test_each_attack_was_tried_and_came_to_nothing_at_the_levels_that_it_is_for(
 ) -> None:
     (counts,) = (row[2:] for row in rows_of(attack))
     assert all(count.isdecimal() for count in counts if count), counts
+    if not any(counts):  # a machine without a cluster leaves those rows as they are
+        assert "pytest.mark.cluster" in (security.ATTACKS / attack.file).read_text()
+        return
     shared, namespaces, either = map(bool, counts)
     assert (shared and namespaces) if is_at_both_levels(attack) else (shared or namespaces or either)
 

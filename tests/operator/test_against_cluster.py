@@ -30,7 +30,7 @@ def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
     assert builds.events("good") == [("Normal", "Building"), ("Normal", "Succeeded")]
     builds.kubectl("wait", "--for=condition=Ready", "ib/good", "--timeout=1s")
     columns = builds.kubectl("get", "ib", "good", "-o", "wide").splitlines()
-    head = "NAME READY STATUS PROGRESS REASON IMAGE DIGEST DURATION AGE"
+    head = "NAME READY STATUS PROGRESS REASON IMAGE DIGEST BECAUSE DURATION AGE"
     assert columns[0].split() == head.split()
     assert columns[1].split()[:6] == ["good", "True", "Succeeded", "Succeeded", "registry.test/app:1", DIGEST]
 

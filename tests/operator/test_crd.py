@@ -94,7 +94,7 @@ def test_the_columns_are_those_of_the_documentation() -> None:
         "Duration",
         "Age",
     ]
-    assert [c["name"] for c in columns if c.get("priority")] == ["Reason", "Digest"]
+    assert [c["name"] for c in columns if c.get("priority")] == ["Reason", "Digest", "Because"]
 
 
 def test_every_phase_is_in_the_schema() -> None:

@@ -8,6 +8,7 @@ import pytest
 from support.resources import IMAGE, NOW, image_build, time
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import BuildFailure, RunStatus, Status
+from yadokari_contract.progress import Progress
 from yadokari_contract.result import BuildResult
 from yadokari_operator import reports
 from yadokari_operator.events import event, event_manifest
@@ -38,6 +39,16 @@ def test_people_are_told_what_happened_once() -> None:
     assert told is not None
     assert (told.warning, told.reason) == (False, "Building")
     assert event(building, reports.building(build, RUN, NOW + timedelta(9))) is None
+
+
+def test_a_build_that_pushes_says_so_and_no_step_makes_events_by_it() -> None:
+    build, now = image_build(), NOW
+    steps = reports.building(build, RUN, now, Progress("Building", 1, 2, "RUN make"))
+    pushes = reports.building(build, steps, now, Progress("Pushing", 0, 0, IMAGE))
+    assert (steps.reason, pushes.reason) == ("Building", "Pushing")
+    assert (pushes.phase, pushes.conditions[0].status) == ("Building", "Unknown")
+    assert event(steps, pushes) is None
+    assert event(pushes, steps) is None
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,18 @@ import pytest
 
 from support.cluster import KubectlError
 from support.operator_process import Kubectl, OperatorProcess
-from support.specs import POLICIES, RIGHT, WRONG, WRONG_POLICIES, bounded, cached, mounted, spec, within
+from support.specs import (
+    POLICIES,
+    RIGHT,
+    WRONG,
+    WRONG_POLICIES,
+    bounded,
+    cached,
+    mounted,
+    rebuilt,
+    spec,
+    within,
+)
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped_operator")]
 
@@ -48,7 +59,12 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorPr
         (cached(registry={"from": [f"a{number}" for number in range(9)]}), "at most 8 items"),
         (cached(volumeClaim={}), "volumeClaim.claimName: Required value"),
         (cached(repository="a"), "unknown field"),
-        (within(fluxSource={"kind": "Bucket", "name": "a"}), "unknown field"),
+        (
+            within(fluxSource={"kind": "HelmChart", "name": "a"}),
+            'supported values: "GitRepository", "OCIRepository", "Bucket"',
+        ),
+        (rebuilt(onBaseImageChange={}), "onBaseImageChange.interval: Required value"),
+        (rebuilt(hourly=True), "unknown field"),
         (mounted("/c", hostPath={"path": "/"}), "unknown field"),
         (mounted("/c", secret={"secretName": "a"}), "unknown field"),
         (within(gcs={"bucket": "contexts", "key": "a", "secretRef": {}}), "secretRef.name: Required value"),
@@ -109,6 +125,7 @@ FULL = spec(
     secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}}],
     output={"labels": {"a": "b"}, "timestamp": 5},
     cache={"registry": {"ttl": "1h", "from": ["a/cache"]}, "volumeClaim": {"claimName": "c"}},
+    rebuild={"schedule": {"cron": "@daily"}, "onBaseImageChange": {"interval": "1h"}},
 )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -23,6 +24,14 @@ def azurite() -> list[str]:
     folder = _folder("azurite", _TESTS / "npm/azurite", "package.json", "package-lock.json")
     script = folder / "node_modules/azurite/dist/src/blob/main.js"
     return [node, str(script)] if node and script.exists() else []
+
+
+def flux_definitions() -> Path:
+    """Return the folder with the definitions of Flux's sources; setup makes it."""
+    pins = (_TESTS / "cluster/lib/programs.sh").read_text()
+    version = re.search("^FLUX_MODULE=.*@(.*)$", pins, re.MULTILINE)
+    assert version
+    return cache_folder() / "programs" / f"flux-{version[1]}"
 
 
 def _folder(name: str, sources: Path, *files: str) -> Path:

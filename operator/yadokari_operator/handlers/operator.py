@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import ParamSpec
 
 import kopf
@@ -160,7 +161,6 @@ def _source_watch(
     """
 
     def begin() -> str:
-        references.await_users_of_kind(kind)
         version = version_now(metadata)
         for key in references.users_of_kind(kind):
             changed(key)
@@ -170,7 +170,14 @@ def _source_watch(
         for key in references.users_of(kind, source):
             changed(key)
 
-    return Watch(f"resources of kind {kind}", metadata, begin, source_changed, heard=metrics.heard)
+    return Watch(
+        f"resources of kind {kind}",
+        metadata,
+        begin,
+        source_changed,
+        heard=metrics.heard,
+        wanted=partial(references.await_users_of_kind, kind),
+    )
 
 
 def _policy_watch(metadata: Metadata, policies: Policies, changed: Callable[[Key], None]) -> Watch:

@@ -68,6 +68,8 @@ def tells_all(spec: ImageBuildSpec) -> bool:
         return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", context.git.ref or "") is not None
     if context.http is not None:
         return context.http.sha256 is not None
+    if context.flux_source is not None:
+        return True
     return context.oci is not None and "@" in context.oci.image
 
 

@@ -27,7 +27,7 @@ from yadokari_operator.reports import Cause, format_time
 
 _FIRST_DELAY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 16
-_WHILE_ASKED = timedelta(minutes=1)
+_WHILE_ASKED = timedelta(minutes=5)
 _LONGEST = 512
 _NEVER = "1970-01-01T00:00:00Z"
 _MOVED: frozenset[RunReason] = frozenset({"BaseImageChanged", "GitChanged"})

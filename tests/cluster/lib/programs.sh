@@ -33,6 +33,24 @@ build_programs() { # go
   rm -rf "$CACHE_DIR/programs/go"
 }
 
+# What Flux's source-controller has in a cluster: the definitions of its resources, from its Go module.
+FLUX_MODULE=github.com/fluxcd/source-controller@v1.8.5
+FLUX_SUM=h1:3zKSTGc2FPoZcQ5BjnyOrwdHDWeYqst3uAoZ+c0DG3c=
+
+flux_folder() { echo "$CACHE_DIR/programs/flux-${FLUX_MODULE#*@}"; }
+
+install_flux() { # go
+  local folder found part=$CACHE_DIR/programs/go-flux
+  folder=$(flux_folder)
+  say "fetching $FLUX_MODULE: about 10 s"
+  found=$(env -u GOFLAGS GOTOOLCHAIN=local GOWORK=off GONOSUMDB='*' GOMODCACHE="$part" GOFLAGS=-modcacherw \
+    "$1" mod download -json "$FLUX_MODULE") || die "$FLUX_MODULE cannot be fetched: $found"
+  grep -qF "\"Sum\": \"$FLUX_SUM\"" <<<"$found" || die "$FLUX_MODULE is another one than it was: $found"
+  rm -rf "$CACHE_DIR/programs"/flux-*
+  cp -r "$part/github.com/fluxcd/source-controller@${FLUX_MODULE#*@}/config/crd/bases" "$folder"
+  rm -rf "$part"
+}
+
 # Azure's storage, a program in JavaScript: one folder with all that it needs.
 azurite_folder() {
   local pins

@@ -34,8 +34,10 @@ class CachedOutlines:
     platform: Platform
     _known: dict[Digest, LayerSource | None] = field(default_factory=dict)
 
-    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:
+    def find(self, layers: Sequence[Layer], *, are_wanted: bool) -> Mapping[Digest, LayerSource]:
         """Return the outlines that are known; those that are not yet are looked for side by side."""
+        if not (are_wanted or self.write):
+            return {}
         names = {name_of_outline(str(layer.diff_id)): layer.diff_id for layer in layers}
         unknown = {name: diff_id for name, diff_id in names.items() if diff_id not in self._known}
         for name, found in self.prober.probe(sorted(unknown)).items():
@@ -45,7 +47,7 @@ class CachedOutlines:
 
     def begin(self, layer: Layer) -> OutlineWriter | None:
         """Return what takes the outline of a layer, if it is not known."""
-        return OutlineWriter() if self.write and not self.find([layer]) else None
+        return OutlineWriter() if self.write and not self._known.get(layer.diff_id) else None
 
     def end(self, layer: Layer, outline: OutlineWriter) -> None:
         """Have an outline written."""
@@ -75,7 +77,8 @@ class CachedOutlines:
 
     def spoil(self, digest: Digest, why: str) -> bool:
         """Forget outlines that turned out to be of no use; tell whether there were any."""
-        spoiled = [diff_id for diff_id, known in self._known.items() if known and _digest(known) == digest]
+        known = [*self._known.items()]
+        spoiled = [diff_id for diff_id, outline in known if outline and _digest(outline) == digest]
         self._known.update(dict.fromkeys(spoiled))
         if spoiled:
             logger.warning("cache: the names in a layer are left out, and read from it itself: %s", why)

@@ -31,8 +31,11 @@ class SpoiledLayerError(Exception):
 class Outlines(Protocol):
     """Knows outlines of layers, and keeps those that it does not know."""
 
-    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:
-        """Return the outlines that are known, by the diff IDs of their layers."""
+    def find(self, layers: Sequence[Layer], *, are_wanted: bool) -> Mapping[Digest, LayerSource]:
+        """Return the outlines that are known, by the diff IDs of their layers.
+
+        Those that are not wanted need not be looked for, but for whether to keep what `begin` returns.
+        """
 
     def begin(self, layer: Layer) -> OutlineWriter | None:
         """Return what takes the outline of a layer while it is read; None where nobody wants it."""
@@ -44,7 +47,7 @@ class Outlines(Protocol):
 class NoOutlines:
     """Knows none."""
 
-    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:  # noqa: ARG002
+    def find(self, layers: Sequence[Layer], *, are_wanted: bool) -> Mapping[Digest, LayerSource]:  # noqa: ARG002
         """Return none."""
         return {}
 
@@ -80,8 +83,8 @@ def put(
 
     What is wrong with a layer is what `blame` makes of it; an outline's trouble is a `SpoiledLayerError`.
     """
-    known = outlines.find([source.layer for source in layers]) if place.names_only else {}
-    taken = [known.get(source.layer.diff_id, source) for source in layers]
+    known = outlines.find([source.layer for source in layers], are_wanted=place.names_only)
+    taken = [known.get(source.layer.diff_id, source) if place.names_only else source for source in layers]
     for source, instead in zip(layers, taken, strict=True):
         if instead is not source and isinstance(source, SharedLayer):
             source.forgo()
