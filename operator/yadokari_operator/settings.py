@@ -26,8 +26,8 @@ class Settings:
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
     both go to every build. Builds of `cache_read_only_namespaces` (* in one is any text) write no cache in a
     registry. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
-    `lease_namespace` is where the Lease lies of who works, `identity` who this operator is there, as nobody else
-    at the same time. `health_address` (HOST:PORT) serves GET /healthz.
+    `lease_namespace` is where the Lease lies of who works, `identity` who this operator is, unlike all
+    others that run. `health_address` (HOST:PORT) serves GET /healthz.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -61,11 +62,11 @@ class Kubectl:
         return found
 
 
-def install(kubectl: Kubectl, folder: Path) -> Path:
-    """Install kustomize/namespaced but for the Deployment; gives a kubeconfig with the operator's rights."""
+def install(kubectl: Kubectl, folder: Path, base: str = "namespaced") -> Path:
+    """Install all of kustomize/`base` but the Deployment; gives a kubeconfig with the operator's rights."""
     kustomization = {
         "namespace": kubectl.namespace,
-        "resources": [os.path.relpath(ROOT / "kustomize/namespaced", folder.resolve())],
+        "resources": [os.path.relpath(ROOT / "kustomize" / base, folder.resolve())],
         "patches": [
             {
                 "patch": yaml.safe_dump(
@@ -92,7 +93,8 @@ def install(kubectl: Kubectl, folder: Path) -> Path:
 class OperatorProcess:
     """An operator that can be stopped, killed and started again."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, port: int, log: Path) -> None:
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+        port = _free_port()
         self._health = f"http://127.0.0.1:{port}/healthz"
         self._environment = {
             **os.environ,
@@ -142,11 +144,26 @@ class OperatorProcess:
             return {}
 
     @property
+    def memory(self) -> int:
+        """How much memory it holds, in bytes."""
+        return self._in_status("VmRSS")
+
+    @property
     def peak_memory(self) -> int:
         """How much memory it held at most, in bytes."""
+        return self._in_status("VmHWM")
+
+    @property
+    def seconds(self) -> float:
+        """How many seconds of a processor it took so far."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def _in_status(self, name: str) -> int:
         assert self._process is not None
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
     @property
     def log(self) -> str:
@@ -159,6 +176,12 @@ class OperatorProcess:
         process, self._process = self._process, None
         process.send_signal(how)
         return process.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 class Builds:
