@@ -99,7 +99,7 @@ def measure(arguments: argparse.Namespace, programs: Path, folder: Path) -> None
                 print(
                     f"memory: {operator.memory / 2**20:.0f} MB, {operator.peak_memory / 2**20:.0f} MB at most"
                 )
-                time.sleep(5)
+                until(lambda: operator.is_idle)
                 begin, before = time.monotonic(), operator.seconds
                 time.sleep(arguments.idle)
                 share = (operator.seconds - before) / (time.monotonic() - begin)

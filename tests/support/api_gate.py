@@ -12,6 +12,9 @@ from ssl import SSLContext
 
 from support.tokens import serving
 
+_OWN = ("host", "accept-encoding")
+"""Headers of a client's that are for the gate: what passes is plain."""
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -114,7 +117,7 @@ class _Handler(BaseHTTPRequestHandler):
             "127.0.0.1", self.gate.port, timeout=60, context=self.gate.trust
         )
         with contextlib.closing(connection):
-            headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in _OWN}
             connection.request(asked.method, asked.path, body, headers)
             answer = connection.getresponse()
             self.send_response_only(answer.status)

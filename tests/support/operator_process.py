@@ -160,6 +160,13 @@ class OperatorProcess:
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it takes next to nothing of a processor, for some seconds."""
+        before = self.seconds
+        time.sleep(5)
+        return self.seconds - before < 0.25
+
     def _in_status(self, name: str) -> int:
         assert self._process is not None
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()

@@ -14,6 +14,8 @@ _READ = 30
 """Seconds to connect and to wait for data."""
 
 _TOO_MANY = 429
+_AGAIN = 2
+_SOON = 2.0
 _PAUSE = 0.5
 _LONGEST_WAIT = 60.0
 """Seconds for which a server is left alone at most, whatever it asks for."""
@@ -77,18 +79,17 @@ class Api:
     ) -> Any:
         """Make a request; gives what the answer's JSON holds. Raises `ClusterError`.
 
-        `patience` is for how many seconds nothing may come of the answer; a server that has too much to do is
-        asked again for as long.
+        `patience` is for how many seconds nothing may come of the answer. A server that has too much to do is
+        asked again soon, unless it wants to be left alone for longer.
         """
-        end = time.monotonic() + patience
-        while True:
+        for _ in range(_AGAIN):
             try:
                 return self._request(method, path, query, body, accept, patience)
             except ClusterError as error:
-                pause = max(error.wait, _PAUSE)
-                if error.status != _TOO_MANY or time.monotonic() + pause > end:
+                if error.status != _TOO_MANY or error.wait > _SOON:
                     raise
-                time.sleep(pause)
+                time.sleep(error.wait or _PAUSE)
+        return self._request(method, path, query, body, accept, patience)
 
     def _request(
         self,
