@@ -38,13 +38,13 @@ class Asked:
 class Trouble:
     """What becomes of a request: it is answered by `status`, or late by `seconds`.
 
-    Of a watch the first `steps` pass before it ends, with an ERROR of `code` if that is not 0.
+    A watch that `ends` does so after its next step, with an ERROR of `code` if that is not 0.
     """
 
     status: int = 0
     retry_after: int | None = None
     seconds: float = 0
-    steps: int | None = None
+    ends: bool = False
     code: int = 0
 
 
@@ -87,12 +87,11 @@ class _Handler(BaseHTTPRequestHandler):
         if trouble is not None:
             self.gate.troubled += 1
             time.sleep(trouble.seconds)
-        trouble = trouble or Trouble()
-        if trouble.status:
-            self._refuse(trouble)
-            return
+            if trouble.status:
+                self._refuse(trouble)
+                return
         with contextlib.suppress(OSError, http.client.HTTPException):
-            self._forward(asked, body, trouble)
+            self._forward(asked, body)
             return
         # As a server that is gone: nothing more comes.
         self.close_connection = True
@@ -112,7 +111,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _forward(self, asked: Asked, body: bytes, trouble: Trouble) -> None:
+    def _forward(self, asked: Asked, body: bytes) -> None:
         connection = http.client.HTTPSConnection(
             "127.0.0.1", self.gate.port, timeout=60, context=self.gate.trust
         )
@@ -123,24 +122,23 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_response_only(answer.status)
             self.send_header("Content-Type", answer.headers.get("Content-Type", "application/json"))
             if asked.kind.startswith("WATCH") and answer.status == 200:
-                self._stream(answer, trouble)
+                self._stream(asked, answer)
                 return
             data = answer.read()
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
 
-    def _stream(self, answer: http.client.HTTPResponse, trouble: Trouble) -> None:
+    def _stream(self, asked: Asked, answer: http.client.HTTPResponse) -> None:
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
-        passed = 0
-        while trouble.steps is None or passed < trouble.steps:
-            line = answer.readline()
-            if not line:
-                break
-            passed += 1
+        trouble: Trouble | None = None
+        while (trouble is None or not trouble.ends) and (line := answer.readline()):
             self._chunk(line)
-        if trouble.code:
+            # Of now: it may have begun long before.
+            trouble = self.gate.trouble(asked)
+        self.gate.troubled += trouble is not None
+        if trouble is not None and trouble.code:
             status = {"kind": "Status", "code": trouble.code, "message": "too old resource version"}
             self._chunk(json.dumps({"type": "ERROR", "object": status}).encode() + b"\n")
         self._chunk(b"")
