@@ -23,20 +23,26 @@ _BUILD_OPTIONS = ("--isolation=chroot", "--layers=false", "--network=host", "--t
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What a build took: seconds, seconds of CPU of all processes, the largest resident set in bytes."""
+    """What a build took: seconds, seconds of CPU of all processes, the largest resident set in bytes.
+
+    Where that is counted, `requests` are those to the registry, `wire` the bytes from it and to it.
+    """
 
     wall: float
     cpu: float
     peak: float
+    requests: int = 0
+    wire: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One build: what, where its images come from (HOST:PORT), and where it goes."""
+    """One build: what, where images come from (HOST:PORT), where it goes, and a repository for its cache."""
 
     workload: Workload
     mirror: str
     destination: str
+    cache: str = ""
 
 
 Build = Callable[[Job], Figures]
@@ -82,6 +88,7 @@ def peer(text: str) -> Builder:
             "{dockerfile}": str(job.workload.dockerfile),
             "{destination}": job.destination,
             "{mirror}": job.mirror,
+            "{cache}": job.cache,
         }
         return measured(words, places)
 

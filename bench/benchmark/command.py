@@ -10,13 +10,13 @@ from benchmark import rebuilds
 from benchmark.builders import Builder, Figures, Job, chroot_buildah, peer, yadokari
 from benchmark.registry import Registry, registry
 from benchmark.table import Results, machine, table
-from benchmark.workloads import Workload, names, prepare
+from benchmark.workloads import Workload, large_names, names, prepare
 from support.folders import scratch_folder
 from support.pod.images import RECIPES, built
 from support.pod.kinds import KINDS
 from support.pod.machine import why_no_containers
 
-_CACHED = "--cache --cache-copy-layers"
+_CACHED = "--cache --cache-copy-layers --cache-repo {cache}"
 
 
 def main(arguments: Sequence[str], description: str) -> int:
@@ -31,11 +31,13 @@ def main(arguments: Sequence[str], description: str) -> int:
     with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
         workloads = prepare(options.only or names(), Path(folder, "contexts"))
         try:
+            titles = {workload.name: workload.title for workload in workloads}
             if options.rebuilds:
-                columns = rebuilds.KINDS
-                results = rebuilds.measure(
-                    workloads, yadokari(image), yadokari(image, more=_CACHED), options.rounds, registry()
-                )
+                own = rebuilds.Rebuilder(yadokari(image, more=_CACHED), yadokari(image))
+                all_of_them = [own, *(rebuilds.Rebuilder(peer) for peer in options.peer)]
+                columns = tuple(builder.name for builder in all_of_them)
+                results = rebuilds.measure(workloads, all_of_them, options.rounds, registry())
+                titles = dict.fromkeys(results, "")
             else:
                 columns = tuple(builder.name for builder in builders)
                 results = _measure(workloads, builders, options.rounds, registry())
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str], description: str) -> int:
             print(f"bench: {error}", file=sys.stderr)
             return 1
     print(f"{machine()}; medians of {options.rounds}\n")
-    print(table({workload.name: workload.title for workload in workloads}, columns, results))
+    print(table(titles, columns, results))
     return 0
 
 
@@ -79,13 +81,13 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--image", default="executor", help="executor (default), or the folder of an OCI layout")
     add("--kind", action="append", default=[], choices=KINDS, help="Yadokari in this kind of pod, too")
     add("--without-buildah", dest="buildah", action="store_false", help="leave buildah out")
-    add("--rebuilds", action="store_true", help="measure rebuilds through a cache, with Yadokari alone")
+    add("--rebuilds", action="store_true", help="measure rebuilds through a cache")
     add("--peer", action="append", default=[], type=peer, metavar="[NAME=]COMMAND", help="another builder")
     return parser
 
 
 def _names(text: str) -> list[str]:
     wanted = text.split(",")
-    if unknown := sorted(set(wanted) - set(names())):
+    if unknown := sorted(set(wanted) - {*names(), *large_names()}):
         raise argparse.ArgumentTypeError(f"there is no workload {', '.join(unknown)}")
     return wanted

@@ -21,24 +21,30 @@ def machine() -> str:
 
 
 def table(titles: Mapping[str, str], builders: Sequence[str], results: Results) -> str:
-    """Lay out the medians, workloads by name and title; the first builder is what others are compared to."""
+    """Lay out the medians, rows by name and title; the first builder is what others are compared to.
+
+    Where they were counted, requests and megabytes on the wire come after the rest.
+    """
     lines = [
         "| workload | " + " | ".join(f"{name}: s / CPU s / MB" for name in builders)
         + "".join(f" | {name} : {builders[0]}" for name in builders[1:]) + " |",
         "|---" * (2 * len(builders)) + "|",
     ]  # fmt: skip
     for name, title in titles.items():
-        measured = results[name]
-        first = _median(measured[builders[0]])
+        measured = {builder: _median(rounds) for builder, rounds in results[name].items()}
+        first = measured[builders[0]].wall
         cells = [f"{name} {title}"]
-        cells += [_figures(_median(measured[builder])) for builder in builders]
-        cells += [f"{_median(measured[builder]).wall / first.wall:.1f}" for builder in builders[1:]]
+        cells += [_figures(measured[builder]) if builder in measured else "" for builder in builders]
+        cells += [
+            f"{measured[builder].wall / first:.1f}" if builder in measured else "" for builder in builders[1:]
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _figures(figures: Figures) -> str:
-    return f"{figures.wall:.2f} / {figures.cpu:.2f} / {figures.peak / 1e6:.0f}"
+    text = f"{figures.wall:.2f} / {figures.cpu:.2f} / {figures.peak / 1e6:.0f}"
+    return f"{text}; {figures.requests} for {figures.wire / 1e6:.1f} MB" if figures.requests else text
 
 
 def _median(rounds: Sequence[Figures]) -> Figures:
@@ -46,4 +52,6 @@ def _median(rounds: Sequence[Figures]) -> Figures:
         median(figures.wall for figures in rounds),
         median(figures.cpu for figures in rounds),
         median(figures.peak for figures in rounds),
+        int(median(figures.requests for figures in rounds)),
+        int(median(figures.wire for figures in rounds)),
     )

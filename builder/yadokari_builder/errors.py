@@ -4,6 +4,7 @@ Every error's text is meant for the person who applied the build: it says what i
 possible what to do.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from typing import ClassVar
@@ -14,6 +15,7 @@ _LINES_SHOWN = 20
 _LONGEST_LINE = 200
 
 _MOST_SHOWN = 200
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class BuilderError(Exception):
@@ -65,7 +67,8 @@ def described(error: OSError) -> str:
     """Say what the system refused, and for which file, which is not named at any length."""
     name = file_of(error)
     where = f"{name if len(name) <= _MOST_SHOWN else f'{name[:_MOST_SHOWN]}…'}: " if name else ""
-    return f"{where}{error.strerror or error}"
+    helps = ": give the pod more disk, or let steps leave less" if error.errno in _FULL else ""
+    return f"{where}{error.strerror or error}{helps}"
 
 
 class UsageError(BuilderError):

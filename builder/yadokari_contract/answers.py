@@ -1,13 +1,16 @@
 """What the verbs `index` and `resolve` answer, as JSON for the termination message."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from yadokari_contract.bounded import dump, excess, keep_start
+from yadokari_contract.reasons import Reason
 from yadokari_contract.result import Failure, ResultError, read_failure, read_object, typed
 
 _SHORTER = (1000, 300, 100, 30)
+_CONTROL = "\x00"
+"""The character that is longest in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,14 @@ def format_resolve_result(result: ResolveResult, *, bounded: bool = True) -> str
         if not excess(text):
             return text
     return _resolve_text(_first(result, _fitting(result))) if excess(text) else text
+
+
+def surely_answered(names: Sequence[str]) -> int:
+    """Tell how many of some names, from the first one on, `resolve` answers whatever happens."""
+    longest = f"{_CONTROL * _SHORTER[-1]}…"
+    worst = max((reason.value for reason in Reason), key=len)
+    items = tuple(Resolution(name, failure=Failure(worst, longest)) for name in names)
+    return _fitting(ResolveResult(items=items))
 
 
 def parse_resolve_result(text: str) -> ResolveResult:

@@ -17,7 +17,7 @@ from yadokari_contract.sizes import parse_size
 from yadokari_contract.spec import BuildSpec, GitOptions, LoginSpec, WarmSpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.variables import VARIABLES
-from yadokari_contract.verbs import INDEX, PUSH, RESOLVE, VERBS, WARM, Verb
+from yadokari_contract.verbs import INDEX, PACK_CONTEXT, PUSH, RESOLVE, VERBS, WARM, Verb
 
 Spec = TypeVar("Spec", bound=BuildSpec)
 
@@ -45,6 +45,16 @@ def parse_push(arguments: Sequence[str], environment: Mapping[str, str]) -> tupl
     if len(paths) != 1:
         raise ArgumentError(f"push takes one file or folder: {PUSH.synopsis}")
     return paths[0], spec
+
+
+def parse_pack_context(
+    arguments: Sequence[str], environment: Mapping[str, str]
+) -> tuple[str, str, BuildSpec]:
+    """Read the arguments of `pack-context`: a folder, a file, and how; raises `ArgumentError`."""
+    words, spec = _parse(arguments, PACK_CONTEXT.flags, environment, BuildSpec())
+    if len(words) != 2:
+        raise ArgumentError(f"pack-context takes a folder and a file: {PACK_CONTEXT.synopsis}")
+    return words[0], words[1], spec
 
 
 def parse_index(

@@ -293,6 +293,30 @@ FLAGS = (
         Kind.TEXT,
         "file with the credentials for Azure's registries",
     ),
+    Flag(
+        "push-by-digest",
+        "push_by_digest",
+        Kind.SWITCH,
+        "push to the repositories of the destinations under the digest alone, without a tag",
+    ),
+    Flag(
+        "inputs-hash",
+        "inputs_hash",
+        Kind.TEXT,
+        "tell by a label what the image is made of, where it is not pushed by digest",
+    ),
+    Flag(
+        "unless-pushed",
+        "unless_pushed",
+        Kind.SWITCH,
+        "build nothing where all destinations hold what has these inputs already",
+    ),
+    Flag(
+        "source-date",
+        "source_date",
+        Kind.SWITCH,
+        "give the image, and at most its files, the time of the commit that is the context",
+    ),
     Flag("push-retry", "push_retry", Kind.COUNT, "how often a push is tried again"),
     Flag(
         "image-download-retry",

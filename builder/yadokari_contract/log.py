@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -17,7 +18,13 @@ LEVELS: Mapping[int, str] = MappingProxyType(
 )
 """What levels are called; any other is `trace`."""
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
+_plain = json.JSONEncoder(ensure_ascii=False).encode
+# What JSON lets through and terminals obey, or take for the end of a line.
+_OBEYED = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def _encode(value: object) -> str:
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", _plain(value))
 
 
 def time_of(record: logging.LogRecord) -> str:
@@ -28,17 +35,22 @@ def time_of(record: logging.LogRecord) -> str:
 class JsonFormatter(logging.Formatter):
     """One JSON object a line: time (RFC 3339), level, msg, and of `more` what a record has.
 
-    What a step printed comes as many lines at once; each is an object of its own.
+    What `renamed` names has another name in the record than in the line. What a step printed
+    comes as many lines at once; each is an object of its own.
     """
 
-    def __init__(self, *more: str) -> None:
+    def __init__(self, *more: str, **renamed: str) -> None:
         super().__init__()
-        self._more = more
+        self._more = {**dict(zip(more, more, strict=True)), **renamed}
 
     def format(self, record: logging.LogRecord) -> str:
         """Write one record as one line, or several of output."""
         fields = {"time": time_of(record), "level": LEVELS.get(record.levelno, "trace")}
-        more = {name: getattr(record, name) for name in self._more if hasattr(record, name)}
+        more = {
+            name: getattr(record, attribute)
+            for name, attribute in self._more.items()
+            if hasattr(record, attribute)
+        }
         if record.exc_info:
             more = {"traceback": self.formatException(record.exc_info), **more}
         message = record.getMessage()

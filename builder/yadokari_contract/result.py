@@ -14,15 +14,17 @@ class ResultError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line.
+    """Why a build failed: a CamelCase reason, a message for people, the Dockerfile's line and stage.
 
-    `line` is 1-based; 0 means that no line is to blame.
+    `line` is 1-based; 0 means that no line is to blame. `stage` is the name of the stage that was built, or
+    its number (from 0); "" before the first one.
     """
 
     reason: str
     message: str
     line: int = 0
     log_tail: str = ""
+    stage: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +35,44 @@ class Phase:
     seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class BaseImage:
+    """An image that a build began with or took files from, by its name in the Dockerfile.
+
+    `digest` is what a registry gave for the name: that of an index where it is one.
+    """
+
+    reference: str
+    digest: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildResult:
     """What came of a build.
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
     how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
-    build had done, `performed` how many this one did. `context` is what the build context's location was
-    resolved to, also where the build failed: a commit, a digest or an ETag; "" for a folder.
+    build had done, `performed` how many this one did, and of these `missed` how many were looked for in the
+    cache; `first_miss` names the first of them, and why it was not there. `saved` is how many seconds those
+    that are cached took when they were done. `context` is what the build context's location was resolved to:
+    a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both are there also
+    where the build failed. `already_pushed` is whether the image was there, and nothing built.
     """
 
     digest: str = ""
     size: int = 0
     images: tuple[str, ...] = ()
     context: str = ""
+    bases: tuple[BaseImage, ...] = ()
+    already_pushed: bool = False
     phases: tuple[Phase, ...] = ()
     steps: int = 0
     total_steps: int = 0
     cached: int = 0
     performed: int = 0
+    missed: int = 0
+    first_miss: str = ""
+    saved: float = 0
     failure: Failure | None = None
 
     @property
@@ -63,7 +84,8 @@ class BuildResult:
 def format_result(result: BuildResult) -> str:
     """Write a result as JSON of at most `MAX_BYTES`.
 
-    Where it is too long the log's beginning goes first, then the message's end, then phases and images.
+    Where it is too long the log's beginning goes first, then the message's end, then what was missed first,
+    phases, images and bases.
     """
     text = dump(asdict(result))
     if result.failure and excess(text):
@@ -74,9 +96,14 @@ def format_result(result: BuildResult) -> str:
         message = keep_start(result.failure.message, excess(text))
         result = replace(result, failure=replace(result.failure, message=message))
         text = dump(asdict(result))
-    while excess(text) and (result.phases or result.images):
-        result = replace(result, phases=(), images=() if not result.phases else result.images)
-        text = dump(asdict(result))
+    brief = replace(result, first_miss="")
+    for shorter in (
+        brief,
+        replace(brief, phases=()),
+        replace(brief, phases=(), images=()),
+        replace(brief, phases=(), images=(), bases=()),
+    ):
+        text = dump(asdict(shorter)) if excess(text) else text
     return text
 
 
@@ -93,11 +120,19 @@ def parse_result(text: str) -> BuildResult:
             size=typed(data, "size", int, 0),
             images=tuple(str(image) for image in typed(data, "images", list, [])),
             context=typed(data, "context", str, ""),
+            already_pushed=typed(data, "already_pushed", bool, False),
+            bases=tuple(
+                BaseImage(str(base["reference"]), str(base["digest"]))
+                for base in typed(data, "bases", list, [])
+            ),
             phases=tuple(Phase(str(p["name"]), float(p["seconds"])) for p in typed(data, "phases", list, [])),
             steps=typed(data, "steps", int, 0),
             total_steps=typed(data, "total_steps", int, 0),
             cached=typed(data, "cached", int, 0),
             performed=typed(data, "performed", int, 0),
+            missed=typed(data, "missed", int, 0),
+            first_miss=typed(data, "first_miss", str, ""),
+            saved=float(data.get("saved", 0)),
             failure=None if failure is None else read_failure(failure),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -122,6 +157,7 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
         message=str(data["message"]),
         line=typed(data, "line", int, 0),
         log_tail=str(data.get("log_tail", "")),
+        stage=typed(data, "stage", str, ""),
     )
 
 

@@ -12,6 +12,9 @@ COMPRESSION_LEVELS: Mapping[str, range] = MappingProxyType({"gzip": range(10), "
 DEFAULT_LEVEL = -1
 """Stands for the level that suits building."""
 
+INPUTS_MARK = "dev.yadokari.inputs-hash"
+"""The label of an image, or the annotation of an index, that tells what it was made of."""
+
 CREDENTIAL_HELPERS = ("env", "google", "ecr", "acr", "gitlab")
 """Where credentials are looked for beside configuration files."""
 
@@ -73,6 +76,7 @@ class BuildSpec:
     compression: str = "gzip"
     compression_level: int = DEFAULT_LEVEL
     reproducible: bool = False
+    source_date: bool = False
     single_snapshot: bool = False
     materialize: bool = False
     image_unpack_limit: int = 0
@@ -94,6 +98,9 @@ class BuildSpec:
     skip_default_registry_fallback: bool = False
     credential_helpers: tuple[str, ...] = CREDENTIAL_HELPERS
     azure_container_registry_config: str = ""
+    push_by_digest: bool = False
+    inputs_hash: str = ""
+    unless_pushed: bool = False
     push_retry: int = 0
     image_download_retry: int = 0
     image_fs_extract_retry: int = 0

@@ -64,6 +64,12 @@ LOGIN = Verb(
     "keep a password in config.json",
     LOGIN_FLAGS,
 )
+PACK_CONTEXT = Verb(
+    "pack-context",
+    "FOLDER FILE",
+    "pack a folder as a build context, without what .dockerignore leaves out",
+    _named(_LOG, frozenset({"dockerfile"})),
+)
 # Flags for pulling change nothing there.
 PUSH = Verb(
     "push",
@@ -97,5 +103,5 @@ WARM = Verb(
     ),
 )
 VERSION_VERB = Verb("version", "", "tell the version")
-VERBS = (CHECK, COPY_RUNTIME, INDEX, LOGIN, PUSH, RESOLVE, VERSION_VERB, WARM)
+VERBS = (CHECK, COPY_RUNTIME, INDEX, LOGIN, PACK_CONTEXT, PUSH, RESOLVE, VERSION_VERB, WARM)
 """All of them, as they are listed."""

@@ -1,7 +1,7 @@
 """The build context of a spec: where the files come from that COPY and ADD find."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,10 +27,6 @@ RelativePath = Annotated[
 _HOST = r"[A-Za-z0-9.-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:]+\](:[0-9]{1,5})?"
 
 
-def _url(schemes: str, message: str) -> Rule:
-    return matches(rf"({schemes})://({_HOST})/[^\s#?@]+", message)
-
-
 class ConfigMapItem(Model):
     """One file of a ConfigMap."""
 
@@ -53,13 +49,21 @@ class ConfigMapFiles(Model):
 class GitContext(Model):
     """A commit of a git repository."""
 
+    RULES = (
+        Rule(
+            "!self.url.startsWith('ssh://') || has(self.secretRef)",
+            "over ssh it takes a key: name as secretRef a Secret with ssh-privatekey and known_hosts",
+            lambda it: not it.url.startswith("ssh://") or it.secret_ref is not None,
+        ),
+    )
+
     url: Annotated[
         str,
         Field(max_length=1024),
-        _url(
-            "https?",
-            "url must be https://HOST/PATH, without user, password, ref and query: there are ref, subPath and"
-            " secretRef for them",
+        matches(
+            rf"(https?://|ssh://([A-Za-z0-9._-]+@)?)({_HOST})/[^\s#?@]+",
+            "url must be https://HOST/PATH or ssh://[USER@]HOST/PATH, without password, ref and query: there"
+            " are ref, subPath and secretRef for them",
         ),
     ] = Field(description="Where the repository is.")
     ref: (
@@ -72,7 +76,7 @@ class GitContext(Model):
     ) = Field(
         default=None,
         description="Branch, tag or commit; the default branch where it is absent. Each build looks a branch"
-        " or tag up, and none begins because it has moved.",
+        " or tag up; one begins because it has moved where rebuild.onGitChange says so.",
     )
     sub_path: RelativePath | None = Field(default=None, description="Folder of the repository to build.")
     submodules: bool | None = Field(
@@ -80,7 +84,9 @@ class GitContext(Model):
     )
     secret_ref: SecretReference | None = Field(
         default=None,
-        description="Secret of type kubernetes.io/basic-auth: username, and a password or token as password.",
+        description="Secret of type kubernetes.io/basic-auth: username, and a password or token as password."
+        " Over ssh one of type kubernetes.io/ssh-auth: a key without passphrase as ssh-privatekey, and the"
+        " server's own key as known_hosts.",
     )
 
 
@@ -114,6 +120,10 @@ class HttpContext(Model):
         ]
         | None
     ) = Field(default=None, description="Checksum that its bytes must have.")
+    secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret of type kubernetes.io/basic-auth: username and password, for this server alone.",
+    )
 
 
 _Bucket = Annotated[
@@ -163,10 +173,15 @@ class S3Context(Model):
 
 
 class GcsContext(Model):
-    """An archive in a bucket of Google Cloud Storage, which the pod's own identity can read, or anybody."""
+    """An archive in a bucket of Google Cloud Storage."""
 
     bucket: _Bucket = Field(description="Name of the bucket.")
     key: _ObjectKey = Field(description="Name of the archive.")
+    secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret with a file of Google's credentials, such as a service account's key, as"
+        " credentials.json. Without it the pod's own identity is used, or none.",
+    )
 
 
 class AzureContext(Model):
@@ -208,6 +223,16 @@ class ClaimContext(Model):
     )
 
 
+class FluxSource(Model):
+    """What Flux's source-controller fetches, as an artifact that is followed as it changes."""
+
+    kind: Literal["GitRepository", "OCIRepository", "Bucket"] = Field(
+        json_schema_extra={"enum": ["GitRepository", "OCIRepository", "Bucket"]},
+        description="GitRepository, OCIRepository or Bucket, of source.toolkit.fluxcd.io/v1.",
+    )
+    name: ResourceName = Field(description="Its name, in the namespace of the ImageBuild.")
+
+
 class Context(Model):
     """The files that COPY and ADD find."""
 
@@ -223,9 +248,10 @@ class Context(Model):
                 "azure",
                 "oci",
                 "persistent_volume_claim",
+                "flux_source",
             ),
-            "context must name exactly one place: configMap, configMaps, git, http, s3, gcs, azure, oci or"
-            " persistentVolumeClaim; leave context out for an empty one",
+            "context must name exactly one place: configMap, configMaps, git, http, s3, gcs, azure, oci,"
+            " persistentVolumeClaim or fluxSource; leave context out for an empty one",
         ),
     )
 
@@ -244,3 +270,7 @@ class Context(Model):
     azure: AzureContext | None = Field(default=None, description="An archive that is a blob of Azure.")
     oci: OciContext | None = Field(default=None, description="What a registry has.")
     persistent_volume_claim: ClaimContext | None = Field(default=None, description="A folder of a volume.")
+    flux_source: FluxSource | None = Field(
+        default=None,
+        description="The artifact of a source of Flux; a build begins when that has another one.",
+    )

@@ -1,10 +1,11 @@
 """An ImageBuild as the cluster holds it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
-from yadokari_api.keys import ANNOTATION_REBUILD, Key
+from yadokari_api.keys import ANNOTATION_REBUILD, HANDED_OVER, Key
 from yadokari_api.status import Status, parse_status
 
 _LONGEST_REQUEST = 256
@@ -14,7 +15,8 @@ _LONGEST_REQUEST = 256
 class ImageBuild:
     """An ImageBuild; `spec` is raw, since what the API server let through may still be wrong for us.
 
-    `rebuild` is what the annotation that asks for a new build says, empty where there is none.
+    `rebuild` is what the annotation that asks for a new build says, empty where there is none; `handed_over`
+    are labels for the pods.
     """
 
     key: Key
@@ -24,11 +26,13 @@ class ImageBuild:
     deleted: bool
     spec: Mapping[str, Any]
     status: Status
+    handed_over: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @classmethod
     def parse(cls, resource: Mapping[str, Any]) -> "ImageBuild":
         """Read the resource as the API server gives it."""
         metadata = resource["metadata"]
+        labels = metadata.get("labels") or {}
         return cls(
             key=Key(metadata["namespace"], metadata["name"]),
             uid=metadata["uid"],
@@ -37,6 +41,7 @@ class ImageBuild:
             deleted="deletionTimestamp" in metadata,
             spec=resource.get("spec") or {},
             status=parse_status(resource.get("status")),
+            handed_over={name: value for name, value in labels.items() if name in HANDED_OVER},
         )
 
 

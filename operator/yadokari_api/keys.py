@@ -7,6 +7,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "ImageBuild"
 PLURAL = "imagebuilds"
+POLICY_KIND = "ImageBuildPolicy"
+POLICY_PLURAL = "imagebuildpolicies"
 
 ANNOTATION_REBUILD = f"{GROUP}/rebuild-requested-at"
 """On an ImageBuild: any change of its value, to anything but nothing, starts a new build."""
@@ -22,6 +24,14 @@ MANAGER = "yadokari"
 LABEL_BUILD = f"{GROUP}/imagebuild"
 LABEL_RUN = f"{GROUP}/run"
 LABEL_ATTEMPT = f"{GROUP}/attempt"
+LABEL_PLATFORM = f"{GROUP}/platform"
+"""On a pod that builds for one of several platforms: its name, with - for /."""
+LABEL_ERRAND = f"{GROUP}/errand"
+"""On a small pod that does something for a build: the executor's verb that it is about."""
+QUEUE = "kueue.x-k8s.io/queue-name"
+HANDED_OVER = (QUEUE, "kueue.x-k8s.io/priority-class")
+"""Labels of an ImageBuild that its pods bear, too: by them Kueue admits pods when there is room."""
+
 ANNOTATION_RETRIES = f"{GROUP}/retries"
 ANNOTATION_GENERATION = f"{GROUP}/generation"
 

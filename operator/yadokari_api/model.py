@@ -3,7 +3,7 @@
 import re
 from typing import Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -59,3 +59,9 @@ def exactly_one(fields: tuple[str, ...], message: str) -> Rule:
         message,
         lambda it: [getattr(it, field) is not None for field in fields].count(True) == 1,
     )
+
+
+def explain(error: ValidationError, where: str) -> str:
+    """Say what is wrong with a part of a resource, without the values, which may be long."""
+    problems = ((".".join([where, *map(str, problem["loc"])]), problem["msg"]) for problem in error.errors())
+    return "; ".join(f"{place}: {message}" for place, message in problems)[:1024]

@@ -24,7 +24,9 @@ class StateReason(StrEnum):
     SCHEDULING = "Scheduling", Retry.UNCOUNTED, ""
     PULLING = "Pulling", Retry.UNCOUNTED, ""
     BUILDING = "Building", Retry.UNCOUNTED, ""
+    PUSHING = "Pushing", Retry.UNCOUNTED, ""
     SUCCEEDED = "Succeeded", Retry.NEVER, ""
+    ALREADY_PUSHED = "AlreadyPushed", Retry.NEVER, ""
     UP_TO_DATE = "UpToDate", Retry.NEVER, ""
     CONFIG_MAP_NOT_FOUND = (
         "ConfigMapNotFound",
@@ -35,6 +37,16 @@ class StateReason(StrEnum):
         "SecretNotFound",
         Retry.UNCOUNTED,
         "create the Secret or its key; the build goes on by itself",
+    )
+    SOURCE_NOT_FOUND = (
+        "SourceNotFound",
+        Retry.UNCOUNTED,
+        "create the source of Flux, or do what the message says; the build begins by itself",
+    )
+    SOURCE_NOT_READY = (
+        "SourceNotReady",
+        Retry.UNCOUNTED,
+        "mend the source of Flux as the message says; the build begins by itself",
     )
     UNSCHEDULABLE = (
         "Unschedulable",
@@ -70,6 +82,11 @@ class StateReason(StrEnum):
         "DestinationShared",
         Retry.UNCOUNTED,
         "give each ImageBuild a tag or a repository of its own",
+    )
+    POLICY_VIOLATION = (
+        "PolicyViolation",
+        Retry.NEVER,
+        "change the field that the message names, or have the policy changed, which is noticed by itself",
     )
     INVALID_SPEC = "InvalidSpec", Retry.NEVER, "change the spec"
     OUT_OF_MEMORY = "OOMKilled", Retry.NEVER, "raise executor.resources.limits.memory"

@@ -6,12 +6,13 @@ shows. No field of a list's items has a default: `kubectl apply` would find a di
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, ValidationError, WithJsonSchema
 
 from yadokari_api.cache import Cache
-from yadokari_api.context import Context, RelativePath
+from yadokari_api.context import Context, FluxSource, RelativePath
 from yadokari_api.fields import (
     BUILD_ARG_NAME,
     BuildArgValue,
@@ -24,6 +25,8 @@ from yadokari_api.fields import (
 )
 from yadokari_api.model import Model, exactly_one, keys_match, unique_by
 from yadokari_api.pod.executor import Executor
+from yadokari_api.pod.platforms import EACH_ONCE, MOST_PLATFORMS, Platform
+from yadokari_api.rebuild import Rebuild
 from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
 from yadokari_api.rules import Rule, matches
 
@@ -78,8 +81,20 @@ class DockerfileSource(Model):
 class BuildArgsSource(Model):
     """Where more build arguments come from."""
 
-    config_map_ref: ConfigMapReference = Field(
-        description="ConfigMap whose keys are names of build arguments."
+    RULES = (
+        exactly_one(
+            ("config_map_ref", "secret_ref"),
+            "each of buildArgsFrom must name exactly one of configMapRef and secretRef",
+        ),
+    )
+
+    config_map_ref: ConfigMapReference | None = Field(
+        default=None, description="ConfigMap whose keys are names of build arguments."
+    )
+    secret_ref: SecretReference | None = Field(
+        default=None,
+        description="Secret whose keys are names of build arguments. Their values show in the image's history"
+        " as those of any: for what must not, there is secrets.",
     )
     prefix: (
         Annotated[
@@ -139,16 +154,17 @@ class OutputSpec(Model):
             Field(union_mode="left_to_right"),
             WithJsonSchema({"x-kubernetes-int-or-string": True, "maxLength": 11}),
             Rule(
-                "string(self).matches('^(Zero|Build|[0-9]{1,11})$')",
-                "timestamp must be Zero, Build or seconds since 1970",
-                lambda value: re.fullmatch("Zero|Build|[0-9]{1,11}", str(value), re.ASCII) is not None,
+                "string(self).matches('^(Zero|Build|Source|[0-9]{1,11})$')",
+                "timestamp must be Zero, Source, Build or seconds since 1970",
+                lambda value: re.fullmatch("Zero|Build|Source|[0-9]{1,11}", str(value), re.ASCII) is not None,
             ),
         ]
         | None
     ) = Field(
         default=None,
-        description="Time of the image and, at most, of its files: when it was built (Build), none at all"
-        " (Zero: the same files make the same digest), or seconds since 1970. Build where it is absent.",
+        description="Time of the image and, at most, of its files: when it was built (Build), that of the"
+        " commit that is the context (Source), none at all (Zero: the same files make the same digest), or"
+        " seconds since 1970. Build where it is absent.",
     )
     compression: Literal["gzip", "zstd"] | None = Field(
         default=None, description="How layers are compressed; gzip where it is absent."
@@ -180,6 +196,15 @@ _SPELLED = (
 )
 
 
+# A hash that is all of one, such as no branch is called.
+_COMMIT = "^([0-9a-f]{40}|[0-9a-f]{64})$"
+
+
+def _may_move(context: Context | None) -> bool:
+    git = context.git if context else None
+    return git is not None and re.fullmatch(_COMMIT, git.ref or "") is None
+
+
 class ImageBuildSpec(Model):
     """What to build and where it goes. Any change of it that matters to the image starts a new build."""
 
@@ -195,6 +220,23 @@ class ImageBuildSpec(Model):
             lambda it: (
                 it.dockerfile_from is None or it.dockerfile_from.path is None or it.context is not None
             ),
+        ),
+        Rule(
+            "!has(self.output) || !has(self.output.timestamp) || string(self.output.timestamp) != 'Source'"
+            " || has(self.context) && has(self.context.git)",
+            "output.timestamp: Source is the time of a commit: it takes context.git",
+            lambda it: (
+                it.output is None
+                or it.output.timestamp != "Source"
+                or (it.context is not None and it.context.git is not None)
+            ),
+        ),
+        Rule(
+            "!has(self.rebuild) || !has(self.rebuild.onGitChange) || (has(self.context)"
+            " && has(self.context.git) && !(has(self.context.git.ref)"
+            f" && self.context.git.ref.matches('{_COMMIT}')))",
+            "rebuild.onGitChange follows a branch or a tag of context.git: name one there, and no commit",
+            lambda it: it.rebuild is None or it.rebuild.on_git_change is None or _may_move(it.context),
         ),
     )
 
@@ -226,7 +268,8 @@ class ImageBuildSpec(Model):
     build_args_from: Annotated[tuple[BuildArgsSource, ...], Field(max_length=16)] = Field(
         default=(),
         strict=False,
-        description="More build arguments. Of one name buildArgs counts, or the last that is listed here.",
+        description="More build arguments. Of one name buildArgs counts, then the last ConfigMap, then the"
+        " last Secret that is listed here.",
     )
     secrets: Annotated[tuple[BuildSecret, ...], Field(max_length=32)] = Field(
         default=(),
@@ -253,6 +296,13 @@ class ImageBuildSpec(Model):
         json_schema_extra=unique_by("image"),
         description="Where the image is pushed, one or more.",
     )
+    platforms: Annotated[tuple[Platform, ...], Field(max_length=MOST_PLATFORMS), EACH_ONCE] = Field(
+        default=(),
+        strict=False,
+        json_schema_extra={"x-kubernetes-list-type": "set"},
+        description="Platforms to build for, each in a pod of its own on a node of that architecture; several"
+        " are pushed as one index. That of the node where it is absent.",
+    )
     pull_secret_refs: Annotated[tuple[SecretReference, ...], Field(max_length=16)] = Field(
         default=(),
         strict=False,
@@ -269,6 +319,10 @@ class ImageBuildSpec(Model):
         description="What earlier builds left is taken, and what this one makes is kept; not without it.",
     )
     executor: Executor | None = Field(default=None, description="The pod that builds.")
+    rebuild: Rebuild | None = Field(
+        default=None,
+        description="When the image is built again though nothing here has changed; never where absent.",
+    )
     priority: int = Field(
         default=0,
         ge=-HIGHEST_PRIORITY,
@@ -320,6 +374,14 @@ def referenced_config_maps(spec: Mapping[str, Any]) -> frozenset[str]:
     )
     names = (name for path in paths for name in _found(spec, (*path, "name")))
     return frozenset(name for name in names if isinstance(name, str))
+
+
+def referenced_flux_source(spec: Mapping[str, Any]) -> FluxSource | None:
+    """Give the source of Flux that a raw spec, right or wrong, is read with."""
+    for found in _found(spec, ("context", "fluxSource")):
+        with suppress(ValidationError):
+            return FluxSource.model_validate(found)
+    return None
 
 
 def priority_of(spec: Mapping[str, Any]) -> int:

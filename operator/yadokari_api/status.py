@@ -12,17 +12,41 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from yadokari_api.conditions import REPORTED, Condition, Time
 from yadokari_api.former import modernised
+from yadokari_contract.progress import BuildPhase
 
 Phase = Literal["Pending", "Building", "Retrying", "Succeeded", "Failed", "Suspended"]
 FINISHED: frozenset[Phase] = frozenset({"Succeeded", "Failed"})
 
-RunReason = Literal["Created", "InputsChanged", "SpecChanged", "Requested"]
+RunReason = Literal[
+    "Created",
+    "InputsChanged",
+    "SourceChanged",
+    "SpecChanged",
+    "Requested",
+    "Scheduled",
+    "BaseImageChanged",
+    "GitChanged",
+]
 """Why a run began."""
+
+UNCHANGED: frozenset[RunReason] = frozenset({"Scheduled", "BaseImageChanged", "GitChanged"})
+"""Reasons for a run whose inputs are those of the one before."""
 
 RunResult = Literal["Succeeded", "Failed", "Replaced"]
 """How a run ended: another one may have come in its place before it had."""
 
 LONGEST_HISTORY = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformOutput:
+    """The image of a platform."""
+
+    __pydantic_config__ = REPORTED
+
+    platform: Annotated[str, Field(description="Platform, as the spec writes it.")]
+    digest: Annotated[str, Field(description="Digest of its manifest.")]
+    size: Annotated[int | None, Field(description="Bytes of its compressed layers.")] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,17 +56,31 @@ class Output:
     __pydantic_config__ = REPORTED
 
     image: Annotated[str, Field(description="Reference that the image was pushed to first.")]
-    digest: Annotated[str, Field(description="Digest of its manifest.")]
+    digest: Annotated[str, Field(description="Digest of its manifest, or of the index of several platforms.")]
     ref: Annotated[str, Field(description="The image by its digest, such as registry.test/app@sha256:...")]
     size: Annotated[int | None, Field(description="Bytes of its compressed layers.")] = None
     tags: Annotated[tuple[str, ...], Field(description="All references that it was pushed to.")] = ()
+    platforms: Annotated[
+        tuple[PlatformOutput, ...], Field(description="The images of an index of several platforms.")
+    ] = ()
 
     @classmethod
-    def at(cls, images: Sequence[str], digest: str, size: int | None = None) -> "Output":
-        """Tell of an image that was pushed to these references."""
+    def at(
+        cls,
+        images: Sequence[str],
+        digest: str,
+        size: int | None = None,
+        platforms: tuple[PlatformOutput, ...] = (),
+    ) -> "Output":
+        """Tell of an image that was pushed to these references, or of an index with one for each platform."""
         repository = re.sub(r":[^:/]*$", "", images[0])
         return cls(
-            image=images[0], digest=digest, ref=f"{repository}@{digest}", size=size, tags=tuple(images)
+            image=images[0],
+            digest=digest,
+            ref=f"{repository}@{digest}",
+            size=size,
+            tags=tuple(images),
+            platforms=platforms,
         )
 
 
@@ -57,6 +95,69 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduleStatus:
+    """How far a schedule has come."""
+
+    __pydantic_config__ = REPORTED
+
+    text: Annotated[str, Field(description="The schedule that this is about, with its time zone.")]
+    since: Annotated[Time, Field(description="When it was first seen: nothing was due before.")]
+    next: Annotated[Time | None, Field(description="When the next build is due.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What came of asking whether something has moved that the image is made of."""
+
+    __pydantic_config__ = REPORTED
+
+    name: Annotated[str, Field(description="Reference of a base image, or a repository and its ref.")]
+    time: Annotated[Time, Field(description="When it was asked last.")]
+    resolved: Annotated[str | None, Field(description="What it stood for: a digest or a commit.")] = None
+    failures: Annotated[
+        int | None, Field(description="How many times in a row there was no answer; absent where there was.")
+    ] = None
+    message: Annotated[str | None, Field(description="Why there was no answer.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArtifactStatus:
+    """An artifact of Flux."""
+
+    __pydantic_config__ = REPORTED
+
+    revision: Annotated[str, Field(description="What it was made of, such as main@sha1:....")]
+    digest: Annotated[str, Field(description="Digest of the archive.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """An image that the build began with or took files from."""
+
+    __pydantic_config__ = REPORTED
+
+    reference: Annotated[str, Field(description="Its name in the Dockerfile.")]
+    digest: Annotated[
+        str, Field(description="What a registry gave for the name: of an index its own digest.")
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlatformRun:
+    """How far one of several platforms has come in a run."""
+
+    __pydantic_config__ = REPORTED
+
+    platform: Annotated[str, Field(description="Platform, as the spec writes it.")]
+    pod: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
+    node: Annotated[str | None, Field(description="Node of that pod.")] = None
+    attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
+    retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
+    digest: Annotated[str | None, Field(description="Digest of its image, when that is pushed.")] = None
+    size: Annotated[int | None, Field(description="Bytes of that image's compressed layers.")] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunStatus:
     """The latest run: one build of one set of inputs, in one attempt or several."""
 
@@ -65,12 +166,21 @@ class RunStatus:
     number: Annotated[int, Field(description="Number of this run; 0 before the first one.")] = 0
     reason: Annotated[
         RunReason | None,
-        Field(description="Why it began: Created, InputsChanged, SpecChanged (after a failure), Requested."),
+        Field(
+            description="Why it began: Created, InputsChanged, SourceChanged (another artifact of Flux),"
+            " SpecChanged (after a failure), Requested, Scheduled, BaseImageChanged, GitChanged."
+        ),
+    ] = None
+    cause: Annotated[
+        str | None, Field(description="What that was: the time, or what moved from where to where.")
     ] = None
     pod: Annotated[str | None, Field(description="Pod of the latest attempt.")] = None
     node: Annotated[str | None, Field(description="Node of that pod.")] = None
     attempt: Annotated[int, Field(description="Number of the latest attempt; 0 before the first one.")] = 0
     retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
+    platforms: Annotated[
+        tuple[PlatformRun, ...], Field(description="Each platform, where there are several.")
+    ] = ()
     queued_at: Annotated[Time | None, Field(description="When it was asked for.")] = None
     started_at: Annotated[Time | None, Field(description="When its first attempt began.")] = None
     finished_at: Annotated[Time | None, Field(description="When it succeeded or failed.")] = None
@@ -99,6 +209,28 @@ class Steps:
     performed: Annotated[
         int | None, Field(description="Steps that were not, and changed files: none where all was cached.")
     ] = None
+    missed: Annotated[int | None, Field(description="Of these, steps that were looked for in the cache.")] = (
+        None
+    )
+    first_miss: Annotated[
+        str | None, Field(description="The first of them, and why it was not there, as far as that is known.")
+    ] = None
+    saved_seconds: Annotated[
+        float | None, Field(description="How long the steps that were cached took when they were performed.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveProgress:
+    """How far the attempt that runs has come, by its log, which steps can write to as well."""
+
+    __pydantic_config__ = REPORTED
+
+    phase: Annotated[BuildPhase, Field(description="Pulling a base image, Building, or Pushing.")]
+    step: Annotated[int | None, Field(description="Number of the step under way, counted from 1.")] = None
+    steps: Annotated[int | None, Field(description="Steps in all.")] = None
+    text: Annotated[str, Field(description="Beginning of the step's instruction, or where to is pushed.")]
+    summary: Annotated[str, Field(description="All of it in some words.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +242,9 @@ class BuildFailure:
     reason: Annotated[str, Field(description="Kind of failure, for machines.")]
     message: Annotated[str, Field(description="What went wrong, for people.")]
     exit_code: Annotated[int | None, Field(description="Exit code of the executor.")] = None
+    stage: Annotated[
+        str | None, Field(description="Stage that was built, by its name or its number, counted from 0.")
+    ] = None
     line: Annotated[int | None, Field(description="Line of the Dockerfile, counted from 1.")] = None
     log_tail: Annotated[str | None, Field(description="End of the failed step's output.")] = None
     retryable: Annotated[
@@ -136,6 +271,7 @@ class PastRun:
 
     number: Annotated[int, Field(description="Number of the run.")]
     reason: Annotated[RunReason | None, Field(description="Why it began.")] = None
+    cause: Annotated[str | None, Field(description="What that was.")] = None
     result: Annotated[
         RunResult, Field(description="Succeeded, Failed, or Replaced by the next one before its end.")
     ]
@@ -177,9 +313,24 @@ class Status:
         LastSucceeded | None, Field(description="The latest build that succeeded; failures leave it alone.")
     ] = None
     source: Annotated[Source | None, Field(description="What the build context was resolved to.")] = None
+    bases: Annotated[
+        tuple[Base, ...],
+        Field(description="Images that the build began with or took files from; at most 32 of them."),
+    ] = ()
     run: Annotated[RunStatus, Field(description="The latest run.")] = field(default_factory=RunStatus)
+    schedule: Annotated[ScheduleStatus | None, Field(description="How far rebuild.schedule has come.")] = None
+    asked: Annotated[
+        tuple[Asked, ...],
+        Field(description="What came of asking whether base images or the context's ref have moved."),
+    ] = ()
+    artifact: Annotated[
+        ArtifactStatus | None, Field(description="The artifact of context.fluxSource that this is about.")
+    ] = None
     phases: Annotated[tuple[TimedPhase, ...], Field(description="Parts of the build, in seconds.")] = ()
     steps: Annotated[Steps | None, Field(description="Steps of the Dockerfile.")] = None
+    progress: Annotated[
+        LiveProgress | None, Field(description="How far the build has come; absent while none runs.")
+    ] = None
     failure: Annotated[BuildFailure | None, Field(description="Why the latest attempt failed.")] = None
     history: Annotated[
         tuple[PastRun, ...], Field(description="Runs that have ended, the latest one first.")
@@ -189,6 +340,9 @@ class Status:
         Field(
             description="UIDs of the pods that the operator made and that may be there yet: no others count."
         ),
+    ] = None
+    notified: Annotated[
+        str | None, Field(description="How far the operator's sink was told of a run, as RUN/KIND.")
     ] = None
     conditions: Annotated[
         tuple[Condition, ...],
@@ -223,7 +377,10 @@ def parse_status(data: Mapping[str, Any] | None) -> Status:
 def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
-    empty = [name for name in ("tags", "phases", "history") if not written.get(name)]
+    empty = [name for name in ("tags", "bases", "phases", "history", "asked") if not written.get(name)]
+    for part in ("run", "output"):
+        if part in written and not written[part]["platforms"]:
+            del written[part]["platforms"]
     if status.run == RunStatus():
         empty.append("run")
     return {name: value for name, value in written.items() if name not in empty}

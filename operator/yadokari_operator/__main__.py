@@ -9,17 +9,19 @@ import sys
 
 from kubernetes.config import ConfigException
 
-from yadokari_contract.log import JsonFormatter
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.handlers.operator import run
+from yadokari_operator.journal import formatter
+from yadokari_operator.metrics import Metrics
 from yadokari_operator.settings import Settings, SettingsError
+
+logger = logging.getLogger(__name__)
 
 
 def set_up_logging(settings: Settings) -> None:
     """Log to standard error."""
     handler = logging.StreamHandler()
-    plain = logging.Formatter("%(asctime)s %(levelname)s %(message)s")
-    handler.setFormatter(JsonFormatter("name") if settings.log_format == "json" else plain)
+    handler.setFormatter(formatter(settings.log_format))
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
     # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
     for name in ("kopf", "aiohttp.access"):
@@ -32,7 +34,8 @@ def main() -> int:
     """Run until stopped; tells the exit status."""
     try:
         settings = Settings.from_environment(os.environ)
-        api = Api.connect()
+        metrics = Metrics()
+        api = Api.connect(metrics.failed)
     except SettingsError as error:
         print(f"yadokari operator: {error}", file=sys.stderr)  # noqa: T201
         return 2
@@ -40,8 +43,13 @@ def main() -> int:
         print(f"yadokari operator: no cluster to work in: {error}", file=sys.stderr)  # noqa: T201
         return 1
     set_up_logging(settings)
+    try:
+        metrics.serve(settings.metrics_address)
+    except OSError as error:
+        logger.error("YADOKARI_METRICS_ADDRESS %s: %s", settings.metrics_address, error)
+        return 1
     me = settings.identity or f"{socket.gethostname()}_{secrets.token_hex(4)}"
-    return 1 if asyncio.run(run(api, settings, me)) else 0
+    return 1 if asyncio.run(run(api, settings, me, metrics)) else 0
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
-"""Print the CustomResourceDefinition of ImageBuild, generated from the API's classes.
+"""Print a CustomResourceDefinition, generated from the API's classes: of ImageBuild where none is named.
 
 python -m yadokari_operator.crd > manifests/crd/imagebuilds.yaml
+python -m yadokari_operator.crd imagebuildpolicies > manifests/crd/imagebuildpolicies.yaml
 """
 
 import sys
@@ -9,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from yadokari_api.keys import GROUP, KIND, PLURAL, VERSION
+from yadokari_api.keys import GROUP, KIND, PLURAL, POLICY_KIND, POLICY_PLURAL, VERSION
+from yadokari_api.policy import ImageBuildPolicySpec
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import status_schema
 
@@ -18,6 +20,7 @@ Schema = dict[str, Any]
 _COLUMNS = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the image is pushed", 0),
     ("Status", "string", ".status.phase", "How far the build has come", 0),
+    ("Progress", "string", ".status.progress.summary", "What it does right now, by its own log", 0),
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is so", 1),
     ("Image", "string", ".status.output.image", "Reference of the pushed image", 0),
     ("Digest", "string", ".status.output.digest", "Digest of the pushed image", 1),
@@ -27,32 +30,47 @@ _COLUMNS = (
 
 
 def crd() -> dict[str, Any]:
-    """Make the CustomResourceDefinition."""
+    """Make the CustomResourceDefinition of ImageBuild."""
+    return _definition(
+        {"kind": KIND, "plural": PLURAL, "shortNames": ["ib"]},
+        "Namespaced",
+        {
+            "subresources": {"status": {}},
+            "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
+            "schema": {"openAPIV3Schema": _image_build()},
+        },
+    )
+
+
+def policy_crd() -> dict[str, Any]:
+    """Make the CustomResourceDefinition of ImageBuildPolicy."""
+    description = "Defaults and bounds for all ImageBuilds, or for those of some namespaces."
+    properties = {"spec": _structural(ImageBuildPolicySpec.model_json_schema(by_alias=True))}
+    return _definition(
+        {"kind": POLICY_KIND, "plural": POLICY_PLURAL, "shortNames": ["ibp"]},
+        "Cluster",
+        {"schema": {"openAPIV3Schema": _resource(description, properties)}},
+    )
+
+
+def _definition(names: Mapping[str, Any], scope: str, version: Mapping[str, Any]) -> dict[str, Any]:
+    kind = names["kind"]
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "metadata": {"name": f"{names['plural']}.{GROUP}"},
         "spec": {
             "group": GROUP,
-            "scope": "Namespaced",
+            "scope": scope,
             "names": {
-                "kind": KIND,
-                "listKind": f"{KIND}List",
-                "plural": PLURAL,
-                "singular": KIND.lower(),
-                "shortNames": ["ib"],
+                "kind": kind,
+                "listKind": f"{kind}List",
+                "plural": names["plural"],
+                "singular": kind.lower(),
+                "shortNames": names["shortNames"],
                 "categories": ["yadokari"],
             },
-            "versions": [
-                {
-                    "name": VERSION,
-                    "served": True,
-                    "storage": True,
-                    "subresources": {"status": {}},
-                    "additionalPrinterColumns": [_column(*column) for column in _COLUMNS],
-                    "schema": {"openAPIV3Schema": _resource()},
-                }
-            ],
+            "versions": [{"name": VERSION, "served": True, "storage": True, **version}],
         },
     }
 
@@ -62,18 +80,24 @@ def _column(name: str, kind: str, path: str, description: str, priority: int) ->
     return column | ({"priority": priority} if priority else {})
 
 
-def _resource() -> Schema:
+def _image_build() -> Schema:
+    # kstatus takes a resource whose status was never written for current without this.
+    status = _structural(status_schema()) | {"default": {"observedGeneration": -1}}
+    spec = _structural(ImageBuildSpec.model_json_schema(by_alias=True))
+    description = "An image, built from a Dockerfile inside the cluster and pushed to registries."
+    return _resource(description, {"spec": spec, "status": status})
+
+
+def _resource(description: str, properties: Mapping[str, Schema]) -> Schema:
     return {
         "type": "object",
-        "description": "An image, built from a Dockerfile inside the cluster and pushed to registries.",
+        "description": description,
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": _structural(ImageBuildSpec.model_json_schema(by_alias=True)),
-            # kstatus takes a resource whose status was never written for current without this.
-            "status": _structural(status_schema()) | {"default": {"observedGeneration": -1}},
+            **properties,
         },
     }
 
@@ -142,10 +166,13 @@ class _Plain(yaml.SafeDumper):
         return True
 
 
-def text() -> str:
-    """Write the CustomResourceDefinition as YAML."""
-    return yaml.dump(crd(), Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
+_MADE = {PLURAL: crd, POLICY_PLURAL: policy_crd}
+
+
+def text(plural: str = PLURAL) -> str:
+    """Write the CustomResourceDefinition of a kind as YAML."""
+    return yaml.dump(_MADE[plural](), Dumper=_Plain, sort_keys=False, width=110, allow_unicode=True)
 
 
 if __name__ == "__main__":
-    sys.stdout.write(text())
+    sys.stdout.write(text(*sys.argv[1:]))

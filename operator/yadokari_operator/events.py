@@ -80,4 +80,6 @@ def _happening(status: Status) -> tuple[str, ...]:
     """All that tells one happening in the life of an ImageBuild from the others."""
     run = status.run
     where = run.pod or str(status.observed_generation)
-    return (status.phase, status.reason, run.started_at or "", str(run.attempt), where)
+    # A step can make it look as if it pushed, and as if not, as often as it likes.
+    reason = StateReason.BUILDING if status.reason == StateReason.PUSHING else status.reason
+    return (status.phase, reason, run.started_at or "", str(run.attempt), where)

@@ -7,7 +7,7 @@ status. What the same observations lead to is the same, so a status is only writ
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -17,11 +17,14 @@ from yadokari_api.keys import Key
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import (
     LONGEST_HISTORY,
+    Base,
     BuildFailure,
     LastSucceeded,
+    LiveProgress,
     Output,
     PastRun,
     Phase,
+    PlatformOutput,
     RunReason,
     RunResult,
     RunStatus,
@@ -30,8 +33,11 @@ from yadokari_api.status import (
     Steps,
     TimedPhase,
 )
+from yadokari_contract import references
+from yadokari_contract.answers import IndexResult
+from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult, Failure
+from yadokari_contract.result import BaseImage, BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
@@ -45,8 +51,34 @@ _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
 _MOST = 10**6
 _LONGEST_SIZE = 2**53
 _MOST_PHASES = 16
+_MOST_BASES = 32
 _LONGEST_WORD = 256
+# Of an instruction, in the column that `kubectl get` shows.
+_SUMMARY = 48
+_LONGEST_NAME = 512
+_REFERENCE = re.compile(
+    rf"(?:{references.DOMAIN}/)?{references.PATH}(?::{references.TAG})?(?:@{references.DIGEST})?"
+)
+_DIGEST = re.compile(references.DIGEST)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What the pods of a run do, in a sentence; `is_troubled` where something has to be mended."""
+
+    phase: Phase
+    reason: str
+    message: str
+    is_troubled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why a run begins; `text` is what there is to say beside the reason."""
+
+    reason: RunReason
+    text: str = ""
 
 
 def unbegun(build: ImageBuild) -> Status:
@@ -60,10 +92,10 @@ def unbegun(build: ImageBuild) -> Status:
     )
 
 
-def begun(build: ImageBuild, inputs_hash: str, reason: RunReason, now: datetime) -> Status:
+def begun(build: ImageBuild, inputs_hash: str, why: Cause, now: datetime) -> Status:
     """Give the status with which a run begins."""
     number = build.status.run.number + 1
-    run = RunStatus(number=number, reason=reason, queued_at=format_time(now))
+    run = RunStatus(number=number, reason=why.reason, cause=why.text or None, queued_at=format_time(now))
     return replace(unbegun(build), inputs_hash=inputs_hash, run=run)
 
 
@@ -77,10 +109,42 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
     return _status(build, run, now, "Pending", reason, message, {"Ready": "False"})
 
 
-def building(build: ImageBuild, run: Status, now: datetime, note: str = "") -> Status:
-    """Report that the executor runs; `note` is what else there is to say."""
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{note}"
-    return _status(build, run, now, "Building", StateReason.BUILDING, message)
+def building(
+    build: ImageBuild, run: Status, now: datetime, progress: Progress | None = None, note: str = ""
+) -> Status:
+    """Report that the executor runs; `note` is what else there is to say.
+
+    An operator that has only just begun to follow the log knows no progress: what is stored stays then.
+    """
+    why = f", since {run.run.cause}" if run.run.cause else ""
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{why}{note}"
+    live = _live(progress) if progress else run.progress
+    pushes = live is not None and live.phase == "Pushing"
+    reason = StateReason.PUSHING if pushes else StateReason.BUILDING
+    return replace(_status(build, run, now, "Building", reason, message), progress=live)
+
+
+def _live(progress: Progress) -> LiveProgress:
+    count = f" {progress.step}/{progress.steps}:" if progress.steps else ""
+    text = progress.text if len(progress.text) <= _SUMMARY else f"{progress.text[: _SUMMARY - 1]}…"
+    return LiveProgress(
+        phase=progress.phase,
+        step=progress.step or None,
+        steps=progress.steps or None,
+        text=progress.text,
+        summary=f"{progress.phase}{count} {text}",
+    )
+
+
+def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
+    """Report what keeps a platform from being built while others, as `run` tells, go on."""
+    return _status(build, run, now, run.phase, reason, f"{run.message}; {message}")
+
+
+def under_way(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
+    """Report what the pods of a run do."""
+    but: dict[ConditionType, Truth] = {"Ready": "False"} if summary.is_troubled else {}
+    return _status(build, run, now, summary.phase, summary.reason, summary.message, but)
 
 
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:
@@ -93,17 +157,45 @@ def succeeded(
     build: ImageBuild, run: Status, now: datetime, images: Sequence[str], result: BuildResult, end: datetime
 ) -> Status:
     """Report that the image is built and pushed to all of `images`."""
-    size = result.size if 0 < result.size < _LONGEST_SIZE else None
-    last = LastSucceeded(digest=result.digest, time=format_time(end), inputs_hash=run.inputs_hash)
-    run = replace(
-        _ended(with_result(run, result), end),
-        output=Output.at(images, result.digest, size),
-        failure=None,
-        last_succeeded=last,
+    run = with_result(run, result)
+    output = Output.at(images, result.digest, size_of(result.size))
+    note = None if result.already_pushed else _taken(result, run.steps)
+    return _success(build, run, now, output, end, note)
+
+
+def index_output(run: Status, images: Sequence[str], answer: IndexResult) -> Output:
+    """Tell of an index that was pushed to `images`, with those of all platforms of a run in it."""
+    platforms = tuple(
+        PlatformOutput(platform=it.platform, digest=it.digest or "", size=it.size) for it in run.run.platforms
     )
+    return Output.at(images, answer.digest, size_of(answer.size), platforms)
+
+
+def published(
+    build: ImageBuild, run: Status, now: datetime, output: Output, end: datetime, *, is_new: bool
+) -> Status:
+    """Report that the images of all platforms are pushed, and their index."""
+    names = ", ".join(it.platform for it in output.platforms)
+    return _success(build, run, now, output, end, f", for {names}" if is_new else None)
+
+
+def _success(
+    build: ImageBuild, run: Status, now: datetime, output: Output, end: datetime, note: str | None
+) -> Status:
+    """Report a success; without a note nothing was built, since it was there already."""
+    last = LastSucceeded(digest=output.digest, time=format_time(end), inputs_hash=run.inputs_hash)
+    run = replace(_ended(run, end), output=output, failure=None, last_succeeded=last)
     run = replace(run, history=_history(run, "Succeeded", last.digest))
-    message = f"{images[0]} was built and pushed with digest {result.digest}{_taken(result, run.steps)}"
+    if note is None:
+        message = f"{output.image} was there already, with digest {output.digest} and made of the same"
+        return _status(build, run, now, "Succeeded", StateReason.ALREADY_PUSHED, message)
+    message = f"{output.image} was built and pushed with digest {output.digest}{note}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
+
+
+def size_of(size: int) -> int | None:
+    """Give a number of bytes that an executor told, if it can be one."""
+    return size if 0 < size < _LONGEST_SIZE else None
 
 
 def _taken(result: BuildResult, steps: Steps | None) -> str:
@@ -179,10 +271,20 @@ def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFai
         reason=failure.reason,
         message=failure.message,
         exit_code=code,
+        stage=_word(failure.stage) or None,
         line=failure.line if 0 < failure.line <= _MOST else None,
         log_tail=failure.log_tail or None,
         retryable=retry is not Retry.NEVER,
     )
+
+
+def with_results(run: Status, results: Sequence[BuildResult]) -> Status:
+    """Add what the executors tell, of which each built for a platform; bases are those of all."""
+    told = run
+    for result in results:
+        told = with_result(told, result)
+    bases = dict.fromkeys([*run.bases, *(base for it in results for base in with_result(run, it).bases)])
+    return replace(told, bases=tuple(bases)[:_MOST_BASES]) if len(results) > 1 or run.run.platforms else told
 
 
 def with_result(run: Status, result: BuildResult | None) -> Status:
@@ -192,6 +294,11 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
     return replace(
         run,
         source=_source(_word(result.context)),
+        bases=tuple(
+            Base(reference=base.reference, digest=base.digest)
+            for base in result.bases[:_MOST_BASES]
+            if _is_right(base)
+        ),
         phases=tuple(
             TimedPhase(name=_word(phase.name), seconds=round(phase.seconds, 3))
             for phase in result.phases[:_MOST_PHASES]
@@ -206,9 +313,22 @@ def _steps(result: BuildResult) -> Steps | None:
     are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
     if not (are_counted and result.total_steps):
         return None
+    is_told = 0 <= result.missed <= result.performed and 0 <= result.saved <= _MOST
     return Steps(
-        current=result.steps, total=result.total_steps, cached=result.cached, performed=result.performed
+        current=result.steps,
+        total=result.total_steps,
+        cached=result.cached,
+        performed=result.performed,
+        missed=result.missed if is_told else None,
+        first_miss=_word(result.first_miss) or None,
+        saved_seconds=round(result.saved, 1) if is_told else None,
     )
+
+
+def _is_right(base: BaseImage) -> bool:
+    """Whether what is said of a base can be: others will hand its name on."""
+    is_name = len(base.reference) <= _LONGEST_NAME and _REFERENCE.fullmatch(base.reference) is not None
+    return is_name and _DIGEST.fullmatch(base.digest) is not None
 
 
 def _source(context: str) -> Source | None:
@@ -248,6 +368,7 @@ def _status(
         observed_generation=build.generation,
         phase=phase,
         message=message,
+        progress=None,
         conditions=carried_over(conditions, build.status.conditions),
     )
 
@@ -267,6 +388,7 @@ def _history(status: Status, result: RunResult, digest: str | None) -> tuple[Pas
     ended = PastRun(
         number=run.number,
         reason=run.reason,
+        cause=run.cause,
         result=result,
         failure=status.failure.reason if status.failure and result == "Failed" else None,
         digest=digest,

@@ -1,8 +1,19 @@
 """The operator's settings, read from environment variables."""
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+import yaml
+from pydantic import ValidationError
+
+from yadokari_api.fields import LABEL_KEY, LABEL_VALUE
+from yadokari_api.model import explain
+from yadokari_api.policy import ImageBuildPolicySpec
+from yadokari_operator.turns import NodeLimit
 
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
 DEFAULT_LEASE_NAMESPACE = "yadokari-system"
@@ -11,7 +22,9 @@ LOG_FORMATS = ("text", "json")
 RUNTIMES = ("Auto", "ImageVolume", "InitContainer")
 ISOLATIONS = ("Auto", "Namespaces", "Shared")
 PROC_MOUNTS = ("Default", "Unmasked")
+NOTIFY_FORMATS = ("CloudEvents", "Text")
 _TRUTHS = ("true", "false")
+POLICY = "YADOKARI_POLICY"
 
 
 class SettingsError(ValueError):
@@ -25,9 +38,13 @@ class Settings:
     `namespace` is the one namespace that is watched, all of them when empty. `registry_mirrors` are mirrors
     of docker.io as HOST[/PATH], `insecure_registries` registries (HOST[:PORT]) that may speak plain HTTP;
     both go to every build. Builds of `cache_read_only_namespaces` (* in one is any text) write no cache in a
-    registry. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
-    `lease_namespace` is where the Lease lies of who works, `identity` who this operator is, unlike all
-    others that run. `health_address` (HOST:PORT) serves GET /healthz.
+    registry, those of `ignored_namespaces` are left alone. `policy` holds for all builds, beside those of the
+    cluster. `max_builds` may run at a time, `max_builds_per_namespace` in each namespace; 0 is any number.
+    `max_builds_on_nodes` may run of those whose pods demand such nodes. `lease_namespace` is where the Lease
+    lies of who works, `identity` who this operator is there, as nobody else at the same time.
+    `health_address` (HOST:PORT) serves GET /healthz, `metrics_address` GET /metrics.
+
+    `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
@@ -44,12 +61,19 @@ class Settings:
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     cache_read_only_namespaces: tuple[str, ...] = ()
+    ignored_namespaces: tuple[str, ...] = ()
+    policy: ImageBuildPolicySpec | None = None
     max_builds: int = 0
     max_builds_per_namespace: int = 0
+    max_builds_on_nodes: tuple[NodeLimit, ...] = ()
     namespace: str = ""
     lease_namespace: str = DEFAULT_LEASE_NAMESPACE
     identity: str = ""
     health_address: str = "0.0.0.0:8080"
+    metrics_address: str = "0.0.0.0:8081"
+    notify_url: str = field(default="", repr=False)
+    notify_key: str = field(default="", repr=False)
+    notify_format: str = "CloudEvents"
     log_level: str = "info"
     log_format: str = "text"
 
@@ -67,12 +91,19 @@ class Settings:
             registry_mirrors=_list(environment, "REGISTRY_MIRRORS"),
             insecure_registries=_list(environment, "INSECURE_REGISTRIES"),
             cache_read_only_namespaces=_namespaces(environment, "CACHE_READ_ONLY_NAMESPACES"),
+            ignored_namespaces=_namespaces(environment, "IGNORED_NAMESPACES"),
+            policy=_policy(environment),
             max_builds=_number(environment, "MAX_BUILDS"),
             max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
+            max_builds_on_nodes=_node_limits(environment, "MAX_BUILDS_ON_NODES"),
             namespace=namespace,
             lease_namespace=_text(environment, "LEASE_NAMESPACE", namespace or DEFAULT_LEASE_NAMESPACE),
             identity=_text(environment, "IDENTITY", ""),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
+            metrics_address=_address(environment, "METRICS_ADDRESS", "0.0.0.0:8081"),
+            notify_url=_url(environment, "NOTIFY_URL"),
+            notify_key=_signing_key(environment, "NOTIFY_KEY"),
+            notify_format=_choice(environment, "NOTIFY_FORMAT", NOTIFY_FORMATS, "CloudEvents"),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )
@@ -82,6 +113,15 @@ class Settings:
                 " or pods are refused"
             )
         return settings
+
+    def ignores(self, namespace: str) -> bool:
+        """Whether ImageBuilds of a namespace are left alone."""
+        return is_among(namespace, self.ignored_namespaces)
+
+
+def is_among(namespace: str, patterns: tuple[str, ...]) -> bool:
+    """Whether a namespace is one of some, in which * is any text."""
+    return any(fnmatchcase(namespace, pattern) for pattern in patterns)
 
 
 def _text(environment: Mapping[str, str], name: str, default: str) -> str:
@@ -102,11 +142,43 @@ def _namespaces(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
     return patterns
 
 
+def _policy(environment: Mapping[str, str]) -> ImageBuildPolicySpec | None:
+    try:
+        said = yaml.safe_load(_text(environment, "POLICY", ""))
+        policy = None if said is None else ImageBuildPolicySpec.model_validate(said)
+    except yaml.YAMLError as error:
+        raise SettingsError(f"{POLICY} is no YAML: {error}") from None
+    except ValidationError as error:
+        raise SettingsError(explain(error, POLICY)) from None
+    if policy and policy.namespace_selector:
+        raise SettingsError(
+            f"{POLICY} has namespaceSelector: it is for all builds of this operator, leave that out"
+        )
+    return policy
+
+
 def _number(environment: Mapping[str, str], name: str) -> int:
     value = _text(environment, name, "0")
     if re.fullmatch("[0-9]{1,6}", value) is None:
         raise SettingsError(f"YADOKARI_{name} is {value!r}: it is a number up to 999999, 0 for no limit")
     return int(value)
+
+
+def _node_limits(environment: Mapping[str, str], name: str) -> tuple[NodeLimit, ...]:
+    value = _text(environment, name, "")
+    return tuple(_node_limit(name, part) for part in value.split())
+
+
+def _node_limit(name: str, text: str) -> NodeLimit:
+    label = f"{LABEL_KEY}={LABEL_VALUE}"
+    found = re.fullmatch(f"(?P<labels>{label}(,{label})*):(?P<most>[1-9][0-9]{{0,5}})", text, re.ASCII)
+    if found is None:
+        raise SettingsError(
+            f"YADOKARI_{name} has {text!r}: it is a list of LABEL=VALUE[,LABEL=VALUE...]:NUMBER, separated by"
+            " blanks, such as pool=gpu:2 kubernetes.io/arch=arm64:4"
+        )
+    labels = (tuple(label.split("=", 1)) for label in found["labels"].split(","))
+    return NodeLimit(frozenset((key, value) for key, value in labels), int(found["most"]))
 
 
 def _choice(environment: Mapping[str, str], name: str, choices: tuple[str, ...], default: str) -> str:
@@ -122,4 +194,22 @@ def _address(environment: Mapping[str, str], name: str, default: str) -> str:
     port = re.fullmatch(r"[^\s/:]+:([0-9]{1,5})", value)
     if port is None or not 0 < int(port[1]) < 65536:
         raise SettingsError(f"YADOKARI_{name} is {value!r}: it has the form HOST:PORT")
+    return value
+
+
+def _url(environment: Mapping[str, str], name: str) -> str:
+    value = _text(environment, name, "")
+    # What it is may be secret, so it is not said.
+    if value and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value) is None:
+        raise SettingsError(f"YADOKARI_{name} has the form https://HOST/PATH")
+    return value
+
+
+def _signing_key(environment: Mapping[str, str], name: str) -> str:
+    value = _text(environment, name, "")
+    if value.startswith("whsec_"):
+        try:
+            base64.b64decode(value.removeprefix("whsec_"), validate=True)
+        except binascii.Error:
+            raise SettingsError(f"YADOKARI_{name}: what follows whsec_ is base64") from None
     return value

@@ -1,17 +1,26 @@
-"""Attacks are tried at both levels of isolation."""
+"""Attacks are tried at both levels of isolation, which a run's report (--junit-xml) tells of each."""
+
+from collections.abc import Callable
 
 import pytest
 
+_LEVELS = {"baseline": "shared"}
+"""Of kinds of pods that are not named by it."""
+
+Record = Callable[[str, object], None]
+
 
 @pytest.fixture(params=["baseline", "namespaces"])
-def kind(request: pytest.FixtureRequest) -> str:
+def kind(request: pytest.FixtureRequest, record_property: Record) -> str:
     """The kind of pod (see support.pod.kinds): one where steps share the container, one where they do not."""
     name: str = request.param
+    record_property("level", _LEVELS.get(name, name))
     return name
 
 
 @pytest.fixture(params=["shared", "namespaces"])
-def isolation(request: pytest.FixtureRequest) -> str:
+def isolation(request: pytest.FixtureRequest, record_property: Record) -> str:
     """The level itself, for builds that take no pod."""
     level: str = request.param
+    record_property("level", level)
     return level

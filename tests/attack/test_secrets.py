@@ -1,11 +1,16 @@
 """Steps that look for secrets which other steps were given, or keep those that they were given themselves."""
 
+import os
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from support.building import build
+from support.folders import remove_tree, scratch_folder
 from support.pod import why_no_containers
+from support.pod.api import COMMAND
 
 pytestmark = [
     pytest.mark.pod,
@@ -110,3 +115,38 @@ def test_a_secret_that_is_written_into_the_image_is_warned_of(tmp_path: Path, ki
     assert "Dockerfile:2: the value of the secret s is in the image, in /app/config:" in built.output
     assert "Dockerfile:3: the value of the secret s is in the image, in /encoded:" in built.output
     assert SECRET not in built.output
+
+
+@pytest.mark.parametrize("target", ["/run/secrets/s", "/etc/passwd"])
+def test_a_secret_of_a_step_apart_is_on_no_disk_while_it_has_it_nor_after_a_kill(
+    tmp_path: Path, target: str
+) -> None:
+    (tmp_path / "Dockerfile").write_text(
+        "FROM busybox\n"
+        f"RUN --mount=type=secret,id=s,target={target} grep -q '{PATTERN}' {target} && echo begun; sleep 60\n"
+    )
+    options = ["--kind=namespaces", "--keep", f"--env=s={SECRET}", f"--bind={tmp_path}"]
+    arguments = [f"--context=dir://{tmp_path}", "--no-push", "--secret=id=s,env=s"]
+    with subprocess.Popen(
+        [COMMAND, *options, "--", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as pod:
+        assert pod.stdout
+        log = ""
+        while "\nbegun\n" not in log and (line := pod.stdout.readline()):
+            log += line
+        (folder,) = (scratch_folder() / "pods").glob(f"yadokari-pod-{pod.pid}-*")
+        found = files_with_secret(folder / "upper")
+        os.kill(int((folder / "pid").read_text()), signal.SIGKILL)
+        log += pod.stdout.read()
+    kept = folder.with_name(f"kept-{folder.name}")
+    try:
+        assert pod.returncode == 137, log
+        assert (found, files_with_secret(kept / "upper")) == ("", "")
+    finally:
+        remove_tree(kept)
+
+
+def files_with_secret(folder: Path) -> str:
+    """What is the node's disk, since the pod's root lies there."""
+    assert folder.is_dir()
+    return subprocess.run(["grep", "-rls", SECRET, folder], stdout=subprocess.PIPE, text=True).stdout

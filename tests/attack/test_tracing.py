@@ -37,6 +37,7 @@ for my $pid ($child, 1) {
     attempt("$whom kcmp", 312, $$, $pid, 0, 0, 0);
     attempt("$whom get_robust_list", 274, $pid, $local, $local);
     attempt("$whom ptrace", 101, 0x4206, $pid, 0, 0);
+    attempt("$whom prlimit", 302, $pid, 7, pack("QQ", 32, 32), 0);
 }
 kill 9, $child;
 """
@@ -66,7 +67,8 @@ RUN perl /attack.pl; sleep 60 & pid=$!; \\
 
 
 @pytest.mark.parametrize(
-    "call", ["pidfd_getfd", "process_vm_readv", "process_vm_writev", "kcmp", "get_robust_list", "ptrace"]
+    "call",
+    ["pidfd_getfd", "process_vm_readv", "process_vm_writev", "kcmp", "get_robust_list", "ptrace", "prlimit"],
 )
 def test_no_call_of_a_step_looks_into_the_executor(told: list[str], call: str) -> None:
     assert f"child {call}: done" in told

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from yadokari_contract.bounded import MAX_BYTES
 from yadokari_contract.result import (
+    BaseImage,
     BuildResult,
     Failure,
     Phase,
@@ -28,11 +29,15 @@ results = st.builds(
     size=st.integers(0, 2**50),
     images=st.lists(any_text, max_size=5).map(tuple),
     context=any_text,
+    bases=st.lists(st.builds(BaseImage, any_text, any_text), max_size=3).map(tuple),
     phases=st.lists(st.builds(Phase, any_text, st.floats(0, 1e6)), max_size=5).map(tuple),
     steps=st.integers(0, 100),
     total_steps=st.integers(0, 100),
     cached=st.integers(0, 100),
     performed=st.integers(0, 100),
+    missed=st.integers(0, 100),
+    first_miss=any_text,
+    saved=st.floats(0, 1e6),
     failure=st.none() | failures,
 )
 
@@ -69,10 +74,17 @@ def test_many_images_and_phases_do_not_break_the_bound() -> None:
         digest="sha256:" + "0" * 64,
         images=tuple(f"registry.example.com/{'x' * 200}/{i}" for i in range(50)),
         phases=tuple(Phase("p" * 100, 1.0) for _ in range(50)),
+        bases=tuple(BaseImage("x" * 200, "sha256:" + "0" * 64) for _ in range(50)),
     )
     text = format_result(result)
     assert len(text.encode()) <= MAX_BYTES
     assert parse_result(text).digest == result.digest
+
+
+def test_bases_stay_where_images_and_phases_are_too_many() -> None:
+    bases = tuple(BaseImage(f"registry.example.com/base:{i}", "sha256:" + "0" * 64) for i in range(5))
+    result = BuildResult(images=tuple("x" * 100 for _ in range(50)), bases=bases)
+    assert parse_result(format_result(result)).bases == bases
 
 
 def test_fields_of_a_newer_executor_are_left_out() -> None:

@@ -10,7 +10,7 @@ PAGE = (ROOT / "CONTRIBUTING.md").read_text()
 BASES = [
     ROOT,
     *(ROOT / "builder" / name for name in ("yadokari_builder", "yadokari_contract")),
-    *(ROOT / "operator" / name for name in ("yadokari_operator", "yadokari_api")),
+    *(ROOT / "operator" / name for name in ("kubectl_imagebuild", "yadokari_operator", "yadokari_api")),
 ]
 PATH = re.compile(r"`([\w./-]+(?:/|\.py|\.md))`")
 

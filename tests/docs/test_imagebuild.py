@@ -1,5 +1,5 @@
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
 import pytest
@@ -13,16 +13,21 @@ from yadokari_api.spec import DEFAULT_RETRIES, PodRetention
 from yadokari_api.status import LONGEST_HISTORY, RunReason, RunResult
 from yadokari_contract.flags import FLAGS
 from yadokari_contract.reasons import Reason, Retry
-from yadokari_operator.crd import crd
+from yadokari_operator.crd import crd, policy_crd
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
 
 Schema = dict[str, Any]
-_AS_IN_A_POD = ("executor.affinity.", "executor.topologySpreadConstraints[].")
+_AS_IN_A_POD = (
+    "executor.affinity.",
+    "executor.topologySpreadConstraints[].",
+    "namespaceSelector.",
+    "defaults.tolerations[].",
+)
 
 
-def schemas(part: str) -> dict[str, Schema]:
+def schemas(part: str, definition: Callable[[], Schema] = crd) -> dict[str, Schema]:
     """By its path, such as destinations[].image, every field of the spec or the status."""
-    resource = crd()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    resource = definition()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return dict(_below("", resource["properties"][part]))
 
 
@@ -84,10 +89,14 @@ class Asked(Mapping[str, str]):
         return 0
 
 
-SPEC, STATUS = schemas("spec"), schemas("status")
+SPEC, STATUS, POLICY = schemas("spec"), schemas("status"), schemas("spec", policy_crd)
 
 
-@pytest.mark.parametrize(("fields", "heading"), [(SPEC, "Spec"), (STATUS, "Status")], ids=["spec", "status"])
+@pytest.mark.parametrize(
+    ("fields", "heading"),
+    [(SPEC, "Spec"), (STATUS, "Status"), (POLICY, "Policies")],
+    ids=["spec", "status", "policy"],
+)
 def test_every_field_has_a_row_or_is_named_in_the_row_of_the_field_that_holds_it(
     fields: dict[str, Schema], heading: str
 ) -> None:
@@ -158,7 +167,7 @@ def test_the_settings_are_those_of_the_page() -> None:
     assert documented.keys() == asked.names
     for variable, (_, default) in documented.items():
         value = getattr(settings, variable.removeprefix("YADOKARI_").lower())
-        assert spans(default) == ([str(value)] if value not in ("", ()) else []), variable
+        assert spans(default) == ([str(value)] if value not in ("", (), None) else []), variable
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """ImageBuilds on the real cluster: what is applied, what is pushed, what `kubectl` then says."""
 
 import json
+import subprocess
 from functools import partial
 from pathlib import Path
 
@@ -55,6 +56,54 @@ def test_the_same_dockerfile_inline_gives_the_same_files(cluster: Cluster, build
     builds.apply_example("nginx-inline", image)
     assert builds.wait_until_done("nginx-tools")["phase"] == "Succeeded"
     assert "net-tools" in builds.run_pod("check", image, "netstat --version")
+
+
+def test_an_image_for_several_platforms_is_an_index_of_them(
+    cluster: Cluster, builds: Builds, tmp_path: Path
+) -> None:
+    image = f"{cluster.registry}/team/multi-arch:1"
+    builds.apply_example("multi-arch", image)
+    status = builds.wait_until_done("multi-arch")
+    assert status["phase"] == "Succeeded", status["message"]
+    inspect = partial(subprocess.check_output, text=True)
+    raw = json.loads(inspect(["skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{image}"]))
+    assert [it["platform"]["architecture"] for it in raw["manifests"]] == ["amd64", "arm64"]
+    told = [(it["platform"], it["digest"]) for it in status["output"]["platforms"]]
+    assert told == list(
+        zip(["linux/amd64", "linux/arm64"], [it["digest"] for it in raw["manifests"]], strict=True)
+    )
+    arm64 = Layout.pull(f"{image.rpartition(':')[0]}@{told[1][1]}", tmp_path / "arm64")
+    assert arm64.config["architecture"] == "arm64"
+    assert arm64.config["config"]["Labels"] == {"org.opencontainers.image.title": "Configuration for arm64"}
+    # That of the index goes when its answer is told.
+    wait_until(lambda: not any("-index-" in name for name in builds.pods("multi-arch")), seconds=60)
+    # Nobody has a node of that kind: it is said which, and that the other platform is built meanwhile.
+    builds.apply(
+        "elsewhere",
+        "FROM scratch\nWORKDIR /x\n",
+        f"{image}-else",
+        platforms=["linux/amd64", "linux/s390x"],
+    )
+    wait_until(lambda: "linux/amd64: built" in builds.status("elsewhere").get("message", ""), seconds=60)
+    waiting = builds.status("elsewhere")
+    assert waiting["conditions"][0]["reason"] == "Unschedulable"
+    assert "linux/s390x takes a node of architecture s390x: " in waiting["message"]
+
+
+def test_what_was_pushed_already_is_not_built_again_where_no_status_tells_of_it(
+    cluster: Cluster, builds: Builds, tmp_path: Path
+) -> None:
+    image = f"{cluster.registry}/team/moved-{builds.namespace}:1"
+    dockerfile = "FROM scratch\nWORKDIR /moved\n"
+    builds.apply("moved", dockerfile, image)
+    first = builds.wait_until_done("moved")
+    assert (first["phase"], first["conditions"][0]["reason"]) == ("Succeeded", "Succeeded")
+    cluster.kubectl("delete", "imagebuild", "moved", "-n", builds.namespace)
+    builds.apply("moved", dockerfile, image)
+    again = builds.wait_until_done("moved")
+    assert (again["phase"], again["conditions"][0]["reason"]) == ("Succeeded", "AlreadyPushed")
+    assert again["output"]["digest"] == first["output"]["digest"]
+    assert "nothing is built" in cluster.kubectl("logs", "-n", builds.namespace, again["run"]["pod"])
 
 
 def test_a_custom_executor_brings_its_tool_and_nothing_else(

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import yaml
 
+from support.attack import CAN_BE_WRITTEN, WRITES_THE_RUNTIME, has_kept_the_runtime
 from support.cluster import Cluster
 from support.imagebuilds import Builds
 from support.installation import Installation
+from yadokari_operator.pods import runtime
 
 pytestmark = pytest.mark.cluster
 
@@ -35,7 +37,7 @@ def installer(cluster: Cluster, installation: Installation, namespace: str) -> N
 
 @pytest.fixture
 def executor(cluster: Cluster, installation: Installation, namespace: str) -> dict[str, Any]:
-    """A pod that builds, as components/namespaces has the operator make them."""
+    """A pod that builds, as components/namespaces has the operator make them, with an image volume."""
     cluster.kubectl(
         "-n", namespace, "create", "configmap", "context", f"--from-literal=Dockerfile={DOCKERFILE}"
     )
@@ -53,13 +55,19 @@ def executor(cluster: Cluster, installation: Installation, namespace: str) -> di
                 {
                     "name": "executor",
                     "image": installation.executor_image,
-                    "args": ["--context=/kaniko/buildcontext", "--no-push", "--isolation=namespaces"],
+                    "args": ["--context=/yadokari/input/context", "--no-push", "--isolation=namespaces"],
                     "env": [{"name": "KANIKO_REGISTRY_MIRROR", "value": f"http://{cluster.registry}"}],
                     "securityContext": {"capabilities": {"drop": ["NET_RAW"]}},
-                    "volumeMounts": [{"name": "context", "mountPath": "/kaniko/buildcontext"}],
+                    "volumeMounts": [
+                        *runtime.mounts("ImageVolume"),
+                        {"name": "context", "mountPath": "/yadokari/input/context"},
+                    ],
                 }
             ],
-            "volumes": [{"name": "context", "configMap": {"name": "context"}}],
+            "volumes": [
+                *runtime.volumes("ImageVolume", installation.executor_image),
+                {"name": "context", "configMap": {"name": "context"}},
+            ],
         },
     }
 
@@ -79,6 +87,7 @@ def test_the_profile_that_is_installed_gives_steps_namespaces(
     log = log_of(cluster, namespace, executor)
     assert "isolation: namespaces: each step is a container of its own; it sees the pod's /proc" in log
     assert "\nnumber 1\n" in log
+    assert not log.startswith(CAN_BE_WRITTEN)
     assert "unshare(0x10000000): Operation not permitted" in log
     assert "\nbuilt " in log
 
@@ -92,7 +101,24 @@ def test_user_namespaces_besides_give_them_a_proc_of_their_own(
     log = log_of(cluster, namespace, executor)
     assert "isolation: namespaces: each step is a container of its own\n" in log
     assert "\nnumber 1\n" in log
+    assert not log.startswith(CAN_BE_WRITTEN)
     assert "\nbuilt " in log
+
+
+@pytest.mark.parametrize("way", ["ImageVolume", "InitContainer"])
+def test_steps_change_nothing_of_the_executor_however_it_came_into_its_pod(
+    cluster: Cluster, builds: Builds, way: str
+) -> None:
+    image = f"{cluster.registry}/team/hostile:1"
+    builds.apply("hostile", WRITES_THE_RUNTIME, image, executor={"runtime": way, "isolation": "Shared"})
+    status = builds.wait_until_done("hostile")
+    assert status["phase"] == "Succeeded", status["message"]
+    pod = json.loads(
+        cluster.kubectl("-n", builds.namespace, "get", "pod", status["run"]["pod"], "-o", "json")
+    )
+    assert any("image" in volume for volume in pod["spec"]["volumes"]) == (way == "ImageVolume")
+    assert ("initContainers" in pod["spec"]) == (way == "InitContainer")
+    assert has_kept_the_runtime(cluster.kubectl("-n", builds.namespace, "logs", status["run"]["pod"]))
 
 
 def test_namespaces_that_nodes_do_not_give_are_told_of_on_the_resource(

@@ -1,6 +1,7 @@
 """The life of a build on a real cluster; a shell script stands in for the executor."""
 
 import json
+import os
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from support.operator_process import BUILT, DIGEST, Builds, OperatorProcess, fails, wait_until
+from support.queueing import GATE, QUEUE, forget, let_go, queueing, send_away
+from support.registry import make_certificate
 from yadokari_contract.reasons import Reason
 
 pytestmark = pytest.mark.cluster
@@ -27,7 +30,7 @@ def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
     assert builds.events("good") == [("Normal", "Building"), ("Normal", "Succeeded")]
     builds.kubectl("wait", "--for=condition=Ready", "ib/good", "--timeout=1s")
     columns = builds.kubectl("get", "ib", "good", "-o", "wide").splitlines()
-    head = "NAME READY STATUS REASON IMAGE DIGEST DURATION AGE"
+    head = "NAME READY STATUS PROGRESS REASON IMAGE DIGEST DURATION AGE"
     assert columns[0].split() == head.split()
     assert columns[1].split()[:6] == ["good", "True", "Succeeded", "Succeeded", "registry.test/app:1", DIGEST]
 
@@ -417,3 +420,57 @@ def test_the_operators_own_rights_were_enough(builds: Builds, operator: Operator
     complaints = [line for line in operator.log.splitlines() if "cannot" in line and "eventless" not in line]
     assert complaints == []
     assert "error of the operator itself" not in operator.log
+
+
+@pytest.mark.skipif(os.environ.get("CLUSTER") == "current", reason="its API server cannot ask a webhook here")
+def test_a_build_with_a_queue_waits_to_be_let_go_and_comes_again_when_it_was_sent_away(
+    builds: Builds, tmp_path: Path
+) -> None:
+    kubectl = builds.kubectl
+    first_runs_on = "case $(hostname) in *-1) trap 'exit 143' TERM; sleep 60 & wait ;; esac"
+    script = f"{first_runs_on}\n{BUILT}"
+    builds.apply("queued", script, suspend=True)
+    kubectl("label", "ib/queued", f"{QUEUE}=builds")
+    with queueing(kubectl, make_certificate(tmp_path)):
+        builds.apply("queued", script)
+        held_back = builds.wait_for_reason("queued", "Queued")
+        assert f"waits for {GATE} to let it go" in held_back["message"]
+        let_go(kubectl, held_back["run"]["pod"])
+        builds.wait_for_phase("queued", "Building")
+        send_away(kubectl, held_back["run"]["pod"])
+        again = builds.wait(
+            "queued", lambda s: s["run"]["attempt"] == 2 and s["conditions"][0]["reason"] == "Queued"
+        )
+    let_go(kubectl, again["run"]["pod"])
+    forget(kubectl, again["run"]["pod"])
+    done = builds.wait_for_phase("queued", "Succeeded")
+    assert (done["run"]["attempt"], done["run"]["retries"], done["run"]["number"]) == (2, 0, 1)
+
+
+def test_an_image_that_a_node_cannot_mount_as_a_volume_is_copied_by_an_init_container(
+    builds: Builds, operator: OperatorProcess
+) -> None:
+    # The stand-in has no folder that could be mounted, and nobody who could tell it from an old runtime.
+    operator.stop()
+    operator.start(YADOKARI_EXECUTOR_RUNTIME="Auto")
+    try:
+        builds.apply("falls-back", BUILT)
+        status = builds.wait_for_phase("falls-back", "Succeeded")
+        wait_until(lambda: builds.pods("falls-back") == [status["run"]["pod"]])
+        if "the cluster has image volumes: no" in operator.log:
+            pytest.skip("the cluster has no image volumes")
+        assert status["run"]["pod"].endswith("-2")
+        assert "could not mount an image volume for pod falls-back-" in operator.log
+    finally:
+        operator.stop()
+        operator.start()
+
+
+def test_an_image_volume_that_is_asked_for_and_cannot_be_had_is_told_of_until_the_spec_is_mended(
+    builds: Builds,
+) -> None:
+    builds.apply("insists", BUILT, executor={"image": builds.image, "runtime": "ImageVolume"})
+    told = builds.wait("insists", lambda status: "InitContainer" in status.get("message", ""))
+    assert "image volume" in told["message"]
+    builds.apply("insists", BUILT, executor={"image": builds.image, "runtime": "InitContainer"})
+    assert builds.wait_for_phase("insists", "Succeeded")["run"]["pod"].endswith("-2")

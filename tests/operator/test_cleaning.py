@@ -45,6 +45,7 @@ def pod(
         name=f"app-{run}-{attempt}",
         standing=standing,
         run=run,
+        part="",
         attempt=attempt,
         retries=0,
         generation=1,

@@ -2,19 +2,29 @@
 
 import logging
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from support import resources
 from support.apiserver import ApiServer, Request, serve
+from support.operator_process import wait_until
 from support.resources import NOW, SPEC
 from yadokari_api.keys import Key
-from yadokari_operator.cluster.api import ClusterError
+from yadokari_api.policy import ImageBuildPolicySpec
+from yadokari_contract.result import BuildResult, format_result
+from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
+from yadokari_operator.metrics import Metrics
+from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
+from yadokari_operator.turns import NodeLimit
 
 KEY = Key("team", "app")
 FROM_CONFIG_MAP = {
@@ -39,16 +49,51 @@ def changed() -> list[Key]:
     return []
 
 
+def controlling(
+    api: Api,
+    settings: Settings,
+    references: References,
+    changed: list[Key],
+    policies: Policies | None = None,
+    echoes: Echoes | None = None,
+    now: datetime = NOW,
+) -> Controller:
+    cluster = Cluster(api)
+    policies = policies or Policies(cluster, settings)
+    following = Following(cluster, lambda key, _: changed.append(key))
+    echoes, telling = echoes or Echoes(), Telling(Metrics())
+    return Controller(
+        cluster, settings, lambda: now, references, policies, following, echoes, telling, changed.append
+    )
+
+
 @pytest.fixture
-def controller(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
+def echoes() -> Echoes:
+    return Echoes()
+
+
+@pytest.fixture
+def api(server: ApiServer) -> Iterator[Api]:
     with serve(server) as api:
-        yield Controller(Cluster(api), Settings(), lambda: NOW, references, changed.append)
+        yield api
+
+
+@pytest.fixture
+def policies(api: Api) -> Policies:
+    return Policies(Cluster(api), Settings())
+
+
+@pytest.fixture
+def controller(
+    api: Api, references: References, changed: list[Key], policies: Policies, echoes: Echoes
+) -> Controller:
+    return controlling(api, Settings(), references, changed, policies, echoes)
 
 
 @pytest.fixture
 def one_at_a_time(server: ApiServer, references: References, changed: list[Key]) -> Iterator[Controller]:
     with serve(server) as api:
-        yield Controller(Cluster(api), Settings(max_builds=1), lambda: NOW, references, changed.append)
+        yield controlling(api, Settings(max_builds=1), references, changed)
 
 
 def apply(server: ApiServer, **spec: Any) -> None:
@@ -161,7 +206,7 @@ def test_whose_config_map_it_is_is_known_before_it_is_read(
 
     def listen(request: Request) -> None:
         if request.path.endswith("/configmaps/source"):
-            users.append(references.users_of(Key("team", "source")))
+            users.append(references.users_of("ConfigMap", Key("team", "source")))
 
     server.refuse = listen
     controller.reconcile(KEY)
@@ -310,3 +355,236 @@ def test_a_build_that_goes_leaves_its_turn(
     del server.resources["/apis/yadokari.dev/v1alpha1/namespaces/team/imagebuilds", "app"]
     one_at_a_time.reconcile(KEY)
     assert changed == [OTHER]
+
+
+def put_policy(server: ApiServer, name: str = "all", **spec: Any) -> None:
+    path = "/apis/yadokari.dev/v1alpha1/imagebuildpolicies"
+    server.resources[path, name] = {"metadata": {"name": name, "resourceVersion": "1"}, "spec": spec}
+
+
+def put_namespace(server: ApiServer, **labels: str) -> None:
+    server.resources["/api/v1/namespaces", "team"] = {"metadata": {"name": "team", "labels": labels}}
+
+
+def test_a_build_gets_the_defaults_of_a_policy(server: ApiServer, controller: Controller) -> None:
+    put_policy(server, defaults={"nodeSelector": {"pool": "builds"}})
+    apply(server)
+    controller.reconcile(KEY)
+    (name,) = server.names("pods")
+    assert server.get("pods", name)["spec"]["nodeSelector"] == {"pool": "builds"}
+
+
+def test_a_build_that_a_policy_forbids_is_stalled_and_begins_when_the_policy_has_changed(
+    server: ApiServer, controller: Controller, policies: Policies
+) -> None:
+    put_policy(server, bounds={"priority": 0})
+    apply(server, priority=1)
+    assert controller.reconcile(KEY) is None
+    assert (status(server)["phase"], reason(server)) == ("Failed", "PolicyViolation")
+    assert "ImageBuildPolicy all: spec.priority is 1" in status(server)["message"]
+    assert policies.refused() == {KEY}
+    before = len(server.made("PUT"))
+    controller.reconcile(KEY)
+    assert len(server.made("PUT")) == before
+    assert (server.names("pods"), server.names("configmaps")) == (set(), set())
+    put_policy(server, bounds={"priority": 1})
+    controller.reconcile(KEY)
+    assert (status(server)["phase"], status(server)["run"]["reason"]) == ("Pending", "Created")
+    assert policies.refused() == set()
+
+
+def test_a_build_that_runs_or_is_done_goes_on_whatever_a_policy_says_since(
+    server: ApiServer, controller: Controller
+) -> None:
+    apply(server, priority=1)
+    controller.reconcile(KEY)
+    put_policy(server, bounds={"priority": 0})
+    end(server, resources.RUNNING)
+    controller.reconcile(KEY)
+    assert status(server)["phase"] == "Building"
+    end(server, resources.built())
+    for _ in range(2):
+        controller.reconcile(KEY)
+        assert status(server)["phase"] == "Succeeded"
+
+
+def test_a_policy_that_raises_a_default_builds_nothing_anew(
+    server: ApiServer, controller: Controller
+) -> None:
+    put_policy(server, defaults={"resources": {"limits": {"memory": "1Gi"}}})
+    apply(server)
+    controller.reconcile(KEY)
+    end(server, resources.built())
+    controller.reconcile(KEY)
+    put_policy(server, defaults={"resources": {"limits": {"memory": "2Gi"}}})
+    made = len(server.made("POST"))
+    controller.reconcile(KEY)
+    assert status(server)["phase"] == "Succeeded"
+    assert len(server.made("POST")) == made
+
+
+def test_the_next_attempt_of_a_build_is_not_made_against_a_policy(
+    server: ApiServer, controller: Controller
+) -> None:
+    apply(server, priority=1)
+    controller.reconcile(KEY)
+    put_policy(server, bounds={"priority": 0})
+    end(server, resources.taken_away(before=60))
+    controller.reconcile(KEY)
+    assert reason(server) == "PolicyViolation"
+    put_policy(server, bounds={"priority": 1})
+    controller.reconcile(KEY)
+    assert status(server)["phase"] == "Pending"
+    assert {name[-2:] for name in server.names("pods")} == {"-1", "-2"}
+
+
+def test_a_policy_is_for_the_namespaces_with_its_labels(server: ApiServer, controller: Controller) -> None:
+    put_policy(server, namespaceSelector={"matchLabels": {"kind": "team"}}, bounds={"priority": 0})
+    put_namespace(server, kind="system")
+    apply(server, priority=1)
+    controller.reconcile(KEY)
+    assert reason(server) == "Scheduling"
+
+
+def test_what_a_build_asks_for_is_read_of_the_cluster_where_an_attempt_begins_alone(
+    server: ApiServer, controller: Controller
+) -> None:
+    apply(server)
+    for _ in range(3):
+        controller.reconcile(KEY)
+    assert [path for path in server.made("GET") if path.endswith("policies")] != []
+    assert len([path for path in server.made("GET") if path.endswith("policies")]) == 1
+    assert "/api/v1/namespaces/team" not in server.made("GET")
+
+
+def test_an_operator_of_one_namespace_has_the_policy_of_its_settings_alone(server: ApiServer) -> None:
+    def forbidden(request: Request) -> tuple[int, str] | None:
+        return (403, "no right") if request.path.endswith("policies") else None
+
+    server.refuse = forbidden
+    policy = ImageBuildPolicySpec.model_validate({"bounds": {"priority": 0}})
+    apply(server, priority=1)
+    with serve(server) as api:
+        controlling(api, Settings(namespace="team", policy=policy), References(), []).reconcile(KEY)
+    assert reason(server) == "PolicyViolation"
+    assert "YADOKARI_POLICY of the operator: spec.priority is 1" in status(server)["message"]
+
+
+def test_without_the_right_to_read_policies_nothing_is_built(
+    server: ApiServer, controller: Controller
+) -> None:
+    server.refuse = lambda request: (403, "no right") if request.path.endswith("policies") else None
+    apply(server)
+    with pytest.raises(ClusterError):
+        controller.reconcile(KEY)
+    assert server.names("pods") == set()
+
+
+def test_a_namespace_that_the_settings_leave_alone_is_not_even_read(server: ApiServer) -> None:
+    apply(server)
+    with serve(server) as api:
+        settings = Settings(ignored_namespaces=("tea*",))
+        assert controlling(api, settings, References(), []).reconcile(KEY) is None
+    assert server.requests == []
+
+
+def test_builds_take_turns_on_nodes_that_are_limited(
+    server: ApiServer, api: Api, references: References, changed: list[Key]
+) -> None:
+    gpu = {"executor": {"nodeSelector": {"pool": "gpu"}}}
+    limits = (NodeLimit(frozenset({("pool", "gpu")}), 1),)
+    apply(server, **gpu)
+    server.put("imagebuilds", "other", spec=SPEC | gpu | {"destinations": [{"image": "another"}]})
+    server.put("imagebuilds", "plain", spec=SPEC | {"destinations": [{"image": "third"}]})
+    controlling(api, Settings(), references, changed).reconcile(OTHER)
+    # One that has just started has to find out what runs.
+    controller = controlling(api, Settings(namespace="team", max_builds_on_nodes=limits), references, changed)
+    controller.reconcile(KEY)
+    assert reason(server) == "Queued"
+    controller.reconcile(Key("team", "plain"))
+    assert len(server.names("pods")) == 2
+    (name,) = (it for it in server.names("pods") if it.startswith("other"))
+    server.get("pods", name)["status"] = resources.built()
+    controller.reconcile(OTHER)
+    assert KEY in changed
+    controller.reconcile(KEY)
+    assert reason(server) == "Scheduling"
+
+
+FOLLOWED = {
+    "context": {"git": {"url": "https://git.test/app"}},
+    "rebuild": {"onGitChange": {"interval": "1h"}},
+    "executor": {"image": "custom/executor:1"},
+}
+
+
+def built_long_ago(server: ApiServer, api: Api, policies: Policies) -> Controller:
+    """A build that is done and follows its repository, and a controller of two hours later."""
+    apply(server, **FOLLOWED)
+    controller = controlling(api, Settings(), References(), [], policies)
+    controller.reconcile(KEY)
+    result = BuildResult(digest=resources.DIGEST, images=(resources.IMAGE,), context="0" * 40)
+    end(server, resources.ended(0, format_result(result)))
+    controller.reconcile(KEY)
+    assert status(server)["phase"] == "Succeeded"
+    later = NOW + timedelta(hours=2)
+    return controlling(api, Settings(), References(), [], policies, now=later)
+
+
+def errands(server: ApiServer) -> list[dict[str, Any]]:
+    pods = (server.get("pods", name) for name in server.names("pods"))
+    return [pod for pod in pods if "yadokari.dev/errand" in pod["metadata"]["labels"]]
+
+
+def test_a_pod_that_asks_for_a_build_is_within_policies_as_well(
+    server: ApiServer, api: Api, policies: Policies
+) -> None:
+    controller = built_long_ago(server, api, policies)
+    put_policy(server, bounds={"nodeSelector": {"pool": "builds"}})
+    controller.reconcile(KEY)
+    (asking,) = errands(server)
+    assert asking["spec"]["nodeSelector"] == {"pool": "builds"}
+
+
+def test_no_pod_asks_for_a_build_that_a_policy_forbids(
+    server: ApiServer, api: Api, policies: Policies
+) -> None:
+    controller = built_long_ago(server, api, policies)
+    put_policy(server, bounds={"executorImages": []})
+    controller.reconcile(KEY)
+    controller.reconcile(KEY)
+    assert errands(server) == []
+    assert status(server)["phase"] == "Succeeded"
+    assert "PolicyViolation: ImageBuildPolicy all" in status(server)["asked"][0]["message"]
+
+
+def test_progress_in_the_log_of_a_pod_that_runs_gets_into_the_status(
+    server: ApiServer, controller: Controller, echoes: Echoes, changed: list[Key]
+) -> None:
+    apply(server)
+    controller.reconcile(KEY)
+    end(server, resources.RUNNING)
+    server.logs = [(200, [b"STEP 2/3 RUN make\n"])]
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    wait_until(lambda: KEY in changed)
+    assert not is_echo(server, echoes)
+    controller.reconcile(KEY)
+    # Nothing follows from having told it, so it needs no look when it comes back.
+    assert is_echo(server, echoes)
+    assert status(server)["progress"] == {
+        "phase": "Building",
+        "step": 2,
+        "steps": 3,
+        "text": "RUN make",
+        "summary": "Building 2/3: RUN make",
+    }
+    end(server, resources.built())
+    controller.reconcile(KEY)
+    assert "progress" not in status(server)
+    assert not is_echo(server, echoes)
+
+
+def is_echo(server: ApiServer, echoes: Echoes) -> bool:
+    """Whether the ImageBuild as it is now is one of the operator's own changes of no consequence."""
+    return echoes.is_one(KEY, server.get("imagebuilds", "app")["metadata"]["resourceVersion"])

@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +31,34 @@ def schemas(schema: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[
             yield from schemas(schema[name], f"{path}[]")
 
 
-def resource() -> dict[str, Any]:
-    version: dict[str, Any] = crd.crd()["spec"]["versions"][0]
+def resource(definition: Callable[[], dict[str, Any]] = crd.crd) -> dict[str, Any]:
+    version: dict[str, Any] = definition()["spec"]["versions"][0]
     schema: dict[str, Any] = version["schema"]["openAPIV3Schema"]
     return schema
 
 
-def test_the_manifest_is_what_the_models_say() -> None:
-    assert MANIFEST.read_text() == crd.text(), (
-        "run: python -m yadokari_operator.crd > manifests/crd/imagebuilds.yaml"
+BOTH = pytest.mark.parametrize("definition", [crd.crd, crd.policy_crd])
+
+
+@pytest.mark.parametrize("plural", ["imagebuilds", "imagebuildpolicies"])
+def test_the_manifest_is_what_the_models_say(plural: str) -> None:
+    assert (MANIFEST.parent / f"{plural}.yaml").read_text() == crd.text(plural), (
+        f"run: python -m yadokari_operator.crd {plural} > manifests/crd/{plural}.yaml"
     )
 
 
-def test_the_schema_is_structural() -> None:
-    for path, schema in schemas(resource()):
+@BOTH
+def test_the_schema_is_structural(definition: Callable[[], dict[str, Any]]) -> None:
+    for path, schema in schemas(resource(definition)):
         assert not FORBIDDEN & schema.keys(), path
         assert "type" in schema or schema.get("x-kubernetes-int-or-string"), path
 
 
-def test_every_field_is_described() -> None:
+@BOTH
+def test_every_field_is_described(definition: Callable[[], dict[str, Any]]) -> None:
     nameless = [
         path
-        for path, schema in schemas(resource())
+        for path, schema in schemas(resource(definition))
         if "description" not in schema
         and path not in (".apiVersion", ".kind", ".metadata")
         and "[]" not in path
@@ -60,10 +66,13 @@ def test_every_field_is_described() -> None:
     assert nameless == []
 
 
-def test_every_list_and_map_and_text_of_the_spec_is_bounded() -> None:
+@BOTH
+def test_every_list_and_map_and_text_of_the_spec_is_bounded(
+    definition: Callable[[], dict[str, Any]],
+) -> None:
     unbounded = [
         path
-        for path, schema in schemas(resource()["properties"]["spec"])
+        for path, schema in schemas(resource(definition)["properties"]["spec"])
         if (schema.get("type") == "string" and "maxLength" not in schema and "enum" not in schema)
         or (schema.get("type") == "array" and "maxItems" not in schema)
         or ("additionalProperties" in schema and "maxProperties" not in schema)
@@ -80,6 +89,7 @@ def test_the_columns_are_those_of_the_documentation() -> None:
     assert [c["name"] for c in columns if not c.get("priority")] == [
         "Ready",
         "Status",
+        "Progress",
         "Image",
         "Duration",
         "Age",

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.inputs import Inputs, Missing, gather, run_of
+from yadokari_operator.pods.inputs import Inputs, gather, run_of
+from yadokari_operator.pods.missing import Missing
 
 FROM_CONFIG_MAP = {
     "dockerfileFrom": {"configMapKeyRef": {"name": "source"}},
@@ -24,6 +25,16 @@ def gathered(spec: dict[str, Any], maps: dict[str, ConfigMapData] | None = None)
     found = gather(ImageBuildSpec.model_validate(spec), maps or {})
     assert isinstance(found, Inputs)
     return found
+
+
+def test_a_secret_of_build_arguments_counts_by_its_name_and_prefix_and_is_not_waited_for() -> None:
+    def of(*sources: dict[str, Any]) -> str:
+        return gathered(SPEC | {"buildArgsFrom": list(sources)}).hash
+
+    first, second = ({"secretRef": {"name": name}} for name in "ab")
+    hashes = [of(), of(first), of(second), of(first, second), of(second, first), of(first | {"prefix": "P_"})]
+    assert len(set(hashes)) == len(hashes)
+    assert of() == gathered(SPEC).hash
 
 
 def missing(spec: dict[str, Any], maps: dict[str, ConfigMapData]) -> Missing:

@@ -75,8 +75,11 @@ def rights(role: dict[str, Any]) -> set[str]:
 def test_the_default_installation_serves_the_whole_cluster(rendered: Render) -> None:
     assert kinds(rendered(ROOT / "kustomize/default")) == [
         "ClusterRole",
+        "ClusterRole",
+        "ClusterRole",
         "ClusterRoleBinding",
         "ConfigMap",
+        "CustomResourceDefinition",
         "CustomResourceDefinition",
         "Deployment",
         "Namespace",
@@ -90,6 +93,7 @@ def test_the_namespaced_installation_has_no_right_beyond_its_namespace(rendered:
     resources = rendered(ROOT / "kustomize/namespaced")
     assert kinds(resources) == [
         "ConfigMap",
+        "CustomResourceDefinition",
         "CustomResourceDefinition",
         "Deployment",
         "Role",
@@ -110,6 +114,11 @@ def test_the_operator_may_do_what_it_does_and_no_more(rendered: Render, folder: 
         *("pods get", "pods list", "pods watch", "pods create", "pods delete"),
         *("configmaps get", "configmaps list", "configmaps watch", "configmaps create", "configmaps delete"),
         "events create",
+        *(
+            {f"imagebuildpolicies {verb}" for verb in ("get", "list", "watch")} | {"namespaces get"}
+            if folder == "default"
+            else ()
+        ),
     }
     assert rights(resources["Role", "yadokari-leases"]) == {"leases create", "leases get", "leases update"}
 

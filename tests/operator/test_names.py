@@ -25,9 +25,14 @@ runs = st.text("0123456789abcdef", min_size=10, max_size=10)
 
 @given(resource_names | long_names, runs, st.integers(1, 10**9 - 1))
 def test_a_name_is_read_as_it_was_written(name: str, run: str, attempt: int) -> None:
-    assert names.parse_pod_name(name, names.pod_name(name, run, attempt)) == (run, attempt)
+    for part in ("", "linux-amd64", "linux-arm-v7"):
+        assert names.parse_pod_name(name, names.pod_name(name, run, attempt, part)) == (run, attempt, part)
     assert names.parse_config_map_name(name, names.dockerfile_name(name, run)) == run
     assert names.parse_config_map_name(name, names.context_name(name, run)) == run
+    for verb in names.ERRANDS:
+        errand = names.errand_name(name, verb, run, attempt)
+        assert names.parse_errand_name(name, errand) == (verb, run, attempt)
+        assert names.parse_pod_name(name, errand) is None
 
 
 @pytest.mark.parametrize(

@@ -359,3 +359,60 @@ def test_what_a_pod_says_is_short_and_moves_no_terminal(status: dict[str, Any]) 
     for text in (failure.message, failure.log_tail):
         assert len(text) <= 4096
         assert not set(text) & set("\x1b\x07\x00\u202e\u2066")
+
+
+NO_FOLDER = (
+    "failed to mount image volume: ImageVolumeMountFailed: failed to ensure image subpath"
+    ' "yadokari" in "/run/x": openat yadokari: no such file or directory'
+)
+NOTHING = (
+    'failed to generate container "1" spec: failed to generate spec: failed to mkdir "": mkdir : no such file'
+    " or directory"
+)
+WHOLE_IMAGE = (
+    "runc create failed: unable to start container process: error during container init: error mounting"
+    ' "/var/lib/kubelet/1" to rootfs at "/yadokari/work": create mountpoint for /yadokari/work mount: make'
+    ' mountpoint "/yadokari/work": mkdirat /run/x/rootfs/yadokari/work: read-only file system'
+)
+NO_PROGRAM = 'exec: "/yadokari/bin/executor": stat /yadokari/bin/executor: no such file or directory'
+UNMOUNTED = [
+    waiting("CreateContainerError", NO_FOLDER),
+    waiting("CreateContainerError", NOTHING),
+    ended(128, WHOLE_IMAGE, reason="StartError"),
+    ended(128, NO_PROGRAM, reason="StartError"),
+]
+
+
+def said(status: dict[str, Any]) -> str:
+    found = outcome_of({**resource(status), "spec": {"initContainers": []}})
+    assert isinstance(found, Failed | Waiting)
+    return found.problem if isinstance(found, Waiting) else found.failure.message
+
+
+@pytest.mark.parametrize("status", UNMOUNTED)
+def test_an_image_volume_that_the_node_cannot_mount_is_told_of_with_what_helps(
+    status: dict[str, Any],
+) -> None:
+    state = status["containerStatuses"][0]["state"]
+    message = next(iter(state.values()))["message"]
+    assert said(status).endswith(message)
+    assert "set executor.runtime: InitContainer" in said(status)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        waiting("CreateContainerError", 'cannot load seccomp profile "/seccomp/yadokari/namespaces.json"'),
+        ended(128, "container init was OOM-killed (memory limit too low?)", reason="StartError"),
+        ended(1, f"a step says {NO_FOLDER}"),
+    ],
+)
+def test_what_else_keeps_a_container_from_starting_is_not_put_down_to_an_image_volume(
+    status: dict[str, Any],
+) -> None:
+    assert "InitContainer" not in said(status)
+
+
+@pytest.mark.parametrize("status", UNMOUNTED)
+def test_a_pod_with_an_init_container_has_no_image_volume_that_could_fail(status: dict[str, Any]) -> None:
+    assert "InitContainer" not in repr(outcome(status))

@@ -1,3 +1,4 @@
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from support import resources
 from support.resources import (
     DIGEST,
+    IMAGE,
     NOW,
     RUNNING,
     SPEC,
@@ -27,8 +29,11 @@ from support.resources import (
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import DEFAULT_RETRIES
-from yadokari_api.status import LastSucceeded, Output, Status, parse_status
+from yadokari_api.status import LastSucceeded, Output, RunStatus, Status, parse_status
+from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.reasons import Reason
+from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
@@ -53,9 +58,10 @@ def decide(
     sources: dict[str, ConfigMapData] | None = None,
     owned: tuple[OwnedConfigMap, ...] = (),
     later: float = 0,
+    settings: Settings = SETTINGS,
 ) -> Decision:
     observed = Observed(build=build, pods=pods, config_maps=owned, sources=sources or {})
-    return reconcile(observed, SETTINGS, NOW + timedelta(seconds=later))
+    return reconcile(observed, settings, NOW + timedelta(seconds=later))
 
 
 def seen(build: ImageBuild) -> Observed:
@@ -893,7 +899,7 @@ def test_a_build_that_is_not_to_be_replaced_comes_to_its_end(policy: str) -> Non
 
 def test_what_is_queued_is_built_when_the_build_before_has_ended() -> None:
     build, manifest = overtaken("Queue")
-    for state in (resources.built(), RUN_FAILED, PUSH_FAILED, taken_away("Evicted")):
+    for state in (resources.built(), RUN_FAILED):
         pod = attempt(manifest, state)
         done = with_status(build, decide(build, pod).status)
         assert done.status.finished
@@ -901,6 +907,47 @@ def test_what_is_queued_is_built_when_the_build_before_has_ended() -> None:
         assert created(decision)
         assert decision.status.run.number == 2
         assert decision.status.history[0].number == 1
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+@pytest.mark.parametrize(("state", "retries"), [(PUSH_FAILED, "1"), (taken_away("Evicted"), "0")])
+def test_a_build_that_is_not_to_be_replaced_is_tried_again_with_what_it_was_made_of(
+    policy: str, state: dict[str, Any], retries: str
+) -> None:
+    build, manifest = overtaken(policy)
+    build = changed(build, executor={"resources": {"limits": {"memory": "2Gi"}}}, pendingTimeout="5m")
+    seen_by_server = copy.deepcopy(manifest)
+    seen_by_server["spec"]["containers"].append({"name": "proxy", "image": "proxy"})
+    seen_by_server["spec"]["containers"][0]["imagePullPolicy"] = "IfNotPresent"
+    seen_by_server["spec"]["containers"][0]["volumeMounts"].append({"name": "proxys", "mountPath": "/p"})
+    seen_by_server["spec"]["volumes"].append({"name": "proxys", "emptyDir": {}})
+    pod = attempt(seen_by_server, state)
+    told = decide(build, pod)
+    assert (created(told), told.status.phase, told.look_again) == ([], "Retrying", 5)
+    told = decide(with_status(build, told.status), pod, later=5)
+    (again,) = created(told)
+    (container,) = again["spec"]["containers"]
+    limits = {"limits": {"memory": "2Gi"}}
+    assert container == manifest["spec"]["containers"][0] | {"resources": limits}
+    assert again["spec"]["volumes"] == manifest["spec"]["volumes"]
+    assert [it["resources"] for it in again["spec"]["initContainers"]] == [limits]
+    assert again["metadata"]["name"] == manifest["metadata"]["name"][:-1] + "2"
+    assert again["metadata"]["annotations"]["yadokari.dev/retries"] == retries
+    assert created(told, "ConfigMap") == []
+    assert (told.status.run.attempt, told.status.inputs_hash) == (2, build.status.inputs_hash)
+    waits = decide(with_status(build, told.status), pod, attempt(again, waiting(), number=2))
+    assert (waits.status.phase, waits.actions) == ("Pending", ())
+    assert "the inputs have changed since" in waits.status.message
+    second = attempt(again, resources.built(), number=2)
+    done = decide(with_status(build, told.status), pod, second)
+    assert (done.status.phase, done.status.run.number) == ("Succeeded", 1)
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_build_that_is_not_to_be_replaced_is_not_tried_for_ever(policy: str) -> None:
+    build, manifest = overtaken(policy)
+    told = decide(build, attempt(manifest, PUSH_FAILED, retries=DEFAULT_RETRIES))
+    assert (created(told), told.status.phase) == ([], "Failed")
 
 
 @pytest.mark.parametrize("policy", ["Queue", "Forbid"])
@@ -937,7 +984,7 @@ def test_suspension_ends_a_build_that_others_wait_for() -> None:
 def test_a_build_whose_turn_it_is_not_waits_and_tells_its_place() -> None:
     build = image_build()
     wanted = decide(build)
-    assert wanted.begins
+    assert wanted.begins == ""
     told = held(seen(build), wanted, Place(position=2, of=5, running=10), NOW)
     assert (told.actions, told.status.phase, reason(told)) == ((), "Pending", "Queued")
     assert "number 2 of 5 in the queue, while 10 builds run" in told.status.message
@@ -952,3 +999,158 @@ def test_what_is_to_go_goes_while_a_build_waits_for_its_turn() -> None:
     other = changed(build, target="final", historyLimit=0)
     told = held(seen(other), decide(other, pod), Place(position=1, of=1, running=1), NOW)
     assert deleted(told) == {pod.name}
+
+
+def task(spec: dict[str, Any], status: Status | None = None) -> BuildSpec:
+    """What the executor of the next attempt is asked to do."""
+    (manifest,) = created(decide(image_build(spec, status)))
+    return parse_arguments(manifest["spec"]["containers"][0]["args"])
+
+
+COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
+
+
+@pytest.mark.parametrize(
+    ("changes", "looks"),
+    [
+        ({}, True),
+        ({"context": {"git": COMMIT}}, True),
+        ({"context": {"oci": {"image": f"registry.test/context@{DIGEST}"}}}, True),
+        ({"context": {"http": {"url": "https://web.test/a.tar", "sha256": "0" * 64}}}, True),
+        ({"context": {"http": {"url": "https://web.test/a.tar"}}}, False),
+        ({"context": {"git": {**COMMIT, "ref": "main"}}}, False),
+        ({"context": {"oci": {"image": "registry.test/context:1"}}}, False),
+        ({"context": {"persistentVolumeClaim": {"claimName": "sources"}}}, False),
+    ],
+)
+def test_a_first_build_looks_for_its_image_where_the_hash_tells_all(
+    changes: dict[str, Any], looks: bool
+) -> None:
+    first = task({**SPEC, **changes})
+    assert (first.unless_pushed, bool(first.inputs_hash)) == (looks, True)
+    assert not task({**SPEC, **changes}, Status(run=RunStatus(number=1))).unless_pushed
+
+
+def test_an_image_whose_time_is_given_has_no_mark() -> None:
+    for timestamp in ("Zero", 0, 1700000000):
+        asked = task({**SPEC, "output": {"timestamp": timestamp}})
+        assert (asked.inputs_hash, asked.unless_pushed) == ("", False)
+
+
+def test_an_image_that_was_there_already_is_a_success_of_that_reason() -> None:
+    build, manifest = begun()
+    result = format_result(BuildResult(digest=DIGEST, images=(IMAGE,), already_pushed=True))
+    status = decide(build, attempt(manifest, ended(0, result))).status
+    assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
+    assert status.output
+    assert status.output.digest == DIGEST
+
+
+def gated(manifest: dict[str, Any], *, admitted: bool = False) -> dict[str, Any]:
+    """A pod that Kueue's webhook held back when it was made, and that it may have let go since."""
+    held_back = copy.deepcopy(manifest)
+    held_back["metadata"]["labels"]["kueue.x-k8s.io/queue-name"] = "builds"
+    if not admitted:
+        held_back["spec"]["schedulingGates"] = [{"name": "kueue.x-k8s.io/admission"}]
+    return held_back
+
+
+WEEK = 7 * 24 * 3600
+GATED = {
+    "phase": "Pending",
+    "conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "SchedulingGated", "message": "held"}
+    ],
+}
+
+
+def test_a_pod_that_a_queue_holds_back_is_queued_for_however_long() -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "1m"}))
+    told = decide(build, attempt(gated(manifest), GATED, age=WEEK))
+    assert (told.status.phase, reason(told)) == ("Pending", "Queued")
+    assert "waits for kueue.x-k8s.io/admission to let it go" in told.status.message
+    assert (told.actions, told.look_again, told.event) == ((), None, None)
+    conditions = {condition.type: condition.status for condition in told.status.conditions}
+    assert (conditions["Ready"], conditions["Reconciling"]) == ("Unknown", "True")
+
+
+def test_time_counts_from_when_a_node_takes_a_pod_that_a_queue_has_let_go() -> None:
+    build, manifest = begun(image_build(SPEC | {"pendingTimeout": "1m"}))
+    free = gated(manifest, admitted=True)
+    told = decide(build, attempt(free, GATED, age=WEEK))
+    assert (told.status.phase, reason(told)) == ("Pending", "Scheduling")
+    starting = waiting("ImagePullBackOff") | {"startTime": time(30)}
+    told = decide(build, attempt(free, starting, age=WEEK))
+    assert (reason(told), told.look_again) == ("ImagePullFailed", 30)
+    assert decide(build, attempt(free, starting, age=WEEK), later=31).status.phase == "Failed"
+
+
+def test_a_build_that_a_queue_sends_away_comes_again_uncounted() -> None:
+    build, manifest = begun()
+    stopped = ended(Reason.CANCELLED.exit_code, before=20)
+    sent_away = attempt(gated(manifest, admitted=True), stopped, deleted=time(25))
+    (again,) = created(decide(build, sent_away))
+    assert again["metadata"]["annotations"]["yadokari.dev/retries"] == "0"
+    assert again["metadata"]["name"].endswith("-2")
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_pod_that_a_queue_holds_back_is_not_replaced_where_it_is_not_to_be(policy: str) -> None:
+    build, manifest = overtaken(policy)
+    told = decide(build, attempt(gated(manifest), GATED, age=WEEK))
+    assert (told.actions, reason(told)) == ((), "Queued")
+    assert "the inputs have changed" in told.status.message
+
+
+BY_IMAGE_VOLUME = Settings(executor_runtime="ImageVolume")
+UNMOUNTED = waiting("CreateContainerError", "failed to mount image volume: ImageVolumeMountFailed: no folder")
+NOT_STARTED = ended(128, 'exec: "/yadokari/bin/executor": no such file or directory', reason="StartError")
+MOUNTING = waiting("ContainerCreating") | {
+    "startTime": time(60),
+    "conditions": [{"type": "PodReadyToStartContainers", "status": "False"}],
+}
+
+
+def with_image_volume(status: dict[str, Any]) -> tuple[ImageBuild, Pod]:
+    build, manifest = begun(settings=BY_IMAGE_VOLUME)
+    return build, attempt(manifest, status)
+
+
+@pytest.mark.parametrize(("status", "later"), [(UNMOUNTED, 0), (NOT_STARTED, 0), (MOUNTING, 60)])
+def test_a_pod_whose_image_volume_cannot_be_had_is_followed_at_once_by_one_with_an_init_container(
+    status: dict[str, Any], later: float
+) -> None:
+    build, pod = with_image_volume(status)
+    # The settings are by now those of a cluster that is known to have none.
+    decision = decide(build, pod, later=later)
+    (second,) = created(decision)
+    assert second["metadata"]["name"] == pod.name.removesuffix("1") + "2"
+    assert [container["name"] for container in second["spec"]["initContainers"]] == ["runtime"]
+    assert deleted(decision) == {pod.name}
+    assert second["metadata"]["annotations"]["yadokari.dev/retries"] == "0"
+
+
+def test_a_pod_that_is_to_have_an_image_volume_is_not_followed_by_another() -> None:
+    build, pod = with_image_volume(UNMOUNTED)
+    decision = decide(build, pod, settings=BY_IMAGE_VOLUME)
+    assert decision.actions == ()
+    assert "ImageVolumeMountFailed" in decision.status.message
+    assert "set executor.runtime: InitContainer" in decision.status.message
+
+
+def test_volumes_that_take_long_to_mount_are_waited_for_and_then_told_of() -> None:
+    build, pod = with_image_volume(MOUNTING)
+    early = decide(build, pod)
+    assert early.actions == ()
+    assert early.look_again == 60
+    late = decide(build, pod, later=60, settings=BY_IMAGE_VOLUME)
+    assert late.actions == ()
+    assert "no volume of it is mounted after 120 s" in late.status.message
+    assert "InitContainer" in late.status.message
+
+
+def test_volumes_of_a_pod_with_an_init_container_may_take_long() -> None:
+    build, manifest = begun()
+    late = decide(build, attempt(manifest, MOUNTING), later=3000)
+    assert late.actions == ()
+    assert "about to start" in late.status.message

@@ -3,9 +3,11 @@ from typing import Any
 import pytest
 
 from support.resources import SPEC, image_build
+from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.spec import ImageBuildSpec
+from yadokari_builder.sources.repository import read_ref
 from yadokari_contract.arguments import parse_arguments
-from yadokari_contract.spec import BuildSpec
+from yadokari_contract.spec import BuildSpec, GitOptions
 from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.inputs import Inputs, gather
 from yadokari_operator.pods.names import parse_config_map_name
@@ -239,6 +241,43 @@ def test_a_repository_is_read_as_the_spec_says() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("fields", "location"),
+    [
+        ({}, "ssh://git@git.test:2222/a?submodules=false"),
+        ({"ref": "main", "submodules": True}, "ssh://git@git.test:2222/a#main"),
+    ],
+)
+def test_a_repository_is_read_over_ssh_with_a_key_for_a_known_server(
+    fields: dict[str, Any], location: str
+) -> None:
+    git = {"url": "ssh://git@git.test:2222/a", "secretRef": {"name": "key"}, **fields}
+    assert asked(context={"git": git}).context == location
+    ref = read_ref(location, {}, GitOptions())
+    assert (ref.remote, ref.ref) == ("ssh://git@git.test:2222/a", fields.get("ref", ""))
+    assert (ref.submodules is not False) == bool(fields.get("submodules"))
+    assert variables(context={"git": git}) == {
+        "SSH_PRIVATE_KEY": "key/ssh-privatekey",
+        "SSH_KNOWN_HOSTS": "key/known_hosts",
+    }
+
+
+def test_build_arguments_of_secrets_are_variables_that_the_operator_does_not_know() -> None:
+    sources = [
+        {"secretRef": {"name": "a"}},
+        {"configMapRef": {"name": "b"}},
+        {"secretRef": {"name": "c"}, "prefix": "APP_"},
+    ]
+    maps = {"b": ConfigMapData({"B": "1"})}
+    (executor,) = rendered(maps, buildArgsFrom=sources)["containers"]
+    assert executor["envFrom"] == [
+        {"prefix": "YADOKARI_BUILD_ARG_1_", "secretRef": {"name": "a"}},
+        {"prefix": "YADOKARI_BUILD_ARG_3_APP_", "secretRef": {"name": "c"}},
+    ]
+    assert asked(maps, buildArgsFrom=sources).build_args == {"B": "1"}
+    assert "envFrom" not in rendered()["containers"][0]
+
+
 def test_credentials_of_contexts_come_from_secrets() -> None:
     s3 = {"bucket": "contexts", "key": "a", "region": "r", "forcePathStyle": True, "secretRef": {"name": "s"}}
     assert variables(context={"s3": s3 | {"endpoint": "http://minio.test"}}) == {
@@ -249,6 +288,13 @@ def test_credentials_of_contexts_come_from_secrets() -> None:
         "AWS_SECRET_ACCESS_KEY": "s/AWS_SECRET_ACCESS_KEY",
         "AWS_SESSION_TOKEN": "s/AWS_SESSION_TOKEN?",
     }
+    http = {"url": "https://web.test/a.tar", "secretRef": {"name": "login"}}
+    assert variables(context={"http": http}) == {
+        "HTTP_USERNAME": "login/username?",
+        "HTTP_PASSWORD": "login/password",
+    }
+    gcs = {"bucket": "contexts", "key": "a", "secretRef": {"name": "s"}}
+    assert variables(context={"gcs": gcs}) == {"GCS_CREDENTIALS": "s/credentials.json"}
     azure = {"url": "https://a.blob.core.windows.net/c/b", "secretRef": {"name": "s"}}
     assert variables(context={"azure": azure}) == {"AZURE_STORAGE_ACCESS_KEY": "s/AZURE_STORAGE_ACCESS_KEY"}
     oci = {"image": "a", "pullSecretRef": {"name": "artifacts"}}
@@ -477,3 +523,14 @@ def test_how_steps_are_kept_apart_is_handed_on() -> None:
         == "shared"
     )
     assert parse_arguments(container()["args"]).isolation == "auto"
+
+
+def test_labels_of_kueue_are_handed_over_to_the_pod_and_no_others() -> None:
+    labels = {"kueue.x-k8s.io/queue-name": "builds", "kueue.x-k8s.io/priority-class": "low", "team": "a"}
+    resource = {"metadata": {"namespace": "team", "name": "app", "uid": "u1", "labels": labels}, "spec": SPEC}
+    inputs = gather(ImageBuildSpec.model_validate(SPEC), {})
+    assert isinstance(inputs, Inputs)
+    attempt = Attempt(run=RUN, number=1, retries=0)
+    made = pod(ImageBuild.parse(resource), inputs, Settings(), attempt)["metadata"]["labels"]
+    plain = pod(image_build(), inputs, Settings(), attempt)["metadata"]["labels"]
+    assert made == plain | {name: labels[name] for name in labels if name != "team"}

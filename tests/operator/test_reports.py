@@ -20,8 +20,9 @@ from yadokari_api.status import (
     format_status,
     parse_status,
 )
+from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult, Failure, Phase
+from yadokari_contract.result import BaseImage, BuildResult, Failure, Phase
 from yadokari_operator import reports
 
 RUN = Status(
@@ -43,6 +44,19 @@ def test_a_build_on_its_way_is_reconciling_and_neither_ready_nor_not() -> None:
     assert truths(reports.building(image_build(), RUN, NOW)) == expected
 
 
+def test_how_far_a_build_has_come_is_told_while_it_runs_and_no_longer() -> None:
+    told = reports.building(image_build(), RUN, NOW, Progress("Building", 3, 12, "RUN " + "make " * 20))
+    assert told.progress is not None
+    assert (told.progress.phase, told.progress.step, told.progress.steps) == ("Building", 3, 12)
+    assert told.progress.summary == "Building 3/12: RUN make make make make make make make make mak…"
+    pushing = reports.building(image_build(), told, NOW, Progress("Pushing", 0, 0, "a/b:1"))
+    assert pushing.progress is not None
+    assert (pushing.progress.step, pushing.progress.summary) == (None, "Pushing a/b:1")
+    assert reports.building(image_build(), told, NOW).progress == told.progress
+    assert reports.retrying(image_build(), told, NOW, FAILURE).progress is None
+    assert reports.failed(image_build(), told, NOW, FAILURE, NOW).progress is None
+
+
 def test_a_build_that_lacks_something_or_tries_again_is_not_ready_but_reconciling() -> None:
     expected = {"Ready": "False", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"}
     assert truths(reports.blocked(image_build(), RUN, NOW, StateReason.POD_PENDING, "no secret")) == expected
@@ -56,13 +70,30 @@ def test_a_success_tells_image_digest_and_duration() -> None:
     assert made.finished
 
 
+def test_bases_are_told_but_for_those_that_are_none() -> None:
+    right = [BaseImage(name, DIGEST) for name in ("busybox:latest", f"registry.test:5000/a/b:1@{DIGEST}")]
+    wrong = [
+        BaseImage("--flag", DIGEST),
+        BaseImage("Busybox", DIGEST),
+        BaseImage("a" * 600, DIGEST),
+        BaseImage("a\nb", DIGEST),
+        BaseImage("busybox", "latest"),
+    ]
+    result = BuildResult(digest=DIGEST, bases=(*wrong, *right))
+    status = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+    assert [(base.reference, base.digest) for base in status.bases] == [
+        (it.reference, DIGEST) for it in right
+    ]
+    assert parse_status(format_status(status)) == status
+
+
 def test_a_success_is_remembered_through_what_fails_after_it() -> None:
     done = with_status(
         image_build(), reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
     )
     last = LastSucceeded(digest=DIGEST, time=time(0), inputs_hash="0" * 64)
     assert done.status.last_succeeded == last
-    begun = reports.begun(done, "1" * 64, "InputsChanged", NOW)
+    begun = reports.begun(done, "1" * 64, reports.Cause("InputsChanged"), NOW)
     assert (begun.output, begun.last_succeeded) == (None, last)
     assert reports.failed(done, begun, NOW, FAILURE, NOW).last_succeeded == last
 
@@ -120,19 +151,36 @@ def test_what_the_executor_tells_of_its_work_is_reported() -> None:
     made = reports.succeeded(image_build(), RUN, NOW, [IMAGE, "b"], result, NOW)
     assert made.output == Output.at([IMAGE, "b"], DIGEST, 9)
     assert made.source == Source(commit="a" * 40)
-    assert made.steps == Steps(current=2, total=3, cached=0, performed=0)
+    assert made.steps == Steps(current=2, total=3, cached=0, performed=0, missed=0, saved_seconds=0)
     assert made.phases == (TimedPhase(name="pull", seconds=1.25), TimedPhase(name="run", seconds=3))
     assert reports.with_result(RUN, BuildResult(context=DIGEST)).source == Source(digest=DIGEST)
 
 
 def test_the_cache_is_told_of_where_it_saved_steps() -> None:
     def done(cached: int, performed: int) -> Status:
-        result = BuildResult(digest=DIGEST, steps=9, total_steps=9, cached=cached, performed=performed)
+        result = BuildResult(
+            digest=DIGEST,
+            steps=9,
+            total_steps=9,
+            cached=cached,
+            performed=performed,
+            missed=performed // 2,
+            first_miss="COPY src .: 3 files changed,\nfirst src/main.py",
+            saved=12.34,
+        )
         return reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
 
     pushed = f"{IMAGE} was built and pushed with digest {DIGEST}"
     made = done(5, 2)
-    assert made.steps == Steps(current=9, total=9, cached=5, performed=2)
+    assert made.steps == Steps(
+        current=9,
+        total=9,
+        cached=5,
+        performed=2,
+        missed=1,
+        first_miss="COPY src .: 3 files changed,�first src/main.py",
+        saved_seconds=12.3,
+    )
     assert made.message == f"{pushed}, 5 of 7 steps from the cache"
     assert done(7, 0).message == f"{pushed}, 7 of 7 steps from the cache"
     assert done(0, 7).message == pushed
@@ -144,6 +192,15 @@ def test_numbers_that_cannot_be_are_left_out(cached: int, performed: int) -> Non
     made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
     assert made.steps is None
     assert "cache" not in made.message
+
+
+@pytest.mark.parametrize(
+    ("missed", "saved"), [(3, 1.0), (-1, 1.0), (1, -1.0), (1, float("nan")), (1, float("inf"))]
+)
+def test_what_the_cache_has_saved_is_left_out_where_it_cannot_be(missed: int, saved: float) -> None:
+    result = BuildResult(digest=DIGEST, steps=9, total_steps=9, performed=2, missed=missed, saved=saved)
+    made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
+    assert made.steps == Steps(current=9, total=9, cached=0, performed=2)
 
 
 def test_steps_of_a_version_before_that_did_not_count_cached_ones_are_kept() -> None:
@@ -189,14 +246,14 @@ def test_runs_are_counted_and_those_that_have_ended_are_told_of() -> None:
     done = with_status(
         image_build(), reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
     )
-    second = reports.begun(done, "1" * 64, "InputsChanged", NOW)
+    second = reports.begun(done, "1" * 64, reports.Cause("InputsChanged"), NOW)
     assert (second.run.number, second.run.reason, second.run.queued_at) == (2, "InputsChanged", time(0))
     attempt = replace(second, run=replace(second.run, attempt=1))
     failure = reports.failed_attempt(Failure("StepFailed", "no"), Retry.NEVER, 11)
     broken = with_status(done, reports.failed(done, attempt, NOW, failure, NOW))
-    third = reports.begun(broken, "2" * 64, "SpecChanged", NOW)
+    third = reports.begun(broken, "2" * 64, reports.Cause("SpecChanged"), NOW)
     replaced = with_status(broken, replace(third, run=replace(third.run, attempt=1)))
-    fourth = reports.begun(replaced, "3" * 64, "InputsChanged", NOW)
+    fourth = reports.begun(replaced, "3" * 64, reports.Cause("InputsChanged"), NOW)
     told = [(run.number, run.result, run.failure, run.digest) for run in fourth.history]
     assert told == [
         (3, "Replaced", None, None),
@@ -207,14 +264,14 @@ def test_runs_are_counted_and_those_that_have_ended_are_told_of() -> None:
 
 
 def test_a_run_that_never_began_is_not_told_of() -> None:
-    waits = with_status(image_build(), reports.begun(image_build(), "1" * 64, "Created", NOW))
-    assert reports.begun(waits, "2" * 64, "InputsChanged", NOW).history == ()
+    waits = with_status(image_build(), reports.begun(image_build(), "1" * 64, reports.Cause("Created"), NOW))
+    assert reports.begun(waits, "2" * 64, reports.Cause("InputsChanged"), NOW).history == ()
 
 
 def test_no_more_runs_are_told_of_than_are_useful() -> None:
     build = image_build()
     for number in range(20):
-        begun = reports.begun(build, str(number) * 64, "InputsChanged", NOW)
+        begun = reports.begun(build, str(number) * 64, reports.Cause("InputsChanged"), NOW)
         run = replace(begun, run=replace(begun.run, attempt=1))
         build = with_status(build, run)
     assert [run.number for run in build.status.history] == list(range(19, 9, -1))

@@ -12,6 +12,7 @@ from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.pods.inputs import Inputs, gather
 from yadokari_operator.pods.render import config_maps
+from yadokari_operator.pods.runtime import volumes
 
 NAME = "app-0123456789"
 
@@ -141,3 +142,18 @@ def test_a_server_that_asks_for_more_time_than_there_is_is_left_alone(
     with pytest.raises(ClusterError) as raised:
         cluster.config_map("team", "none")
     assert (raised.value.wait, len(server.requests)) == (60, 1)
+
+
+def test_a_pod_of_which_the_server_leaves_a_volume_out_is_refused_and_does_not_stay(
+    server: ApiServer, cluster: Cluster
+) -> None:
+    pod = {"kind": "Pod", "metadata": {"name": f"{NAME}-1"}, "spec": {"volumes": volumes("ImageVolume", "x")}}
+    with pytest.raises(
+        RejectedError, match=r"leaves runtime out .* executor.runtime: InitContainer"
+    ) as caught:
+        cluster.create(image_build(), pod)
+    assert caught.value.reason == "InvalidSpec"
+    assert server.names("pods") == set()
+    server.image_volumes = True
+    cluster.create(image_build(), pod)
+    assert server.names("pods") == {f"{NAME}-1"}

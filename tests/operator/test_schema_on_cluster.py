@@ -1,21 +1,23 @@
 """What the API server says of an ImageBuild that is applied."""
 
 import json
+import re
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from support.cluster import KubectlError
 from support.operator_process import Kubectl, OperatorProcess
-from support.specs import RIGHT, WRONG, cached, mounted, spec, within
+from support.specs import POLICIES, RIGHT, WRONG, WRONG_POLICIES, bounded, cached, mounted, spec, within
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped_operator")]
 
 
-def resource(content: dict[str, Any], name: str = "app") -> dict[str, Any]:
+def resource(content: dict[str, Any], name: str = "app", kind: str = "ImageBuild") -> dict[str, Any]:
     return {
         "apiVersion": "yadokari.dev/v1alpha1",
-        "kind": "ImageBuild",
+        "kind": kind,
         "metadata": {"name": name},
         "spec": content,
     }
@@ -36,6 +38,8 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorPr
         (spec(destinations=[{"image": "a"}, {"image": "a"}]), "Duplicate value"),
         (spec(historyLimit=21), "less than or equal to 20"),
         (spec(colour="red"), "unknown field"),
+        (spec(platforms=["linux/amd64"] * 2), "Duplicate value"),
+        (spec(platforms=[f"linux/arm/v{number}" for number in range(1, 10)]), "at most 8 items"),
         (spec(retries=11), "less than or equal to 10"),
         (spec(concurrencyPolicy="Allow"), 'supported values: "Replace", "Queue", "Forbid"'),
         (spec(output={"compression": "lzma"}), 'supported values: "gzip", "zstd"'),
@@ -47,6 +51,8 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorPr
         (within(fluxSource={"kind": "Bucket", "name": "a"}), "unknown field"),
         (mounted("/c", hostPath={"path": "/"}), "unknown field"),
         (mounted("/c", secret={"secretName": "a"}), "unknown field"),
+        (within(gcs={"bucket": "contexts", "key": "a", "secretRef": {}}), "secretRef.name: Required value"),
+        (spec(buildArgsFrom=[{"secretRef": {"name": "a", "key": "b"}}]), "unknown field"),
         (spec(secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}}] * 2), "Duplicate value"),
     ],
 )
@@ -56,6 +62,33 @@ def test_a_wrong_spec_is_refused_with_what_is_right(
     with pytest.raises(KubectlError) as raised:
         kubectl("create", "--dry-run=server", "-f", "-", stdin=resource(content))
     assert why in raised.value.complaint
+
+
+def policies(contents: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    items = [
+        resource(content, f"policy-{number}", "ImageBuildPolicy") for number, content in enumerate(contents)
+    ]
+    return {"apiVersion": "v1", "kind": "List", "items": items}
+
+
+def test_a_right_policy_is_accepted(kubectl: Kubectl) -> None:
+    kubectl("create", "--dry-run=server", "-f", "-", stdin=policies(POLICIES))
+
+
+def test_a_wrong_policy_is_refused_with_what_is_right(kubectl: Kubectl) -> None:
+    wrong = [*WRONG_POLICIES, (bounded(isolation="Shared"), "supported values")]
+    wrong += [(bounded(priority=1001), "less than or equal to 1000")]
+    with pytest.raises(KubectlError) as raised:
+        kubectl("create", "--dry-run=server", "-f", "-", stdin=policies(content for content, _ in wrong))
+    complaints = re.split("^The ImageBuildPolicy|^Error from", raised.value.complaint, flags=re.MULTILINE)[1:]
+    assert len(complaints) == len(wrong)
+    for (_, why), said in zip(wrong, complaints, strict=True):
+        assert why in said
+
+
+def test_a_policy_with_a_field_that_there_is_not_is_refused(kubectl: Kubectl) -> None:
+    with pytest.raises(KubectlError, match="unknown field"):
+        kubectl("create", "--dry-run=server", "-f", "-", stdin=policies([{"bounds": {"image": "a"}}]))
 
 
 FULL = spec(
@@ -72,7 +105,7 @@ FULL = spec(
     },
     podRetention={"failed": "1h"},
     context={"configMaps": [{"name": "a", "items": [{"key": "k", "path": "p"}]}]},
-    buildArgsFrom=[{"configMapRef": {"name": "args"}}],
+    buildArgsFrom=[{"configMapRef": {"name": "args"}}, {"secretRef": {"name": "args"}, "prefix": "A_"}],
     secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}}],
     output={"labels": {"a": "b"}, "timestamp": 5},
     cache={"registry": {"ttl": "1h", "from": ["a/cache"]}, "volumeClaim": {"claimName": "c"}},

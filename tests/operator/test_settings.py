@@ -31,14 +31,53 @@ def test_limits_are_numbers() -> None:
     assert (settings.max_builds, settings.max_builds_per_namespace) == (20, 5)
 
 
+def test_limits_of_nodes_are_labels_and_a_number() -> None:
+    said = "pool=gpu:2 kubernetes.io/arch=arm64,pool=builds:4"
+    first, second = Settings.from_environment({"YADOKARI_MAX_BUILDS_ON_NODES": said}).max_builds_on_nodes
+    assert (dict(first.labels), first.most) == ({"pool": "gpu"}, 2)
+    assert (dict(second.labels), second.most) == ({"kubernetes.io/arch": "arm64", "pool": "builds"}, 4)
+
+
+def test_a_policy_is_yaml_over_several_lines() -> None:
+    said = "bounds:\n  priority: 5\n  registries: [registry.test]\ndefaults:\n  runtimeClassName: gvisor\n"
+    policy = Settings.from_environment({"YADOKARI_POLICY": said}).policy
+    assert policy is not None
+    assert policy.bounds is not None
+    assert (policy.bounds.priority, policy.bounds.registries) == (5, ("registry.test",))
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("bounds: {colour: red}", "YADOKARI_POLICY.bounds.colour"),
+        ("bounds: [", "YADOKARI_POLICY is no YAML"),
+        ("everything", "YADOKARI_POLICY"),
+        ("bounds: {registries: [https://a.test]}", "without https://"),
+        ("namespaceSelector: {matchLabels: {a: b}}", "leave that out"),
+    ],
+)
+def test_a_policy_that_cannot_be_is_refused_in_words(said: str, why: str) -> None:
+    with pytest.raises(SettingsError, match=why):
+        Settings.from_environment({"YADOKARI_POLICY": said})
+
+
+def test_namespaces_are_left_alone_by_name_or_pattern() -> None:
+    settings = Settings.from_environment({"YADOKARI_IGNORED_NAMESPACES": "kube-* team"})
+    assert [settings.ignores(name) for name in ("kube-system", "team", "teams")] == [True, True, False]
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
         ("YADOKARI_LOG_LEVEL", "loud"),
+        ("YADOKARI_IGNORED_NAMESPACES", "kube_*"),
         ("YADOKARI_LOG_FORMAT", "xml"),
         ("YADOKARI_MAX_BUILDS", "many"),
         ("YADOKARI_MAX_BUILDS", "-1"),
         ("YADOKARI_MAX_BUILDS_PER_NAMESPACE", "1.5"),
+        ("YADOKARI_MAX_BUILDS_ON_NODES", "pool=gpu"),
+        ("YADOKARI_MAX_BUILDS_ON_NODES", "pool:2"),
+        ("YADOKARI_MAX_BUILDS_ON_NODES", "pool=gpu:0"),
         ("YADOKARI_CACHE_READ_ONLY_NAMESPACES", "team, Pull_Requests"),
         ("YADOKARI_EXECUTOR_RUNTIME", "Volume"),
         ("YADOKARI_EXECUTOR_PROC_MOUNT", "Unmasked"),

@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,14 +39,17 @@ class ApiServer:
     """Resources by the path of their kind and their name; `requests` are those made so far.
 
     `refuse` may give status and message with which a request is refused. `watches` are the answers to
-    watches, in order: a status and lines; after the last one, they are silent while the server runs.
-    `headers` go with every answer that is no watch.
+    watches, in order: a status and lines; after the last one, they are silent while the server runs. `logs`
+    are the answers to those who follow a log, in pieces, and go on in the same way. Where it has no
+    `image_volumes`, the gate of that feature is closed. `headers` go with every answer that is no watch.
     """
 
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
     requests: list[Request] = field(default_factory=list)
-    watches: list[tuple[int, list[Any]]] = field(default_factory=list)
+    watches: list[tuple[int, Iterable[Any]]] = field(default_factory=list)
+    logs: list[tuple[int, Iterable[bytes]]] = field(default_factory=list)
     minor_version: str = "34"
+    image_volumes: bool = False
     refuse: Callable[[Request], tuple[int, str] | None] = lambda _: None
     headers: dict[str, str] = field(default_factory=dict)
     stopped: threading.Event = field(default_factory=threading.Event)
@@ -79,7 +82,14 @@ class ApiServer:
             return refused[0], {"message": refused[1]}
         if request.path == "/version":
             return 200, {"major": "1", "minor": self.minor_version}
-        if request.path.rpartition("/")[2] in ("pods", "configmaps", "events", "imagebuilds", "leases"):
+        if request.path.rpartition("/")[2] in (
+            "pods",
+            "configmaps",
+            "events",
+            "imagebuilds",
+            "imagebuildpolicies",
+            "leases",
+        ):
             return self._of_kind(request)
         path, _, name = request.path.removesuffix("/status").rpartition("/")
         found = self.resources.get((path, name))
@@ -95,10 +105,12 @@ class ApiServer:
         return 200, self.resources.pop((path, name))
 
     def _of_kind(self, request: Request) -> tuple[int, Any]:
+        if request.query.get("dryRun") == "All":
+            return 201, self._without_closed_features(request.body)
         if request.method == "POST":
             if (request.path, request.body["metadata"]["name"]) in self.resources:
                 return 409, {"message": "it exists already"}
-            return 201, self._put(request.path, request.body)
+            return 201, self._put(request.path, self._without_closed_features(request.body))
         _, _, name = request.query.get("fieldSelector", "").partition("metadata.name=")
         found = [
             item
@@ -106,6 +118,13 @@ class ApiServer:
             if request.path in (path, _of_all_namespaces(path)) and name in ("", its)
         ]
         return self._page(request, found)
+
+    def _without_closed_features(self, resource: Resource) -> Resource:
+        """As the server does: what a closed gate keeps out is left out without a word."""
+        if self.image_volumes or "volumes" not in resource.get("spec", {}):
+            return resource
+        spec = resource["spec"]
+        return resource | {"spec": spec | {"volumes": [it for it in spec["volumes"] if "image" not in it]}}
 
     def _page(self, request: Request, found: list[Resource]) -> tuple[int, Any]:
         begin = int(request.query.get("continue", 0))
@@ -143,6 +162,8 @@ def _of_all_namespaces(path: str) -> str:
 
 
 class _Server(ThreadingHTTPServer):
+    request_queue_size = 128
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of clients that hang up, as they do in the middle of a watch."""
 
@@ -166,7 +187,9 @@ def serve(server: ApiServer) -> Iterator[Api]:
                 json.loads(self.rfile.read(length)) if length else None,
             )
             if "watch" in request.query:
-                self._watch(request)
+                self._stream(request, server.watches)
+            elif "follow" in request.query:
+                self._stream(request, server.logs)
             else:
                 self._send(*server.answer(request))
 
@@ -181,19 +204,18 @@ def serve(server: ApiServer) -> Iterator[Api]:
             self.end_headers()
             self.wfile.write(data)
 
-        def _watch(self, request: Request) -> None:
+        def _stream(self, request: Request, answers: list[tuple[int, Iterable[Any]]]) -> None:
             server.requests.append(request)
-            silent = not server.watches
-            status, lines = (200, []) if silent else server.watches.pop(0)
+            silent = not answers
+            status, lines = (200, []) if silent else answers.pop(0)
             if status >= 400:
                 self._send(status, {"message": "the watch is refused"})
                 return
             self.send_response(status)
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
-            for data in [
-                *(line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n" for line in lines)
-            ]:
+            for line in lines:
+                data = line if isinstance(line, bytes) else json.dumps(line).encode() + b"\n"
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
             if silent:
                 self.wfile.flush()

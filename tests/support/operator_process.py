@@ -95,11 +95,14 @@ class OperatorProcess:
 
     def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
         port = _free_port()
+        self.metrics_port = _free_port()
         self._health = f"http://127.0.0.1:{port}/healthz"
         self._environment = {
             **os.environ,
             "YADOKARI_NAMESPACE": namespace,
+            "YADOKARI_EXECUTOR_RUNTIME": "InitContainer",  # as Unseen makes pods, whatever the cluster has
             "YADOKARI_HEALTH_ADDRESS": f"127.0.0.1:{port}",
+            "YADOKARI_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",
         }
@@ -154,23 +157,23 @@ class OperatorProcess:
         return self._in_status("VmHWM")
 
     @property
-    def seconds(self) -> float:
-        """How many seconds of a processor it took so far."""
-        assert self._process is not None
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    @property
     def is_idle(self) -> bool:
         """Whether it takes next to nothing of a processor, for some seconds."""
-        before = self.seconds
+        before = self.processor_time
         time.sleep(5)
-        return self.seconds - before < 0.25
+        return self.processor_time - before < 0.25
 
     def _in_status(self, name: str) -> int:
         assert self._process is not None
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
+
+    @property
+    def processor_time(self) -> float:
+        """How many seconds of processors it has used."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     @property
     def log(self) -> str:

@@ -95,7 +95,11 @@ RIGHT: list[dict[str, Any]] = [
             "secretRef": {"name": "s3"},
         }
     ),
-    within(gcs={"bucket": "contexts", "key": "app.tar.gz"}),
+    within(gcs={"bucket": "contexts", "key": "app.tar.gz", "secretRef": {"name": "gcs"}}),
+    within(http={"url": "https://example.com/a.tar.gz", "secretRef": {"name": "login"}}),
+    within(git={"url": "ssh://git@example.com:2222/team/app.git", "secretRef": {"name": "key"}}),
+    within(git={"url": "ssh://example.com/app", "ref": "v1", "secretRef": {"name": "key"}}),
+    spec(buildArgsFrom=[{"secretRef": {"name": "args"}, "prefix": "A_"}, {"configMapRef": {"name": "b"}}]),
     within(azure={"url": _BLOB, "secretRef": {"name": "azure"}}),
     within(oci={"image": "registry.test/contexts/app:1", "pullSecretRef": {"name": "reader"}}),
     within(persistentVolumeClaim={"claimName": "sources", "subPath": "app", "readOnly": False}),
@@ -108,7 +112,10 @@ RIGHT: list[dict[str, Any]] = [
     spec(output={"labels": {"org.opencontainers.image.source": "x=y"}, "annotations": {"a": ""}}),
     spec(output={"timestamp": "Zero", "compression": "zstd"}),
     spec(output={"timestamp": 1700000000}),
+    spec(output={"timestamp": "Source"}, context={"git": {"url": "https://git.example.com/team/app.git"}}),
     spec(output={"timestamp": "1700000000"}),
+    spec(platforms=["linux/amd64"]),
+    spec(platforms=["linux/amd64", "linux/arm64/v8", "linux/arm/v6", "linux/arm/v7", "linux/386"]),
     cached(),
     cached(disabled=True, registry={}, mounts="None"),
     cached(
@@ -188,7 +195,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         "key must be one of a ConfigMap",
     ),
     (within(git={"url": "git@example.com:team/app.git"}), "url must be https://HOST/PATH"),
-    (within(git={"url": "https://me:secret@example.com/app.git"}), "without user, password"),
+    (within(git={"url": "https://me:secret@example.com/app.git"}), "without password"),
     (within(git={"url": "https://example.com/app.git#main"}), "there are ref, subPath"),
     (
         within(git={"url": "https://example.com/app.git", "ref": "main:sub"}),
@@ -214,6 +221,19 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (within(s3={"bucket": "contexts", "key": "a", "region": "EU"}), "region must be like eu-central-1"),
     (within(gcs={"bucket": "contexts", "key": "a b"}), "key must name an object"),
+    (within(gcs={"bucket": "contexts", "key": "a", "secretRef": {"name": "A"}}), "name must be one of"),
+    (within(http={"url": "https://me@example.com/a.tar"}), "without user and password"),
+    (within(http={"url": "https://example.com/a", "secretRef": {"name": "A"}}), "name must be one of"),
+    (within(git={"url": "ssh://git@example.com/app"}), "name as secretRef a Secret with ssh-privatekey"),
+    (within(git={"url": "ssh://git:secret@example.com/app"}), "without password"),
+    (within(git={"url": "git@example.com:app"}), "url must be https://HOST/PATH or ssh://"),
+    (spec(buildArgsFrom=[{}]), "exactly one of configMapRef and secretRef"),
+    (spec(buildArgsFrom=[{"prefix": "A_"}]), "exactly one of configMapRef and secretRef"),
+    (
+        spec(buildArgsFrom=[{"configMapRef": {"name": "a"}, "secretRef": {"name": "a"}}]),
+        "exactly one of configMapRef and secretRef",
+    ),
+    (spec(buildArgsFrom=[{"secretRef": {"name": "A"}}]), "name must be one of Kubernetes"),
     (within(azure={"url": _BLOB + "?sig=x"}), "without a signature"),
     (within(azure={"url": "https://example.com/a/b"}), "url must be https://ACCOUNT.blob.core.windows.net"),
     (within(oci={"image": "https://registry.test/a"}), "no https://"),
@@ -235,8 +255,16 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     (spec(output={"labels": {"a=b": "c"}}), "a label's key must be a word without ="),
     (spec(output={"annotations": {"a b": "c"}}), "an annotation's key must be a word without ="),
-    (spec(output={"timestamp": "yesterday"}), "timestamp must be Zero, Build or seconds since 1970"),
-    (spec(output={"timestamp": -1}), "timestamp must be Zero, Build or seconds since 1970"),
+    (spec(output={"timestamp": "yesterday"}), "timestamp must be Zero, Source, Build or seconds since 1970"),
+    (spec(output={"timestamp": -1}), "timestamp must be Zero, Source, Build or seconds since 1970"),
+    (spec(platforms=["amd64"]), "a platform must be linux/ARCHITECTURE"),
+    (spec(platforms=["linux/x86_64"]), "with one of 386, amd64"),
+    (spec(platforms=["windows/amd64"]), "a platform must be linux/ARCHITECTURE"),
+    (spec(platforms=["linux/arm/v7\n"]), "a platform must be linux/ARCHITECTURE"),
+    (spec(platforms=["linux/arm64", "linux/arm64/v8"]), "two platforms are the same one"),
+    (spec(platforms=["linux/arm/v7", "linux/amd64", "linux/arm"]), "two platforms are the same one"),
+    (spec(output={"timestamp": "Source"}), "it takes context.git"),
+    (spec(output={"timestamp": "Source"}, context={"configMap": {"name": "a"}}), "it takes context.git"),
     (cached(registry={"image": "registry.test/cache:1"}), "no tag or digest behind it"),
     (cached(registry={"image": "https://registry.test/cache"}), "no https:// before it"),
     (cached(registry={"from": ["Cache"]}), "the name in lower case"),
@@ -314,4 +342,60 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (to("docker.io/library/app:1", "index.docker.io/app:1"), "the same place"),
     (to("docker.io/team/app", "team/app:latest"), "the same place"),
     (to("Registry.test/app", "registry.test/app:latest"), "the same place"),
+]
+
+
+POLICIES: list[dict[str, Any]] = [
+    {},
+    {"namespaceSelector": {}, "defaults": {}, "bounds": {}},
+    {
+        "namespaceSelector": {"matchExpressions": [{"key": "team", "operator": "Exists"}]},
+        "defaults": {
+            "resources": {"requests": {"cpu": 1}, "limits": {"memory": "2Gi"}},
+            "nodeSelector": {"pool": "builds"},
+            "tolerations": [{"key": "builds", "operator": "Exists"}],
+            "runtimeClassName": "gvisor",
+            "priorityClassName": "low",
+        },
+    },
+    {
+        "bounds": {
+            "executorImages": [],
+            "serviceAccountNames": [],
+            "registries": [
+                "docker.io",
+                "localhost",
+                "registry:5000/",
+                "[::1]:5000/a",
+                "registry.example.com/team",
+            ],
+            "resources": {"memory": "16Gi", "cpu": 8, "example.com/gpu": 0},
+            "nodeSelector": {"pool": "builds"},
+            "isolation": "Namespaces",
+            "priority": -1000,
+            "timeout": "24h",
+            "cacheReadOnly": True,
+        }
+    },
+]
+
+
+def bounded(**bounds: Any) -> dict[str, Any]:
+    """A policy with bounds."""
+    return {"bounds": bounds}
+
+
+WRONG_POLICIES: list[tuple[dict[str, Any], str]] = [
+    (bounded(registries=["team/app"]), "a place must be a registry"),
+    (bounded(registries=["https://registry.test"]), "without https://"),
+    (bounded(registries=["registry.test/team:1"]), "without a tag"),
+    (bounded(executorImages=["*"]), "a place must be a registry"),
+    (bounded(serviceAccountNames=["A"]), "name must be one of Kubernetes"),
+    (bounded(resources={"memory": "lots"}), "an amount must be a number"),
+    (bounded(resources={"memroy": "1Gi"}), "a resource must be cpu, memory"),
+    (bounded(timeout="25h"), "between 1s and 24h"),
+    (bounded(nodeSelector={"a b": "c"}), "a label's key must be"),
+    ({"defaults": {"resources": {"requests": {"cpu": 2}, "limits": {"cpu": 1}}}}, "must not be above limits"),
+    ({"defaults": {"tolerations": [{"operator": "Equal"}]}}, "without key must have the operator Exists"),
+    ({"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "In"}]}}, "must have values"),
 ]

@@ -7,6 +7,7 @@ from threading import Event, Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.build.caching.writing import Near
+from yadokari_builder.build.destinations import names_of
 from yadokari_builder.build.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
@@ -26,6 +27,7 @@ from yadokari_builder.outputs.oci_layout import write_oci_layout
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import LayerSource, LocalLayer
+from yadokari_contract.progress import pushing_line
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -115,9 +117,11 @@ class Delivery:
             with phases.timed("write"):
                 self._write(image)
         if self._pusher:
+            logger.info("%s", pushing_line(where.familiar for where in self._destinations))
             with phases.timed("push"):
                 self._pusher.finish(image)
-        tell(self._spec, self._destinations, image.manifest_digest, self._opened.registries.network)
+        names = names_of(self._destinations, image.manifest_digest, self._spec)
+        tell(self._spec, names, image.manifest_digest, self._opened.registries.network)
 
     def _is_moved(self, layer: LayerSource) -> bool:
         """Tell whether the bytes of a layer are needed here, so that they have to be looked at."""
@@ -145,6 +149,7 @@ class Delivery:
             self._opened.registries.pushing,
             self._destinations,
             keeps_immutable=self._spec.push_ignore_immutable_tag_errors,
+            by_digest=self._spec.push_by_digest,
         )
 
     def _prepare(self, pusher: Pusher) -> None:

@@ -20,13 +20,14 @@ from yadokari_builder.build.options import (
     read_epoch,
     read_packing,
     read_platforms,
+    with_source_date,
 )
 from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.roots import Roots
 from yadokari_builder.cache.mounts import CacheMounts
-from yadokari_builder.cache.options import expected, kept_size, namer, open_place, outlives, read_repository
+from yadokari_builder.cache.options import kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
@@ -50,6 +51,7 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
+from yadokari_contract.result import BaseImage
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -74,6 +76,7 @@ def draft(spec: BuildSpec, environment: Mapping[str, str], root: Path, cwd: Path
     registries = open_registries(spec, environment)
     with readable_context(spec, environment, registries, root, cwd) as context:
         text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
+    spec = with_source_date(spec, context.time)
     return _draft(spec, environment, text, find_bases(spec, registries))
 
 
@@ -105,6 +108,7 @@ def _open(
     replaced = Boundary(root, frozenset({"/"})) if is_apart else boundary
     context = kept_context(spec, environment, registries, replaced, lodging, cwd)
     progress.context = context.resolved
+    spec = with_source_date(spec, context.time)
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(find_bases(spec, registries, replaced), blobs)
@@ -117,6 +121,7 @@ def _open(
         plan = with_all_files(plan)
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
+    progress.bases = tuple(_bases(plan))
     progress.expect(plan.total_steps)
     roots = Roots(
         lodging,
@@ -132,7 +137,6 @@ def _open(
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
-    bench.caches.expect(expected(plan, roots.name_of))
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
 
 
@@ -167,6 +171,13 @@ def _draft(
     return make_draft(text, args, read_platforms(spec), spec.targets, find_image)
 
 
+def _bases(plan: Plan) -> Iterator[BaseImage]:
+    """Tell of images what their names stood for; one from a warmer's folder was asked for long ago."""
+    for image in plan.images:
+        if image.named:
+            yield BaseImage(image.reference.familiar, str(image.named))
+
+
 def _require_free(plan: Plan, level: Level) -> None:
     """Refuse a step that would work in a volume before anything is done."""
     for step in chain.from_iterable(stage.steps for stage in plan.stages):
@@ -189,7 +200,7 @@ def _bench(
     registries: Registries,
     progress: Progress,
 ) -> Workbench:
-    provisions = _provisions(spec, environment, roots)
+    provisions = _provisions(spec, environment, roots, apart=isinstance(level, Namespaces))
     return Workbench(
         boundary=roots.boundary,
         staging=roots.staging,
@@ -207,7 +218,7 @@ def _bench(
     )
 
 
-def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -> Provisions:
+def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots, *, apart: bool) -> Provisions:
     secrets = [parse_secret(text, environment) for text in spec.secrets]
     return Provisions(
         fill=lambda source, path: files_of(roots.source(source), path),
@@ -215,6 +226,7 @@ def _provisions(spec: BuildSpec, environment: Mapping[str, str], roots: Roots) -
         caches=CacheStore(_folder_of_caches(spec, roots)),
         secrets=load_secrets(secrets, environment),
         agents=parse_agents(spec.ssh, environment),
+        apart=apart,
     )
 
 

@@ -3,9 +3,11 @@
 import os
 import platform as machine
 import posixpath
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from yadokari_builder.build.layering.packing import Packing
@@ -20,6 +22,8 @@ from yadokari_builder.rootfs.paths import normalise
 from yadokari_contract.spec import COMPRESSION_LEVELS, DEFAULT_LEVEL, BuildSpec
 
 _VAR_RUN = "/var/run"
+_BUILD_ARG = re.compile(r"YADOKARI_BUILD_ARG_(?P<number>[0-9]{1,4})_(?P<name>.*)", re.DOTALL)
+_ARG_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_.-]*")
 CACHE_FOLDER = "oci:"
 """What stands before a cache that is a folder, and no repository."""
 
@@ -54,13 +58,27 @@ def needs_oci(spec: BuildSpec) -> str:
     return "layers in zstd" if spec.compression == CompressionKind.ZSTD.value else ""
 
 
+def with_source_date(spec: BuildSpec, time: int | None) -> BuildSpec:
+    """Take the time of the context for SOURCE_DATE_EPOCH, as `--build-arg` would, where that is asked for.
+
+    A build argument of that name counts before it. Raises `UsageError` where no time is known.
+    """
+    if not spec.source_date:
+        return spec
+    if time is None:
+        raise UsageError(
+            f"--source-date: the context {spec.context} has no time: only a commit of git has one"
+        )
+    return replace(spec, build_args=MappingProxyType({SOURCE_DATE_EPOCH: str(time), **spec.build_args}))
+
+
 def read_epoch(spec: BuildSpec, environment: Mapping[str, str], of_dockerfile: int | None) -> int | None:
     """Return the latest time that anything in the image may have, in seconds since the epoch; None for now.
 
     SOURCE_DATE_EPOCH is a build argument, in the environment or, if in neither, in the Dockerfile;
     --reproducible alone means 0. Raises `UsageError` where it is no number.
     """
-    given = spec.build_args.get(SOURCE_DATE_EPOCH)
+    given = spec.build_args.get(SOURCE_DATE_EPOCH, _args_of_variables(environment).get(SOURCE_DATE_EPOCH))
     text = environment.get(SOURCE_DATE_EPOCH, "") if given is None else given
     if text:
         try:
@@ -100,11 +118,31 @@ def read_platforms(spec: BuildSpec) -> Platforms:
 
 
 def read_build_args(spec: BuildSpec, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the build arguments; one without a value is the environment's, as for docker build."""
+    """Return the build arguments; one without a value is the environment's, as for docker build.
+
+    Arguments count more than variables YADOKARI_BUILD_ARG_N_NAME, of which the highest N does. Raises
+    `UsageError` for a name that cannot be.
+    """
     args = {
         name: environment.get(name) if value is None else value for name, value in spec.build_args.items()
     }
-    return {name: value for name, value in args.items() if value is not None}
+    return _args_of_variables(environment) | {
+        name: value for name, value in args.items() if value is not None
+    }
+
+
+def _args_of_variables(environment: Mapping[str, str]) -> dict[str, str]:
+    """Read what a pod takes from Secrets as a whole, whose keys nobody knows before."""
+    found = [(match, value) for name, value in environment.items() if (match := _BUILD_ARG.fullmatch(name))]
+    args = {}
+    for match, value in sorted(found, key=lambda it: int(it[0]["number"])):
+        if _ARG_NAME.fullmatch(match["name"]) is None:
+            raise UsageError(
+                f"{match['name']!r} is no name of a build argument: set prefix in buildArgsFrom, or rename"
+                " the key of the Secret"
+            )
+        args[match["name"]] = value
+    return args
 
 
 def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:

@@ -13,7 +13,7 @@ from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import Step
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.source import LayerSource
-from yadokari_contract.spec import BuildSpec
+from yadokari_contract.spec import INPUTS_MARK, BuildSpec
 
 Made = PackedLayer | LayerSource
 """A layer that a step left, here or in an earlier build."""
@@ -50,11 +50,18 @@ def assemble(
     config = replace(
         state,
         created=created,
-        config=replace(state.config, labels=MappingProxyType({**state.config.labels, **spec.labels})),
+        config=replace(
+            state.config, labels=MappingProxyType({**state.config.labels, **spec.labels, **_mark(spec)})
+        ),
         diff_ids=tuple(layer.diff_id for layer in layers),
         history=(*state.history, *(step.history for step in steps if step.history)),
     )
     return Image.assemble(config, layers, _manifest_type(spec, base), spec.annotations)
+
+
+def _mark(spec: BuildSpec) -> Mapping[str, str]:
+    """Tell what the image is made of; the index that takes it up tells that of all its images."""
+    return {INPUTS_MARK: spec.inputs_hash} if spec.inputs_hash and not spec.push_by_digest else {}
 
 
 def _manifest_type(spec: BuildSpec, base: Image | None) -> str:

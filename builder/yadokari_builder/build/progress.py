@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from yadokari_contract.result import Phase
+from yadokari_contract.progress import shortened, step_line
+from yadokari_contract.result import BaseImage, Phase
+from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
 
-# Of an instruction, in characters: a RUN may be hundreds of lines.
-_LONGEST = 120
-_UNSAFE = {code: "�" for code in (*range(0x20), 0x7F) if code not in (0x09, 0x0A, 0x1B)}
+_LONGEST_MISS = 250
 
 
 class Phases:
@@ -40,8 +40,11 @@ class Progress:
     """Counts the steps of a build, times them and passes on what RUN steps print.
 
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
-    files, `cached` is how many an earlier build had done, `performed` how many this one did. `context` is
-    what the build context's location was resolved to, once that is known.
+    files, `cached` is how many an earlier build had done, `performed` how many this one did, and `missed` how
+    many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
+    seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
+    number where it has none; empty before and after all stages. `context` is what the build context's
+    location was resolved to, `bases` what the names of images were, once that is known.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -49,9 +52,15 @@ class Progress:
         self.done = 0
         self.cached = 0
         self.performed = 0
+        self.missed = 0
+        self.first_miss = ""
+        self.saved = 0.0
         self.context = ""
+        self.stage = ""
+        self.bases: tuple[BaseImage, ...] = ()
         self._clock = clock
         self._started = clock()
+        self._step = ""
         self._lines = _Lines(self._output)
 
     @property
@@ -65,30 +74,40 @@ class Progress:
 
     def start_again(self) -> None:
         """Count from the first step again."""
-        self.done = self.cached = self.performed = 0
+        self.done = self.cached = self.performed = self.missed = 0
+        self.first_miss, self.saved = "", 0.0
 
     def begin(self, text: str) -> None:
         """Start the next step; `text` is its instruction."""
         self._started = self._clock()
-        self._say("step", f"STEP {self.number}/{self.total} {_shortened(text)}")
+        self._step = shortened(text)
+        self._say("step", step_line(self.number, self.total, text))
 
     def output(self, data: bytes) -> None:
         """Pass on what a RUN step printed."""
         self._lines.feed(data)
 
-    def end(self, result: str = "", *, is_performed: bool = False) -> None:
-        """End the step, with what came of it, and whether it is one that changes files."""
+    def end(self, result: str = "", *, is_performed: bool = False) -> float:
+        """End the step, with what came of it, and whether it changes files; returns its seconds."""
         self._lines.flush()
         seconds = self._clock() - self._started
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
         self.done += 1
         self.performed += is_performed
+        return seconds
 
-    def end_cached(self, result: str) -> None:
-        """End a step that an earlier build had done."""
+    def miss(self, why: str) -> None:
+        """Tell that the step under way is not in the cache."""
+        self.missed += 1
+        self.first_miss = self.first_miss or f"{self._step}: {why}"[:_LONGEST_MISS]
+        self.note(f"cache: {why}")
+
+    def end_cached(self, result: str, seconds: float) -> None:
+        """End a step that an earlier build had done in so many seconds."""
         self._say("done", f"  cached: {result}", cached=True)
         self.done += 1
         self.cached += 1
+        self.saved += seconds
 
     def tell(self, number: int, result: str) -> None:
         """Tell what has come of an earlier step; may be called in any thread."""
@@ -110,16 +129,10 @@ class Progress:
         logger.info("%s", text, extra={"kind": kind, "step": self.number, "steps": self.total, **more})
 
 
-def _shortened(text: str) -> str:
-    """Return what fits into a line of an instruction."""
-    line = text.partition("\n")[0]
-    return text if len(text) <= _LONGEST else f"{line[: _LONGEST - 1].rstrip()}…"
-
-
 class _Lines:
     """Cuts a stream of bytes behind whole lines, of which `emit` gets as many at once as came in at once.
 
-    A carriage return ends a line too, so progress bars stay readable.
+    A carriage return ends a line too, so progress bars stay readable. Of escape sequences colours stay.
     """
 
     MAX = 16 * 1024
@@ -133,9 +146,9 @@ class _Lines:
     def feed(self, data: bytes) -> None:
         whole, end, self._rest = (self._rest + self._decoder.decode(data)).rpartition("\n")
         if end:
-            self._emit(whole.translate(_UNSAFE))
+            self._emit(harmless(whole, colours=True))
         if len(self._rest) > self.MAX:
-            self._emit(self._rest.translate(_UNSAFE))
+            self._emit(harmless(self._rest, colours=True))
             self._rest = ""
 
     def flush(self) -> None:
@@ -143,7 +156,7 @@ class _Lines:
         self._decoder.reset()
         self._rest = ""
         if rest:
-            self._emit(rest.removesuffix("\n").translate(_UNSAFE))
+            self._emit(harmless(rest.removesuffix("\n"), colours=True))
 
 
 def human_size(size: int) -> str:

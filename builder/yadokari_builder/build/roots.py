@@ -9,17 +9,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from yadokari_builder.build.layering.download import downloading
+from yadokari_builder.build.layering.outlined import NoOutlines, Outlines, Place, SpoiledLayerError, put
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
 from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
-from yadokari_builder.errors import ImageInvalidError, RegistryError
-from yadokari_builder.layers.allowance import Allowance
-from yadokari_builder.layers.apply import apply
+from yadokari_builder.errors import BuilderError, ImageInvalidError
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
-from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.plan import Base
 from yadokari_builder.plan.steps import (
@@ -67,15 +64,6 @@ class Stack:
     layers: tuple[LayerSource, ...]
 
 
-class SpoiledLayerError(Exception):
-    """A layer of a step cannot be unpacked, though it is there."""
-
-    def __init__(self, digest: Digest, why: str) -> None:
-        super().__init__(why)
-        self.digest = digest
-        self.why = why
-
-
 @dataclass(slots=True)
 class Roots:
     """Empties, fills and puts aside the root; a stage's files stay as long as another stage needs them.
@@ -98,6 +86,8 @@ class Roots:
     has_hidden: bool = False
     """Whether there are files of images or steps that no step of this pod sees, but those of others do."""
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    outlines: Outlines = field(default_factory=NoOutlines)
+    """Where the names in layers are known from, if they are enough."""
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
     _stacks: dict[int, Stack] = field(default_factory=dict)
@@ -291,24 +281,19 @@ class Roots:
         *,
         names_only: bool = False,
     ) -> None:
-        whole = UnpackReport()
-        allowance = Allowance(boundary.root, self.unpack_limit)
-        with downloading(pulled.layers, self.lodging.hold("blobs").path) as blobs:
-            for layer, blob in zip(pulled.image.layers, blobs, strict=True):
-                try:
-                    report = apply(
-                        blob,
-                        layer.diff_id,
-                        boundary,
-                        names_only=names_only,
-                        fingerprints=fingerprints,
-                        allowance=allowance,
-                    )
-                except ImageInvalidError as error:
-                    raise ImageInvalidError(f"{pulled.reference.familiar}: {error.message}") from error
-                whole.add(report)
+        name = pulled.reference.familiar
+
+        def blame(_: LayerSource, error: BuilderError) -> Exception:
+            return (
+                ImageInvalidError(f"{name}: {error.message}")
+                if isinstance(error, ImageInvalidError)
+                else error
+            )
+
+        place = self._place(boundary, fingerprints or Fingerprints(), names_only)
+        whole = put(pulled.layers, place, self.outlines, blame)
         self.hide(whole.excluded)
-        _tell(pulled.reference.familiar, whole, self.lodging, boundary)
+        _tell(name, whole, self.lodging, boundary)
 
     def _unpack_stack(
         self, stack: Stack, boundary: Boundary, fingerprints: Fingerprints, names_only: bool = False
@@ -324,24 +309,17 @@ class Roots:
         fingerprints: Fingerprints,
         names_only: bool,
     ) -> None:
-        whole, allowance = UnpackReport(), Allowance(boundary.root, self.unpack_limit)
-        with downloading(layers, self.lodging.hold("blobs").path) as blobs:
-            for source, blob in zip(layers, blobs, strict=True):
-                layer = source.layer
-                try:
-                    report = apply(
-                        blob,
-                        layer.diff_id,
-                        boundary,
-                        names_only=names_only,
-                        fingerprints=fingerprints,
-                        allowance=allowance,
-                    )
-                except (ImageInvalidError, RegistryError) as error:
-                    raise SpoiledLayerError(layer.descriptor.digest, str(error)) from error
-                whole.add(report)
+        place = self._place(boundary, fingerprints, names_only)
+        whole = put(layers, place, self.outlines, _as_spoiled)
         self.hide(whole.excluded)
         _tell("the cache", whole, self.lodging, boundary)
+
+    def _place(self, boundary: Boundary, fingerprints: Fingerprints, names_only: bool) -> Place:
+        return Place(boundary, fingerprints, self.lodging.hold("blobs").path, self.unpack_limit, names_only)
+
+
+def _as_spoiled(source: LayerSource, error: BuilderError) -> Exception:
+    return SpoiledLayerError(source.layer.descriptor.digest, str(error))
 
 
 def _tell(whose: str, report: UnpackReport, lodging: Lodging, boundary: Boundary) -> None:

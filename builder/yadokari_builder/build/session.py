@@ -1,5 +1,6 @@
 """A build from its arguments to the pushed image: opened, built, delivered."""
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -8,27 +9,32 @@ from functools import partial
 from pathlib import Path
 
 from yadokari_builder.build.caching.opening import making_of
+from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
 from yadokari_builder.build.deliver import Delivery
-from yadokari_builder.build.destinations import read_destinations
-from yadokari_builder.build.files import require_outputs
+from yadokari_builder.build.destinations import names_of, read_destinations
+from yadokari_builder.build.files import require_outputs, tell
 from yadokari_builder.build.opened import Opened, draft, open_build
+from yadokari_builder.build.options import read_platforms
 from yadokari_builder.build.outcome import assemble
-from yadokari_builder.build.performing.actions import fetched
+from yadokari_builder.build.performing.actions import commit_of, fetched
 from yadokari_builder.build.performing.stages import Build
 from yadokari_builder.build.progress import Phases, Progress
-from yadokari_builder.build.registries import Registries
+from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.cache.steps.store import RegistryStore, Store
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
 from yadokari_builder.plan.plan import Plan
+from yadokari_builder.registry.pushed import find_pushed
 from yadokari_builder.rootfs.mounts import own_mounts
 from yadokari_contract.result import BuildResult
 from yadokari_contract.spec import BuildSpec
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -36,8 +42,8 @@ class Session:
     """One build in one root.
 
     `environment` is the executor's own: credentials and values of build arguments are taken from it, and
-    nothing of it reaches a RUN step by itself. `guard` is called before the first step (see `build.guard`).
-    `progress` and `phases` tell how far it has come.
+    nothing of it reaches a RUN step by itself. `guard` is called before the first step (see
+    `performing.guard`). `progress` and `phases` tell how far it has come.
     """
 
     spec: BuildSpec
@@ -61,11 +67,27 @@ class Session:
         """Build, write the outputs and push; raises `BuilderError`."""
         destinations = read_destinations(self.spec)
         require_outputs(self.spec)
+        if self.spec.unless_pushed and (found := self._there(destinations)):
+            return found
         with ExitStack() as held:
             with self.phases.timed("plan"):
                 opening = open_build(self.spec, self.environment, self.root, self.cwd, self.progress)
                 opened = held.enter_context(opening)
             return self._built(opened, destinations)
+
+    def _there(self, destinations: tuple[Reference, ...]) -> BuildResult | None:
+        """Find what is to be built where it is to go."""
+        registries = open_registries(self.spec, self.environment)
+        platform = read_platforms(self.spec).target
+        with self.phases.timed("look"):
+            found = find_pushed(registries.pushing, destinations, platform, self.spec.inputs_hash)
+        if found is None:
+            return None
+        digest = found.image.manifest_digest
+        logger.info("%s is there already: nothing is built", digest)
+        names = names_of(destinations, digest, self.spec)
+        tell(self.spec, names, digest, registries.network)
+        return replace(self._result(found.image, names), already_pushed=True)
 
     def _built(self, opened: Opened, destinations: tuple[Reference, ...]) -> BuildResult:
         with (
@@ -95,7 +117,7 @@ class Session:
             opened.bench.caches.keep()
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
-        pushed = () if self.spec.no_push else destinations
+        pushed = () if self.spec.no_push else names_of(destinations, image.manifest_digest, self.spec)
         return self._result(image, pushed)
 
     def _result(self, image: Image, pushed: tuple[Reference, ...]) -> BuildResult:
@@ -104,11 +126,15 @@ class Session:
             size=sum(layer.descriptor.size for layer in image.layers),
             images=tuple(destination.familiar for destination in pushed),
             context=self.progress.context,
+            bases=self.progress.bases,
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,
             cached=self.progress.cached,
             performed=self.progress.performed,
+            missed=self.progress.missed,
+            first_miss=self.progress.first_miss,
+            saved=round(self.progress.saved, 1),
         )
 
     @contextmanager
@@ -123,13 +149,15 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
+            platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
-                making_of(opened.packing, opened.plan.target.state.image.platform),
+                making_of(opened.packing, platform),
                 caches.policy,
-                caches.prober(),
-                Takings(bench.source, partial(fetched, bench=bench)),
+                prober,
+                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench)),
                 write,
                 delivery.take,
+                CachedOutlines(prober, write, platform),
             )
             with self.phases.timed("cache"):
                 writing.close()

@@ -4,19 +4,17 @@ The index says what a name meant, on which platform and when; blobs go by their 
 write there at the same time, and what is there may be damaged: no blob is taken that its digest does not fit.
 """
 
-import fcntl
 import logging
-import os
 import re
-import stat
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from types import MappingProxyType
 from typing import BinaryIO
 
+from yadokari_builder.cache.layout import NAME, Layout
 from yadokari_builder.errors import BuilderError, ImageInvalidError, described
 from yadokari_builder.layers.streams import CHUNK_SIZE, HashingReader
 from yadokari_builder.oci.config import ImageConfig
@@ -24,8 +22,8 @@ from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
-from yadokari_builder.oci.manifest import Index, Manifest
-from yadokari_builder.oci.media_types import FOREIGN_LAYERS, OCI_INDEX
+from yadokari_builder.oci.manifest import Manifest
+from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.documents import MAX_CONFIG, MAX_MANIFEST
@@ -37,10 +35,8 @@ logger = logging.getLogger(__name__)
 FindImage = Callable[[Reference, Platform], PulledImage]
 """Asks registries for an image; raises what `Puller.resolve` does."""
 
-_NAME = "org.opencontainers.image.ref.name"
 _TIME = "dev.yadokari.cache.time"
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
-_MAX_INDEX = 64 << 20
+_WARMING = ".warming"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +55,12 @@ class BaseFolder:
 
     def is_filled(self) -> bool:
         """Tell whether a warmer has been there."""
-        return os.path.isfile(self._place)
+        return self._layout.is_there
 
     def find(self, reference: Reference, platform: Platform) -> KeptImage | None:
         """Return the image that a name meant on a platform; None if there is none."""
         name = _name(reference, platform)
-        return self._first(lambda entry: entry.annotations.get(_NAME) == name)
+        return self._first(lambda entry: entry.annotations.get(NAME) == name)
 
     def find_digest(self, digest: Digest) -> KeptImage | None:
         """Return the image whose manifest has a digest; None if there is none."""
@@ -73,7 +69,7 @@ class BaseFolder:
     def open(self, descriptor: Descriptor) -> BinaryIO | None:
         """Open a blob that has been read to its end and fits its digest; None if it is not there."""
         try:
-            blob = _open(self._blob(descriptor.digest))
+            blob = self._layout.open(descriptor.digest)
         except FileNotFoundError:
             return None
         try:
@@ -98,19 +94,22 @@ class BaseFolder:
         unless they are to be written `again`. One warmer at a time does this; others wait. Raises what
         reading the layers does, too.
         """
-        os.makedirs(self.path, exist_ok=True)
-        with self._locked():
-            self._write(os.path.join(self.path, "oci-layout"), [_LAYOUT])
+        layout, manifest = self._layout, image.image.manifest
+        with layout.locked(_WARMING, "another warmer is at work: waiting for it"):
+            layout.sweep()
             for layer in image.layers:
                 if layer.layer.descriptor.media_type not in FOREIGN_LAYERS:
                     self._keep_layer(layer, again=again)
-            manifest = image.image.manifest
-            self._write(self._blob(manifest.config.digest), [image.image.config.format()])
-            self._write(self._blob(image.image.manifest_digest), [manifest.format()])
-            self._name(image.image, _name(reference, platform), now)
+            layout.put(manifest.config.digest, [image.image.config.format()])
+            layout.put(image.image.manifest_digest, [manifest.format()])
+            layout.enlist([_listed(image.image, _name(reference, platform), now)])
+
+    @property
+    def _layout(self) -> Layout:
+        return Layout(self.path)
 
     def _first(self, fits: Callable[[Descriptor], bool]) -> KeptImage | None:
-        entry = next(filter(fits, self._index().manifests), None)
+        entry = next(filter(fits, self._layout.index().manifests), None)
         if entry is None:
             return None
         seconds = entry.annotations.get(_TIME, "")
@@ -121,7 +120,7 @@ class BaseFolder:
         if not again and self._is_right(descriptor):
             return
         with closing(layer.open()) as blob:
-            self._write(self._blob(descriptor.digest), iter(lambda: blob.read(CHUNK_SIZE), b""))
+            self._layout.put(descriptor.digest, iter(lambda: blob.read(CHUNK_SIZE), b""))
 
     def _is_right(self, descriptor: Descriptor) -> bool:
         try:
@@ -133,79 +132,11 @@ class BaseFolder:
             found.close()
         return found is not None
 
-    def _name(self, image: Image, name: str, now: int) -> None:
-        try:
-            index = self._index()
-        except ImageInvalidError as error:
-            logger.warning("%s: %s: it is made anew", self.path, error)
-            index = Index(OCI_INDEX, ())
-        entry = Descriptor(
-            image.manifest.media_type,
-            image.manifest_digest,
-            len(image.manifest.format()),
-            MappingProxyType({_NAME: name, _TIME: str(now)}),
-            image.config.platform,
-        )
-        others = tuple(each for each in index.manifests if each.annotations.get(_NAME) != name)
-        self._write(self._place, [replace(index, manifests=(*others, entry)).format()])
-
-    @property
-    def _place(self) -> str:
-        return os.path.join(self.path, "index.json")
-
-    def _index(self) -> Index:
-        try:
-            data = self._read(self._place, _MAX_INDEX)
-        except FileNotFoundError:
-            return Index(OCI_INDEX, ())
-        return Index.parse(data, OCI_INDEX)
-
     def _image(self, entry: Descriptor) -> Image:
-        manifest = Manifest.parse(self._document(entry.digest, MAX_MANIFEST), entry.media_type)
-        config = ImageConfig.parse(self._document(manifest.config.digest, MAX_CONFIG))
+        layout = self._layout
+        manifest = Manifest.parse(layout.document(entry.digest, MAX_MANIFEST), entry.media_type)
+        config = ImageConfig.parse(layout.document(manifest.config.digest, MAX_CONFIG))
         return Image.of(entry.digest, manifest, config)
-
-    def _document(self, digest: Digest, most: int) -> bytes:
-        data = self._read(self._blob(digest), most)
-        hasher = digest.hasher()
-        hasher.update(data)
-        if hasher.hexdigest() != digest.hex:
-            raise ImageInvalidError(f"blob {digest} has another content")
-        return data
-
-    def _read(self, path: str, most: int) -> bytes:
-        with _open(path) as file:
-            data = file.read(most + 1)
-        if len(data) > most:
-            raise ImageInvalidError(f"{os.path.basename(path)} is longer than {most} bytes")
-        return data
-
-    def _blob(self, digest: Digest) -> str:
-        return os.path.join(self.path, "blobs", digest.algorithm, digest.hex)
-
-    def _write(self, path: str, chunks: "list[bytes] | Iterator[bytes]") -> None:
-        """Write a file that has its name when it is complete; what a killed warmer left is written over."""
-        folder, name = os.path.split(path)
-        os.makedirs(folder, exist_ok=True)
-        partial = os.path.join(folder, f".{name}.partial")
-        try:
-            with open(partial, "wb") as file:
-                file.writelines(chunks)
-            os.replace(partial, path)
-        except BaseException:
-            if os.path.exists(partial):
-                os.unlink(partial)
-            raise
-
-    @contextmanager
-    def _locked(self) -> Iterator[None]:
-        with open(os.path.join(self.path, ".lock"), "ab") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                logger.info("%s: another warmer is at work: waiting for it", self.path)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
 
 
 @dataclass(slots=True)
@@ -307,10 +238,11 @@ def _name(reference: Reference, platform: Platform) -> str:
     return f"{plain}+{platform}"
 
 
-def _open(path: str) -> BinaryIO:
-    """Open a regular file, not a link or a pipe that somebody left there."""
-    file = open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise ImageInvalidError(f"{os.path.basename(path)} is no file")
-    return file
+def _listed(image: Image, name: str, now: int) -> Descriptor:
+    return Descriptor(
+        image.manifest.media_type,
+        image.manifest_digest,
+        len(image.manifest.format()),
+        MappingProxyType({NAME: name, _TIME: str(now)}),
+        image.config.platform,
+    )

@@ -5,15 +5,15 @@ import hashlib
 import io
 import logging
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol, cast
 
+from yadokari_builder.cache.whole import completed, sweep
 from yadokari_builder.errors import ImageInvalidError, ImageNotFoundError
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.layers.streams import CHUNK_SIZE
@@ -36,10 +36,7 @@ Stamp = tuple[int, int, int] | None
 # Seconds that a build waits for a cache which another one has locked, or hangs on to for ever.
 _PATIENCE = 600.0
 _PAUSE = 0.1
-# Seconds after which nobody goes on writing what is half written.
-_STALE = 86400
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # A frame that readers of zstd skip (RFC 8878, 3.1.2), with the digest of all before it.
 _SEAL = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
@@ -102,25 +99,16 @@ class Volume:
 
     def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str]) -> None:  # noqa: ARG002
         """Write an archive beside the one that is there, and rename it."""
-        self._sweep()
+        sweep(self.folder)
         path = self._path(name)
-        new = f"{path}.{secrets.token_hex(8)}.new"
-        try:
-            with packed.file.open() as source, open(os.open(new, _NEW, 0o600), "wb") as file:
-                while chunk := source.read(CHUNK_SIZE):
-                    file.write(chunk)
-                file.write(_SEAL + bytes.fromhex(packed.layer.descriptor.digest.hex))
-                file.flush()
-                os.fsync(file.fileno())
-            try:
-                os.rename(new, path)
-            except IsADirectoryError:  # nobody honest has made it
-                discard(path)
-                os.rename(new, path)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(new)
-            raise
+        if os.path.isdir(path):  # nobody honest has made it
+            discard(path)
+        with packed.file.open() as source, completed(path, 0o600) as file:
+            while chunk := source.read(CHUNK_SIZE):
+                file.write(chunk)
+            file.write(_SEAL + bytes.fromhex(packed.layer.descriptor.digest.hex))
+            file.flush()
+            os.fsync(file.fileno())
 
     @contextmanager
     def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:
@@ -151,15 +139,6 @@ class Volume:
 
     def _path(self, name: str) -> str:
         return f"{self.folder}/{name}.tar.zst"
-
-    def _sweep(self) -> None:
-        """Delete what builds that were killed left half written."""
-        oldest = time.time() - _STALE
-        with os.scandir(self.folder) as entries:
-            for entry in entries:
-                if entry.name.endswith(".new") and entry.stat(follow_symlinks=False).st_mtime < oldest:
-                    with suppress(OSError):
-                        os.unlink(entry.path)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from yadokari_builder.build.guard import guard
 from yadokari_builder.build.lodging import require_container
 from yadokari_builder.build.options import resolve_paths
+from yadokari_builder.build.performing.guard import guard
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
@@ -38,7 +38,9 @@ def run(
     except ArgumentError as error:
         logger.error("%s", error)
         return Reason.INVALID_ARGUMENTS.exit_code
-    report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+    report.configure(
+        log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+    )
     if not (spec.force or spec.dry_run) and is_writable(root):
         logger.info("steps can write the executor's own files: mount them read-only (docs/executor.md)")
     for remark in (*without_effect(spec), *variables.without_effect(environment)):
@@ -83,10 +85,15 @@ def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:
 
 def _failed(session: Session, error: BuilderError) -> BuildResult:
     failure = Failure(
-        error.reason, str(error), error.line, error.log_tail if isinstance(error, RunError) else ""
+        error.reason,
+        str(error),
+        error.line,
+        error.log_tail if isinstance(error, RunError) else "",
+        session.progress.stage,
     )
     return BuildResult(
         context=session.progress.context,
+        bases=session.progress.bases,
         phases=tuple(session.phases),
         steps=session.progress.done,
         total_steps=session.progress.total,

@@ -1,14 +1,14 @@
 """`index IMAGE@DIGEST... -d REFERENCE`: pushes an index of images that registries hold already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TextIO
 
 from yadokari_builder.build.destinations import read_destinations
 from yadokari_builder.build.files import require_outputs, tell
-from yadokari_builder.build.registries import open_registries
+from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_failure, exit_code, write_result
-from yadokari_builder.oci.reference import Reference
+from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.index import find_members, make_index, push_index
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
@@ -22,7 +22,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
 
     def index() -> None:
         names, spec = parse_index(arguments, environment)
-        report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+        report.configure(
+            log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+        )
         try:
             result = _push(tuple(map(Reference.parse, names)), spec, environment)
         except Exception as error:
@@ -44,7 +46,7 @@ def _push(references: Sequence[Reference], spec: BuildSpec, environment: Mapping
     ) as pusher:
         if not spec.skip_push_permission_check:
             pusher.check()
-        members = find_members(Puller(registries.pulling, registries.mirrors), references)
+        members = find_members(_finder(registries, pusher.repositories), references)
         index = make_index(members, spec.annotations)
         digest = push_index(index, members, registries.pushing, pusher)
     tell(spec, destinations, digest, registries.network)
@@ -55,6 +57,12 @@ def _push(references: Sequence[Reference], spec: BuildSpec, environment: Mapping
         images=tuple(destination.familiar for destination in destinations),
         manifests=images,
     )
+
+
+def _finder(registries: Registries, pushed_to: Collection[Repository]) -> Callable[[Reference], PulledImage]:
+    """Return what finds an image: who pushes to where it is can read it there, which no mirror has."""
+    here, elsewhere = Puller(registries.pushing), Puller(registries.pulling, registries.mirrors)
+    return lambda reference: (here if reference.repository in pushed_to else elsewhere).verbatim(reference)
 
 
 def _indexed(member: PulledImage) -> IndexedImage:

@@ -19,7 +19,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, l
 
     def push() -> None:
         path, spec = parse_push(arguments, environment)
-        report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+        report.configure(
+            log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+        )
         destinations = read_destinations(spec)
         with Pusher(
             open_registries(spec, environment).pushing,

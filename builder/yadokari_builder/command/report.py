@@ -1,10 +1,14 @@
 """How the log is written: for people as text, for machines as one JSON object a line."""
 
 import logging
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TextIO
 
+from yadokari_builder.command.sections import SectionHandler, marks_for
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_contract.log import LEVELS, JsonFormatter, time_of
+from yadokari_contract.terminal import harmless, has_colours
 
 _VERBOSITIES = {
     "trace": 5,
@@ -25,17 +29,27 @@ _COLOURS = {
 }
 
 
-def configure(stream: TextIO, verbosity: str, log_format: str, *, timestamp: bool = False) -> None:
+def configure(
+    stream: TextIO,
+    verbosity: str,
+    log_format: str,
+    *,
+    timestamp: bool = False,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> None:
     """Send what is logged to `stream`, as `--verbosity`, `--log-format` and `--log-timestamp` say.
 
-    Colours are for terminals only, and JSON always tells the time.
+    Colours are for terminals, as the environment has it, and JSON always tells the time. In a CI service
+    whose logs have sections each step of a log for people is one.
     """
-    handler = logging.StreamHandler(stream)
+    marks = None if log_format == "json" else marks_for(environment)
+    handler = SectionHandler(stream, marks) if marks else logging.StreamHandler(stream)
     if log_format == "json":
         handler.setFormatter(JsonFormatter("kind", "step", "steps", "cached"))
     else:
-        colour = log_format == "color" and stream.isatty()
-        handler.setFormatter(TextFormatter(colour=colour, timestamp=timestamp))
+        colour = log_format == "color" and has_colours(environment, is_terminal=stream.isatty())
+        plain = bool(environment.get("NO_COLOR"))
+        handler.setFormatter(TextFormatter(colour=colour, plain=plain, timestamp=timestamp))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(_VERBOSITIES[verbosity])
@@ -44,10 +58,14 @@ def configure(stream: TextIO, verbosity: str, log_format: str, *, timestamp: boo
 
 
 class TextFormatter(logging.Formatter):
-    """Lines for people: progress as it is, problems with their level in front, and the time before each."""
+    """Lines for people: progress as it is, problems with their level in front, and the time before each.
 
-    def __init__(self, *, colour: bool, timestamp: bool) -> None:
+    With `plain` what steps print loses its colours, too.
+    """
+
+    def __init__(self, *, colour: bool, timestamp: bool, plain: bool = False) -> None:
         super().__init__()
+        self._plain = plain
         self._colour = colour
         self._timestamp = timestamp
 
@@ -60,6 +78,8 @@ class TextFormatter(logging.Formatter):
         if getattr(record, "kind", "") != "output":
             # Names of images, files and users are in it, and hostile to terminals perhaps.
             text = "\n".join(map(printable, text.split("\n")))
+        elif self._plain:
+            text = harmless(text)
         if record.levelno not in (logging.INFO, logging.ERROR):
             text = f"{level}: {text}"
         elif record.levelno == logging.ERROR:

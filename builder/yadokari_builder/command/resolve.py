@@ -37,7 +37,9 @@ def run(
 
     def resolve() -> None:
         names, spec = parse_resolve(arguments, environment)
-        report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+        report.configure(
+            log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+        )
         try:
             result = _resolve(names, spec, environment, root)
         except Exception as error:

@@ -34,6 +34,12 @@ def run(
         from yadokari_builder.run.protection import keep_out_of_dumps
 
         keep_out_of_dumps()
+    return _run(arguments, environment, root, out, log)
+
+
+def _run(
+    arguments: Sequence[str], environment: Mapping[str, str], root: Path, out: TextIO, log: TextIO
+) -> int:
     match arguments:
         case ["version", *rest]:
             return _version(rest, out, log)
@@ -53,6 +59,10 @@ def run(
             from yadokari_builder.command import login
 
             return login.run(rest, environment, out, log)
+        case ["pack-context", *rest]:
+            from yadokari_builder.command import pack_context
+
+            return pack_context.run(rest, environment, log)
         case ["push", *rest]:
             from yadokari_builder.command import push
 

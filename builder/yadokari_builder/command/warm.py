@@ -34,7 +34,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], log: TextIO) -
 
     def warm() -> None:
         spec = parse_warm(arguments, environment)
-        report.configure(log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp)
+        report.configure(
+            log, spec.verbosity, spec.log_format, timestamp=spec.log_timestamp, environment=environment
+        )
         for remark in (*without_effect(spec, WARM.flags), *variables.without_effect(environment)):
             logger.info("%s", remark)
         failures.extend(_warm(spec, environment))

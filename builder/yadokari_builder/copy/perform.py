@@ -42,19 +42,27 @@ _FOLDER_MODE = 0o755
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """The folder of what was fetched, and which commit it is of; empty where it is of none."""
+
+    folder: Path
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """Where an action copies to.
 
     `staging` is the stage's folder for what must not be written into the running root (see `Destination`),
     `scratch` one for temporary files; both are on the host and exist. `unpack_limit` is what an archive may
-    take, in bytes (see `Allowance`). What has been fetched already is in the folders `kept`.
+    take, in bytes (see `Allowance`). What has been fetched already is `kept`.
     """
 
     boundary: Boundary
     staging: Path
     scratch: Path
     unpack_limit: int = 0
-    kept: Mapping[Copied, Path] = field(default_factory=lambda: MappingProxyType({}))
+    kept: Mapping[Copied, Fetched] = field(default_factory=lambda: MappingProxyType({}))
 
     def allowance(self) -> Allowance:
         """Return what one more archive or repository may take."""
@@ -174,7 +182,7 @@ class _Copying:
     @contextmanager
     def _fetched(self, copied: WebFile | GitFiles) -> Iterator[Path]:
         if kept := self.target.kept.get(copied):
-            yield kept
+            yield kept.folder
             return
         with _temporary(self.target.scratch) as folder:
             fetch(copied, folder, self.target, self.http, self.ssh)
@@ -183,19 +191,26 @@ class _Copying:
 
 def fetch(
     copied: WebFile | GitFiles, folder: Path, target: Target, http: urllib3.PoolManager, ssh: SshAccess
-) -> None:
+) -> Fetched:
     """Bring what is added from elsewhere into an empty folder; raises ContextError or DownloadError."""
     if isinstance(copied, WebFile):
         download(copied.url, folder, http, copied.checksum, target.allowance())
-        return
+        return Fetched(folder)
     # Only builds that need it pay for loading a git client.
     from yadokari_builder.sources.git import GitSource
 
     with _temporary(target.scratch) as fetched:
-        GitSource(http, fetched, ssh, allowance=target.allowance()).check_out(
-            copied.ref, folder, keep_git_dir=copied.keeps_git_dir
-        )
+        source = GitSource(http, fetched, ssh, allowance=target.allowance())
+        found = source.check_out(copied.ref, folder, keep_git_dir=copied.keeps_git_dir)
     folder.chmod(_FOLDER_MODE)
+    return Fetched(folder, found.commit)
+
+
+def find_commit(copied: GitFiles, target: Target, http: urllib3.PoolManager, ssh: SshAccess) -> str:
+    """Ask for the commit that a repository is to be fetched at; raises ContextError or DownloadError."""
+    from yadokari_builder.sources.git import GitSource
+
+    return GitSource(http, target.scratch, ssh).find_commit(copied.ref)
 
 
 @contextmanager

@@ -24,6 +24,9 @@ PLATFORM_ARGS = (
 SBOM_ARGS = frozenset({"BUILDKIT_SBOM_SCAN_CONTEXT", "BUILDKIT_SBOM_SCAN_STAGE"})
 """Arguments that steer BuildKit's scanners and never become variables."""
 
+CACHE_MOUNT_NAMESPACE = "BUILDKIT_CACHE_MOUNT_NS"
+"""The argument that stands before the id of each cache of RUN steps, with a slash; it needs no ARG."""
+
 SOURCE_DATE_EPOCH = "SOURCE_DATE_EPOCH"
 """The argument that dates the image: seconds since 1970."""
 

@@ -3,10 +3,10 @@
 import hashlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from typing import Protocol, Self, cast
 
 from yadokari_builder.errors import BuilderError
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
@@ -19,9 +19,6 @@ from yadokari_builder.oci import media_types
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
-
-if TYPE_CHECKING:
-    from hashlib import _Hash
 
 _BUFFER_SIZE = 1 << 20
 _BUFFERS = 4
@@ -42,6 +39,13 @@ Read = Callable[[memoryview, int], int]
 """Reads from an offset into a buffer and returns how many bytes there were, none at the end."""
 
 
+class Hearer(Protocol):
+    """Is told what files hold, piece by piece; a hash, for instance."""
+
+    def update(self, content: "bytes | memoryview", /) -> object:
+        """Take the next piece."""
+
+
 class Content(Protocol):
     """What a file of a layer holds."""
 
@@ -58,8 +62,8 @@ class LayerFile:
 
     The archive is put together and hashed (diff ID) in the caller's thread, compressed, hashed (digest) and
     written in another. Leaving the context without `finish` gives the file up. `beat` is called in the
-    caller's thread after every mebibyte of the archive, and `search` looks through it. A `content` that is
-    given hashes what files hold.
+    caller's thread after every mebibyte of the archive, and `search` looks through it. The `hearers` are
+    told what files hold.
     """
 
     def __init__(
@@ -69,7 +73,7 @@ class LayerFile:
         watch: Watch | None = None,
         beat: Callable[[], None] | None = None,
         search: Search | None = None,
-        content: "_Hash | None" = None,
+        hearers: Sequence[Hearer] = (),
     ) -> None:
         self._media_type = _MEDIA_TYPES[compression.kind]
         self._compressor = compressor(compression)
@@ -88,7 +92,7 @@ class LayerFile:
         self._finished = False
         self._watch = watch
         self._beat = beat
-        self._content = content
+        self._hearers = hearers
         self._search = search
         self._growing: GrowingFile | None = None
         self._thread = threading.Thread(target=self._compress, name="compress", daemon=True)
@@ -140,8 +144,8 @@ class LayerFile:
                 raise BuilderError(f"{name} became shorter while it was packed into a layer")
             piece = self._buffer[self._position : self._position + got]
             checksum = crc32(piece, checksum)
-            if self._content:
-                self._content.update(piece)
+            for hearer in self._hearers:
+                hearer.update(piece)
             self._position += got
             offset += got
         self.write(bytes(-size % BLOCK))
@@ -151,8 +155,8 @@ class LayerFile:
         """Add what a file holds, and what fills it up to whole blocks; returns its CRC-32."""
         self.write(data)
         self.write(bytes(-len(data) % BLOCK))
-        if self._content:
-            self._content.update(data)
+        for hearer in self._hearers:
+            hearer.update(data)
         return crc32(data)
 
     def finish(self) -> Layer:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from typing import Protocol
 
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers import tar_sparse
@@ -26,19 +27,32 @@ _OLD_SPARSE = b"S"
 _MAX_EXTENDED = 1 << 20
 
 
+class Watch(Protocol):
+    """Is told of the members of an archive, and of what they hold."""
+
+    def add(self, member: Member) -> None:
+        """Take the next member."""
+
+    def update(self, content: memoryview) -> None:
+        """Take some of the last member's content."""
+
+
 class TarReader:
     """The members of an archive, one after the other.
 
     Iterating gives the members; the content of the last one given is taken by `write_to`, or left out, and
-    `checksum` is the CRC-32 of what was taken. After the last member the stream is read to its end, so that a
-    digest of it covers everything.
+    `checksum` is the CRC-32 of what was taken. A `watch` is told of members, and of what is taken.
+    After the last member the stream is read to its end, so that a digest of it covers everything.
     What members and their content take is taken from the `allowance`. Raises ImageInvalidError where the
     archive is broken or ends within a member.
     """
 
-    def __init__(self, stream: Readable, allowance: Allowance | None = None) -> None:
+    def __init__(
+        self, stream: Readable, allowance: Allowance | None = None, watch: Watch | None = None
+    ) -> None:
         self._stream = stream
         self._allowance = allowance
+        self._watch = watch
         self._chunk = memoryview(b"")
         self._position = 0
         self._content = 0
@@ -64,8 +78,15 @@ class TarReader:
             self.checksum = 0
             if self._allowance:
                 self._allowance.take(BLOCK)
+            if self._watch:
+                self._watch.add(member)
             yield member
         self._drain()
+
+    def read(self, size: int) -> bytes:
+        """Return the next `size` bytes of the member's content."""
+        self._content -= size
+        return self._exactly(size)
 
     def write_to(self, file: int, size: int | None = None) -> None:
         """Write the member's content, or the next `size` bytes of it, to an open file."""
@@ -76,6 +97,8 @@ class TarReader:
             left -= len(chunk)
             if self._allowance:
                 self._allowance.take(len(chunk))
+            if self._watch:
+                self._watch.update(chunk)
             self.checksum = crc32(chunk, self.checksum)
             written = os.write(file, chunk)
             while written < len(chunk):

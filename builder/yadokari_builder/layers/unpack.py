@@ -10,8 +10,9 @@ from typing import BinaryIO, NamedTuple
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
+from yadokari_builder.layers.outline import OutlineReader, is_of_accounts
 from yadokari_builder.layers.tar_member import Kind, Member, shown
-from yadokari_builder.layers.tar_reader import TarReader
+from yadokari_builder.layers.tar_reader import TarReader, Watch
 from yadokari_builder.rootfs import xattrs
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise, resolve
@@ -33,8 +34,6 @@ _NODE_TYPES = {
 }
 _DEFAULT_ACL = "system.posix_acl_default"
 _ACLS = ("system.posix_acl_access", _DEFAULT_ACL)
-# Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
-_ACCOUNTS = frozenset({"passwd", "group"})
 # What only an archive can cause, not the machine.
 _IMPOSSIBLE = frozenset(
     {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.EPERM}
@@ -97,6 +96,7 @@ def unpack(
     whiteouts: bool = True,
     fingerprints: Fingerprints | None = None,
     allowance: Allowance | None = None,
+    watch: Watch | None = None,
 ) -> UnpackReport:
     """Apply a layer, an uncompressed archive, to the tree of a boundary.
 
@@ -104,11 +104,24 @@ def unpack(
     were `/`, and what would land on something excluded is left out and reported. The stream is read to its
     end. With `names_only` files get neither content nor metadata (see `is_placeholder`), but for those named
     `passwd` or `group`. Without `whiteouts` the archive is no layer: files of such names are files.
-    `fingerprints` are told what files hold; what is written is taken from the `allowance`.
+    `fingerprints` are told what files hold, and a `watch` what is read; what is written is taken from the
+    `allowance`.
     Raises ImageInvalidError if the archive is broken.
     """
-    reader = TarReader(layer, allowance)
+    reader = TarReader(layer, allowance, watch)
     return _Unpacking(reader, boundary, names_only, whiteouts, fingerprints or Fingerprints()).run()
+
+
+def unpack_outline(
+    outline: BinaryIO,
+    boundary: Boundary,
+    *,
+    fingerprints: Fingerprints | None = None,
+    allowance: Allowance | None = None,
+) -> UnpackReport:
+    """Apply the names of a layer by its outline, uncompressed, as `unpack` does with `names_only`."""
+    reader = OutlineReader(outline, allowance)
+    return _Unpacking(reader, boundary, True, True, fingerprints or Fingerprints()).run()
 
 
 def is_placeholder(status: os.stat_result) -> bool:
@@ -131,7 +144,7 @@ class _Unpacking:
 
     def __init__(
         self,
-        reader: TarReader,
+        reader: TarReader | OutlineReader,
         boundary: Boundary,
         names_only: bool,
         whiteouts: bool,
@@ -194,7 +207,7 @@ class _Unpacking:
             self._white_out(parent.path, name)
         elif path in self._excluded:
             self._report.leave_out(path)
-        elif member.kind is Kind.FILE and (not self._names_only or name in _ACCOUNTS):
+        elif member.kind is Kind.FILE and (not self._names_only or is_of_accounts(name)):
             self._make_file(path, member, parent)
         elif member.kind is Kind.DIRECTORY:
             self._make_directory(path, member)

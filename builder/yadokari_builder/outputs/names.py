@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
@@ -18,7 +19,7 @@ def with_digest(destinations: Iterable[Reference], digest: Digest) -> str:
 
 def with_tag_and_digest(destinations: Iterable[Reference], digest: Digest) -> str:
     """Write NAME:TAG@DIGEST of each destination, a line each."""
-    return "".join(f"{destination}@{digest}\n" for destination in destinations)
+    return "".join(f"{replace(destination, digest=digest)}\n" for destination in destinations)
 
 
 def as_json(pushed: Iterable[Reference], digest: Digest) -> str:

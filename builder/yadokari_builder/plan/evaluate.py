@@ -13,7 +13,7 @@ from yadokari_builder.dockerfile.expand import Variables, expand
 from yadokari_builder.dockerfile.instructions import Add, Arg, Copy, Instruction, Mount, Run
 from yadokari_builder.dockerfile.listener import Listener
 from yadokari_builder.dockerfile.location import blaming
-from yadokari_builder.dockerfile.predefined import SBOM_ARGS
+from yadokari_builder.dockerfile.predefined import CACHE_MOUNT_NAMESPACE, SBOM_ARGS
 from yadokari_builder.plan.configure import configure
 from yadokari_builder.plan.copies import read_copy
 from yadokari_builder.plan.mounts import read_mounts
@@ -74,7 +74,8 @@ class Evaluator:
 
     def _run(self, run: Run, stage: GrowingStage, source: FindSource) -> None:
         argv, script = read_run(run.command, stage.shell)
-        mounts = read_mounts(run.mounts, stage.working_dir, source)
+        namespace = self.scope.build_args.get(CACHE_MOUNT_NAMESPACE, "")
+        mounts = read_mounts(run.mounts, stage.working_dir, source, namespace)
         refuse_privileges(run)
         action = RunAction(
             argv=argv,

@@ -24,9 +24,11 @@ _DEFAULT_AGENT = "default"
 
 
 def read_mounts(
-    mounts: Sequence[Mount], working_dir: str, source: Callable[[Mount], Source]
+    mounts: Sequence[Mount], working_dir: str, source: Callable[[Mount], Source], namespace: str
 ) -> tuple[MountRequest, ...]:
     """Return what a RUN wants mounted; `source` finds where a mount takes files from.
+
+    The ids of caches are those of a `namespace`, if there is one (see `CACHE_MOUNT_NAMESPACE`).
 
     Raises LanguageError.
     """
@@ -42,7 +44,7 @@ def read_mounts(
                 requests.append(_ssh(mount, agents))
                 agents += 1
             case "cache":
-                requests.append(_cache(mount, working_dir, found if mount.from_ else None))
+                requests.append(_cache(mount, working_dir, found if mount.from_ else None, namespace))
             case "tmpfs":
                 requests.append(TmpfsRequest(_target(mount, working_dir), mount.size))
             case _:
@@ -51,12 +53,13 @@ def read_mounts(
     return tuple(requests)
 
 
-def _cache(mount: Mount, working_dir: str, source: Source | None) -> CacheRequest:
+def _cache(mount: Mount, working_dir: str, source: Source | None, namespace: str) -> CacheRequest:
     is_owned = not (mount.uid is mount.gid is mount.mode is None)
     path = _path(mount)
+    cache_id = mount.id or posixpath.normpath(mount.target)
     return CacheRequest(
         _target(mount, working_dir),
-        mount.id or posixpath.normpath(mount.target),
+        f"{namespace}/{cache_id}" if namespace else cache_id,
         source,
         path,
         # As with BuildKit, ownership is that of a new, empty directory: one with a source has its own.

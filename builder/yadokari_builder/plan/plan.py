@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from yadokari_builder.dockerfile.parser import Stage
 from yadokari_builder.plan.state import StageState
-from yadokari_builder.plan.steps import Files, Source, StageSource, Step
+from yadokari_builder.plan.steps import Files, ImageSource, Source, StageSource, Step
 from yadokari_builder.registry.pull import PulledImage
 
 Base = PulledImage | StageSource | None
@@ -66,6 +66,15 @@ class Plan:
     def total_steps(self) -> int:
         """How many steps there are, each stage's FROM among them."""
         return sum(1 + len(stage.steps) for stage in self.stages)
+
+    @property
+    def images(self) -> tuple[PulledImage, ...]:
+        """The images that stages start from and take files from, each once and in order of their names."""
+        bases = (stage.base for stage in self.stages if isinstance(stage.base, PulledImage))
+        sources = (source for stage in self.stages for source in stage.sources)
+        taken = (source.found for source in sources if isinstance(source, ImageSource))
+        by_name = {str(image.reference): image for image in (*bases, *taken)}
+        return tuple(by_name[name] for name in sorted(by_name))
 
     def with_content(self) -> "Plan":
         """Return the plan for a build in which names are not enough."""

@@ -29,11 +29,15 @@ _CONFIGS = frozenset({media_types.OCI_CONFIG, media_types.DOCKER_CONFIG, ""})
 
 @dataclass(frozen=True, slots=True)
 class FoundManifest:
-    """A manifest, and the bytes that it was read from."""
+    """A manifest, the bytes that it was read from, and what the name stands for that led to it.
+
+    `named` is the digest of the manifest itself, or that of an index.
+    """
 
     digest: Digest
     manifest: Manifest
     data: bytes
+    named: Digest
 
 
 class Documents:
@@ -43,12 +47,17 @@ class Documents:
         self._client = client
         self._repository = repository
 
+    def named(self, reference: Reference) -> tuple[Digest, Manifest | Index, bytes]:
+        """Return what a name stands for itself, with its digest and the bytes that it was read from."""
+        return self._get_manifest(str(reference.digest or reference.tag), reference.digest, "")
+
     def manifest_for(self, reference: Reference, platform: Platform) -> FoundManifest:
         """Return the manifest that a name stands for on a platform; raises `ImageNotFoundError`, too."""
-        digest, document, data = self._named(reference)
+        named, document, data = self.named(reference)
+        digest = named
         for _ in range(_MAX_NESTED_INDEXES):
             if isinstance(document, Manifest):
-                return FoundManifest(digest, document, data)
+                return FoundManifest(digest, document, data, named)
             entry = document.select(platform)
             if entry is None:
                 raise ImageNotFoundError(_no_such_platform(reference, platform, document))
@@ -57,13 +66,13 @@ class Documents:
 
     def manifest(self, reference: Reference) -> FoundManifest:
         """Return the manifest that a name stands for by itself; raises `UsageError` for an index."""
-        digest, document, data = self._named(reference)
+        digest, document, data = self.named(reference)
         if isinstance(document, Index):
             raise UsageError(
                 f"{reference.familiar} is an index, and not an image: name an image of it by its digest;"
                 f" there is {_listed(document)}"
             )
-        return FoundManifest(digest, document, data)
+        return FoundManifest(digest, document, data, digest)
 
     def digest(self, reference: Reference) -> Digest:
         """Return what a name points at, without fetching it where the registry says so."""
@@ -73,7 +82,7 @@ class Documents:
         try:
             return reference.digest or Digest.parse(said)
         except ImageInvalidError:
-            return self._named(reference)[0]
+            return self.named(reference)[0]
 
     def config(self, descriptor: Descriptor, read: Callable[[bytes], Config]) -> Config:
         """Return an image's config as `read` makes it of its bytes."""
@@ -88,9 +97,6 @@ class Documents:
             return read(data)
         except ImageInvalidError as error:
             raise ImageInvalidError(f"{self._repository}: {error}") from None
-
-    def _named(self, reference: Reference) -> tuple[Digest, Manifest | Index, bytes]:
-        return self._get_manifest(str(reference.digest or reference.tag), reference.digest, "")
 
     def _get_manifest(
         self, name: str, digest: Digest | None, media_type: str

@@ -1,7 +1,7 @@
 """Indexes: images that registries hold already, brought together under one name for several platforms."""
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci import media_types
@@ -11,20 +11,22 @@ from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.pull import PulledImage, Puller
+from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
 
 logger = logging.getLogger(__name__)
 
 
-def find_members(puller: Puller, references: Iterable[Reference]) -> tuple[PulledImage, ...]:
-    """Find the images of an index, each for a platform of its own, byte for byte.
+def find_members(
+    find: Callable[[Reference], PulledImage], references: Iterable[Reference]
+) -> tuple[PulledImage, ...]:
+    """Find the images of an index, each for a platform of its own; `find` is `Puller.verbatim` of some.
 
-    Raises `UsageError` where one is an index itself or two are for one platform, and what `Puller` raises.
+    Raises `UsageError` where two are for one platform, and what `find` raises.
     """
     found: dict[Platform, PulledImage] = {}
     for reference in references:
-        image = puller.verbatim(reference)
+        image = find(reference)
         platform = image.image.config.platform.normalized()
         if other := found.get(platform):
             raise UsageError(

@@ -27,12 +27,17 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PulledImage:
-    """An image as a registry holds it: the reference asked for, where it was found, and its layers' blobs."""
+    """An image as a registry holds it: the reference asked for, where it was found, and its layers' blobs.
+
+    `named` is the digest that a registry gave for the reference, where one was asked: that of the image's
+    manifest, or of an index that it is in.
+    """
 
     reference: Reference
     repository: Repository
     image: Image
     layers: tuple[LayerSource, ...]
+    named: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +123,7 @@ class Puller:
         documents = Documents(self._client, location.repository)
         found = documents.manifest_for(location, platform)
         config = documents.config(found.manifest.config, ImageConfig.parse)
-        return self._pulled(location, reference, Image.of(found.digest, found.manifest, config))
+        return self._pulled(location, reference, Image.of(found.digest, found.manifest, config), found.named)
 
     def _verbatim_at(
         self, location: Reference, reference: Reference, platform: Platform | None
@@ -127,12 +132,12 @@ class Puller:
         found = documents.manifest_for(location, platform) if platform else documents.manifest(location)
         manifest = verbatim_manifest(found.manifest, found.data)
         config = documents.config(manifest.config, verbatim_config)
-        return self._pulled(location, reference, Image.of(found.digest, manifest, config))
+        return self._pulled(location, reference, Image.of(found.digest, manifest, config), found.named)
 
     def _digest_at(self, location: Reference, platform: Platform | None) -> Digest:
         documents = Documents(self._client, location.repository)
         return documents.manifest_for(location, platform).digest if platform else documents.digest(location)
 
-    def _pulled(self, location: Reference, reference: Reference, image: Image) -> PulledImage:
+    def _pulled(self, location: Reference, reference: Reference, image: Image, named: Digest) -> PulledImage:
         layers = tuple(RemoteLayer(layer, location.repository, self._client) for layer in image.layers)
-        return PulledImage(reference, location.repository, image, layers)
+        return PulledImage(reference, location.repository, image, layers, named)

@@ -38,13 +38,20 @@ class Pusher:
     from another repository of the same registry where one has it, else streamed from its source, which each
     registry reads for itself. Leaving the context gives up what is still under way.
 
-    With `keeps_immutable` a tag that a registry does not let be overwritten is left as it is.
+    With `keeps_immutable` a tag that a registry does not let be overwritten is left as it is; `by_digest`
+    gives the image no tag at all.
     """
 
     def __init__(
-        self, client: RegistryClient, destinations: Iterable[Reference], *, keeps_immutable: bool = False
+        self,
+        client: RegistryClient,
+        destinations: Iterable[Reference],
+        *,
+        keeps_immutable: bool = False,
+        by_digest: bool = False,
     ) -> None:
         self._keeps_immutable = keeps_immutable
+        self._by_digest = by_digest
         self._stop = Event()
         self._pool = ThreadPoolExecutor(_WORKERS, "push")
         self._lock = Lock()
@@ -111,7 +118,8 @@ class Pusher:
         Raises `UnauthorizedError` or `PushError`.
         """
         for uploads in self._repositories():
-            for name in self._names[uploads.repository]:
+            names = (str(digest),) if self._by_digest else self._names[uploads.repository]
+            for name in names:
                 self._push_manifest(uploads, name, document, media_type, digest)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ from yadokari_builder.run.process import GRACE, Start
 from yadokari_builder.run.spaces import ground
 from yadokari_builder.run.spaces.start import SpacesError, start
 from yadokari_builder.run.spaces.trial import has_own_proc
-from yadokari_builder.run.spaces.view import Held, Memory, View
+from yadokari_builder.run.spaces.view import Held, Memory, View, Written
 from yadokari_builder.run.volumes import Volumes
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Level(Protocol):
     def watched(self, text: str, working_dir: str) -> AbstractContextManager[None]:
         """Have a step run that wants what `text` says; explains why it fails. Raises `RunError`."""
 
-    def starting(self, command: Command, mounts: Sequence[Held | Memory]) -> Start:
+    def starting(self, command: Command, mounts: Sequence[Held | Memory | Written]) -> Start:
         """Return what starts a step's process; its mounts' content is in place."""
 
 
@@ -89,7 +89,7 @@ class Shared:
         """Look after the pod's volumes."""
         return self.volumes.watched(text, self.strangers, working_dir)
 
-    def starting(self, command: Command, mounts: Sequence[Held | Memory]) -> Start:
+    def starting(self, command: Command, mounts: Sequence[Held | Memory | Written]) -> Start:
         """Start it in the root as it stands."""
         for mount in mounts:
             if isinstance(mount, Memory) and mount.size:
@@ -128,7 +128,7 @@ class Namespaces:
                 error.message += _NO_NODES
             raise
 
-    def starting(self, command: Command, mounts: Sequence[Held | Memory]) -> Start:
+    def starting(self, command: Command, mounts: Sequence[Held | Memory | Written]) -> Start:
         """Start it as the first process of a container that has this root."""
 
         def starts(stdin: int, sink: int) -> Process:

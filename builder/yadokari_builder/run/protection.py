@@ -7,6 +7,7 @@ import pkgutil
 import resource
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from importlib.machinery import BuiltinImporter, FrozenImporter
 
 from yadokari_builder.run import kernel
@@ -45,6 +46,8 @@ UNWANTED = frozenset(
 _READ_BY_LIBRARIES = frozenset({"SSL_CERT_FILE", "SSL_CERT_DIR", "TZ", "LOCALDOMAIN", "RES_OPTIONS"})
 """Variables that libraries may still ask for; none of them is a secret."""
 
+_NOBODYS_GROUP = 65534
+
 
 def lock_up(modules: Iterable[str] = (), libraries: Iterable[str] = ()) -> None:
     """Close what steps could reach the executor by; call once, before the first step.
@@ -57,6 +60,7 @@ def lock_up(modules: Iterable[str] = (), libraries: Iterable[str] = ()) -> None:
     fix_name_services()
     wipe_environment()
     make_undumpable()
+    keep_limits()
 
 
 def wipe_environment() -> None:
@@ -99,6 +103,16 @@ def make_undumpable() -> None:
     Their access to /proc/PID/{environ,mem,maps,fd,...} then needs CAP_SYS_PTRACE (ptrace(2)).
     """
     kernel.set_dumpable(False)
+
+
+def keep_limits() -> None:
+    """Keep other processes, root's too, from lowering this one's resource limits (prlimit(2)).
+
+    That is let to who has the ids of a process, its real, effective and saved ones: with a saved one of its
+    own nobody has. Where the pod may not change groups, steps may lower them, and fail by it.
+    """
+    with suppress(PermissionError):
+        os.setresgid(-1, -1, _NOBODYS_GROUP)
 
 
 def preload_modules(packages: Iterable[str] = PACKAGES, modules: Iterable[str] = LATE_MODULES) -> None:

@@ -35,12 +35,14 @@ class Location:
 class Context:
     """A build context: a folder; `moved` tells that it has been brought there out of a build's way.
 
-    `resolved` says which content its location meant: a commit, a digest or an ETag; "" for a folder.
+    `resolved` says which content its location meant: a commit, a digest or an ETag; "" for a folder. `time`
+    is when that was made, in seconds since 1970, where it is known.
     """
 
     root: Path
     moved: bool = False
     resolved: str = ""
+    time: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,11 +82,11 @@ class GitSource:
     login: Login | None = None
     allowance: Allowance | None = None
 
-    def check_out(self, ref: GitRef, folder: Path, *, keep_git_dir: bool) -> str:
+    def check_out(self, ref: GitRef, folder: Path, *, keep_git_dir: bool) -> "CheckedOut":
         """Write a repository's files into an empty folder, the subdirectory's alone where there is one.
 
-        With `keep_git_dir` the folder is a repository, of one commit. Returns the commit. Raises ContextError
-        for what is not there or not as expected, DownloadError for the network.
+        With `keep_git_dir` the folder is a repository, of one commit. Raises ContextError for what is not
+        there or not as expected, DownloadError for the network.
         """
         with _sound(without_credentials(ref.remote)):
             return _Fetch(self, ref).write(folder, keeps=keep_git_dir and not ref.subdir)
@@ -94,6 +94,14 @@ class GitSource:
     def find_commit(self, ref: GitRef) -> str:
         """Ask for the commit that is meant, without fetching it; raises what `check_out` does."""
         return _Fetch(self, ref).find_commit()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedOut:
+    """A commit whose files were written, and when it was made, in seconds since 1970."""
+
+    commit: str
+    time: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,7 @@ class _Fetch:
         by_commit = self.ref.fetch_by_commit and _COMMIT.fullmatch(self.ref.checksum)
         return self.ref.checksum if by_commit else self.ref.ref or "HEAD"
 
-    def write(self, folder: Path, *, keeps: bool = False) -> str:
+    def write(self, folder: Path, *, keeps: bool = False) -> "CheckedOut":
         """Fetch, and write into `folder`; if it `keeps` what was fetched it is a repository itself."""
         make, path = (Repo.init, str(folder)) if keeps else (Repo.init_bare, mkdtemp(dir=self.source.scratch))
         # Whatever configuration lies around in the root is an image's.
@@ -132,7 +140,7 @@ class _Fetch:
             if keeps:
                 Path(repository.controldir(), "HEAD").write_bytes(commit.id + b"\n")
                 write_index(repository.index_path(), checkout)
-            return commit.id.decode()
+            return CheckedOut(commit.id.decode(), commit.commit_time)
 
     def _fetch(self, repository: Repo) -> Commit:
         with _explained(self._name):

@@ -36,8 +36,8 @@ def open_repository(location: Location, around: Surroundings) -> Context:
     folder = around.place.new_folder()
     login = _warned_login(ref.remote, around.environment, around.git)
     source = GitSource(around.repositories, around.place.scratch, around.ssh, login, around.allowance())
-    commit = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
-    return Context(folder, resolved=commit)
+    found = source.check_out(ref, folder, keep_git_dir=bool(ref.keep_git_dir))
+    return Context(folder, resolved=found.commit, time=found.time)
 
 
 def find_commit(

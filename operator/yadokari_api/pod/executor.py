@@ -17,7 +17,7 @@ from yadokari_api.references import (
 from yadokari_api.rules import Rule, matches, quoted
 
 _STANDARD_RESOURCES = r"cpu|memory|ephemeral-storage|hugepages-[0-9]+[KMG]i"
-_Quantities = Annotated[
+Quantities = Annotated[
     dict[str, Quantity],
     Field(max_length=16),
     keys_match(
@@ -45,10 +45,10 @@ class Resources(Model):
         ),
     )
 
-    requests: _Quantities = Field(
+    requests: Quantities = Field(
         default={}, description="What is set aside for the build, such as cpu: 500m."
     )
-    limits: _Quantities = Field(
+    limits: Quantities = Field(
         default={},
         description="What the build may use at most. A build that needs more memory ends as OOMKilled.",
     )

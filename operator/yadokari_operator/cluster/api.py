@@ -41,31 +41,40 @@ class ClusterError(Exception):
 class Api:
     """The API server of the cluster that this operator works in; nothing is written unless `may_write`."""
 
-    def __init__(self, api: client.ApiClient, may_write: Callable[[], bool] = lambda: True) -> None:
+    def __init__(
+        self,
+        api: client.ApiClient,
+        may_write: Callable[[], bool] = lambda: True,
+        failed: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._api = api
         self._may_write = may_write
+        self._failed = failed
 
     @classmethod
-    def connect(cls) -> "Api":
-        """Use the pod's service account or, outside a cluster, the kubeconfig."""
+    def connect(cls, failed: Callable[[int], None]) -> "Api":
+        """Use the pod's service account or, outside a cluster, the kubeconfig.
+
+        `failed` is told the HTTP status of each answer that is an error, 0 where there was none.
+        """
         settings = client.Configuration()
         try:
             config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
         except config.ConfigException:
             config.load_kube_config(client_configuration=settings)  # type: ignore[no-untyped-call]
-        return cls.of(settings)
+        return cls.of(settings, failed)
 
     @classmethod
-    def of(cls, settings: client.Configuration) -> "Api":
+    def of(cls, settings: client.Configuration, failed: Callable[[int], None] = lambda _: None) -> "Api":
         """Use the API server that these settings name."""
         # Who asks knows whether to ask again; urllib3 would, and would sleep for as long as a server says.
         settings.retries = False
         settings.connection_pool_maxsize = _CONNECTIONS
-        return cls(client.ApiClient(settings))
+        return cls(client.ApiClient(settings), failed=failed)
 
     def limited(self, may_write: Callable[[], bool]) -> "Api":
         """Give the same API server for one who is asked before each write."""
-        return Api(self._api, may_write)
+        return Api(self._api, may_write, self._failed)
 
     def request(
         self,
@@ -137,6 +146,21 @@ class Api:
             finally:
                 response.close()
 
+    @contextlib.contextmanager
+    def text(self, path: str, *, query: Mapping[str, str], silence: float) -> Iterator[Iterator[bytes]]:
+        """Open a stream of text, in pieces as they come, which lasts until the server ends it.
+
+        Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
+        """
+        with _failures_of(f"GET {path}"):
+            response = self._call("GET", path, query, None, "*/*", silence)
+            try:
+                if response.status >= 400:
+                    _check(response, response.data)
+                yield response.stream(_CHUNK)
+            finally:
+                response.close()
+
     def _call(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Any, accept: str, read: float
     ) -> urllib3.BaseHTTPResponse:
@@ -149,7 +173,13 @@ class Api:
             auth_settings=["BearerToken"],
         )
         response: urllib3.BaseHTTPResponse
-        response = self._api.call_api(*request, _request_timeout=(_CONNECT, read)).response
+        try:
+            response = self._api.call_api(*request, _request_timeout=(_CONNECT, read)).response
+        except urllib3.exceptions.HTTPError:
+            self._failed(0)
+            raise
+        if response.status >= 400:
+            self._failed(response.status)
         return response
 
 

@@ -89,8 +89,8 @@ class Metadata:
 
 
 def key_of(metadata: Mapping[str, Any]) -> Key:
-    """Tell whose metadata it is."""
-    return Key(metadata["namespace"], metadata["name"])
+    """Tell whose metadata it is; what is of the whole cluster has no namespace."""
+    return Key(metadata.get("namespace", ""), metadata["name"])
 
 
 def _change(step: Mapping[str, Any]) -> Change:

@@ -4,11 +4,21 @@ Resources are plain dictionaries, as the server gives them.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
+from types import MappingProxyType
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
-from yadokari_api.keys import API_VERSION, LABEL_BUILD, PLURAL, Key
+from yadokari_api.keys import (
+    API_VERSION,
+    CONTAINER,
+    LABEL_BUILD,
+    LABEL_ERRAND,
+    PLURAL,
+    POLICY_PLURAL,
+    Key,
+)
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import Status, format_status
 from yadokari_operator.cluster.api import Api, ClusterError
@@ -17,7 +27,15 @@ from yadokari_operator.cluster.metadata import Metadata
 
 Resource = Mapping[str, Any]
 
+FLUX = "source.toolkit.fluxcd.io/v1"
+FLUX_KINDS = MappingProxyType(
+    {"GitRepository": "gitrepositories", "OCIRepository": "ocirepositories", "Bucket": "buckets"}
+)
+"""Sources of Flux that have an artifact, and what their kind is called in paths."""
+
+_POLICIES = f"/apis/{API_VERSION}/{POLICY_PLURAL}"
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_PAGE = 50
 _FORBIDDEN = 403
 _CONFLICT = 409
 _WRONG = (400, 422)
@@ -51,10 +69,47 @@ class Cluster:
         """Give the metadata of the ConfigMaps of a namespace, or of all of them when it is empty."""
         return Metadata(self._api, f"/api/v1{_within(namespace)}/configmaps", selector)
 
-    def unfinished_pods(self, namespace: str) -> Metadata:
-        """Give the metadata of the executors' pods that have not ended, of a namespace or of all of them."""
+    def unfinished_pods(self, namespace: str) -> Iterator[Resource]:
+        """Yield the pods that build and have not ended, of a namespace or of all of them, page by page."""
         fields = "status.phase!=Succeeded,status.phase!=Failed"
-        return Metadata(self._api, f"/api/v1{_within(namespace)}/pods", LABEL_BUILD, fields)
+        selector = f"{LABEL_BUILD},!{LABEL_ERRAND}"
+        query = {"labelSelector": selector, "fieldSelector": fields, "limit": str(_PAGE)}
+        while True:
+            found = self._api.request("GET", f"/api/v1{_within(namespace)}/pods", query=query)
+            yield from found["items"]
+            more = found["metadata"].get("continue")
+            if not more:
+                return
+            query = query | {"continue": more}
+
+    def flux_sources(self, kind: str, namespace: str) -> Metadata:
+        """Give the metadata of the sources of Flux of one kind, of a namespace or of all of them."""
+        return Metadata(self._api, f"/apis/{FLUX}{_within(namespace)}/{FLUX_KINDS[kind]}")
+
+    def flux_source(self, kind: str, key: Key) -> Resource | None:
+        """Read a source of Flux, if there is one; whoever may not read it gets a `ClusterError` of 403."""
+        path = f"/apis/{FLUX}{_within(key.namespace)}/{FLUX_KINDS[kind]}/{key.name}"
+        found: Resource | None = self._api.find(path)
+        return found
+
+    def serves_flux(self, kind: str) -> bool:
+        """Whether the cluster has sources of Flux of one kind."""
+        found = self._api.find(f"/apis/{FLUX}")
+        return found is not None and any(it["name"] == FLUX_KINDS[kind] for it in found["resources"])
+
+    def policy_changes(self) -> Metadata:
+        """Give the metadata of all ImageBuildPolicies."""
+        return Metadata(self._api, _POLICIES)
+
+    def policies(self) -> list[Resource]:
+        """List all ImageBuildPolicies; there are none where the API server does not know them."""
+        found = self._api.find(_POLICIES)
+        return [] if found is None else list(found["items"])
+
+    def namespace_labels(self, namespace: str) -> Mapping[str, str]:
+        """Read the labels of a namespace."""
+        found = self._api.request("GET", f"/api/v1/namespaces/{namespace}")
+        return found["metadata"].get("labels") or {}
 
     def image_build(self, key: Key) -> Resource | None:
         """Read an ImageBuild, if there is one."""
@@ -68,6 +123,18 @@ class Cluster:
             "items"
         ]
         return found
+
+    def log(
+        self, namespace: str, pod: str, since: int | None, silence: float
+    ) -> AbstractContextManager[Iterator[bytes]]:
+        """Follow the executor's log in a pod, from its beginning or from so many seconds ago.
+
+        Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
+        """
+        query = {"container": CONTAINER, "follow": "true"}
+        if since is not None:
+            query["sinceSeconds"] = str(since)
+        return self._api.text(f"/api/v1{_within(namespace)}/pods/{pod}/log", query=query, silence=silence)
 
     def config_map(self, namespace: str, name: str) -> Resource | None:
         """Read a ConfigMap, if there is one."""
@@ -89,6 +156,17 @@ class Cluster:
             if error.status in (_FORBIDDEN, *_WRONG):
                 raise RejectedError(str(error), status=error.status) from None
             raise
+
+    def tried(self, namespace: str, pod: Resource) -> Resource:
+        """Tell what would be made of a pod, which is not made. Raises `RejectedError` where none would be."""
+        path = f"/api/v1{_within(namespace)}/pods"
+        try:
+            made: Resource = self._api.request("POST", path, query={"dryRun": "All"}, body=pod)
+        except ClusterError as error:
+            if error.status in (_FORBIDDEN, *_WRONG):
+                raise RejectedError(str(error), status=error.status) from None
+            raise
+        return made
 
     def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:
         """Delete the resource of this UID; that it is gone already, or another one by now, is fine.
@@ -118,11 +196,13 @@ class Cluster:
         digits = re.findall("[0-9]+", self._api.request("GET", "/version")["minor"])
         return int(digits[0]) if digits else 0
 
-    def write_status(self, resource: Resource, status: Status) -> None:
-        """Replace the status of an ImageBuild as it was read; it must not have changed since."""
+    def write_status(self, resource: Resource, status: Status) -> str:
+        """Replace the status of an ImageBuild as it was read, and not changed since; gives its version."""
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
         changed = {**resource, "status": format_status(status)}
-        self._api.request("PUT", f"{_build_path(key)}/status", body=changed)
+        written = self._api.request("PUT", f"{_build_path(key)}/status", body=changed)
+        version: str = written["metadata"]["resourceVersion"]
+        return version
 
     def record(self, event: Resource) -> None:
         """Make an Event; that one of this name is there already is fine."""
@@ -133,7 +213,15 @@ class Cluster:
                 raise
 
     def _post(self, path: str, manifest: Resource) -> str:
-        uid: str = self._api.request("POST", path, body=manifest)["metadata"]["uid"]
+        made = self._api.request("POST", path, body=manifest)
+        uid: str = made["metadata"]["uid"]
+        if manifest["kind"] == "Pod" and (lost := _volumes(manifest) - _volumes(made)):
+            self._delete(f"{path}/{made['metadata']['name']}", {"uid": uid}, gracePeriodSeconds=0)
+            message = (
+                f"the API server leaves {', '.join(sorted(lost))} out of a pod's volumes: it has no image"
+                " volumes (feature gate ImageVolume); set executor.runtime: InitContainer"
+            )
+            raise RejectedError(message, status=_WRONG[-1])
         return uid
 
     def _take_over(self, build: ImageBuild, manifest: Resource, path: str) -> str:
@@ -150,6 +238,10 @@ class Cluster:
         version = found["metadata"]["resourceVersion"]
         self._delete(f"{path}/{name}", {"uid": uid}, version, gracePeriodSeconds=0)
         return self._post(path, manifest)
+
+
+def _volumes(pod: Resource) -> set[str]:
+    return {volume["name"] for volume in pod["spec"].get("volumes") or []}
 
 
 def _within(namespace: str) -> str:

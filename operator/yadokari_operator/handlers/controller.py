@@ -1,43 +1,74 @@
 """Reconcile one ImageBuild: observe it, decide, act, report."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import LABEL_BUILD, Key
-from yadokari_api.spec import priority_of, pushed_to, referenced_config_maps
+from yadokari_api.reasons import StateReason
+from yadokari_api.spec import (
+    ImageBuildSpec,
+    priority_of,
+    pushed_to,
+    referenced_config_maps,
+    referenced_flux_source,
+)
+from yadokari_api.status import Status
+from yadokari_contract.progress import Progress
+from yadokari_contract.verbs import RESOLVE
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
 from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.admission import Admission
-from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.asking import Asking
+from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.policies import Policies
+from yadokari_operator.handlers.references import References, Referred
 from yadokari_operator.handlers.rivals import Rivals
+from yadokari_operator.handlers.telling import Telling
+from yadokari_operator.pods.artifact import Artifact, not_allowed, not_found, parse_artifact
+from yadokari_operator.pods.errands.observed import ErrandPod, parse_errand
+from yadokari_operator.pods.errands.resolve import resolve_pod, way_of_asking
 from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.names import label_value
+from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.names import label_value, part_in
 from yadokari_operator.pods.observed import (
     OwnedConfigMap,
+    Pod,
+    Standing,
     build_of,
     is_stuck,
     known_pods,
+    node_selector,
     parse_owned_config_map,
     parse_pod,
 )
+from yadokari_operator.pods.outcome import Running
+from yadokari_operator.policies import Violation
+from yadokari_operator.progress.following import Following
+from yadokari_operator.reconcile.attempts import allowed
 from yadokari_operator.reconcile.decide import held, reconcile, refused
-from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed
+from yadokari_operator.reconcile.decision import Action, Answer, Create, Decision, Delete, Observed
+from yadokari_operator.reconcile.rebuild import answers_of, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
-from yadokari_operator.turns import Limits, Waiting
+from yadokari_operator.turns import Limits, Pools, Slot, Waiting
 
 logger = logging.getLogger(__name__)
+
+
+_FORBIDDEN = 403
 
 
 class Controller:
     """Brings the cluster to what ImageBuilds ask for.
 
-    `references` is told which ConfigMaps they take, `changed` which others are to be looked at.
+    `references` is told which ConfigMaps they take, `policies` which of them they keep from being built,
+    `following` whose logs tell progress, `echoes` which of our writes needs no look, `telling` what happens,
+    `changed` which others are to be looked at.
     """
 
     def __init__(
@@ -46,14 +77,25 @@ class Controller:
         settings: Settings,
         clock: Callable[[], datetime],
         references: References,
+        policies: Policies,
+        following: Following,
+        echoes: Echoes,
+        telling: Telling,
         changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
         self._references = references
+        self._policies = policies
+        self._following = following
+        self._echoes = echoes
+        self._telling = telling
         self._rivals = Rivals()
+        self._asking = Asking()
         self._changed = changed
-        limits = Limits(settings.max_builds, settings.max_builds_per_namespace)
-        self._admission = Admission(limits, self._running, changed)
+        self._limits = Limits(
+            settings.max_builds, settings.max_builds_per_namespace, settings.max_builds_on_nodes
+        )
+        self._admission = Admission(self._limits, self._running, changed)
         self._settings = settings
         self._clock = clock
         self._abilities = Abilities(cluster)
@@ -63,51 +105,91 @@ class Controller:
 
         Raises `ClusterError`; all of it can then be done again.
         """
+        if self._settings.ignores(key.namespace):
+            return None
+        with self._telling.metrics.reconciling():
+            return self._reconcile(key)
+
+    def _reconcile(self, key: Key) -> float | None:
         resource = self._cluster.image_build(key)
         build = None if resource is None else ImageBuild.parse(resource)
         if resource is None or build is None or build.deleted:
             self._references.replace(key, ())
             self._note_places(key, frozenset())
+            self._policies.release(key)
             self._admission.rests(key)
+            self._asking.note(key, "", ())
+            self._following.forget(key)
+            self._echoes.forget(key)
+            self._telling.gone(key)
             return None
         # Before they are read: what changes after that is an event for this ImageBuild.
-        self._references.replace(key, referenced_config_maps(build.spec))
+        self._references.replace(key, _referred(build))
         self._note_places(key, pushed_to(build.spec))
         now = self._clock()
-        observed = self._observe(build)
-        settings = self._abilities.decided(self._settings)
-        decision = self._admitted(observed, reconcile(observed, settings, now), now)
-        decision = self._act(observed, decision, now)
+        observed = self._observe(build, now)
+        self._abilities.learn(key.namespace, observed.pods, now)
+        settings = self._abilities.decided(self._settings, key.namespace)
+        decision = reconcile(observed, settings, now)
+        if decision.makes_pods:
+            observed = replace(observed, policies=self._policies.of(key))
+            decision = reconcile(observed, settings, now)
+        decision = self._admitted(observed, decision, now)
+        asked = self._ask(observed, decision, settings, now)
+        if decision.status.reason != StateReason.POLICY_VIOLATION:
+            self._policies.release(key)
+        decision = self._act(observed, decision, now, asked)
+        decision = replace(decision, status=self._telling.marked(build, decision.status))
         if decision.status != build.status:
-            self._cluster.write_status(resource, decision.status)
+            version = self._cluster.write_status(resource, decision.status)
+            if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
+                self._echoes.expect(key, version)
+        self._telling.stored(build, decision.status, now)
         if decision.event is not None:
             self._tell(build, decision.event, now)
         return decision.look_again
 
-    def _running(self) -> Iterator[Key]:
-        """Tell whose pods have not ended."""
-        for page in self._cluster.unfinished_pods(self._settings.namespace).pages():
-            yield from map(build_of, page.items)
+    def _running(self) -> Iterator[tuple[Slot, Pools]]:
+        """Tell which pods have not ended."""
+        for pod in self._cluster.unfinished_pods(self._settings.namespace):
+            key = build_of(pod["metadata"])
+            part = part_in(key.name, pod["metadata"]["name"])
+            yield Slot(key, part), self._limits.pools([node_selector(pod)])
 
     def _note_places(self, key: Key, places: frozenset[str]) -> None:
         for rival in self._rivals.replace(key, places):
             self._changed(rival)
 
-    def _observe(self, build: ImageBuild) -> Observed:
+    def _observe(self, build: ImageBuild, now: datetime) -> Observed:
         namespace = build.key.namespace
         selector = f"{LABEL_BUILD}={label_value(build.key.name)}"
         found = self._cluster.pods(namespace, selector)
-        pods = [parse_pod(pod, build) for pod in found]
+        pods = tuple(pod for pod in (parse_pod(it, build) for it in found) if pod is not None)
+        errands = [errand for pod in found if (errand := parse_errand(pod, build)) is not None]
+        self._learn(build, errands, now)
         names = referenced_config_maps(build.spec)
         sources = {name: self._cluster.config_map(namespace, name) for name in names}
         return Observed(
             build=build,
-            pods=tuple(pod for pod in pods if pod is not None),
+            pods=pods,
+            errands=tuple(errands),
             config_maps=tuple(self._owned_config_maps(build, selector)),
             sources={name: ConfigMapData.parse(it) for name, it in sources.items() if it is not None},
+            artifact=self._artifact(build),
+            answers=self._asking.answers(build.key),
             rivals=self._rivals.of(build.key),
             taken=frozenset(pod["metadata"]["name"] for pod in found if is_stuck(pod, build)),
+            progress=self._progress(build.key, pods),
         )
+
+    def _progress(self, key: Key, pods: Sequence[Pod]) -> Progress | None:
+        """Tell how far the latest pod has come that runs; at most one of a build does, but for moments."""
+        running = [it for it in pods if it.standing is Standing.OURS and isinstance(it.outcome, Running)]
+        if not running:
+            self._following.forget(key)
+            return None
+        latest = max(running, key=lambda it: (it.created, it.attempt))
+        return self._following.progress(key, latest.name, latest.uid)
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
         for page in self._cluster.config_maps(build.key.namespace, selector).pages():
@@ -119,26 +201,90 @@ class Controller:
     def _admitted(self, observed: Observed, decision: Decision, now: datetime) -> Decision:
         """Let a build begin when it is its turn."""
         key, run = observed.build.key, decision.unacted.run
-        if decision.begins:
-            priority = priority_of(observed.build.spec)
-            place = self._admission.ask(Waiting(key, run.queued_at or format_time(now), priority))
-            return decision if place is None else held(observed, decision, place, now)
-        if any(pod.finished is None for pod in observed.pods):
-            self._admission.runs(key)
-        else:
-            self._admission.rests(key)
-        return decision
+        running = self._slots(observed)
+        if decision.begins is None:
+            self._admission.runs(key, running)
+            return decision
+        pools = self._limits.pools(map(node_selector, decision.pods))
+        since, priority = run.queued_at or format_time(now), priority_of(observed.build.spec)
+        waiting = Waiting(Slot(key, decision.begins), since, priority, pools)
+        place = self._admission.ask(waiting, running)
+        return decision if place is None else held(observed, decision, place, now)
 
-    def _act(self, observed: Observed, decision: Decision, now: datetime) -> Decision:
+    def _slots(self, observed: Observed) -> dict[Slot, Pools]:
+        """Tell which pods of a build have not ended."""
+        running = (pod for pod in observed.pods if pod.finished is None)
+        key = observed.build.key
+        return {Slot(key, pod.part): self._limits.pools([pod.node_selector]) for pod in running}
+
+    def _artifact(self, build: ImageBuild) -> Artifact | Missing | None:
+        """Read the artifact of the source of Flux that a build names, if it names one."""
+        source = referenced_flux_source(build.spec)
+        if source is None:
+            return None
+        try:
+            found = self._cluster.flux_source(source.kind, Key(build.key.namespace, source.name))
+        except ClusterError as error:
+            if error.status == _FORBIDDEN:
+                return not_allowed(source, str(error))
+            raise
+        if found is None:
+            return not_found(source, served=self._cluster.serves_flux(source.kind))
+        return parse_artifact(source, found)
+
+    def _learn(self, build: ImageBuild, errands: Iterable[ErrandPod], now: datetime) -> None:
+        """Note what pods have found out that asked, and have those looked at that want to know."""
+        for errand in errands:
+            if errand.verb == RESOLVE.name and is_over(errand, now):
+                found = answers_of(errand, now)
+                others = (
+                    self._asking.failed(build.key, found)
+                    if isinstance(found, Answer)
+                    else self._asking.learnt(build.key, found)
+                )
+                for key in others:
+                    self._changed(key)
+
+    def _ask(
+        self, observed: Observed, decision: Decision, settings: Settings, now: datetime
+    ) -> tuple[str, ...]:
+        """Have a pod ask for what is due, unless one does already; gives its UID."""
+        build, wants = observed.build, decision.wants
+        if not wants:
+            self._asking.note(build.key, "", ())
+            return ()
+        spec = ImageBuildSpec.model_validate(build.spec)
+        self._asking.note(build.key, way_of_asking(build, spec, settings), wants)
+        is_out = any(errand.verb == RESOLVE.name for errand in observed.errands)
+        if is_out or all(want.due > now for want in wants):
+            return ()
+        names = self._asking.batch(build.key, now)
+        if not names:
+            return ()
+        # Its pod is one of the build's, too.
+        ruled = allowed(replace(observed, policies=self._policies.of(build.key)), spec)
+        if isinstance(ruled, Violation):
+            return self._unasked(build, f"{StateReason.POLICY_VIOLATION}: {ruled.message}", now)
+        try:
+            return (self._cluster.create(build, resolve_pod(build, ruled, settings, names)),)
+        except RejectedError as error:
+            return self._unasked(build, f"{error.reason}: {error}", now)
+
+    def _unasked(self, build: ImageBuild, why: str, now: datetime) -> tuple[str, ...]:
+        for key in (*self._asking.failed(build.key, Answer(now, failure=why)), build.key):
+            self._changed(key)
+        return ()
+
+    def _act(self, observed: Observed, decision: Decision, now: datetime, asked: tuple[str, ...]) -> Decision:
         build = observed.build
-        made: list[str] = []
+        made = [*asked]
         try:
             for action in decision.actions:
                 made += self._do(build, action)
         except RejectedError as error:
-            self._admission.rests(build.key)
+            self._admission.runs(build.key, self._slots(observed))
             decision = refused(observed, decision, error.reason, str(error), now)
-        known = known_pods(build.status.pod_uids, observed.pods, made)
+        known = known_pods(build.status.pod_uids, [*observed.pods, *observed.errands], made)
         return replace(decision, status=replace(decision.status, pod_uids=known))
 
     def _do(self, build: ImageBuild, action: Action) -> tuple[str, ...]:
@@ -153,8 +299,20 @@ class Controller:
 
     def _tell(self, build: ImageBuild, event: Event, now: datetime) -> None:
         """Make an Event. That is a courtesy: the status, which says the same, was written before."""
-        logger.info("%s: %s: %s", build.key, event.reason, event.message)
         try:
             self._cluster.record(event_manifest(build, event, now))
         except ClusterError as error:
             logger.warning("%s: no Event for %s: %s", build.key, event.reason, error)
+
+
+def _referred(build: ImageBuild) -> Iterator[Referred]:
+    """Tell what a build is read with."""
+    for name in referenced_config_maps(build.spec):
+        yield "ConfigMap", name
+    source = referenced_flux_source(build.spec)
+    if source is not None:
+        yield source.kind, source.name
+
+
+def _differ_by_progress_alone(one: Status, other: Status) -> bool:
+    return replace(one, progress=None) == replace(other, progress=None)

@@ -15,14 +15,20 @@ from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.leases import Leases
 from yadokari_operator.cluster.metadata import Metadata
-from yadokari_operator.cluster.resources import Cluster
+from yadokari_operator.cluster.resources import FLUX_KINDS, Cluster
 from yadokari_operator.handlers.controller import Controller
+from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.election import Election, Told, place_of
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
+from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.queue import WorkQueue
 from yadokari_operator.handlers.references import References
+from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.handlers.watch import Watch, list_all, version_now
 from yadokari_operator.handlers.workers import Workers
+from yadokari_operator.metrics import Metrics
+from yadokari_operator.notices.sender import Sender
+from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -37,12 +43,12 @@ _FAREWELL = 10.0
 P = ParamSpec("P")
 
 
-async def run(api: Api, settings: Settings, me: str) -> bool:
+async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
     """Work, or stand by while another does, until SIGTERM or SIGINT; raises what makes that impossible.
 
     Tells whether it ended because another, somehow, works in its place: it may begin anew, to stand by.
     """
-    queue: WorkQueue[Key] = WorkQueue()
+    queue: WorkQueue[Key] = WorkQueue(metrics.waited)
     references = References()
     changed = _from_threads(queue.add)
     begun, lost, returned, ended = (asyncio.Event() for _ in range(4))
@@ -53,11 +59,33 @@ async def run(api: Api, settings: Settings, me: str) -> bool:
 
     told = Told(*map(_from_threads, (begun.set, lose, returned.set)))
     election = Election(Leases(api), place_of(settings), me, told)
+    # What comes together while another works is no work of this one.
+    metrics.waiting(lambda: queue.depth if election.leads else 0)
     cluster = Cluster(api.limited(lambda: election.leads))
-    controller = Controller(cluster, settings, lambda: datetime.now(UTC), references, changed)
-    builds = _build_watch(cluster.image_builds(settings.namespace), references, changed)
-    config_maps = _config_map_watch(cluster.config_maps(settings.namespace), references, changed)
-    watches = (builds, config_maps)
+    policies = Policies(cluster, settings)
+    following, echoes = Following(cluster, changed), Echoes()
+    telling = Telling(metrics, _sender(settings, changed))
+    controller = Controller(
+        cluster,
+        settings,
+        lambda: datetime.now(UTC),
+        references,
+        policies,
+        following,
+        echoes,
+        telling,
+        changed,
+    )
+    namespace = settings.namespace
+    builds = _build_watch(cluster.image_builds(namespace), references, echoes, metrics, changed)
+    watches = [builds]
+    sources = {"ConfigMap": cluster.config_maps(namespace)}
+    sources |= {kind: cluster.flux_sources(kind, namespace) for kind in FLUX_KINDS}
+    watches += [
+        _source_watch(kind, metadata, references, metrics, changed) for kind, metadata in sources.items()
+    ]
+    if not namespace:
+        watches.append(_policy_watch(cluster.policy_changes(), policies, changed))
     for watch in watches:
         # A daemon: it waits for the server at any time, and has nothing to end.
         threading.Thread(target=watch.run, daemon=True).start()
@@ -101,30 +129,65 @@ async def _work(begun: asyncio.Event, workers: Workers) -> None:
     await workers.run(_WORKERS)
 
 
-def _build_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
+def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None:
+    if not settings.notify_url:
+        return None
+    sender = Sender(settings.notify_url, settings.notify_key, settings.notify_format, changed)
+    threading.Thread(target=sender.run, name="notices", daemon=True).start()
+    return sender
+
+
+def _build_watch(
+    metadata: Metadata,
+    references: References,
+    echoes: Echoes,
+    metrics: Metrics,
+    changed: Callable[[Key], None],
+) -> Watch:
     def begin() -> str:
         # Those that are known and not listed any more are gone.
         for key in references.users():
             changed(key)
         return list_all(metadata, changed)
 
-    return Watch("ImageBuilds", metadata, begin, changed)
+    return Watch("ImageBuilds", metadata, begin, changed, is_echo=echoes.is_one, heard=metrics.heard)
 
 
-def _config_map_watch(metadata: Metadata, references: References, changed: Callable[[Key], None]) -> Watch:
-    """Follow ConfigMaps; what nobody refers to is of no interest, so they are not even listed."""
+def _source_watch(
+    kind: str, metadata: Metadata, references: References, metrics: Metrics, changed: Callable[[Key], None]
+) -> Watch:
+    """Follow resources of a kind; what nobody refers to is of no interest, so they are not even listed.
+
+    While nobody refers to any, nothing is asked for: the cluster need not know the kind.
+    """
 
     def begin() -> str:
+        references.await_users_of_kind(kind)
         version = version_now(metadata)
-        for key in references.users():
+        for key in references.users_of_kind(kind):
             changed(key)
         return version
 
-    def config_map_changed(config_map: Key) -> None:
-        for key in references.users_of(config_map):
+    def source_changed(source: Key) -> None:
+        for key in references.users_of(kind, source):
             changed(key)
 
-    return Watch("ConfigMaps", metadata, begin, config_map_changed)
+    return Watch(f"resources of kind {kind}", metadata, begin, source_changed, heard=metrics.heard)
+
+
+def _policy_watch(metadata: Metadata, policies: Policies, changed: Callable[[Key], None]) -> Watch:
+    """Follow policies: what one refuses, another version of it may allow."""
+
+    def begin() -> str:
+        version = version_now(metadata)
+        look_again()
+        return version
+
+    def look_again(*_: Key) -> None:
+        for key in policies.refused():
+            changed(key)
+
+    return Watch("ImageBuildPolicies", metadata, begin, look_again)
 
 
 def _from_threads(do: Callable[P, None]) -> Callable[P, None]:

@@ -2,6 +2,8 @@
 
 import asyncio
 import heapq
+import time
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 K = TypeVar("K")
@@ -11,10 +13,13 @@ class WorkQueue(Generic[K]):
     """Keys and the times at which they are due.
 
     A key added while it is worked on is due again when that work is done, so that no event is lost and no
-    key is worked on twice at once. Adding a key that waits brings it forward, never back.
+    key is worked on twice at once. Adding a key that waits brings it forward, never back. `waited` is told
+    how many seconds late each is worked on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, waited: Callable[[float], None] = lambda _: None) -> None:
+        self._clock = time.monotonic
+        self._waited = waited
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._count = 0
@@ -23,7 +28,7 @@ class WorkQueue(Generic[K]):
 
     def add(self, key: K, delay: float = 0.0) -> None:
         """Have a key worked on in `delay` seconds at the latest."""
-        due = asyncio.get_running_loop().time() + delay
+        due = self._clock() + delay
         if due < self._due.get(key, float("inf")):
             self._due[key] = due
             self._push(key, due)
@@ -32,11 +37,12 @@ class WorkQueue(Generic[K]):
         """Wait for a key that is due; the caller works on it until `done`."""
         while True:
             self._changed.clear()
-            now = asyncio.get_running_loop().time()
+            now = self._clock()
             while self._heap and self._heap[0][0] <= now:
                 due, _, key = heapq.heappop(self._heap)
                 if self._due.get(key) == due and key not in self._busy:
                     del self._due[key]
+                    self._waited(now - due)
                     self._busy.add(key)
                     return key
             wait = self._heap[0][0] - now if self._heap else None
@@ -44,6 +50,12 @@ class WorkQueue(Generic[K]):
                 await asyncio.wait_for(self._changed.wait(), wait)
             except TimeoutError:
                 continue
+
+    @property
+    def depth(self) -> int:
+        """How many keys are due and not worked on; may be asked for in any thread."""
+        now = self._clock()
+        return sum(due <= now for key, due in list(self._due.items()) if key not in self._busy)
 
     def done(self, key: K) -> None:
         """Tell that the work on a key has ended, well or not."""

@@ -20,8 +20,10 @@ class Watch:
     """Tells `changed` each resource that changes, and begins anew where the server has lost the thread.
 
     `begin` gives the version from which on changes are followed; it is called first, and then each time when
-    some may have been missed. `error` is what the server says while it cannot be followed. While it runs, it
-    gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by `clock`.
+    some may have been missed. `is_echo` says which versions of which resources are not told, `heard` is told
+    the kind each time when the server says something. `error` is what it says while it cannot be followed.
+    While it runs, it gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by
+    `clock`.
     """
 
     def __init__(
@@ -32,6 +34,8 @@ class Watch:
         changed: Callable[[Key], None],
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
+        is_echo: Callable[[Key, str], bool] = lambda _, __: False,
+        heard: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.seen = clock()
         self._clock = clock
@@ -41,6 +45,8 @@ class Watch:
         self._begin = begin
         self._changed = changed
         self._pause = pause
+        self._is_echo = is_echo
+        self._heard = heard
         self._version = ""
         self._failures = 0
 
@@ -66,8 +72,9 @@ class Watch:
         self._version = self._version or self._begin()
         for change in self._metadata.changes(self._version):
             self._recovered()
+            self._heard(self.what)
             self._version = change.version
-            if change.key is not None:
+            if change.key is not None and not self._is_echo(change.key, change.version):
                 self._changed(change.key)
 
     @property

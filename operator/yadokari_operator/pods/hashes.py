@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,15 @@ from yadokari_operator.pods.files import ContextFiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What a spec refers to: the Dockerfile unless it is in the context, files, all build arguments."""
+    """What a spec refers to: the Dockerfile unless it is in the context, files, all build arguments.
+
+    `artifact` is the digest of an artifact of Flux.
+    """
 
     dockerfile: bytes | None
     files: tuple[ContextFiles, ...] | None
     build_args: Mapping[str, str]
+    artifact: str | None = None
 
 
 def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
@@ -33,17 +38,37 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
         "dockerfile": None if contents.dockerfile is None else _sha256(contents.dockerfile),
         "dockerfilePath": source and source.path,
         "buildArgs": dict(contents.build_args),
+        "buildArgsFrom": [
+            [source.secret_ref.name, source.prefix or ""]
+            for source in spec.build_args_from
+            if source.secret_ref
+        ],
         "secrets": {secret.id: _secret(secret) for secret in spec.secrets},
         "target": spec.target,
+        "platforms": sorted(spec.platforms),
         "output": spec.output and _given(spec.output.model_dump(by_alias=True)),
         "destinations": sorted(spelled_out(to.image) for to in spec.destinations),
         "executor": executor and executor.image,
         "extraArgs": executor and list(executor.extra_args),
     }
     present = {name: value for name, value in makes.items() if value}
-    if spec.context is not None:
+    if contents.artifact is not None:
+        present["context"] = contents.artifact
+    elif spec.context is not None:
         present["context"] = _place(spec.context) if contents.files is None else _files(contents.files)
     return _sha256(json.dumps(present, sort_keys=True).encode())
+
+
+def tells_all(spec: ImageBuildSpec) -> bool:
+    """Whether equal hashes are equal contents: a context that is elsewhere may have others by now."""
+    context = spec.context
+    if context is None or context.config_map is not None or context.config_maps is not None:
+        return True
+    if context.git is not None:
+        return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", context.git.ref or "") is not None
+    if context.http is not None:
+        return context.http.sha256 is not None
+    return context.oci is not None and "@" in context.oci.image
 
 
 def _secret(secret: BuildSecret) -> list[str]:
@@ -116,5 +141,6 @@ def _is_later(spec: ImageBuildSpec) -> bool:
         or spec.build_args_from
         or spec.secrets
         or spec.output
+        or spec.platforms
         or (spec.executor is not None and spec.executor.extra_args)
     )

@@ -11,18 +11,21 @@ from yadokari_api.fields import BUILD_ARG_NAME, LONGEST_BUILD_ARG
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import RUN_DIGITS
 from yadokari_api.reasons import StateReason
-from yadokari_api.spec import BuildArgsSource, DockerfileKey, ImageBuildSpec
+from yadokari_api.spec import DockerfileKey, ImageBuildSpec
 from yadokari_contract.arguments import ArgumentError, parse_arguments
+from yadokari_operator.pods.artifact import Artifact
 from yadokari_operator.pods.files import ConfigMapData, ContextFiles
 from yadokari_operator.pods.hashes import Contents, former_hash, inputs_hash
+from yadokari_operator.pods.missing import Missing
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
     """What a build is made of: the valid spec, the contents that it refers to, and a hash over both.
 
-    `dockerfile` is `None` where it is in the context, `files` where the context is elsewhere or empty.
-    `former_hash` is what the first version of the operator would have given as the hash.
+    `dockerfile` is `None` where it is in the context, `files` where the context is elsewhere or empty,
+    `artifact` where it is none of Flux. `former_hash` is what the first version of the operator would have
+    given as the hash.
     """
 
     spec: ImageBuildSpec
@@ -31,14 +34,7 @@ class Inputs:
     build_args: Mapping[str, str]
     hash: str
     former_hash: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Missing:
-    """Why the inputs cannot be known yet, or, with `InvalidSpec`, cannot be."""
-
-    reason: StateReason
-    message: str
+    artifact: Artifact | None = None
 
 
 class _UnknownError(Exception):
@@ -47,13 +43,20 @@ class _UnknownError(Exception):
         self.missing = Missing(reason, message)
 
 
-def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | Missing:
-    """Put together all that defines the image, from the ConfigMaps that exist."""
+def gather(
+    spec: ImageBuildSpec,
+    maps: Mapping[str, ConfigMapData],
+    artifact: Artifact | Missing | None = None,
+) -> Inputs | Missing:
+    """Put together all that defines the image, from the ConfigMaps that exist and the artifact of Flux."""
+    if isinstance(artifact, Missing):
+        return artifact
     try:
         contents = Contents(
             dockerfile=_dockerfile(spec, maps),
             files=None if spec.context is None else _files(spec.context, maps),
             build_args=_build_args(spec, maps),
+            artifact=artifact.digest if artifact else None,
         )
         if spec.certificates is not None:
             _found(spec.certificates.config_map_ref.name, maps, "spec.certificates")
@@ -67,15 +70,19 @@ def gather(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> Inputs | 
         contents.build_args,
         inputs_hash(spec, contents),
         former_hash(spec, contents),
+        artifact,
     )
 
 
-def run_of(build: ImageBuild, inputs: Inputs) -> str:
+def run_of(build: ImageBuild, inputs: Inputs, number: int = 0) -> str:
     """Name the build of these inputs that begins now; the same circumstances give the same name.
 
-    The UID is part of it, so that nothing that an earlier ImageBuild of the name left is in the way.
+    The UID is part of it, so that nothing that an earlier ImageBuild of the name left is in the way, and so
+    is the `number` of a run that begins though nothing of its inputs has changed.
     """
-    text = json.dumps([build.uid, inputs.hash, build.rebuild, build.generation])
+    text = json.dumps(
+        [build.uid, inputs.hash, build.rebuild, build.generation, *([number] if number else [])]
+    )
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:RUN_DIGITS]
 
 
@@ -138,13 +145,15 @@ def _check_paths(paths: list[str]) -> None:
 def _build_args(spec: ImageBuildSpec, maps: Mapping[str, ConfigMapData]) -> dict[str, str]:
     found: dict[str, str] = {}
     for source in spec.build_args_from:
-        found |= _args_of(source, _found(source.config_map_ref.name, maps, "spec.buildArgsFrom"))
+        if source.config_map_ref is not None:
+            data = _found(source.config_map_ref.name, maps, "spec.buildArgsFrom")
+            found |= _args_of(source.config_map_ref.name, source.prefix or "", data)
     return found | spec.build_args
 
 
-def _args_of(source: BuildArgsSource, data: ConfigMapData) -> Iterator[tuple[str, str]]:
+def _args_of(config_map: str, prefix: str, data: ConfigMapData) -> Iterator[tuple[str, str]]:
     for key in sorted(data.keys):
-        name = (source.prefix or "") + key
+        name = prefix + key
         value = data.text.get(key)
         if re.fullmatch(BUILD_ARG_NAME, name, re.ASCII) is None:
             problem = "is no name of a build argument: set prefix, or rename the key"
@@ -155,7 +164,7 @@ def _args_of(source: BuildArgsSource, data: ConfigMapData) -> Iterator[tuple[str
         else:
             yield name, value
             continue
-        message = f"ConfigMap {source.config_map_ref.name} of spec.buildArgsFrom: {name} {problem}"
+        message = f"ConfigMap {config_map} of spec.buildArgsFrom: {name} {problem}"
         raise _UnknownError(StateReason.INVALID_SPEC, message)
 
 

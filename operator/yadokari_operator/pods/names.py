@@ -1,18 +1,23 @@
 """Names of what a build owns: derived from its run, so that making it twice is harmless.
 
-A *run* is one build of one set of inputs.
+A *run* is one build of one set of inputs; an *errand* is a verb of the executor that a small pod does for it.
 """
 
 import hashlib
 import re
 
 from yadokari_api.keys import RUN_DIGITS
+from yadokari_contract.verbs import INDEX, RESOLVE
 
 LONGEST = 63
 """What Kubernetes allows a label's value and a host name."""
 
+ERRANDS = (INDEX.name, RESOLVE.name)
+"""Verbs that a small pod does for a build."""
+
 _HASH = 10
 _RUN = rf"[0-9a-f]{{{RUN_DIGITS}}}"
+_PART = r"linux-[a-z0-9]+(?:-v[0-9]+)?"
 _CONTEXT = "context"
 
 
@@ -31,23 +36,42 @@ def context_name(build: str, run: str, number: int = 1) -> str:
     return _joined(build, f"{run}-{_CONTEXT}" + (f"-{number}" if number > 1 else ""))
 
 
-def pod_name(build: str, run: str, attempt: int) -> str:
-    """Name the pod of an attempt, which is counted from 1."""
-    return _joined(build, f"{run}-{attempt}")
+def pod_name(build: str, run: str, attempt: int, part: str = "") -> str:
+    """Name the pod of an attempt, which is counted from 1; `part` is the word of one of several platforms."""
+    return _joined(build, f"{run}-{part}-{attempt}" if part else f"{run}-{attempt}")
 
 
-def parse_pod_name(build: str, name: str) -> tuple[str, int] | None:
-    """Tell run and attempt from a pod's name; `None` if no pod of this build is called so."""
-    found = re.fullmatch(rf".+-({_RUN})-([1-9][0-9]{{0,8}})", name)
-    if found is None or pod_name(build, found[1], int(found[2])) != name:
+def parse_pod_name(build: str, name: str) -> tuple[str, int, str] | None:
+    """Tell run, attempt and part from a pod's name; `None` if no pod of this build is called so."""
+    found = re.fullmatch(rf".+-({_RUN})(?:-({_PART}))?-([1-9][0-9]{{0,8}})", name)
+    if found is None or pod_name(build, found[1], int(found[3]), found[2] or "") != name:
         return None
-    return found[1], int(found[2])
+    return found[1], int(found[3]), found[2] or ""
 
 
 def run_in(build: str, pod: str | None) -> str:
     """Tell the run that a pod is named by; empty if there is none."""
     named = parse_pod_name(build, pod or "")
     return named[0] if named else ""
+
+
+def errand_name(build: str, verb: str, token: str, number: int) -> str:
+    """Name the `number`-th pod of an errand; `token` is as many hexadecimal digits as a run has."""
+    return _joined(build, f"{token}-{verb}-{number}")
+
+
+def parse_errand_name(build: str, name: str) -> tuple[str, str, int] | None:
+    """Tell verb, token and number from a pod's name; `None` if no errand's pod of this build is called so."""
+    found = re.fullmatch(rf".+-({_RUN})-({'|'.join(ERRANDS)})-([1-9][0-9]{{0,8}})", name)
+    if found is None or errand_name(build, found[2], found[1], int(found[3])) != name:
+        return None
+    return found[2], found[1], int(found[3])
+
+
+def part_in(build: str, pod: str) -> str:
+    """Tell the platform's part of a pod's name; empty if there is none."""
+    named = parse_pod_name(build, pod)
+    return named[2] if named else ""
 
 
 def parse_config_map_name(build: str, name: str) -> str | None:

@@ -1,26 +1,49 @@
 """Read what a build owns: whose it is, which attempt a pod is, and how far that has come."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
 from yadokari_api.keys import (
     ANNOTATION_GENERATION,
     ANNOTATION_RETRIES,
+    CONTAINER,
     KIND,
     LABEL_BUILD,
     LABEL_MANAGER,
     LABEL_RUN,
     MANAGER,
+    QUEUE,
     Key,
 )
-from yadokari_operator.pods.names import label_value, parse_config_map_name, parse_pod_name
-from yadokari_operator.pods.outcome import Built, Failed, Outcome, is_over, outcome_of, parse_time
+from yadokari_operator.pods import runtime
+from yadokari_operator.pods.again import Makings
+from yadokari_operator.pods.names import (
+    label_value,
+    parse_config_map_name,
+    parse_errand_name,
+    parse_pod_name,
+)
+from yadokari_operator.pods.outcome import (
+    Built,
+    Failed,
+    Outcome,
+    Waiting,
+    is_over,
+    is_unmounted,
+    outcome_of,
+    parse_time,
+)
+
+PATIENCE = timedelta(seconds=120)
+"""How long the volumes of a pod may take to be mounted before that is held against an image volume."""
 
 _DIGITS = 9
+_DESTINATION = "--destination="
 
 
 class Standing(Enum):
@@ -35,10 +58,15 @@ class Standing(Enum):
 class Pod:
     """An attempt's pod.
 
-    `run` names the build that it belongs to, `generation` is that of the spec that it was made for (0 if it
-    does not say), `accepted` is when a node took it, `limit` for how many seconds from then on it may live,
-    `deleted` is when it is to be gone, if somebody deleted it. `over` is whether nothing of it runs any more.
-    `node` is where it runs, empty before that is decided; `version` is what of it was seen.
+    `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
+    `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
+    `destinations` are those that it was given. `accepted` is when a node took it, `limit` for how many
+    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
+    whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
+    `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
+    node could not mount the executor's own files from its image, `mounting` since when it is to.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `makings` what another
+    attempt would be made of.
     """
 
     uid: str
@@ -46,6 +74,7 @@ class Pod:
     standing: Standing
     run: str
     attempt: int
+    part: str
     retries: int
     generation: int
     created: datetime
@@ -55,7 +84,17 @@ class Pod:
     over: bool
     outcome: Outcome
     node: str = ""
+    node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
+    destinations: tuple[str, ...] = ()
+    unmounted: bool = False
+    mounting: datetime | None = None
+    queued: bool = False
+    makings: Makings = field(default_factory=Makings)
+
+    def lacks_runtime(self, now: datetime) -> bool:
+        """Whether an image volume is not to be had where the pod is."""
+        return self.unmounted or (self.mounting is not None and now >= self.mounting + PATIENCE)
 
     @property
     def finished(self) -> datetime | None:
@@ -80,20 +119,23 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     says that we made it. One that we made and did not get to write down is found when it is made again.
     """
     metadata = resource["metadata"]
-    standing = _standing(resource, build)
+    standing = standing_of(resource, build)
     named = parse_pod_name(build.key.name, metadata["name"])
     if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
         return None
-    run, attempt = named
+    run, attempt, part = named
+    outcome = outcome_of(resource)
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
+    mounting = runtime.mounting_since(resource)
     return Pod(
         uid=metadata["uid"],
         name=metadata["name"],
         standing=standing,
         run=run,
         attempt=attempt,
+        part=part,
         retries=_number(annotations.get(ANNOTATION_RETRIES)),
         generation=_number(annotations.get(ANNOTATION_GENERATION)),
         created=parse_time(metadata["creationTimestamp"]),
@@ -101,10 +143,28 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         limit=(resource.get("spec") or {}).get("activeDeadlineSeconds"),
         deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
-        outcome=outcome_of(resource),
+        outcome=outcome,
         node=(resource.get("spec") or {}).get("nodeName") or "",
+        node_selector=node_selector(resource),
         version=metadata.get("resourceVersion", ""),
+        unmounted=is_unmounted(resource),
+        mounting=parse_time(mounting) if mounting else None,
+        destinations=_destinations(resource),
+        queued=QUEUE in (metadata.get("labels") or {})
+        or (isinstance(outcome, Waiting) and bool(outcome.gates)),
+        makings=Makings.parse(resource),
     )
+
+
+def node_selector(resource: Mapping[str, Any]) -> Mapping[str, str]:
+    """Tell which nodes a pod asks for, by their labels."""
+    return (resource.get("spec") or {}).get("nodeSelector") or {}
+
+
+def _destinations(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    containers = (resource.get("spec") or {}).get("containers") or []
+    arguments = (it for one in containers if one["name"] == CONTAINER for it in one.get("args") or ())
+    return tuple(it.removeprefix(_DESTINATION) for it in arguments if it.startswith(_DESTINATION))
 
 
 def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:
@@ -115,7 +175,16 @@ def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:
     return resource["metadata"]["uid"] in known
 
 
-def known_pods(before: Sequence[str] | None, observed: Iterable[Pod], made: Sequence[str]) -> tuple[str, ...]:
+class _Known(Protocol):
+    @property
+    def uid(self) -> str: ...
+    @property
+    def standing(self) -> Standing: ...
+
+
+def known_pods(
+    before: Sequence[str] | None, observed: Iterable[_Known], made: Sequence[str]
+) -> tuple[str, ...]:
     """Name the pods that we made, by UID: those known before, with new ones in the place of what is gone."""
     there = [pod.uid for pod in observed if pod.standing is Standing.OURS]
     if before is not None and not made:
@@ -127,7 +196,7 @@ def is_stuck(resource: Mapping[str, Any], build: ImageBuild) -> bool:
     """Whether a pod that we did not make has a name of ours and cannot be deleted for now."""
     metadata = resource["metadata"]
     return (
-        parse_pod_name(build.key.name, metadata["name"]) is not None
+        _run_of_pod(build.key.name, metadata["name"]) is not None
         and "deletionTimestamp" in metadata
         and is_controlled_by(resource, build)
         and not is_known(resource, build)
@@ -138,7 +207,7 @@ def parse_owned_config_map(resource: Mapping[str, Any], build: ImageBuild) -> Ow
     """Read a ConfigMap's metadata; `None` if it is not ours, to use or to delete."""
     metadata = resource["metadata"]
     run = parse_config_map_name(build.key.name, metadata["name"])
-    if run is None or _standing(resource, build) not in (Standing.OURS, Standing.LEFT):
+    if run is None or standing_of(resource, build) not in (Standing.OURS, Standing.LEFT):
         return None
     return OwnedConfigMap(uid=metadata["uid"], name=metadata["name"], run=run)
 
@@ -149,7 +218,8 @@ def build_of(pod: Mapping[str, Any]) -> Key:
     return Key(pod["namespace"], [*owners, pod["labels"][LABEL_BUILD]][0])
 
 
-def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:
+def standing_of(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None:
+    """Tell whose a resource with a name of ours is; `None` if it is somebody else's."""
     if is_controlled_by(resource, build):
         return Standing.OURS
     metadata = resource["metadata"]
@@ -162,9 +232,13 @@ def _standing(resource: Mapping[str, Any], build: ImageBuild) -> Standing | None
 
 def _marks(build: ImageBuild, name: str) -> dict[str, str]:
     """Give the labels that we put on what has a name of ours."""
-    named = parse_pod_name(build.key.name, name)
-    run = named[0] if named else parse_config_map_name(build.key.name, name)
+    run = _run_of_pod(build.key.name, name) or parse_config_map_name(build.key.name, name)
     return {LABEL_MANAGER: MANAGER, LABEL_BUILD: label_value(build.key.name), LABEL_RUN: run or ""}
+
+
+def _run_of_pod(build: str, name: str) -> str | None:
+    attempt, errand = parse_pod_name(build, name), parse_errand_name(build, name)
+    return attempt[0] if attempt else errand[1] if errand else None
 
 
 def _number(text: Any) -> int:

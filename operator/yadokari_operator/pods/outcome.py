@@ -16,14 +16,19 @@ from yadokari_api.reasons import StateReason
 from yadokari_contract import references
 from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
 from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
+from yadokari_operator.pods import runtime
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """The executor has not started; `problem` tells what keeps it, if anything but time does."""
+    """The executor has not started; `problem` tells what keeps it, if anything but time does.
+
+    `gates` are those that keep the scheduler from looking at the pod, until somebody lets it go.
+    """
 
     reason: StateReason = StateReason.SCHEDULING
     problem: str = ""
+    gates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +88,58 @@ def outcome_of(resource: Mapping[str, Any]) -> Outcome:
 
     Whoever may write a pod or its status may have written them, and the kubelet quotes what others wrote.
     """
-    match found := _outcome_of(resource):
-        case Waiting(problem=problem):
-            return replace(found, problem=_brief(problem))
-        case Failed(failure):
-            reason = failure.reason if _REASON.fullmatch(failure.reason) else StateReason.EXECUTOR_FAILED
-            message, tail = _brief(failure.message), _brief(failure.log_tail, from_end=True)
-            return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
-    return found
+    result, _ = _result(termination_message(resource))
+    finished = finished_at(resource)
+    # The result is trusted before the reason: where the kernel killed a step's child for want of memory and
+    # the step went on, the container's reason is OOMKilled all the same.
+    if finished and ended_well(resource) and result is not None and _is_success(result):
+        return Built(result, finished)
+    return unfinished_or_failed(resource)
 
 
-def _outcome_of(resource: Mapping[str, Any]) -> Outcome:
-    state = _executor(resource).get("state") or {}
-    if "terminated" in state or is_over(resource):
-        return _end(resource, state.get("terminated") or {})
-    if "running" in state:
+def unfinished_or_failed(resource: Mapping[str, Any]) -> Waiting | Running | Failed:
+    """Tell the same of an executor's pod of which is known that it has not done what it was asked to."""
+    finished = finished_at(resource)
+    if finished:
+        return _in_short(_failed(resource, _ended(resource), finished))
+    if "running" in _state(resource):
         return Running()
-    return _waiting(resource)
+    gates = (resource.get("spec") or {}).get("schedulingGates")
+    if gates:
+        return Waiting(StateReason.QUEUED, gates=tuple(gate["name"] for gate in gates))
+    waiting = _waiting(resource)
+    return replace(waiting, problem=_brief(waiting.problem))
+
+
+def ended_well(resource: Mapping[str, Any]) -> bool:
+    """Whether the executor of a pod ended and says that nothing failed."""
+    return _ended(resource).get("exitCode") == SUCCESS
+
+
+def termination_message(resource: Mapping[str, Any]) -> str:
+    """Give what the executor of a pod left when it ended."""
+    message = _ended(resource).get("message")
+    return message if isinstance(message, str) else ""
+
+
+def finished_at(resource: Mapping[str, Any]) -> datetime | None:
+    """Tell when the executor of a pod ended, if it has."""
+    ended = _ended(resource)
+    if not ended and not is_over(resource):
+        return None
+    return parse_time(ended.get("finishedAt") or _last_change(resource))
+
+
+def _in_short(found: Failed) -> Failed:
+    failure = found.failure
+    reason = failure.reason if _REASON.fullmatch(failure.reason) else StateReason.EXECUTOR_FAILED
+    message, tail = _brief(failure.message), _brief(failure.log_tail, from_end=True)
+    return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
+
+
+def is_unmounted(resource: Mapping[str, Any]) -> bool:
+    """Whether the node could not mount the executor's own files from its image."""
+    return runtime.is_unmounted(resource, _executor(resource).get("state") or {})
 
 
 def is_over(resource: Mapping[str, Any]) -> bool:
@@ -112,15 +152,11 @@ def parse_time(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
-def _end(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Built | Failed:
-    finished = parse_time(ended.get("finishedAt") or _last_change(resource))
-    result, log = _result(ended.get("message") or "")
-    # The result is trusted before the reason: where the kernel killed a step's child for want of memory and
-    # the step went on, the container's reason is OOMKilled all the same.
-    if ended.get("exitCode") == SUCCESS and result is not None and _is_success(result):
-        return Built(result, finished)
+def _failed(resource: Mapping[str, Any], ended: Mapping[str, Any], finished: datetime) -> Failed:
+    result, log = _result(termination_message(resource))
     failure, retry = (
         _by_memory(resource, ended)
+        or _by_mounts(resource, ended)
         or _by_result(result, ended)
         or _by_pod(resource, ended)
         or _by_exit_code(ended, log)
@@ -156,6 +192,13 @@ def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdic
     return _because(StateReason.OUT_OF_MEMORY, text)
 
 
+def _by_mounts(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
+    if not is_unmounted(resource):
+        return None
+    message = f"{runtime.ADVICE}. It said: {shown(ended.get('message') or '')}"
+    return _because(StateReason.EXECUTOR_FAILED, message)
+
+
 def _by_result(result: BuildResult | None, ended: Mapping[str, Any]) -> _Verdict | None:
     """Take the executor's word for why it failed, unless it was made to stop: then others know why."""
     code = _exit_code(ended)
@@ -163,7 +206,9 @@ def _by_result(result: BuildResult | None, ended: Mapping[str, Any]) -> _Verdict
         return None
     said = result.failure
     reason = said.reason if said.reason in set(Reason) else StateReason.EXECUTOR_FAILED
-    return Failure(reason, shown(said.message), said.line, shown(said.log_tail)), retry_after(code)
+    return replace(
+        said, reason=reason, message=shown(said.message), log_tail=shown(said.log_tail)
+    ), retry_after(code)
 
 
 def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
@@ -269,8 +314,13 @@ def _waiting(resource: Mapping[str, Any]) -> Waiting:
             problem = _sentence(reason, message)
             if container.get("name") != CONTAINER:
                 problem = f"container {container['name']}: {problem}"
+            elif is_unmounted(resource):
+                problem = f"{runtime.ADVICE}. It said: {problem}"
             return Waiting(_trouble(reason, message), problem)
     for condition in status.get("conditions") or []:
+        # Of a gate that is gone this stays until the scheduler has looked at the pod.
+        if condition.get("reason") == "SchedulingGated":
+            continue
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             problem = _sentence(condition.get("reason") or "", condition.get("message") or "")
             return Waiting(StateReason.UNSCHEDULABLE, problem)
@@ -288,6 +338,16 @@ def _trouble(reason: str, message: str) -> StateReason:
 def _status(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     status: Mapping[str, Any] = resource.get("status") or {}
     return status
+
+
+def _state(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    state: Mapping[str, Any] = _executor(resource).get("state") or {}
+    return state
+
+
+def _ended(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    ended: Mapping[str, Any] = _state(resource).get("terminated") or {}
+    return ended
 
 
 def _executor(resource: Mapping[str, Any]) -> Mapping[str, Any]:

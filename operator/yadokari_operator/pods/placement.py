@@ -6,11 +6,35 @@ from typing import Any
 from pydantic import BaseModel
 
 from yadokari_api.pod.executor import Executor, Volume
+from yadokari_api.pod.platforms import node_architecture
+from yadokari_api.spec import ImageBuildSpec
 
 Manifest = dict[str, Any]
 
+_OS = "kubernetes.io/os"
+_ARCHITECTURE = "kubernetes.io/arch"
+
 # Names of volumes are one's own here: those of the operator's volumes have no such beginning.
-_PREFIX = "user-"
+PREFIX = "user-"
+
+
+def on_nodes_of(platform: str, spec: ImageBuildSpec) -> ImageBuildSpec:
+    """Have a spec choose nodes of a platform's architecture, if there is one and it does not name another."""
+    nodes = {_OS: "linux", _ARCHITECTURE: node_architecture(platform)} if platform else {}
+    return _on_nodes(nodes, spec)
+
+
+def on_nodes_as(chosen: Mapping[str, str], spec: ImageBuildSpec) -> ImageBuildSpec:
+    """Have a spec choose nodes of the architecture that a pod chose, if it did and that names no other."""
+    return _on_nodes({key: chosen[key] for key in (_OS, _ARCHITECTURE) if key in chosen}, spec)
+
+
+def _on_nodes(nodes: Mapping[str, str], spec: ImageBuildSpec) -> ImageBuildSpec:
+    if not nodes:
+        return spec
+    executor = spec.executor or Executor()
+    chosen = executor.model_copy(update={"node_selector": {**nodes, **executor.node_selector}})
+    return spec.model_copy(update={"executor": chosen})
 
 
 def placement(executor: Executor) -> Manifest:
@@ -35,11 +59,11 @@ def user_volumes(executor: Executor) -> list[Manifest]:
 
 def user_mounts(executor: Executor) -> list[Manifest]:
     """Write where they are."""
-    return [_dump(mount) | {"name": _PREFIX + mount.name} for mount in executor.volume_mounts]
+    return [_dump(mount) | {"name": PREFIX + mount.name} for mount in executor.volume_mounts]
 
 
 def _volume(volume: Volume) -> Manifest:
-    return _dump(volume) | {"name": _PREFIX + volume.name}
+    return _dump(volume) | {"name": PREFIX + volume.name}
 
 
 def _dumped(models: tuple[BaseModel, ...]) -> list[Manifest]:

@@ -1,6 +1,6 @@
 """Write the resources of a build: immutable ConfigMaps with its inputs, and the pod of an attempt."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from yadokari_api.fields import seconds
@@ -8,25 +8,21 @@ from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import (
     ANNOTATION_GENERATION,
     ANNOTATION_RETRIES,
-    API_VERSION,
     CONTAINER,
-    KIND,
     LABEL_ATTEMPT,
-    LABEL_BUILD,
-    LABEL_MANAGER,
-    LABEL_RUN,
-    MANAGER,
+    LABEL_PLATFORM,
 )
 from yadokari_api.pod.executor import Executor, Resources
-from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods import caches, runtime, security
-from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, arguments
-from yadokari_operator.pods.environment import environment
+from yadokari_operator.pods import runtime, security
+from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
 from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.given import caches, trust
+from yadokari_operator.pods.given.environment import environment, whole_secrets
+from yadokari_operator.pods.given.sources import Place, place
 from yadokari_operator.pods.inputs import Inputs
-from yadokari_operator.pods.names import context_name, dockerfile_name, label_value, pod_name
+from yadokari_operator.pods.metadata import metadata_of
+from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
 from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
-from yadokari_operator.pods.sources import Place, place
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
@@ -34,7 +30,6 @@ Manifest = dict[str, Any]
 # All mounts lie in the runtime's own directory: there, neither they nor the parents that the container
 # runtime makes for them can get into a layer or be hidden by what a base image brings.
 _RUNTIME = "/yadokari"
-_CERTIFICATES_FOLDER = f"{_RUNTIME}/input/certificates"
 
 _GRACE_SECONDS = 10
 
@@ -46,6 +41,7 @@ class Attempt:
     run: str
     number: int
     retries: int
+    task: Task = field(default_factory=Task)
 
 
 def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
@@ -56,18 +52,21 @@ def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
         contents[dockerfile_name(name, run)] = ConfigMapData.of("Dockerfile", inputs.dockerfile)
     for number, part in enumerate(inputs.files or (), 1):
         contents[context_name(name, run, number)] = part.data
-    return [_config_map(_metadata(build, run, name), data) for name, data in contents.items()]
+    return [_config_map(metadata_of(build, run, name), data) for name, data in contents.items()]
 
 
 def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt) -> Manifest:
     """Write the pod of an attempt."""
     spec = inputs.spec
     executor = spec.executor or Executor()
-    image, way = _image(executor, settings), runtime.way_of(executor, settings)
+    image, way = image_of(executor, settings), runtime.way_of(executor, settings)
     name = build.key.name
     where = place(name, inputs, attempt.run)
-    metadata = _metadata(build, attempt.run, pod_name(name, attempt.run, attempt.number))
-    metadata["labels"] = {**executor.labels, **metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    part = attempt.task.part
+    metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number, part))
+    marks = {**metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
+    marks |= {LABEL_PLATFORM: part} if part else {}
+    metadata["labels"] = {**executor.labels, **build.handed_over, **marks}
     metadata["annotations"] = {
         **executor.annotations,
         ANNOTATION_RETRIES: str(attempt.retries),
@@ -86,7 +85,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             **security.of_pod(executor, settings),
             **placement(executor),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
-            "containers": [_container(build.key.namespace, inputs, where, settings)],
+            "containers": [_container(build.key.namespace, inputs, where, settings, attempt.task)],
             "volumes": [
                 *runtime.volumes(way, image),
                 *_volumes(name, inputs, where, attempt.run),
@@ -101,7 +100,8 @@ def _prepared(init_containers: list[Manifest]) -> Manifest:
     return {"initContainers": init_containers} if init_containers else {}
 
 
-def _image(executor: Executor, settings: Settings) -> str:
+def image_of(executor: Executor, settings: Settings) -> str:
+    """Name the executor image of a spec."""
     return executor.image or settings.executor_image
 
 
@@ -109,15 +109,16 @@ def _resources(executor: Executor) -> Manifest:
     return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
 
 
-def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings) -> Manifest:
+def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings, task: Task) -> Manifest:
     executor = inputs.spec.executor or Executor()
     return {
         "name": CONTAINER,
-        "image": _image(executor, settings),
-        "args": arguments(namespace, inputs, where, settings),
+        "image": image_of(executor, settings),
+        "args": arguments(namespace, inputs, where, settings, task),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
-        "env": [*environment(inputs.spec), *where.env, *_trust(inputs.spec)],
+        "env": [*environment(inputs.spec), *where.env, *trust.environment(inputs.spec)],
+        **({"envFrom": whole} if (whole := whole_secrets(inputs.spec)) else {}),
         "resources": _resources(executor),
         "securityContext": security.of_container(executor, settings),
         # A result is JSON; anything else is the log's end, of an executor that could not write one.
@@ -131,27 +132,18 @@ def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings)
     }
 
 
-def _trust(spec: ImageBuildSpec) -> list[Manifest]:
-    return [{"name": "SSL_CERT_DIR", "value": _CERTIFICATES_FOLDER}] if spec.certificates else []
-
-
 def _volumes(name: str, inputs: Inputs, where: Place, run: str) -> list[Manifest]:
     volumes = list(where.volumes)
     if inputs.dockerfile is not None:
         volumes.insert(0, {"name": "dockerfile", "configMap": {"name": dockerfile_name(name, run)}})
-    if inputs.spec.certificates is not None:
-        trusted = inputs.spec.certificates.config_map_ref.name
-        volumes.append({"name": "certificates", "configMap": {"name": trusted}})
-    return volumes
+    return [*volumes, *trust.volumes(inputs.spec)]
 
 
 def _mounts(inputs: Inputs, where: Place) -> list[Manifest]:
     mounts = list(where.mounts)
     if inputs.dockerfile is not None:
         mounts.insert(0, {"name": "dockerfile", "mountPath": DOCKERFILE_FOLDER, "readOnly": True})
-    if inputs.spec.certificates is not None:
-        mounts.append({"name": "certificates", "mountPath": _CERTIFICATES_FOLDER, "readOnly": True})
-    return mounts
+    return [*mounts, *trust.mounts(inputs.spec)]
 
 
 def _config_map(metadata: Manifest, data: ConfigMapData) -> Manifest:
@@ -162,25 +154,4 @@ def _config_map(metadata: Manifest, data: ConfigMapData) -> Manifest:
         "immutable": True,
         "data": dict(data.text),
         "binaryData": dict(data.binary),
-    }
-
-
-def _metadata(build: ImageBuild, run: str, name: str) -> Manifest:
-    return {
-        "name": name,
-        "namespace": build.key.namespace,
-        "labels": {
-            LABEL_MANAGER: MANAGER,
-            LABEL_BUILD: label_value(build.key.name),
-            LABEL_RUN: run,
-        },
-        "ownerReferences": [
-            {
-                "apiVersion": API_VERSION,
-                "kind": KIND,
-                "name": build.key.name,
-                "uid": build.uid,
-                "controller": True,
-            }
-        ],
     }

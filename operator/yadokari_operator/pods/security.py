@@ -1,11 +1,24 @@
 """What the pod may do: the least with which a Dockerfile can be built, and what namespaces take."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from yadokari_api.pod.executor import Executor
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
+
+WITHOUT_STEPS: Mapping[str, Any] = MappingProxyType(
+    {
+        "runAsUser": 0,
+        "runAsGroup": 0,
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+)
+"""The security context of a container of the executor image that runs no step: it needs no right at all."""
 
 
 def isolation_of(executor: Executor, settings: Settings) -> str:

@@ -8,10 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from yadokari_api.fields import seconds
+from yadokari_api.pod.platforms import word_of
 from yadokari_api.spec import ImageBuildSpec, PodRetention
 from yadokari_api.status import Status
+from yadokari_contract.verbs import INDEX
+from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import Pod, Standing
-from yadokari_operator.pods.outcome import Built
+from yadokari_operator.pods.outcome import Built, Failed
 from yadokari_operator.reconcile.decision import Delete, Observed, earliest
 
 GRACE = timedelta(seconds=30)
@@ -51,25 +54,56 @@ def clean(observed: Observed, run: str, stored: Status | None, keeping: Keeping,
     latest = sorted((pod for pod in ours if pod.finished is not None), key=_when, reverse=True)
     due: datetime | None = None
     for number, pod in enumerate(latest):
-        told = ended or (stored is not None and pod.attempt < stored.run.attempt)
-        if pod.run == run and not told:
+        if pod.run == run and not (ended or _is_told(pod, stored)):
             continue
-        expiry = _expiry(pod, keeping) if number < keeping.limit else now
+        later = sum(it.part == pod.part for it in latest[:number])
+        expiry = _expiry(pod, keeping) if later < keeping.limit else now
         if expiry <= now:
             gone.append(pod)
         elif pod.deleted is None:
             due = earliest(due, expiry)
+    errands, errand_due = _errands(observed, run, keeping, now, ended=ended)
+    due = earliest(due, errand_due)
     maps = [it for it in observed.config_maps if ended or it.run != run]
     return Cleaning(
         (
             *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in gone if pod.deleted is None),
+            *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in errands if pod.deleted is None),
             *(Delete("ConfigMap", it.name, it.uid) for it in maps),
         ),
         due,
     )
 
 
-def _version(pod: Pod) -> str:
+def _is_told(pod: Pod, stored: Status | None) -> bool:
+    """Whether the status says what came of an attempt of its run."""
+    if stored is None:
+        return False
+    for one in stored.run.platforms:
+        if word_of(one.platform) == pod.part:
+            return one.digest is not None or pod.attempt < one.attempt
+    return pod.attempt < stored.run.attempt
+
+
+def _errands(
+    observed: Observed, run: str, keeping: Keeping, now: datetime, *, ended: bool
+) -> tuple[list[ErrandPod], datetime | None]:
+    """Tell which pods of indexes go, and when the next one does: the log of one that failed is kept."""
+    gone = [pod for pod in observed.errands if pod.standing is Standing.LEFT]
+    due: datetime | None = None
+    kept = timedelta(seconds=seconds(keeping.retention.failed))
+    for pod in observed.errands:
+        if pod.standing is not Standing.OURS or pod.verb != INDEX.name or (pod.token == run and not ended):
+            continue
+        expiry = pod.outcome.finished + kept if isinstance(pod.outcome, Failed) and keeping.limit else now
+        if expiry <= now:
+            gone.append(pod)
+        else:
+            due = earliest(due, expiry)
+    return gone, due
+
+
+def _version(pod: Pod | ErrandPod) -> str:
     """Tell the version to delete: what was left without an owner may have got one by now."""
     return pod.version if pod.standing is Standing.LEFT else ""
 

@@ -5,17 +5,22 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.model import explain
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_api.status import BuildFailure
+from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.events import sharing
-from yadokari_operator.pods.inputs import Missing, gather
+from yadokari_operator.pods.inputs import gather
+from yadokari_operator.pods.missing import Missing
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Decision, Delete, Observed, decided
+from yadokari_operator.reconcile.rebuild import looked_ahead
 from yadokari_operator.reconcile.run import Run
+from yadokari_operator.reconcile.timetable import ScheduleError, Timetable
 from yadokari_operator.settings import Settings
 from yadokari_operator.turns import Place
 
@@ -45,15 +50,20 @@ def _decide(observed: Observed, settings: Settings, now: datetime) -> Decision:
     build = observed.build
     try:
         spec = ImageBuildSpec.model_validate(build.spec)
-    except ValidationError as error:
-        failure = BuildFailure(reason=StateReason.INVALID_SPEC, message=_explain(error))
+        if spec.rebuild and spec.rebuild.schedule:
+            Timetable.of(spec.rebuild.schedule, now)
+    except (ValidationError, ScheduleError) as error:
+        message = explain(error, "spec") if isinstance(error, ValidationError) else str(error)
+        failure = BuildFailure(reason=StateReason.INVALID_SPEC, message=message)
         report = reports.failed(build, reports.unbegun(build), now, failure, None)
         cleaning = clean(observed, "", None, Keeping(), now)
         return decided(build, report, now, *cleaning.actions, due=cleaning.due)
-    inputs = gather(spec, observed.sources)
+    inputs = gather(spec, observed.sources, observed.artifact)
     if isinstance(inputs, Missing):
-        return _without_inputs(observed, spec, inputs, now)
-    return Run(observed, inputs, settings, now).decide()
+        decision = _without_inputs(observed, spec, inputs, now)
+    else:
+        decision = Run(observed, inputs, settings, now).decide()
+    return looked_ahead(observed, spec, decision, now)
 
 
 def held(observed: Observed, decision: Decision, place: Place, now: datetime) -> Decision:
@@ -61,7 +71,7 @@ def held(observed: Observed, decision: Decision, place: Place, now: datetime) ->
     build = observed.build
     turn = f"number {place.position} of {place.of} in the queue"
     message = f"waits for its turn: {turn}, while {place.running} builds run"
-    report = reports.waiting(build, decision.unacted, now, StateReason.QUEUED, message)
+    report = _kept_from_beginning(build, decision.unacted, now, StateReason.QUEUED, message)
     deletions = [action for action in decision.actions if isinstance(action, Delete)]
     due = now + min(max(_SHORTEST_WAIT, _FOR_EACH * place.position), _LONGEST_WAIT)
     return _with_rivals(observed, decided(build, report, now, *deletions, due=due), now)
@@ -80,10 +90,20 @@ def refused(
         failure = BuildFailure(reason=reason, message=message)
         report = reports.failed(build, decision.unacted, now, failure, None)
         return _with_rivals(observed, decided(build, report, now), now)
-    report = reports.blocked(build, decision.unacted, now, reason, message)
+    report = _kept_from_beginning(build, decision.unacted, now, reason, message)
     since = datetime.fromisoformat(report.conditions[0].last_transition_time)
     due = now + min(max(_SHORTEST_WAIT, (now - since) / 4), _LONGEST_WAIT)
     return _with_rivals(observed, decided(build, report, now, due=due), now)
+
+
+def _kept_from_beginning(
+    build: ImageBuild, unacted: Status, now: datetime, reason: StateReason, message: str
+) -> Status:
+    """Report why an attempt does not begin; other platforms may be built meanwhile."""
+    if unacted.run.platforms and unacted.phase == "Building":
+        return reports.beside(build, unacted, now, reason, message)
+    report = reports.waiting if reason is StateReason.QUEUED else reports.blocked
+    return report(build, unacted, now, reason, message)
 
 
 def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, now: datetime) -> Decision:
@@ -105,9 +125,3 @@ def _without_inputs(observed: Observed, spec: ImageBuildSpec, missing: Missing, 
     run = run_in(build.key.name, before.run.pod) if stays else ""
     cleaning = clean(observed, run, before if stays else None, Keeping.of(spec), now)
     return decided(build, report, now, *cleaning.actions, due=cleaning.due)
-
-
-def _explain(error: ValidationError) -> str:
-    """Say what is wrong with a spec, without the values, which may be long."""
-    problems = ((".".join(["spec", *map(str, problem["loc"])]), problem["msg"]) for problem in error.errors())
-    return "; ".join(f"{place}: {message}" for place, message in problems)[:1024]

@@ -2,33 +2,65 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Literal
 
 from yadokari_api.imagebuild import ImageBuild
-from yadokari_api.keys import Key
+from yadokari_api.keys import LABEL_ERRAND, LABEL_PLATFORM, Key
+from yadokari_api.policy import Policy
 from yadokari_api.status import Status
+from yadokari_contract.progress import Progress
 from yadokari_operator.events import Event, event
+from yadokari_operator.pods.artifact import Artifact
+from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.missing import Missing
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
+from yadokari_operator.policies import Violation
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a name was found to stand for at a time, a digest or a commit, or else why that is not known."""
+
+    time: datetime
+    resolved: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Want:
+    """A name that is to be asked for at `due`, and from then on in intervals."""
+
+    name: str
+    due: datetime
+    interval: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
-    `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours that pods of
-    others bear for now.
+    `artifact` is what there is of the source of Flux, if the spec names one, `answers` what has been found
+    out by asking, by name. `errands` are the small pods that ask or do something for it. `policies` are those
+    that hold for it, or why nothing is known to be allowed; they count where an attempt begins, and are read
+    for that alone. `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours
+    that pods of others bear for now. `progress` is how far the pod that runs has come, by its log.
     """
 
     build: ImageBuild
     pods: tuple[Pod, ...] = ()
+    errands: tuple[ErrandPod, ...] = ()
     config_maps: tuple[OwnedConfigMap, ...] = ()
     sources: Mapping[str, ConfigMapData]
+    artifact: Artifact | Missing | None = None
+    answers: Mapping[str, Answer] = field(default_factory=lambda: MappingProxyType({}))
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
+    policies: tuple[Policy, ...] | Violation = ()
+    progress: Progress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +88,8 @@ class Decision:
     """What to do, in this order: the actions, then the status, then the event; and when to look again.
 
     `unacted` is how far the run has come without the actions: what is reported of it where the API server
-    refuses one. `look_again` is in seconds, `None` if nothing but an event can change the decision.
+    refuses one. `look_again` is in seconds, `None` if nothing but an event can change the decision. `wants`
+    are names to ask for.
     """
 
     actions: tuple[Action, ...]
@@ -64,11 +97,24 @@ class Decision:
     unacted: Status
     event: Event | None
     look_again: float | None
+    wants: tuple[Want, ...] = ()
 
     @property
-    def begins(self) -> bool:
-        """Whether an attempt begins."""
+    def begins(self) -> str | None:
+        """The part of a run whose attempt begins, see `observed.Pod`; `None` where none does."""
+        labels = (pod["metadata"]["labels"] for pod in self.pods)
+        return next((it.get(LABEL_PLATFORM, "") for it in labels), None)
+
+    @property
+    def makes_pods(self) -> bool:
+        """Whether any pod is made, to build or for an errand of the run."""
         return any(isinstance(act, Create) and act.manifest["kind"] == "Pod" for act in self.actions)
+
+    @property
+    def pods(self) -> list[Manifest]:
+        """The pods that are made to build."""
+        made = (act.manifest for act in self.actions if isinstance(act, Create))
+        return [it for it in made if it["kind"] == "Pod" and LABEL_ERRAND not in it["metadata"]["labels"]]
 
 
 def decided(

@@ -1,26 +1,42 @@
 """One look at the run of the current inputs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from yadokari_api.fields import seconds
+from yadokari_api.pod.executor import Executor
+from yadokari_api.pod.platforms import word_of
 from yadokari_api.reasons import StateReason
-from yadokari_api.status import BuildFailure, Status
-from yadokari_contract.reasons import Retry
+from yadokari_api.status import BuildFailure, PlatformRun, Status
+from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
+from yadokari_operator.pods.arguments import Task, mark_of
+from yadokari_operator.pods.errands.observed import ErrandPod
+from yadokari_operator.pods.hashes import tells_all
 from yadokari_operator.pods.inputs import Inputs
-from yadokari_operator.pods.names import pod_name
 from yadokari_operator.pods.observed import Pod, Standing
-from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
-from yadokari_operator.pods.render import Attempt, config_maps, pod
+from yadokari_operator.pods.outcome import Running
+from yadokari_operator.pods.placement import on_nodes_of
+from yadokari_operator.pods.render import config_maps, pod
+from yadokari_operator.pods.runtime import way_of
+from yadokari_operator.policies import Violation
+from yadokari_operator.reconcile.attempts import allowed, next_attempt, starting
 from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
-from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
-from yadokari_operator.reconcile.identity import identify
+from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
+from yadokari_operator.reconcile.identity import identify, with_artifact
+from yadokari_operator.reconcile.publishing import Publishing
+from yadokari_operator.reconcile.several import Verdicts, summed_up
+from yadokari_operator.reconcile.track import (
+    Done,
+    Lasts,
+    Over,
+    Pauses,
+    Start,
+    Track,
+    is_lost,
+)
 from yadokari_operator.settings import Settings
-
-_FIRST_DELAY = 10.0
-_LONGEST_DELAY = 300.0
 
 
 class Run:
@@ -32,109 +48,121 @@ class Run:
         self._inputs = inputs
         self._settings = settings
         self._now = now
-        self._run, self._stored, began = identify(observed, inputs)
-        self._status = self._stored or reports.begun(observed.build, inputs.hash, began, now)
+        self._run, self._stored, why = identify(observed, inputs, now)
+        self._status = with_artifact(
+            self._stored or reports.begun(observed.build, inputs.hash, why, now), inputs
+        )
         mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
+        self._tracks = tuple(map(self._track, inputs.spec.platforms or ("",)))
 
     def decide(self) -> Decision:
         """Decide what is to be done."""
         if self._status.finished:
             return self._decided(reports.kept(self._build, self._status, self._now))
-        if self._stored is None and (decision := before_it(self._observed, self._inputs, self._now)):
-            return decision
-        if self._pods and self._pods[-1].attempt >= self._status.run.attempt:
-            return self._look_at(self._pods[-1])
-        others = [it for it in self._observed.pods if it not in self._pods and self._holds_up(it)]
-        if others:
-            message = "the pod of the build before has to end first"
-            report = reports.waiting(self._build, self._status, self._now, StateReason.QUEUED, message)
-            return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
-        return self._start(self._status, self._status.run.attempt + 1, self._status.run.retries)
-
-    def _look_at(self, latest: Pod) -> Decision:
-        build, now = self._build, self._now
-        before = self._status.run
-        attempt = replace(
-            before,
-            attempt=latest.attempt,
-            retries=latest.retries,
-            pod=latest.name,
-            node=latest.node or None,
-            started_at=before.started_at or reports.format_time(latest.created),
-        )
-        run = replace(self._status, run=attempt)
-        match latest.outcome:
-            case Built(result, finished):
-                images = [to.image for to in self._inputs.spec.destinations]
-                return self._decided(reports.succeeded(build, run, now, images, result, finished))
-            case Failed():
-                return self._after_failure(latest, latest.outcome, run)
-            case _ if self._inputs.spec.suspend:
-                return self._suspended(run)
-            case _ if self._is_lost(latest):
-                return self._start(run, latest.attempt + 1, latest.retries)
-            case Waiting() | Running():
-                return self._while_it_lasts(latest, latest.outcome, run)
-
-    def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running, run: Status) -> Decision:
-        build, now = self._build, self._now
-        deadline = self._deadline(latest, outcome)
-        if now >= deadline:
-            return self._decided(reports.failed(build, run, now, self._too_long(latest, outcome), now))
-        due = earliest(deadline, latest.deleted and latest.deleted + GRACE)
-        match outcome:
-            case Running():
-                report = reports.building(build, run, now)
-            case Waiting(reason, problem) if problem:
-                report = reports.blocked(build, run, now, reason, problem)
-            case Waiting(reason):
-                report = reports.waiting(build, run, now, reason, f"pod {latest.name} is about to start")
-        return self._decided(report, due=due)
-
-    def _deadline(self, latest: Pod, outcome: Waiting | Running) -> datetime:
-        """Tell when an attempt has taken too long: the kubelet sees to it, but a dead node has none."""
-        spec = self._inputs.spec
-        if isinstance(outcome, Waiting) and spec.pending_timeout is not None:
-            return latest.created + timedelta(seconds=seconds(spec.pending_timeout))
-        timeout = seconds(spec.timeout)
-        if latest.accepted is None:
-            return latest.created + timedelta(seconds=timeout)
-        return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
-
-    def _too_long(self, latest: Pod, outcome: Waiting | Running) -> BuildFailure:
-        """Tell of an attempt that has taken too long: by what kept it from starting, if that is known."""
-        spec = self._inputs.spec
-        if isinstance(outcome, Running):
-            message = (
-                f"the build took longer than its timeout of {spec.timeout}, and its node does not answer"
-            )
-            return BuildFailure(reason=StateReason.TIMEOUT, message=message)
-        who = "no node took the pod" if latest.accepted is None else "the executor did not start"
-        limit = f"timeout of {spec.timeout}"
-        if spec.pending_timeout is not None:
-            limit = f"pendingTimeout of {spec.pending_timeout}"
-        message = f"{who} within the {limit}: {outcome.problem or 'no reason is known'}"
-        return BuildFailure(
-            reason=outcome.reason if outcome.problem else StateReason.TIMEOUT, message=message
-        )
-
-    def _after_failure(self, latest: Pod, outcome: Failed, run: Status) -> Decision:
-        build, now = self._build, self._now
-        run = reports.with_result(run, outcome.result)
-        failure = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
-        counted = outcome.retry is Retry.COUNTED
-        if outcome.retry is Retry.NEVER or (counted and latest.retries >= self._inputs.spec.retries):
-            if 0 < latest.generation < build.generation:
-                # The spec was changed meanwhile, in what does not make the image: perhaps to mend just this.
-                return self._start(run, latest.attempt + 1, 0)
-            return self._decided(reports.failed(build, run, now, failure, outcome.finished))
+        if self._stored is None:
+            before = before_it(self._observed, self._inputs, self._settings, self._now)
+            if before is not None:
+                return before
+        verdicts = [(track, track.verdict()) for track in self._tracks]
+        run = self._as_seen()
+        over = [(track, it) for track, it in verdicts if isinstance(it, Over)]
+        done = [it for _, it in verdicts if isinstance(it, Done)]
+        start = [(track, it) for track, it in verdicts if isinstance(it, Start)]
+        if over:
+            track, it = over[0]
+            failure = replace(it.failure, message=track.named(it.failure.message))
+            return self._decided(reports.failed(self._build, run, self._now, failure, it.end))
+        if len(done) == len(verdicts):
+            return self._done(run, done)
         if self._inputs.spec.suspend:
             return self._suspended(run)
-        begin = outcome.finished + timedelta(seconds=_delay(latest.attempt))
-        if now < begin:
-            return self._decided(reports.retrying(build, run, now, failure), due=begin)
-        return self._start(run, latest.attempt + 1, latest.retries + counted)
+        if start:
+            return self._start(run, *start[0], verdicts)
+        return self._decided(self._under_way(run, verdicts), due=_due(verdicts))
+
+    @property
+    def _are_several(self) -> bool:
+        return len(self._tracks) > 1
+
+    def _track(self, platform: str) -> Track:
+        spec, run = self._inputs.spec, self._status.run
+        part = word_of(platform) if len(spec.platforms) > 1 else ""
+        if part:
+            known = (it for it in run.platforms if it.platform == platform)
+            before = next(known, PlatformRun(platform=platform))
+        else:
+            before = PlatformRun(
+                platform=platform, attempt=run.attempt, retries=run.retries, pod=run.pod, node=run.node
+            )
+        pods = tuple(it for it in self._pods if it.part == part)
+        return Track(
+            before=before,
+            part=part,
+            pods=pods,
+            spec=spec,
+            generation=self._build.generation,
+            needs_image_volume=way_of(spec.executor or Executor(), self._settings) == "ImageVolume",
+            now=self._now,
+        )
+
+    def _as_seen(self) -> Status:
+        """Tell how far the run has come by what there is now."""
+        begin = min((it.created for it in self._pods), default=None)
+        started = self._status.run.started_at or (reports.format_time(begin) if begin else None)
+        status = replace(self._status, run=replace(self._status.run, started_at=started))
+        status = reports.with_results(status, [it.result for it in self._tracks if it.result is not None])
+        return self._with(status, [track.after for track in self._tracks])
+
+    def _with(self, status: Status, attempts: Sequence[PlatformRun]) -> Status:
+        """Note how far each platform has come; the first one that has begun and is not built stands for all.
+
+        The pod that is named tells which run it is.
+        """
+        begun = [it for it in attempts if it.pod is not None] or attempts
+        shown = next((it for it in begun if it.digest is None), begun[0])
+        run = replace(
+            status.run,
+            attempt=max(it.attempt for it in attempts),
+            retries=max(it.retries for it in attempts),
+            pod=shown.pod,
+            node=shown.node,
+            platforms=tuple(attempts) if self._are_several else (),
+        )
+        return replace(status, run=run)
+
+    def _done(self, run: Status, done: Sequence[Done]) -> Decision:
+        images = [to.image for to in self._inputs.spec.destinations]
+        if not self._are_several:
+            (only,) = done
+            report = reports.succeeded(self._build, run, self._now, images, only.result, only.end)
+            return self._decided(report)
+        ruled = allowed(self._observed, self._inputs.spec)
+        step = Publishing(
+            observed=self._observed,
+            # A run that has begun goes on, whatever policies have come to say.
+            spec=self._inputs.spec if isinstance(ruled, Violation) else ruled,
+            images=images,
+            settings=self._settings,
+            run=self._run,
+            status=run,
+            mark=mark_of(self._inputs),
+            is_new=not all(it.result and it.result.already_pushed for it in self._tracks),
+            now=self._now,
+        ).step()
+        if self._inputs.spec.suspend and not step.report.finished:
+            return self._suspended(run)
+        return self._decided(step.report, *step.actions, due=step.due)
+
+    def _under_way(self, run: Status, verdicts: Verdicts) -> Status:
+        """Report attempts that go on, wait or are followed by others."""
+        build, now = self._build, self._now
+        match [verdict for _, verdict in verdicts]:
+            case [Lasts(_, Running(), _)]:
+                return reports.building(build, run, now, self._observed.progress)
+        failures = (it.failure for _, it in verdicts if isinstance(it, Pauses))
+        run = replace(run, failure=next(failures, run.failure))
+        return reports.under_way(build, run, now, summed_up(verdicts))
 
     def _suspended(self, run: Status) -> Decision:
         """Decide what goes where nothing is to be built: all that is not kept for its log."""
@@ -143,22 +171,40 @@ class Run:
         report = reports.suspended(self._build, run, self._now)
         return decided(self._build, report, self._now, *cleaning.actions, due=cleaning.due)
 
-    def _start(self, run: Status, number: int, retries: int) -> Decision:
+    def _start(self, run: Status, track: Track, start: Start, verdicts: Verdicts) -> Decision:
+        """Begin an attempt: one at a time, since each has to wait for its turn."""
         build, inputs = self._build, self._inputs
-        if inputs.spec.suspend:
-            return self._suspended(run)
-        while (name := pod_name(build.key.name, self._run, number)) in self._observed.taken:
-            number += 1
-        report = reports.waiting(
-            build,
-            replace(run, run=replace(run.run, attempt=number, retries=retries, pod=name, node=None)),
-            self._now,
-            StateReason.SCHEDULING,
-            f"pod {name} is about to start",
-        )
-        attempt = Attempt(run=self._run, number=number, retries=retries)
+        others = self._in_the_way()
+        if others:
+            message = "the pod of the build before has to end first"
+            report = reports.waiting(build, run, self._now, StateReason.QUEUED, message)
+            return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
+        spec = allowed(self._observed, on_nodes_of(track.platform, inputs.spec))
+        if isinstance(spec, Violation):
+            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=spec.message)
+            return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
+        inputs = replace(inputs, spec=spec)
+        task = Task(track.platform, track.part, self._adopts())
+        attempt = next_attempt(self._observed, self._run, start.number, start.retries, task)
+        report = starting(self._observed, run, attempt, self._now)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
-        return self._decided(report, *map(Create, manifests), unacted=run)
+        old = start.instead_of
+        actions: list[Action] = [] if old is None else [Delete("Pod", old.name, old.uid)]
+        actions += map(Create, manifests)
+        if not self._are_several:
+            return self._decided(report, *actions, unacted=run)
+        began = self._with(report, report.run.platforms)
+        report = reports.under_way(build, began, self._now, summed_up(verdicts))
+        others_run = summed_up([(it, verdict) for it, verdict in verdicts if it is not track])
+        unacted = reports.under_way(build, run, self._now, others_run)
+        is_last = sum(isinstance(verdict, Start) for _, verdict in verdicts) == 1
+        due = _due(verdicts) if is_last else self._now
+        return self._decided(report, *actions, unacted=unacted, due=due)
+
+    def _adopts(self) -> bool:
+        """Whether an image that is there already will do: no status tells of it where a cluster was moved."""
+        run = self._status.run
+        return (run.number, run.reason) == (1, "Created") and tells_all(self._inputs.spec)
 
     def _decided(
         self,
@@ -172,14 +218,16 @@ class Run:
         due = earliest(due, cleaning.due)
         return decided(self._build, report, self._now, *cleaning.actions, *actions, unacted=unacted, due=due)
 
-    def _is_lost(self, pod: Pod) -> bool:
-        return pod.deleted is not None and self._now >= pod.deleted + GRACE
+    def _in_the_way(self) -> list[Pod | ErrandPod]:
+        """Tell which pods of earlier runs may still push something after the one of this run is there."""
+        observed = self._observed
+        others: list[Pod | ErrandPod] = [it for it in observed.pods if it not in self._pods]
+        others += [it for it in observed.errands if it.verb == INDEX.name and it.token != self._run]
+        return [it for it in others if it.finished is None and not is_lost(it, self._now)]
 
-    def _holds_up(self, pod: Pod) -> bool:
-        """Whether a pod of an earlier run may still push its image after the one of this run is there."""
-        return pod.finished is None and not self._is_lost(pod)
 
-
-def _delay(attempt: int) -> float:
-    """Tell how many seconds to wait after this attempt: twice as long each time."""
-    return min(_FIRST_DELAY * 2.0 ** min(attempt - 1, 10), _LONGEST_DELAY)
+def _due(verdicts: Verdicts) -> datetime | None:
+    times = [
+        it.due if isinstance(it, Lasts) else it.until for _, it in verdicts if isinstance(it, Lasts | Pauses)
+    ]
+    return earliest(*times)

@@ -59,6 +59,20 @@ def test_builds_of_another_scope_have_other_caches(run: Run, kept: dict[str, str
     assert "\nfound\n" in run(text, **kept, cache_mounts_scope="main")
 
 
+def test_an_argument_names_the_namespace_of_caches_without_being_declared(
+    run: Run, kept: dict[str, str], caplog: pytest.LogCaptureFixture
+) -> None:
+    text = f"RUN {MOUNT} ls /cache; touch /cache/found; ! env | grep BUILDKIT_\n"
+
+    def build(namespace: str) -> str:
+        return run(text, **kept, build_args={"BUILDKIT_CACHE_MOUNT_NS": namespace})
+
+    build("one")
+    assert "\nfound\n" not in build("two")
+    assert "\nfound\n" in build("one")
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+
+
 def test_a_build_that_fails_keeps_what_its_steps_have_put_into_caches(run: Run, kept: dict[str, str]) -> None:
     with pytest.raises(RunError):
         run(f"RUN {MOUNT} touch /cache/found\nRUN false\n", **kept)
@@ -98,6 +112,25 @@ def test_an_image_is_not_fetched_for_a_cache_that_is_there(
         assert gate.count("GET", f"/blobs/{digest}") == 1
         assert "\nseeded\nmore\n" in run(text, **kept)
         assert gate.count("GET", f"/blobs/{digest}") == 1
+
+
+def test_a_step_that_is_taken_from_the_cache_fetches_no_caches(
+    run: Run, registry: Registry, name: str
+) -> None:
+    text = f"RUN {MOUNT} echo x >> /cache/a\nRUN --mount=type=cache,target=/other touch /other/{{}}\n"
+    with running_gate(registry.host) as gate:
+        kept = {
+            "cache_mounts_repo": f"{gate.host}/caches/{name}",
+            "cache_repo": f"{registry.host}/{name}/steps",
+            "cache": True,
+        }
+        run(text.format("a"), **kept)
+        gate.passed.clear()
+        run(text.format("a"), **kept)
+        assert gate.passed == []
+        run(text.format("b"), **kept)
+        assert gate.count("GET", "/manifests/mount-cache-") == 0
+        assert gate.count("GET", "/manifests/mount-other-") == 1
 
 
 def test_a_secret_that_a_step_leads_into_a_cache_is_not_kept(run: Run, kept: dict[str, str]) -> None:

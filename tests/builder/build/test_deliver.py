@@ -80,6 +80,28 @@ def test_all_outputs_hold_the_same_image(site: Site, registry: Registry, name: s
     assert archived["RepoTags"] == list(result.images)
 
 
+def test_a_push_by_digest_gives_the_image_no_tag(
+    site: Site, registry: Registry, name: str, tmp_path: Path
+) -> None:
+    where = f"{registry.host}/{name}"
+    result = site.session(
+        "FROM scratch\nCOPY Dockerfile /\n",
+        destinations=(f"{where}:1", f"{where}:2", f"{where}-other"),
+        push_by_digest=True,
+        image_name_tag_with_digest_file=str(tmp_path / "names"),
+    ).run()
+    names = [f"{where}@{result.digest}", f"{where}-other@{result.digest}"]
+    assert list(result.images) == (tmp_path / "names").read_text().split() == names
+    for image in names:
+        assert Layout.pull(image, tmp_path / image.rpartition("/")[2][:30]).digest == result.digest
+    assert list(registry.storage.rglob(f"{name}/_manifests/tags/*")) == []
+
+
+def test_a_push_by_digest_and_none_at_all_are_refused() -> None:
+    with pytest.raises(UsageError, match="leave one of them out"):
+        read_destinations(BuildSpec(push_by_digest=True, no_push=True))
+
+
 def test_outputs_are_named_by_the_destinations_where_nothing_is_pushed_too(site: Site) -> None:
     result = site.session(
         "FROM scratch\nCOPY Dockerfile /\n",

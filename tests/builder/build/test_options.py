@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from yadokari_builder.build.layering.packing import Packing
-from yadokari_builder.build.options import read_epoch, read_packing
+from yadokari_builder.build.options import read_build_args, read_epoch, read_packing
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_contract.spec import BuildSpec
@@ -23,6 +23,7 @@ FOLDER = Path("/layers")
         (BuildSpec(build_args={"SOURCE_DATE_EPOCH": "7"}), {"SOURCE_DATE_EPOCH": "5"}, 7),
         (BuildSpec(build_args={"SOURCE_DATE_EPOCH": None}), {"SOURCE_DATE_EPOCH": "5"}, 5),
         (BuildSpec(build_args={"SOURCE_DATE_EPOCH": ""}), {"SOURCE_DATE_EPOCH": "5"}, None),
+        (BuildSpec(), {"YADOKARI_BUILD_ARG_1_SOURCE_DATE_EPOCH": "6", "SOURCE_DATE_EPOCH": "5"}, 6),
     ],
 )
 def test_the_latest_time_is_the_build_arguments_else_the_environments_else_none(
@@ -95,3 +96,21 @@ def test_dockers_kind_of_image_is_refused_for_what_it_does_not_know(
 ) -> None:
     with pytest.raises(UsageError, match=f"--image-format docker has no .*{what}"):
         read_packing(BuildSpec(image_format="docker", **fields), None, FOLDER)
+
+
+def test_build_arguments_are_taken_from_whole_secrets_of_which_the_last_counts() -> None:
+    environment = {
+        "YADOKARI_BUILD_ARG_10_A": "ten",
+        "YADOKARI_BUILD_ARG_9_A": "nine",
+        "YADOKARI_BUILD_ARG_1_B": "from a secret",
+        "YADOKARI_BUILD_ARG_1_C_2.d-e": "",
+        "OTHER": "no argument",
+    }
+    spec = BuildSpec(build_args={"B": "given", "OWN": None})
+    assert read_build_args(spec, environment) == {"A": "ten", "B": "given", "C_2.d-e": ""}
+
+
+@pytest.mark.parametrize("name", ["1A", "", "A B", "A\n"])
+def test_a_key_of_a_secret_that_is_no_name_of_a_build_argument_is_named(name: str) -> None:
+    with pytest.raises(UsageError, match="is no name of a build argument: set prefix"):
+        read_build_args(BuildSpec(), {f"YADOKARI_BUILD_ARG_1_{name}": "x"})

@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from support.gate import running_gate
+from support.git import make_repository, smart_http
 from support.layout import Layout
 from support.registry import Registry
 from support.site import Site, unguarded
 from yadokari_builder.build.session import Session
 from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError, RunError, UsageError
 from yadokari_builder.plan.plan import Plan
+from yadokari_contract.result import BaseImage
 
 
 def built(site: Site, dockerfile: str, **fields: object) -> Layout:
@@ -38,6 +40,34 @@ def test_a_build_tells_what_came_of_it(site: Site, registry: Registry, name: str
     assert [phase.name for phase in result.phases] == ["plan", "build", "push"]
     assert pushed.config["config"]["Labels"] == {"a": "b"}
     assert pushed.names_in_layers(skip=1) == {"greeting"}
+
+
+def test_a_build_tells_what_the_names_of_images_stood_for(site: Site, registry: Registry) -> None:
+    there = registry.skopeo(
+        "inspect", "--format={{.Digest}}", f"docker://{registry.host}/library/busybox"
+    ).strip()
+    session = site.session(
+        "FROM busybox AS a\nFROM missing AS unneeded\n"
+        "FROM scratch\nCOPY --from=busybox:latest /bin /b\nCOPY --from=a /bin /a\n"
+    )
+    assert session.run().bases == (BaseImage("busybox:latest", there),)
+    broken = site.session("FROM busybox\nRUN exit 3\n")
+    with pytest.raises(RunError):
+        broken.run()
+    assert broken.progress.bases == (BaseImage("busybox:latest", there),)
+
+
+def test_the_stage_that_fails_is_told_by_its_name_or_its_number(site: Site) -> None:
+    for name, told in (("", "1"), (" AS Tools", "tools")):
+        session = site.session(
+            f"FROM scratch AS a\nFROM busybox{name}\nRUN exit 3\nFROM scratch\nCOPY --from=1 / /\n"
+        )
+        with pytest.raises(RunError):
+            session.run()
+        assert session.progress.stage == told
+    whole = site.session("FROM scratch\nCOPY Dockerfile /\n")
+    whole.run()
+    assert whole.progress.stage == ""
 
 
 def test_phases_are_timed_by_the_clock(site: Site) -> None:
@@ -80,6 +110,28 @@ def test_two_builds_at_different_times_make_the_same_image_where_it_is_to_be_rep
         digests.append(other.session(dockerfile, {"SOURCE_DATE_EPOCH": "1700000000"}).run().digest)
     assert digests[0] == digests[1]
     assert other.session(dockerfile).run().digest != digests[0]
+
+
+def test_a_commit_gives_the_image_its_time(site: Site, tmp_path: Path) -> None:
+    folder = tmp_path / "served" / "app"
+    folder.mkdir(parents=True)
+    (folder / "Dockerfile").write_text(
+        "FROM scratch\nARG SOURCE_DATE_EPOCH\nLABEL t=$SOURCE_DATE_EPOCH\nCOPY Dockerfile /\n"
+    )
+    make_repository(folder)
+    layout = site.folder / "layout"
+    with smart_http(tmp_path / "served") as address:
+        where = f"git://{address.removeprefix('http://')}/app/.git"
+        method = {"GIT_PULL_METHOD": "http"}
+        site.session("", method, context=where, source_date=True, oci_layout_path=str(layout)).run()
+    config = Layout(layout).config
+    assert (config["created"], config["config"]["Labels"]) == ("2001-09-09T01:46:40Z", {"t": "1000000000"})
+
+
+def test_a_context_that_has_no_time_gives_none(site: Site) -> None:
+    session = site.session("FROM scratch\n", source_date=True)
+    with pytest.raises(UsageError, match=r"--source-date: the context .* has no time: only a commit"):
+        session.run()
 
 
 def test_times_that_are_not_later_than_the_given_one_stay(site: Site) -> None:

@@ -235,9 +235,9 @@ def test_what_a_killed_build_left_half_written_is_no_hindrance_and_goes(volume: 
     with begin(volume) as build:
         add(build, "file")
     (kept,) = Path(volume.folder).iterdir()
-    leftover = Path(f"{kept}.0123456789abcdef.new")
+    leftover = kept.with_name(".partial-old")
     leftover.write_bytes(b"half")
-    recent = Path(f"{kept}.fedcba9876543210.new")
+    recent = kept.with_name(".partial-new")
     recent.write_bytes(b"half")
     os.utime(leftover, (0, 0))
     with begin(volume) as build:

@@ -145,6 +145,19 @@ def test_credentials_and_certificates_are_those_of_a_build(
     assert PASSWORD not in missing.log
 
 
+def test_who_may_push_an_image_can_read_it_for_its_index(
+    registry: Registry, secure_registry: Registry, name: str, tmp_path: Path
+) -> None:
+    where = f"{secure_registry.host}/{name}"
+    (image,) = pushed(tmp_path, f"{registry.host}/{name}", "amd64")
+    creds = f"--dest-creds={USER}:{PASSWORD}"
+    secure_registry.skopeo("copy", "-q", creds, f"docker://{image}", f"docker://{where}:amd64")
+    variables = {"DOCKER_AUTH_CONFIG_PUSH": docker_config(secure_registry.host, USER, PASSWORD)}
+    trust = ("--skip-tls-verify-registry", secure_registry.host)
+    done = index("-d", f"{where}:1", *trust, f"{where}@{image.partition('@')[2]}", **variables)
+    assert done.code == 0, done.log
+
+
 def test_two_images_for_one_platform_are_refused(registry: Registry, name: str, tmp_path: Path) -> None:
     where = f"{registry.host}/{name}"
     first, second = pushed(tmp_path, where, "amd64", "x86_64")

@@ -86,7 +86,9 @@ def test_a_file_that_has_but_a_descriptor_is_not_named() -> None:
 def test_names_in_an_error_cannot_do_anything_to_a_terminal() -> None:
     with pytest.raises(BuilderError) as caught, located(ORIGIN):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/a\n\x1b[31m\udcff")
-    assert caught.value.message == "/a\\n\\x1b[31m\\xff: No space left on device"
+    assert caught.value.message.startswith(
+        "/a\\n\\x1b[31m\\xff: No space left on device: give the pod more disk"
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("a mistake of ours")])

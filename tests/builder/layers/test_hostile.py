@@ -20,7 +20,7 @@ from support.hostile_archives import ARCHIVES, END, base_256, extended, header, 
 from support.trees import describe
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.fingerprints import Fingerprints
-from yadokari_builder.layers.unpack import UnpackReport, unpack
+from yadokari_builder.layers.unpack import UnpackReport, unpack, unpack_outline
 from yadokari_builder.rootfs.boundary import Boundary
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
@@ -134,6 +134,24 @@ def test_heads_of_members_are_not_kept(part: Callable[[int], bytes], tmp_path: P
         unpack(archive, Boundary(tmp_path), fingerprints=Fingerprints())  # type: ignore[arg-type]
 
 
+def test_names_of_an_outline_have_a_bound(tmp_path: Path) -> None:
+    names = header(b"yadokari.names", size=octal(1 << 30))
+    with bounded(20), pytest.raises(ImageInvalidError, match="names in one piece"):
+        unpack_outline(Stream(iter([names, bytes(1 << 20)])), Boundary(tmp_path))  # type: ignore[arg-type]
+
+
+@needs_root
+def test_names_of_an_outline_lead_nowhere_else(tmp_path: Path) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    names = b"\0".join((b"../out", b"/abs", b"a/../../b", b"", b".", b"..", b"link/x", b"new\nline")) + b"\0"
+    parts = [header(b"link", flag=b"2", link=b"../.."), header(b"yadokari.names", size=octal(len(names)))]
+    archive = b"".join(parts) + names + bytes(-len(names) % 512) + END
+    unpack_outline(io.BytesIO(archive), Boundary(root))
+    assert sorted(os.listdir(tmp_path)) == ["root"]
+    assert sorted(os.listdir(root)) == ["abs", "b", "link", "new\nline", "out", "x"]
+
+
 def test_extended_headers_of_one_member_have_a_bound_together(tmp_path: Path) -> None:
     parts = (extended((b"comment", b"x" * 900_000)) for _ in range(100))
     with bounded(20), pytest.raises(ImageInvalidError, match="extended header"):
@@ -144,8 +162,10 @@ def test_extended_headers_of_one_member_have_a_bound_together(tmp_path: Path) ->
 @needs_root
 @pytest.mark.parametrize("_part", range(4))  # 2,000 archives in all, for several processors
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(ARCHIVES, min_size=2, max_size=2), st.booleans())
-def test_no_archive_does_worse_than_an_error(_part: int, layers: list[bytes], names_only: bool) -> None:
+@given(st.lists(ARCHIVES, min_size=2, max_size=2), st.sampled_from([None, True, False]))
+def test_no_archive_does_worse_than_an_error(
+    _part: int, layers: list[bytes], names_only: bool | None
+) -> None:
     with TemporaryDirectory() as folder:
         root, outside = Path(folder, "root"), Path(folder, "outside")
         (root / "kept").mkdir(parents=True)
@@ -156,11 +176,10 @@ def test_no_archive_does_worse_than_an_error(_part: int, layers: list[bytes], na
         fingerprints = Fingerprints()
         with suppress(ImageInvalidError):
             for layer in layers:
-                unpack(
-                    io.BytesIO(layer),
-                    Boundary(root, frozenset({"/kept"})),
-                    names_only=names_only,
-                    fingerprints=fingerprints,
-                )
+                boundary = Boundary(root, frozenset({"/kept"}))
+                if names_only is None:
+                    unpack_outline(io.BytesIO(layer), boundary, fingerprints=fingerprints)
+                else:
+                    unpack(io.BytesIO(layer), boundary, names_only=names_only, fingerprints=fingerprints)
         assert (describe(outside), describe(root / "kept"), sorted(os.listdir(folder))) == before
         remove_tree(root)

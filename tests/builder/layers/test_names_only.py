@@ -1,20 +1,24 @@
 """An image of which only the names are unpacked has the same folders, links and names as the whole."""
 
+import io
 import os
 import stat
 import tarfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from support.archives import ACL, Member, archive, directory, file, hard_link, link, node
 from support.trees import Described, describe
 from yadokari_builder.errors import ImageInvalidError
-from yadokari_builder.layers.unpack import is_placeholder, unpack
+from yadokari_builder.layers.compression import decompress
+from yadokari_builder.layers.outline import OutlineWriter
+from yadokari_builder.layers.unpack import is_placeholder, unpack, unpack_outline
 from yadokari_builder.rootfs.boundary import Boundary
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
@@ -66,6 +70,40 @@ def test_the_names_of_any_image_are_those_of_the_whole(layers: list[list[Member]
             (root / "b/c").mkdir(parents=True)
         assert unpacked(whole, layers, names_only=False) == unpacked(names, layers, names_only=True)
         assert outline(whole) == outline(names)
+
+
+@pytest.mark.long
+@needs_root
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(st.lists(MEMBERS, max_size=8), max_size=3), st.booleans())
+def test_an_outline_gives_the_names_of_any_layer(layers: list[list[Member]], names_only: bool) -> None:
+    with TemporaryDirectory() as folder:
+        whole, names, outlined = (Path(folder, name) for name in ("whole", "names", "outlined"))
+        for root in (whole, names, outlined):
+            (root / "b/c").mkdir(parents=True)
+        assume(not unpacked(names, layers, names_only=True))
+        for layer in layers:
+            sketch = OutlineWriter()
+            unpack(
+                archive(*layer),
+                Boundary(whole, frozenset({"/b/c"})),
+                names_only=names_only,
+                watch=sketch,
+            )
+            made = sketch.finish()
+            if made is None:  # accounts are where this pod leaves them out
+                return
+            unpack_outline(decompress(io.BytesIO(made.data)), Boundary(outlined, frozenset({"/b/c"})))
+        assert without_clock(names) == without_clock(outlined)
+
+
+def without_clock(root: Path) -> dict[str, Described]:
+    """Tell all about a tree, but for times that no member has set."""
+    now = time.time_ns()
+    return {
+        name: described._replace(mtime=0) if abs(now - described.mtime) < 3600 * 10**9 else described
+        for name, described in describe(root).items()
+    }
 
 
 @needs_root

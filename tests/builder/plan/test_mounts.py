@@ -23,8 +23,16 @@ def source(mount: Mount) -> Source:
     return StageSource(1) if mount.from_ else ContextSource()
 
 
-def read(*texts: str, working_dir: str = "/work") -> tuple[MountRequest, ...]:
-    return read_mounts([parse_mount(text, str) for text in texts], working_dir, source)
+def read(*texts: str, working_dir: str = "/work", namespace: str = "") -> tuple[MountRequest, ...]:
+    return read_mounts([parse_mount(text, str) for text in texts], working_dir, source, namespace)
+
+
+def test_the_ids_of_caches_are_those_of_a_namespace_if_there_is_one() -> None:
+    (given, target, bind) = read(
+        "type=cache,target=/c,id=x", "type=cache,target=/c", "from=a", namespace="ns"
+    )
+    assert (given, target) == (CacheRequest("/c", "ns/x"), CacheRequest("/c", "ns//c"))
+    assert bind == BindRequest("/work", StageSource(1))
 
 
 @pytest.mark.parametrize(

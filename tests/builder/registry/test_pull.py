@@ -83,6 +83,7 @@ def test_the_platforms_image_is_chosen_from_an_index(
     pulled = pull(client, several, platform)
     assert pulled.image.config.platform.architecture == platform.architecture
     assert pulled.reference == Reference.parse(several)
+    assert pulled.named == Puller(client).digest(pulled.reference) != pulled.image.manifest_digest
 
 
 def test_an_index_without_the_platform_tells_what_there_is(client: RegistryClient, several: str) -> None:

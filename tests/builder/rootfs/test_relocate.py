@@ -184,7 +184,8 @@ import os, subprocess, sys
 from pathlib import Path
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run.mounts.mounted import CacheMount, FileMount, mounted
+from yadokari_builder.run.mounts.files import FileMount
+from yadokari_builder.run.mounts.mounted import CacheMount, mounted
 from yadokari_builder.errors import RunError
 
 base = Path(sys.argv[1])

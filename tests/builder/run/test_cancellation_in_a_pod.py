@@ -38,10 +38,19 @@ def silent() -> Iterator[str]:
             connection.close()
 
 
-def cancelled(folder: Path, dockerfile: str, sign: str, *arguments: str) -> tuple[int, float, str]:
+def cancelled(
+    folder: Path, dockerfile: str, sign: str, *arguments: str, kind: str = "baseline"
+) -> tuple[int, float, str]:
     """Build, ask for the end once `sign` is in the log; returns exit code, seconds until then, the log."""
     (folder / "Dockerfile").write_text(dockerfile)
-    command = [str(COMMAND), f"--bind={folder}", "--", f"--context=dir://{folder}", *arguments]
+    command = [
+        str(COMMAND),
+        f"--kind={kind}",
+        f"--bind={folder}",
+        "--",
+        f"--context=dir://{folder}",
+        *arguments,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as pod:
         assert pod.stdout
         log = ""
@@ -59,6 +68,19 @@ def test_a_running_step_ends_at_once(tmp_path: Path) -> None:
         tmp_path, "FROM busybox\nRUN echo begun; while :; do sleep 0.1; done\n", "\nbegun", "--no-push"
     )
     assert (code, seconds < 3) == (143, True), log
+    assert log.endswith("error: the build was cancelled\n")
+
+
+def test_a_step_that_is_the_first_process_of_its_own_ends_at_once_with_all_that_it_started(
+    tmp_path: Path,
+) -> None:
+    dockerfile = (
+        "FROM busybox\nRUN --mount=type=cache,target=/c trap 'echo told' TERM; (setsid sleep 1000 &);"
+        " echo begun; while :; do sleep 0.1; done\n"
+    )
+    code, seconds, log = cancelled(tmp_path, dockerfile, "\nbegun", "--no-push", kind="namespaces")
+    assert (code, seconds < 3) == (143, True), log
+    assert "\ntold" not in log
     assert log.endswith("error: the build was cancelled\n")
 
 

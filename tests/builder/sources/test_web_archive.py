@@ -1,5 +1,6 @@
 """Contexts that are archives on the web."""
 
+import base64
 import gzip
 import hashlib
 import logging
@@ -12,6 +13,7 @@ import pytest
 from support import archives
 from support.contexts import files, opened
 from support.hostile import hostile_server, saying
+from support.services import answering
 from support.web import serving_files
 from yadokari_builder.errors import ContextError, DownloadError
 
@@ -74,3 +76,30 @@ def test_a_transfer_that_breaks_may_be_tried_again(tmp_path: Path) -> None:
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(ARCHIVE)}\r\n\r\n".encode()
     with hostile_server(saying(head + ARCHIVE[:-10])) as site, pytest.raises(DownloadError, match="fetched"):
         opened(f"http://{site}/context.tar.gz", tmp_path)
+
+
+LOGIN = {"HTTP_USERNAME": "me@work", "HTTP_PASSWORD": "p:a/s@s"}
+
+
+def test_credentials_of_the_environment_go_to_the_server_that_the_context_names(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with answering({"GET /context.tar.gz": ARCHIVE}) as service:
+        context = opened(f"{service.address}/context.tar.gz", tmp_path, environment=LOGIN)
+        site = service.address.removeprefix("http://")
+        opened(f"http://other@{site}/context.tar.gz", tmp_path, environment=LOGIN)
+    assert files(context) == {"sub/file": "F"}
+    sent = [base64.b64decode(it.headers["authorization"].removeprefix("Basic ")) for it in service.asked]
+    assert sent == [b"me@work:p:a/s@s", b"other:"]
+    assert "p:a/s@s" not in caplog.text
+    assert "over plain HTTP" in caplog.text
+
+
+def test_a_refusal_does_not_show_the_password(tmp_path: Path) -> None:
+    with (
+        answering({"GET /context.tar.gz": 403}) as service,
+        pytest.raises(ContextError, match="status 403") as caught,
+    ):
+        opened(f"{service.address}/context.tar.gz", tmp_path, environment=LOGIN)
+    assert "p:a" not in str(caught.value)
+    assert "p%3Aa" not in str(caught.value)

@@ -4,10 +4,16 @@
 # program, module, seconds and package of each part, a line each
 parts() { grep -v '^#' "$CLUSTER_DIR/parts"; }
 
-# The folder's name holds everything that decides what is in it.
-pins_hash() {
-  (cd "$CLUSTER_DIR" && sha256sum parts lib/compile.sh go/*/go.mod go/*/*.go) | sha256sum | cut -c 1-12
+# Each lies in a folder of its own, whose name holds everything that decides what it is: a new pin compiles what
+# is of that module, and nothing else.
+part_path() { # program module package
+  local pins
+  pins=$(cd "$CLUSTER_DIR" && { echo "$3" && cat lib/compile.sh "go/$2"/*; } | sha256sum | cut -c 1-12)
+  echo "$CACHE_DIR/cluster/programs/$1-$(uname -m)-$pins/$1"
 }
+
+# All of them, linked into one folder; other versions of the cluster have another.
+pins_hash() { (cd "$CLUSTER_DIR" && sha256sum parts lib/compile.sh go/*/*) | sha256sum | cut -c 1-12; }
 
 BIN_DIR=$CACHE_DIR/cluster/$(uname -m)-$(pins_hash)
 # shellcheck disable=SC2034 # read by the scripts that source this file
@@ -15,8 +21,9 @@ PAUSE_IMAGE=yadokari.test/pause:1
 PAUSE_ARCHIVE=$BIN_DIR/pause.tar
 
 missing_parts() {
-  parts | while read -r program rest; do
-    [[ -x $BIN_DIR/$program ]] || echo "$program $rest"
+  local program module seconds package
+  parts | while read -r program module seconds package; do
+    [[ -x $(part_path "$program" "$module" "$package") ]] || echo "$program $module $seconds $package"
   done
 }
 

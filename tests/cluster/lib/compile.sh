@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# How one program is compiled. A change here builds everything anew (see pins_hash).
+# How one program is compiled. A change here builds everything anew (see part_path).
 
 linker_flags() { # module
   local kubernetes component=k8s.io/component-base/version

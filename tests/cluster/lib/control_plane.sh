@@ -14,7 +14,7 @@ start_apiserver() {
   local pki=$WORK_DIR/pki
   start kube-apiserver "$BIN_DIR/kube-apiserver" --etcd-servers http://127.0.0.1:2379 \
     --bind-address "$NODE_IP" --advertise-address "$NODE_IP" --secure-port 6443 \
-    --service-cluster-ip-range "$SERVICE_RANGE" --allow-privileged \
+    --service-cluster-ip-range "$SERVICE_RANGE" --allow-privileged --feature-gates ImageVolume=true \
     --authorization-mode Node,RBAC --enable-admission-plugins NodeRestriction \
     --client-ca-file "$pki/ca.crt" --tls-cert-file "$pki/apiserver.crt" --tls-private-key-file "$pki/apiserver.key" \
     --service-account-issuer https://kubernetes.default.svc \

@@ -74,6 +74,7 @@ authentication:
 authorization: {mode: Webhook}
 tlsCertFile: $WORK_DIR/pki/kubelet.crt
 tlsPrivateKeyFile: $WORK_DIR/pki/kubelet.key
+featureGates: {ImageVolume: true}
 cgroupDriver: cgroupfs
 containerRuntimeEndpoint: unix://$CONTAINERD_SOCKET
 podLogsDir: $WORK_DIR/pod-logs

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import chain
 
 from yadokari_builder.build.caching.changes import changes
+from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.taken import Takings, looks_elsewhere
 from yadokari_builder.build.caching.writing import Left
 from yadokari_builder.cache.steps.entry import Trace
@@ -64,12 +65,15 @@ class Policy:
 class Hit:
     """A step that is done: its name to the steps after it, its layer if it has one, and when it was done.
 
-    `created` is in seconds since the epoch.
+    `created` is in seconds since the epoch, `seconds` how long it took. The `outline` is the layer's, if that
+    is small.
     """
 
     name: str
     layer: LayerSource | None
     created: int
+    seconds: float = 0
+    outline: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +98,7 @@ class StepCache:
     takings: Takings
     write: Callable[[Left], None] | None
     send: Callable[[LayerSource], "Future[None] | None"]
+    outlines: CachedOutlines
     _plan: Plan = field(init=False)
     _hits: dict[Place, Hit] = field(default_factory=dict)
     _sights: dict[Place, _Sight] = field(default_factory=dict)
@@ -101,6 +106,10 @@ class StepCache:
     _entries: dict[str, Hit | None] = field(default_factory=dict)
     _looked_at: set[Place] = field(default_factory=set)
     _ends: dict[int, int] = field(default_factory=dict)
+
+    def keeps(self, step: Step) -> bool:
+        """Tell whether what a step leaves is kept."""
+        return self.write is not None and self.policy.includes(step)
 
     def begin(self, plan: Plan) -> None:
         """Begin a build, or begin it again, and look for all that can be known."""
@@ -145,13 +154,14 @@ class StepCache:
         place: int,
         layer: "Future[PackedLayer] | None",
         *,
+        seconds: float,
         is_kept: bool,
     ) -> None:
-        """Take a step that was performed; without `is_kept` its layer does not tell all."""
+        """Take a step that was performed in `seconds`; without `is_kept` its layer does not tell all."""
         where = (stage.index, place)
         named: Future[str] = Future()
         self._performed[where] = named
-        made = partial(self._made, stage, place, self._sights.get(where), named, is_kept)
+        made = partial(self._made, stage, place, self._sights.get(where), named, seconds, is_kept)
         if layer:
             layer.add_done_callback(made)
         else:
@@ -178,7 +188,7 @@ class StepCache:
         self._entries.update(dict.fromkeys(spoiled))
         if spoiled:
             logger.warning("cache: layer %s is left out, and what made it is done again: %s", digest, why)
-        return bool(spoiled)
+        return bool(spoiled) or self.outlines.spoil(digest, why)
 
     def _made(
         self,
@@ -186,6 +196,7 @@ class StepCache:
         place: int,
         sight: _Sight | None,
         named: "Future[str]",
+        seconds: float,
         is_kept: bool,
         done: "Future[PackedLayer] | None",
     ) -> None:
@@ -204,11 +215,13 @@ class StepCache:
             return
         if sight and is_kept:
             source = LocalLayer(packed.layer, packed.file.open) if packed else None
-            hit = Hit(name, source, int(time.time()))
-            self._entries.update({key.name: hit for key in sight.keys})
             # Who reads the cache may not be who may read the image.
             is_secret = bool(packed and packed.leaks)
-            if self.write and self.policy.includes(step) and not is_secret:
+            is_written = self.keeps(step) and not is_secret
+            outline = self.outlines.within(packed.layer, packed.outline) if packed and is_written else b""
+            hit = Hit(name, source, int(time.time()), seconds, outline)
+            self._entries.update({key.name: hit for key in sight.keys})
+            if self.write and is_written:
                 self.write(self._left(stage, step, [key.name for key in sight.keys], hit, sight))
         named.set_result(name)
 
@@ -217,7 +230,8 @@ class StepCache:
         original = step.instruction.original
         last = name_of_last(step, stage.index, self.making.platform)
         trace = self._trace(step, sight)
-        return Left(keys, last, hit.name, original, trace, platform, hit.layer, hit.created)
+        made = (hit.layer, hit.created, hit.seconds, hit.outline)
+        return Left(keys, last, hit.name, original, trace, platform, *made)
 
     def _trace(self, step: Step, sight: _Sight) -> Trace:
         return Trace(sight.keys[-1].parts, self.takings.listing(step))
@@ -235,8 +249,12 @@ class StepCache:
 
     def _look_for(self, keys: set[str]) -> None:
         for key, found in self.prober.probe(sorted(keys)).items():
-            hit = Hit(found.entry.name, found.layer, found.entry.created) if found else None
-            self._entries[key] = hit
+            self._entries[key] = None
+            if found:
+                entry = found.entry
+                self._entries[key] = Hit(entry.name, found.layer, entry.created, entry.seconds, entry.outline)
+                if entry.layer and entry.outline:
+                    self.outlines.learn(entry.layer, entry.outline)
 
     def _unknown(self, stage: PlannedStage) -> Iterator[str]:
         """Follow a stage as far as is known; yields the keys that are to be looked for."""
@@ -254,7 +272,9 @@ class StepCache:
 
     def _settle(self, step: Step, where: Place, below: Sequence[str]) -> Iterator[str]:
         """Find out what is known of a step; yields the keys that are to be looked for."""
-        sight = self._sights.get(where) or self._look_at(step, where, below)
+        sight = self._sights.get(where)
+        if sight is None and (self.policy.includes(step) or not looks_elsewhere(step)):
+            sight = self._look_at(step, where, below)
         if sight is None:
             return
         for key in sight.keys:
@@ -288,23 +308,24 @@ class StepCache:
         self._looked_at.add(where)
         try:
             taken = self.takings.by_content(step)
+            # What was fetched for that may be something else by now.
+            before = self.takings.without_looking(step, self._name_of_source)
         except (BuilderError, OSError) as error:
             logger.debug("cache: a step has no key: %s", error)
             return
-        sight = self._sights.get(where)
-        key = step_key(step, below, taken, self.making)
+        keys = [step_key(step, below, names, self.making) for names in (before, taken) if names is not None]
+        key = keys[-1]
         name = None if isinstance(step.action, RunAction) else name_of_copy(step, taken)
-        self._sights[where] = _Sight((*(sight.keys if sight else ()), key), name)
+        sight = self._sights[where] = _Sight(tuple(keys), name)
         if self.policy.includes(step) and key.name not in self._entries:
             self._look_for({key.name})
         hit = self._entries.get(key.name)
-        if hit and sight:
+        earlier = [each.name for each in keys[:-1]]
+        if hit and earlier:
             # The next build need not look into the sources.
-            self._entries.update({each.name: hit for each in sight.keys})
+            self._entries.update(dict.fromkeys(earlier, hit))
             if self.write and self.policy.includes(step):
-                self.write(
-                    self._left(stage, step, [each.name for each in sight.keys], hit, self._sights[where])
-                )
+                self.write(self._left(stage, step, earlier, hit, sight))
 
     def _name(self, where: Place) -> str | None:
         """Return what a step is to those after it, None where that is not known yet."""

@@ -1,13 +1,13 @@
 """What steps take from elsewhere, named by its content."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from yadokari_builder.cache.steps.content import MOST_LISTED, Hashing
 from yadokari_builder.cache.steps.key import name_in, name_of, name_of_download, name_without_looking, takes
+from yadokari_builder.copy.perform import Fetched
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.plan.steps import (
     ContextSource,
@@ -25,7 +25,6 @@ from yadokari_builder.plan.steps import (
 from yadokari_builder.sources.tree import ROOT_OWNER, SourceTree
 from yadokari_builder.sources.web import file_name
 
-_MOST_WORKERS = 8
 _SHA256 = "sha256"
 
 
@@ -33,18 +32,23 @@ _SHA256 = "sha256"
 class Takings:
     """Names what steps take; nothing is read twice.
 
-    `tree` opens a source, `fetched` returns the folder of what is added from elsewhere.
+    `tree` opens a source, `fetched` returns what is added from elsewhere, and `commit_of` of which commit a
+    repository's files are going to be.
     """
 
     tree: Callable[[Source], SourceTree]
-    fetched: Callable[[WebFile | GitFiles], Path]
+    fetched: Callable[[WebFile | GitFiles], Fetched]
+    commit_of: Callable[[GitFiles], str]
     _known: dict[tuple[Source | None, str], str] = field(default_factory=dict)
     _listings: dict[tuple[Source | None, str], dict[str, str]] = field(default_factory=dict)
 
     def without_looking(
         self, step: Step, name_of_source: Callable[[Source], str | None]
     ) -> tuple[str, ...] | None:
-        """Name what a step takes, that of stages and images by these; None where a stage has no name yet."""
+        """Name what a step takes, that of stages and images by these, and of repositories by the commit.
+
+        None where a stage has no name yet.
+        """
         names = []
         for copied, source in takes(step):
             if isinstance(source, StageSource | ImageSource):
@@ -52,6 +56,8 @@ class Takings:
                 if name is None:
                     return None
                 names.append(name_in(name, copied, _exclude(step)))
+            elif isinstance(copied, GitFiles):
+                names.append(name_without_looking(copied) or self._name_by_commit(copied))
             else:
                 names.append(self._name(copied, source, _exclude(step)))
         return tuple(names)
@@ -84,25 +90,42 @@ class Takings:
         if known not in self._known:
             assert source is not None
             listing = self._listings.setdefault(known, {})
-            with Hashing(_workers()) as hashing:
+            with Hashing() as hashing:
                 self._known[known] = hashing.digest(self.tree(source), copied, exclude, listing)
         return self._known[known]
 
     def _name_of_fetched(self, copied: WebFile | GitFiles) -> str:
         if isinstance(copied, WebFile) and copied.checksum and copied.checksum.algorithm == _SHA256:
             return name_of_download(file_name(copied.url), str(copied.checksum), unpack=copied.unpack)
-        folder = self.fetched(copied)
+        folder = self.fetched(copied).folder
         if isinstance(copied, WebFile):
             name = file_name(copied.url)
             return name_of_download(name, f"{_SHA256}:{_sha256(folder / name)}", unpack=copied.unpack)
-        with Hashing(_workers()) as hashing:
+        with Hashing() as hashing:
             digest = hashing.digest(SourceTree(folder, owner=ROOT_OWNER), LocalFiles("/"), None)
         return name_of("checkout", digest)
 
+    def _name_by_commit(self, copied: GitFiles) -> str:
+        """Name a repository's files as if the Dockerfile had given the commit.
+
+        It is asked for again once it is fetched: a branch may have moved meanwhile.
+        """
+        pinned = replace(copied, ref=replace(copied.ref, checksum=self.commit_of(copied)))
+        name = name_without_looking(pinned)
+        assert name is not None
+        return name
+
 
 def looks_elsewhere(step: Step) -> bool:
-    """Tell whether a step takes files of other stages or of images."""
-    return any(isinstance(source, StageSource | ImageSource) for _, source in takes(step))
+    """Tell whether a step takes files that have a name before they are looked at.
+
+    They are those of other stages, of images, and of branches and tags of repositories.
+    """
+    return any(
+        isinstance(source, StageSource | ImageSource)
+        or (isinstance(copied, GitFiles) and name_without_looking(copied) is None)
+        for copied, source in takes(step)
+    )
 
 
 def _exclude(step: Step) -> IgnorePatterns | None:
@@ -112,7 +135,3 @@ def _exclude(step: Step) -> IgnorePatterns | None:
 def _sha256(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, _SHA256).hexdigest()
-
-
-def _workers() -> int:
-    return min(_MOST_WORKERS, len(os.sched_getaffinity(0)))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from threading import Event
 from typing import BinaryIO, Self
 
@@ -40,6 +40,8 @@ class Left:
     platform: Platform
     layer: LayerSource | None
     created: int
+    seconds: float = 0
+    outline: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ class Writer:
             source = _arrived(source, near)
         layer = source.layer if source else None
         for number, key in enumerate(left.keys):
-            entry = Entry(key, left.name, layer, left.created)
+            entry = Entry(key, left.name, layer, left.created, left.seconds, left.outline)
             names = [key, left.last] if left.last and not number else [key]
             self._store.write(format_entry(entry, left.step, left.platform, left.trace), names, source)
 

@@ -46,10 +46,14 @@ class Packing:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a layer is for: `is_sent` if it is the image's, `is_named` if its content is to be named."""
+    """What a layer is for: `is_sent` if it is the image's.
+
+    If it `is_named` its content is to be named; if it `is_outlined` its outline is wanted, too.
+    """
 
     is_sent: bool = True
     is_named: bool = False
+    is_outlined: bool = False
 
 
 OF_THE_IMAGE = Purpose()
@@ -146,6 +150,7 @@ class Packer:
             beat=beat,
             fingerprints=fingerprints,
             with_content=purpose.is_named,
+            with_outline=purpose.is_outlined,
             sought=self.packing.sought,
         )
         if purpose.is_sent:

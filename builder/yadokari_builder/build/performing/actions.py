@@ -11,7 +11,7 @@ import urllib3
 
 from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.copy.destination import Destination, Written
-from yadokari_builder.copy.perform import Target, copy_files, fetch
+from yadokari_builder.copy.perform import Fetched, Target, copy_files, fetch, find_commit
 from yadokari_builder.copy.transfer import Options, Transfer
 from yadokari_builder.plan.steps import (
     Copied,
@@ -28,7 +28,8 @@ from yadokari_builder.run.command import Command, ProcessUser
 from yadokari_builder.run.environment import step_environment
 from yadokari_builder.run.levels import Level
 from yadokari_builder.run.mounts.caches import Fill
-from yadokari_builder.run.mounts.mounted import FileMount, mounted
+from yadokari_builder.run.mounts.files import FileMount
+from yadokari_builder.run.mounts.mounted import mounted
 from yadokari_builder.run.mounts.requests import Provisions, answer
 from yadokari_builder.run.process import run_step
 from yadokari_builder.sources.ssh.access import SshAccess
@@ -41,7 +42,7 @@ class Workbench:
 
     `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
     deletes such folders while it runs (see `Lodging`); `level` runs steps, which read from the open file
-    `null`; `unpack_limit` is for archives that are added. `kept` are folders of what was fetched already.
+    `null`; `unpack_limit` is for archives that are added. `kept` is what was fetched already.
     """
 
     boundary: Boundary
@@ -57,7 +58,7 @@ class Workbench:
     unpack_limit: int
     http: urllib3.PoolManager
     ssh: SshAccess
-    kept: dict[Copied, Path] = field(default_factory=dict)
+    kept: dict[Copied, Fetched] = field(default_factory=dict)
 
 
 def files_of(tree: SourceTree, path: str) -> Fill:
@@ -84,13 +85,19 @@ def copy(action: CopyAction, bench: Workbench) -> Written:
     return copy_files(action, bench.source(action.source), _target(bench), bench.http, bench.ssh)
 
 
-def fetched(copied: WebFile | GitFiles, bench: Workbench) -> Path:
-    """Return the folder of what is added from elsewhere; it is fetched once, and kept."""
+def fetched(copied: WebFile | GitFiles, bench: Workbench) -> Fetched:
+    """Return what is added from elsewhere; it is fetched once, and kept."""
     if copied not in bench.kept:
         folder = Path(mkdtemp(dir=bench.shelter))
-        fetch(copied, folder, _target(bench), bench.http, bench.ssh)
-        bench.kept[copied] = folder
+        bench.kept[copied] = fetch(copied, folder, _target(bench), bench.http, bench.ssh)
     return bench.kept[copied]
+
+
+def commit_of(copied: GitFiles, bench: Workbench) -> str:
+    """Tell of which commit the files of a repository are, or are going to be; nothing is fetched for that."""
+    if copied in bench.kept:
+        return bench.kept[copied].commit
+    return find_commit(copied, _target(bench), bench.http, bench.ssh)
 
 
 def _target(bench: Workbench) -> Target:

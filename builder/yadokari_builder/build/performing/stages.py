@@ -10,6 +10,7 @@ from functools import partial
 
 from yadokari_builder.build.caching.ground import Ground
 from yadokari_builder.build.caching.steps import Hit, StepCache
+from yadokari_builder.build.layering.outlined import SpoiledLayerError
 from yadokari_builder.build.layering.packing import Packer, Packing, Purpose
 from yadokari_builder.build.layering.recording import (
     LayerPerStage,
@@ -22,7 +23,8 @@ from yadokari_builder.build.outcome import FinishedStep, Made
 from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
 from yadokari_builder.build.progress import Progress, counted, human_size
-from yadokari_builder.build.roots import Roots, SpoiledLayerError, Stack
+from yadokari_builder.build.roots import Roots, Stack
+from yadokari_builder.cache.options import expected
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.location import Location
@@ -92,13 +94,18 @@ class Build:
         sent = {stage.index for stage in self.plan.chain()}
         finished: dict[int, list[_DoneStep]] = {}
         if self.cache:
+            self.roots.outlines = self.cache.outlines
             self.cache.begin(self.plan)
+        # What is known already needs no caches.
+        waiting = self.cache.remaining() if self.cache else self.plan
+        self.bench.caches.expect(expected(waiting, self.roots.name_of))
         with Packer(self.packing, self.made) as self._packer:
             for stage in self.plan.stages:
                 is_sent = stage.index in sent
                 self._begin(stage)
                 finished[stage.index] = self._build(stage, is_sent=is_sent)
                 self._end(stage, finished[stage.index])
+            self.progress.stage = ""
             done = {index: tuple(step.finish() for step in steps) for index, steps in finished.items()}
         for digest, sending in self._sent:
             if error := sending.exception():
@@ -126,6 +133,7 @@ class Build:
             raise _ContentNeeded
 
     def _begin(self, stage: PlannedStage) -> None:
+        self.progress.stage = stage.stage.name or str(stage.index)
         self.progress.begin(stage.stage.base.original)
         last_use = self._is_last_reader(stage)
         self._ground = Ground(self.roots, stage, partial(self._needs, stage), last_use)
@@ -211,11 +219,12 @@ class Build:
                 raise
         number = self.progress.number
         result = "its layer is packed meanwhile" if is_late else result
-        self.progress.end(result, is_performed=step.action is not None)
+        seconds = self.progress.end(result, is_performed=step.action is not None)
         if self.cache and step.action:
             # Steps of pods with other volumes see what those of this one do not.
             is_blind = self.roots.has_hidden and isinstance(step.action, RunAction)
-            self.cache.done(doing.stage, doing.place, layer, is_kept=is_whole and not is_blind)
+            is_kept = is_whole and not is_blind
+            self.cache.done(doing.stage, doing.place, layer, seconds=seconds, is_kept=is_kept)
         done = _DoneStep(step, self.packing.now(), layer, is_whole)
         if layer and is_late:
             self._late.append(done)
@@ -233,13 +242,13 @@ class Build:
             layer.set_result(hit.layer)
             if doing.is_sent and self.cache and (sending := self.cache.send(hit.layer)):
                 self._sent.append((hit.layer.layer.descriptor.digest, sending))
-        self.progress.end_cached(_size_of(layer) or "it changed nothing")
+        self.progress.end_cached(_size_of(layer) or "it changed nothing", hit.seconds)
         return _DoneStep(doing.step, self.packing.now(), layer)
 
     def _prepare(self, doing: "_Doing", cache: StepCache) -> None:
         """Have the files that a step needs in the root."""
         if why := cache.why_missed(doing.stage, doing.place):
-            self.progress.note(f"cache: {why}")
+            self.progress.miss(why)
         base = doing.stage.stage.base
         with located(base.origin):
             is_new = self._ground.ready()
@@ -277,12 +286,13 @@ class Build:
             return None
         # What is copied has its name from what it is made of.
         is_named = self.cache is not None and isinstance(doing.step.action, RunAction)
+        is_outlined = self.cache is not None and self.cache.keeps(doing.step)
         try:
             layer = self._packer.pack(
                 members,
                 followed=doing.is_followed,
                 fingerprints=self.roots.fingerprints,
-                purpose=Purpose(is_sent=doing.is_sent, is_named=is_named),
+                purpose=Purpose(doing.is_sent, is_named, is_outlined),
             )
             if doing.is_sent:
                 layer.add_done_callback(partial(_tell_of_leaks, doing.step.instruction.origin.location))

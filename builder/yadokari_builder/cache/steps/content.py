@@ -20,6 +20,7 @@ from yadokari_builder.sources.wildcards import find
 MOST_LISTED = 1000
 """Of more files the log does not say which have changed."""
 
+_MOST_WORKERS = 8
 _SHORT = 8
 _CHUNK = 1 << 20
 # Smaller files are hashed sooner than a thread is woken.
@@ -31,7 +32,8 @@ _MOST_WAITING = 64
 class Hashing:
     """Digests of files and folders; large files are hashed side by side."""
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self) -> None:
+        workers = min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
         self._pool = ThreadPoolExecutor(workers, "hash")
 
     def __enter__(self) -> Self:

@@ -5,7 +5,9 @@ nothing. What is known of it stands in annotations, so that asking for the manif
 for registries and people.
 """
 
+import base64
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -24,6 +26,8 @@ from yadokari_builder.oci.timestamp import format_time, parse_time
 _KEY = "dev.yadokari.cache.key"
 _NAME = "dev.yadokari.cache.name"
 _DIFF_ID = "dev.yadokari.cache.diff-id"
+_OUTLINE = "dev.yadokari.cache.outline"
+_SECONDS = "dev.yadokari.cache.seconds"
 _PARTS = "dev.yadokari.cache.parts"
 _FILES = "dev.yadokari.cache.files"
 _CREATED = "org.opencontainers.image.created"
@@ -38,13 +42,16 @@ class Entry:
     """What a step left: a layer, or none where it changed no file.
 
     `key` is what it is found by, `name` what it is to the keys of the steps after it: empty for nothing.
-    `created` is when, in seconds since the epoch.
+    `created` is when, in seconds since the epoch, `seconds` how long it took. The layer's `outline` is there
+    if it is small.
     """
 
     key: str
     name: str
     layer: Layer | None
     created: int
+    seconds: float = 0
+    outline: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,10 @@ def format_entry(entry: Entry, step: str, platform: Platform, trace: Trace) -> D
     annotations = {_KEY: entry.key, _NAME: entry.name, _CREATED: created, **trace.format()}
     if entry.layer:
         annotations[_DIFF_ID] = str(entry.layer.diff_id)
+    if entry.seconds:
+        annotations[_SECONDS] = f"{entry.seconds:.2f}"
+    if entry.outline:
+        annotations[_OUTLINE] = base64.b64encode(entry.outline).decode()
     image = Image.assemble(config, layers, media_types.OCI_MANIFEST, MappingProxyType(annotations))
     return Document(image, image.manifest.format(), config.format())
 
@@ -105,7 +116,16 @@ def parse_entry(manifest: Manifest, key: str) -> Entry:
     if not (name.isascii() and name.isprintable() and len(name) <= _LONGEST_NAME):
         raise ImageInvalidError("its name is none")
     created = parse_time(said.get(_CREATED, "")) // _SECOND
-    return Entry(key, name, _layer(manifest, said), created)
+    took = said.get(_SECONDS, "")
+    seconds = float(took) if re.fullmatch(r"[0-9]{1,6}\.[0-9]{2}", took) else 0.0
+    return Entry(key, name, _layer(manifest, said), created, seconds, _outline(said))
+
+
+def _outline(said: Mapping[str, str]) -> bytes:
+    try:
+        return base64.b64decode(said.get(_OUTLINE, ""), validate=True)
+    except ValueError:
+        raise ImageInvalidError("its outline is none") from None
 
 
 def _layer(manifest: Manifest, said: Mapping[str, str]) -> Layer | None:

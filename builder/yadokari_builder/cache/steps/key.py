@@ -36,6 +36,8 @@ VERSION = 1
 
 Framed = str | bytes | int | bool | None | Sequence["Framed"]
 
+# The version of outlines.
+_OUTLINES = 1
 _FULL_COMMITS = (40, 64)
 
 
@@ -156,6 +158,11 @@ def name_of_last(step: Step, stage: int, platform: str) -> str:
 def name_of_layer(digest: str) -> str:
     """Name a layer that a process left by the digest of what is in it, times left out."""
     return f"layer:{digest}"
+
+
+def name_of_outline(diff_id: str) -> str:
+    """Name the entry of a layer's outline (see `layers.outline`)."""
+    return f"outline-{name_of(_OUTLINES, diff_id)}"
 
 
 def _looks_below(step: Step) -> bool:

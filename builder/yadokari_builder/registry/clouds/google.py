@@ -48,7 +48,8 @@ class GoogleToken:
 class GoogleCredentials:
     """Looks for a token for a scope, such as `PLATFORM`.
 
-    `nearby` are connections without a proxy, `now` is in seconds since the epoch.
+    `nearby` are connections without a proxy, `now` is in seconds since the epoch. `given` is the text of a
+    file of credentials, which counts more than where else they may be.
     """
 
     scope: str
@@ -56,9 +57,12 @@ class GoogleCredentials:
     http: urllib3.PoolManager
     nearby: urllib3.PoolManager
     now: Callable[[], float]
+    given: str = field(default="", repr=False)
 
     def find(self) -> GoogleToken | None:
         """Return a token, None where there is none; raises ContextError for one that cannot be had."""
+        if self.given:
+            return self._of_text(self.given)
         file = self.environment.get(_FILE)
         if file:
             return self._of_file(file)
@@ -69,6 +73,16 @@ class GoogleCredentials:
             parsed: Any = json.loads(Path(file).read_text())
         except (OSError, ValueError):
             raise ContextError(f"{_WHAT}: {file}, which {_FILE} names, cannot be read") from None
+        return self._of(parsed, file)
+
+    def _of_text(self, text: str) -> GoogleToken:
+        try:
+            parsed: Any = json.loads(text)
+        except ValueError:
+            raise ContextError(f"{_WHAT}: what was given is no JSON") from None
+        return self._of(parsed, "what was given")
+
+    def _of(self, parsed: Any, file: str) -> GoogleToken:
         kinds = {
             "service_account": self._of_key,
             "authorized_user": self._of_user,

@@ -19,8 +19,9 @@ from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.devices import SHARED
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
+from yadokari_builder.run.mounts.files import SecretMount
 from yadokari_builder.run.mounts.placement import Places
-from yadokari_builder.run.spaces.view import Held, Memory
+from yadokari_builder.run.spaces.view import Held, Memory, Written
 
 
 class Mount(Protocol):
@@ -88,39 +89,6 @@ class TmpfsMount:
 
 
 @dataclass(frozen=True, slots=True)
-class FileMount:
-    """A file of the executor's making: a secret, or the script of a heredoc."""
-
-    target: str
-    data: bytes
-    uid: int = 0
-    gid: int = 0
-    mode: int = 0o400
-
-    @contextmanager
-    def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
-        """Write the file, which no other user can read at any time before its mode allows it.
-
-        In the end it is empty, wherever a step has moved or linked it: into a cache, for instance.
-        """
-        descriptor = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(self.data)
-            os.fchown(descriptor, self.uid, self.gid)
-            os.fchmod(descriptor, self.mode)
-            # Not open for writing: it may be a program.
-            held = os.open(place, os.O_PATH | os.O_CLOEXEC)
-        try:
-            yield
-        finally:
-            os.truncate(f"/proc/self/fd/{held}", 0)
-            os.close(held)
-
-    def __repr__(self) -> str:
-        return f"FileMount(target={self.target!r})"
-
-
-@dataclass(frozen=True, slots=True)
 class Mounted:
     """What `held` stands in the root, those below others after them.
 
@@ -128,7 +96,7 @@ class Mounted:
     did not, to refresh in the snapshot that the step is compared with.
     """
 
-    held: list[Held | Memory] = field(default_factory=list)
+    held: list[Held | Memory | Written] = field(default_factory=list)
     disturbed: list[str] = field(default_factory=list)
 
 
@@ -162,12 +130,14 @@ def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Ite
             known.disturbed.extend(places.restore())
 
 
-def _held(mount: Mount, path: str) -> Held | Memory:
+def _held(mount: Mount, path: str) -> Held | Memory | Written:
     match mount:
         case TmpfsMount(size=size):
             return Memory(path, size)
         case BindMount(readonly=readonly) | CacheMount(readonly=readonly):
             return Held(path, readonly)
+        case SecretMount(apart=True):
+            return Written(path, mount.data, mount.uid, mount.gid, mount.mode)
         case _:
             return Held(path)
 

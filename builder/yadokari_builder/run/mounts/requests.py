@@ -13,7 +13,8 @@ from yadokari_builder.plan.steps import (
     TmpfsRequest,
 )
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, CacheUse, Fill
-from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, Mount, TmpfsMount
+from yadokari_builder.run.mounts.files import SecretMount
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, Mount, TmpfsMount
 from yadokari_builder.run.mounts.secrets import Secrets
 from yadokari_builder.run.mounts.ssh import Agents, SshMount
 
@@ -23,7 +24,7 @@ class Provisions:
     """What a build has to mount.
 
     `fill` gives the files at an in-root path of a source, `name_of` names them by what they are: the same
-    name in another build means the same files.
+    name in another build means the same files. `apart` is whether steps have namespaces of their own.
     """
 
     fill: Callable[[Source, str], Fill]
@@ -31,6 +32,7 @@ class Provisions:
     caches: CacheStore
     secrets: Secrets
     agents: Agents
+    apart: bool = False
 
 
 @dataclass(slots=True)
@@ -60,7 +62,7 @@ def answer(requests: Sequence[MountRequest], provisions: Provisions) -> Mounts:
     for request in requests:
         match request:
             case SecretRequest():
-                _add_secret(answered, request, provisions.secrets)
+                _add_secret(answered, request, provisions)
             case SshRequest():
                 _add_agent(answered, request, provisions.agents)
             case CacheRequest():
@@ -101,13 +103,14 @@ def _late_fill(provisions: Provisions, source: Source, path: str) -> Fill:
     return fill
 
 
-def _add_secret(answered: Mounts, request: SecretRequest, secrets: Secrets) -> None:
-    value = secrets.find(request.id, required=request.required)
+def _add_secret(answered: Mounts, request: SecretRequest, provisions: Provisions) -> None:
+    value = provisions.secrets.find(request.id, required=request.required)
     if request.variable:
         # As with BuildKit, one that is not there is a variable that is empty, and no file.
         answered.secrets[request.variable] = (value or b"").decode("utf-8", "surrogateescape")
     if request.target and value is not None:
-        answered.mounts.append(FileMount(request.target, value, request.uid, request.gid, request.mode))
+        owner = request.uid, request.gid
+        answered.mounts.append(SecretMount(request.target, value, *owner, request.mode, provisions.apart))
 
 
 def _add_agent(answered: Mounts, request: SshRequest, agents: Agents) -> None:

@@ -4,7 +4,7 @@ import errno
 import os
 import stat
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from yadokari_builder.run import kernel
@@ -13,6 +13,7 @@ from yadokari_builder.run.spaces.ground import NODES
 
 _INERT = kernel.MS_NOSUID | kernel.MS_NOEXEC | kernel.MS_NODEV
 _BIND = kernel.MS_BIND | kernel.MS_REC
+_SPARE = "/sys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,22 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """A file in memory that is never swapped, over another one; nobody can write it."""
+
+    path: str
+    data: bytes = field(repr=False)
+    uid: int = 0
+    gid: int = 0
+    mode: int = 0o400
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """A root with what is mounted in it, in this order; paths are in-root ones without links."""
 
     root: Path
-    mounts: Sequence[Held | Memory] = ()
+    mounts: Sequence[Held | Memory | Written] = ()
 
 
 def enter(view: View) -> None:
@@ -70,7 +82,7 @@ def _mount_devices(folder: str) -> None:
     kernel.mount("mqueue", f"{folder}/mqueue", "mqueue", _INERT)
 
 
-def _place(root: str, mounts: Sequence[Held | Memory]) -> None:
+def _place(root: str, mounts: Sequence[Held | Memory | Written]) -> None:
     """Mount one after the other, what is below others after those; what is read-only becomes so in the end.
 
     What one hides of another is found by the descriptor that was opened before.
@@ -79,10 +91,13 @@ def _place(root: str, mounts: Sequence[Held | Memory]) -> None:
     for each, descriptor in opened:
         target = root + each.path
         _make_if_hidden(target, descriptor)
-        if isinstance(each, Memory):
-            _mount_memory(target, each.size, os.fstat(descriptor).st_mode)
-        else:
-            kernel.mount(f"/proc/self/fd/{descriptor}", target, "", _BIND)
+        match each:
+            case Memory(size=size):
+                _mount_memory(target, size, os.fstat(descriptor).st_mode)
+            case Written():
+                _mount_written(target, each)
+            case Held():
+                kernel.mount(f"/proc/self/fd/{descriptor}", target, "", _BIND)
     for each in mounts:
         if isinstance(each, Held) and each.is_readonly:
             # What the file system beneath is mounted with cannot be taken back in a user namespace.
@@ -116,3 +131,16 @@ def _kept_flags(target: str) -> int:
 def _mount_memory(target: str, size: int, mode: int) -> None:
     bound = f",size={size}" if size else ""
     kernel.mount("tmpfs", target, "tmpfs", kernel.MS_NOSUID, f"mode={stat.S_IMODE(mode):o}{bound}")
+
+
+def _mount_written(target: str, file: Written) -> None:
+    """Mount a file of a ramfs: a tmpfs may be swapped, and may not be kept from it in a user namespace."""
+    # What the executor sees at /sys is covered, in this process's sight alone, and goes with its root.
+    kernel.mount("secrets", _SPARE, "ramfs", _INERT, "mode=700")
+    source = f"{_SPARE}/file"
+    with open(os.open(source, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as opened:
+        opened.write(file.data)
+        os.fchown(opened.fileno(), file.uid, file.gid)
+        os.fchmod(opened.fileno(), file.mode)
+    kernel.mount(source, target, "", kernel.MS_BIND)
+    kernel.mount("", target, "", kernel.MS_BIND | kernel.MS_REMOUNT | kernel.MS_RDONLY | _INERT)

@@ -12,6 +12,7 @@ from yadokari_builder.registry.clouds.exchange import Query, answered
 from yadokari_builder.registry.clouds.google import READ_STORAGE, GoogleCredentials
 from yadokari_builder.sources.context import Surroundings
 
+_GIVEN = "GCS_CREDENTIALS"
 _SERVER = "https://storage.googleapis.com"
 
 
@@ -19,14 +20,16 @@ _SERVER = "https://storage.googleapis.com"
 def open_gcs(bucket: str, key: str, around: Surroundings, name: str) -> Iterator[urllib3.BaseHTTPResponse]:
     """Open an object; raises ContextError where it cannot be read, DownloadError for the network.
 
-    STORAGE_EMULATOR_HOST names another server, which gets no credentials, as Google's own programs have it.
+    GCS_CREDENTIALS holds the text of a file of Google's credentials, for this alone. STORAGE_EMULATOR_HOST
+    names another server, which gets no credentials, as Google's own programs have it.
     """
     emulator = around.environment.get("STORAGE_EMULATOR_HOST", "")
     server = (emulator if "://" in emulator else f"http://{emulator}") if emulator else _SERVER
     token = None
     if not emulator:
+        given = around.environment.get(_GIVEN, "")
         token = GoogleCredentials(
-            READ_STORAGE, around.environment, around.http, around.nearby, time.time
+            READ_STORAGE, around.environment, around.http, around.nearby, time.time, given
         ).find()
     headers = {"Authorization": f"Bearer {token.text}"} if token else {}
     # As it is stored: the server would decompress what was uploaded with a Content-Encoding.

@@ -19,7 +19,8 @@ from yadokari_builder.copy.destination import Staged, Written
 from yadokari_builder.layers.fingerprints import checksum_of_file
 from yadokari_builder.layers.members import Members
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.run.mounts.mounted import FileMount, TmpfsMount, mounted
+from yadokari_builder.run.mounts.files import FileMount
+from yadokari_builder.run.mounts.mounted import TmpfsMount, mounted
 
 MOUNTS = frozenset({"/proc", "/dev", "/yadokari"})
 Kind = type[LayerPerStep] | type[LayerPerStage]

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from support.gate import Gate, Passed, Spoiled, running_gate
+from support.git import WHY_NO_GIT, git, make_repository, smart_http
 from support.layout import Layout
 from support.registry import PASSWORD, USER, Registry, docker_config, free_port, running_registry
 from support.site import Site
@@ -101,7 +102,19 @@ def test_what_was_built_once_is_not_built_again(build: Builds, caplog: pytest.Lo
     first, second = build(), build()
     assert (first.cached, first.performed, first.steps) == (0, 5, 7)
     assert (second.cached, second.performed, second.steps) == (5, 0, 7)
+    assert (first.missed, first.saved, second.missed) == (5, 0, 0)
+    assert first.first_miss == "WORKDIR /w: nothing of it is in the cache"
+    (build.context / "src/main").write_text("other\n")
+    assert build().first_miss == "COPY src .: 1 file changed, first src/main"
     assert not warnings(caplog)
+
+
+def test_the_result_says_what_the_cache_has_saved(build: Builds) -> None:
+    dockerfile = "FROM busybox\nRUN sleep 0.4\nCOPY src /\n"
+    assert build(dockerfile).saved == 0
+    assert 0.4 <= build(dockerfile).saved < 60
+    partly = build(dockerfile, cache_copy_layers=False)
+    assert (partly.cached, partly.performed, partly.missed) == (1, 1, 0), "copies are not looked for"
 
 
 def test_without_being_asked_for_nothing_is_taken_or_kept(build: Builds) -> None:
@@ -149,8 +162,53 @@ def test_layers_of_the_cache_are_mounted_and_not_sent(
 def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: Builds, gate: Gate) -> None:
     build()
     sent = [request for request in gate.passed if request.method == "PUT" and "/cache/blobs/" in request.path]
-    assert len(sent) == 5, "configs alone"
+    assert len(sent) == 7, "configs alone, and the names in the base"
     assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
+
+
+def layers_read(gate: Gate) -> int:
+    """Count the blobs that were read since the last time, but for the base's config."""
+    read = [request.path for request in gate.passed if request.method == "GET" and "/blobs/" in request.path]
+    gate.passed.clear()
+    return len(read) - 1
+
+
+COPYING = "FROM busybox\nRUN echo one > /one; mkdir -p /srv/w; ln -s /srv /link\nCOPY src /link/w/\n"
+
+
+@pytest.mark.parametrize("copies", [True, False])
+def test_a_copy_that_is_done_again_reads_no_layer_below_it(build: Builds, gate: Gate, copies: bool) -> None:
+    build(COPYING)
+    assert layers_read(gate) == 1
+    (build.context / "src/main").write_text("other\n")
+    assert build(COPYING, cache_copy_layers=copies).cached == 1
+    assert layers_read(gate) == 1, "the names in the base; those in the step's layer are in its entry"
+    assert (build.root / "srv/w/main").read_text() == "other\n"
+
+
+@pytest.mark.parametrize("spoiled", [Spoiled(404), Spoiled(200, body=b"hostile"), Spoiled(cut=20)])
+def test_names_that_are_of_no_use_are_read_from_the_layers(
+    build: Builds, gate: Gate, spoiled: Spoiled, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(COPYING)
+    (build.context / "src/main").write_text("other\n")
+    gate.spoil = lambda request: (
+        spoiled if request.method == "GET" and "/cache/blobs/" in request.path else None
+    )
+    assert build(COPYING).cached == 1
+    assert [text for text in warnings(caplog) if "the names in a layer are left out" in text]
+    assert (build.root / "srv/w/main").read_text() == "other\n"
+
+
+def test_names_of_many_files_have_an_entry_of_their_own(build: Builds, gate: Gate) -> None:
+    many = "i=0; while [ $i -lt 3000 ]; do : > $i$(printf %s $i | md5sum | head -c 6); i=$((i+1)); done"
+    dockerfile = f"FROM busybox\nWORKDIR /many\nRUN {many}\nCOPY src /\n"
+    build(dockerfile)
+    (build.context / "src/main").write_text("other\n")
+    layers_read(gate)
+    assert build(dockerfile).cached == 2
+    assert layers_read(gate) == 2
+    assert len([*(build.root / "many").iterdir()]) == 3000
 
 
 @pytest.mark.long
@@ -364,7 +422,8 @@ def test_a_folder_can_be_the_cache(build: Builds, tmp_path: Path) -> None:
     assert build(cache_repo=cache).cached == 5
     index = json.loads((tmp_path / "cache/index.json").read_text())
     names = [manifest["annotations"]["org.opencontainers.image.ref.name"] for manifest in index["manifests"]]
-    assert sum(not name.startswith("last-") for name in names) == 5
+    assert sum(len(name) == 64 for name in names) == 5
+    assert sum(name.startswith("outline-") for name in names) == 1
     assert build(cache=False, cache_from=(cache,)).cached == 5
 
 
@@ -490,6 +549,65 @@ def test_a_file_of_the_web_is_known_by_its_name_and_content(build: Builds, tmp_p
         assert read(build.image(dockerfile.format("three")), "a.txt") == "b"
     checked = dockerfile.replace("ADD", f"ADD --checksum=sha256:{hashlib.sha256(b'a').hexdigest()}")
     assert build(checked.format("one")).cached == 1, "nobody is asked where the content is told"
+
+
+@pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
+def test_a_branch_is_known_by_its_commit_and_not_fetched_for_that(build: Builds, tmp_path: Path) -> None:
+    repository = tmp_path / "served/one.git"
+    (repository / "a").mkdir(parents=True)
+    (repository / "a/file").write_text("first")
+    make_repository(repository)
+    with smart_http(tmp_path / "served") as address, running_gate(address.removeprefix("http://")) as gate:
+        dockerfile = f"FROM scratch\nADD http://{gate.host}/one.git#main:a /\n"
+
+        def fetched() -> bool:
+            """Tell whether more was asked for than refs since the last time (git, protocol-v2)."""
+            asked = gate.count("POST", "/git-upload-pack")
+            gate.passed.clear()
+            return asked > 1
+
+        assert build(dockerfile).cached == 0
+        assert fetched()
+        assert build(dockerfile).cached == 1
+        assert not fetched()
+        (repository / "elsewhere").write_text("what is taken stays")
+        git(repository, "add", "-A")
+        git(repository, "commit", "-q", "-m", "second")
+        assert build(dockerfile).cached == 1
+        assert fetched()
+        assert build(dockerfile).cached == 1
+        assert not fetched(), "the new commit is known by now"
+        (repository / "a/file").write_text("second")
+        git(repository, "commit", "-q", "-a", "-m", "third")
+        assert read(build.image(dockerfile), "file") == "second"
+
+
+@pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
+def test_a_branch_that_moves_before_it_is_fetched_is_kept_as_what_was_fetched(
+    build: Builds, tmp_path: Path
+) -> None:
+    repository = tmp_path / "served/one.git"
+    repository.mkdir(parents=True)
+    (repository / "file").write_text("first")
+    make_repository(repository)
+    first = git(repository, "rev-parse", "HEAD")
+    asked = 0
+
+    def move(request: Passed) -> None:
+        nonlocal asked
+        asked += "info/refs" in request.path
+        if asked == 2:
+            asked = 3
+            (repository / "file").write_text("second")
+            git(repository, "commit", "-q", "-a", "-m", "second")
+
+    with smart_http(tmp_path / "served") as address, running_gate(address.removeprefix("http://")) as gate:
+        dockerfile = f"FROM scratch\nADD http://{gate.host}/one.git#main /\n"
+        gate.spoil = move
+        assert read(build.image(dockerfile), "file") == "second"
+        assert asked == 3
+        git(repository, "reset", "-q", "--hard", first)
+        assert read(build.image(dockerfile), "file") == "first"
 
 
 @pytest.mark.long

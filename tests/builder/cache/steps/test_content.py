@@ -32,7 +32,7 @@ def context(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def digest(context: Path) -> Iterator[Digest]:
-    with Hashing(2) as hashing:
+    with Hashing() as hashing:
 
         def digest(path: str = "/src", *, ignored: str = "", exclude: str = "", unpack: bool = False) -> str:
             tree = SourceTree(context, ignored=IgnorePatterns.parse(ignored), owner=ROOT_OWNER)
@@ -128,7 +128,7 @@ def test_the_name_of_a_folder_is_not_in_the_digest_but_that_of_a_file_is(
 
 def test_whom_files_belong_to_counts_where_it_is_kept(context: Path) -> None:
     copied = LocalFiles("/src")
-    with Hashing(2) as hashing:
+    with Hashing() as hashing:
 
         def digests() -> tuple[str, str]:
             kept = hashing.digest(SourceTree(context), copied, None)
@@ -155,7 +155,7 @@ def test_wildcards_take_all_that_matches(context: Path, digest: Digest) -> None:
 
 def test_paths_with_their_parents(context: Path) -> None:
     def digest() -> str:
-        with Hashing(1) as hashing:
+        with Hashing() as hashing:
             tree = SourceTree(context, owner=ROOT_OWNER)
             return hashing.digest(tree, LocalPaths("/", IgnorePatterns.of(["src/deep"]), "/src/deep"), None)
 

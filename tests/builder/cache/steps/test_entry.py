@@ -35,6 +35,8 @@ entries = st.builds(
     st.from_regex("((layer|step):[0-9a-f]{64})?", fullmatch=True),
     st.none() | layers,
     st.integers(0, 2**32),
+    st.integers(0, 10**8 - 1).map(lambda hundredths: hundredths / 100),
+    st.binary(max_size=100),
 )
 
 
@@ -70,6 +72,8 @@ def broken(**changes: Any) -> Manifest:
         (broken(annotations={"dev.yadokari.cache.name": "x" * 201}), "its name is none"),
         (broken(annotations={"dev.yadokari.cache.diff-id": "md5:0"}), "sha256"),
         (broken(annotations={"org.opencontainers.image.created": "yesterday"}), "RFC 3339"),
+        (broken(annotations={"dev.yadokari.cache.outline": "é"}), "its outline is none"),
+        (broken(annotations={"dev.yadokari.cache.outline": "YQ"}), "its outline is none"),
         (broken(layers=(LAYER.descriptor, LAYER.descriptor)), "it has 2 layers"),
         (broken(layers=(replace(LAYER.descriptor, media_type="text/plain"),)), "its layer is 'text/plain'"),
         (
@@ -81,6 +85,12 @@ def broken(**changes: Any) -> Manifest:
 def test_what_is_no_entry_is_refused(manifest: Manifest, message: str) -> None:
     with pytest.raises(ImageInvalidError, match=re.escape(message)):
         parse_entry(manifest, ENTRY.key)
+
+
+@pytest.mark.parametrize("text", ["-1.00", "1e999", "nan", "9999999.00", ""])
+def test_a_step_that_took_what_cannot_be_took_nothing(text: str) -> None:
+    manifest = broken(annotations={"dev.yadokari.cache.seconds": text})
+    assert parse_entry(manifest, ENTRY.key).seconds == 0
 
 
 @pytest.mark.parametrize("text", ["[", "[]", '{"a": 1}', "{}, {}", '"a"'])

@@ -1,6 +1,7 @@
 """Looking for entries where stores are slow, broken or many."""
 
 import logging
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -163,3 +164,34 @@ def test_a_layer_that_is_not_what_it_was_makes_no_entry(
 def test_what_a_key_was_made_of_is_recalled(store: FolderStore) -> None:
     write(store, "a")
     assert Prober([store], WEEK).recall("last-a") == Trace({"files": "a"})
+
+
+def test_what_a_killed_build_left_half_written_goes_when_nobody_writes_it_any_more(
+    store: FolderStore,
+) -> None:
+    write(store, "a")
+    old, recent, other = (
+        Path(store.path, "blobs/sha256", name) for name in (".partial-1", ".partial-2", "x")
+    )
+    for path in (old, recent, other):
+        path.write_bytes(b"half")
+    for path in (old, other):
+        os.utime(path, (0, 0))
+    write(store, "b")
+    assert [path.exists() for path in (old, recent, other)] == [False, True, True]
+
+
+def test_an_index_that_is_damaged_is_made_anew(store: FolderStore, caplog: pytest.LogCaptureFixture) -> None:
+    write(store, "a")
+    Path(store.path, "index.json").write_text("damaged")
+    write(store, "b")
+    assert "it is made anew" in caplog.text
+    assert Prober([store], WEEK, clock=lambda: 0).probe(["b"])["b"]
+
+
+def test_what_is_no_file_is_not_read(store: FolderStore) -> None:
+    write(store, "a")
+    index = Path(store.path, "index.json")
+    index.unlink()
+    os.mkfifo(index)
+    assert Prober([store], WEEK).probe(["a"]) == {"a": None}

@@ -10,7 +10,8 @@ import pytest
 from yadokari_builder.errors import RunError
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore
-from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, Mount, TmpfsMount, mounted
+from yadokari_builder.run.mounts.files import FileMount
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, Mount, TmpfsMount, mounted
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="owners can be set by root only")
 

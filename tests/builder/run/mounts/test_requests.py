@@ -16,7 +16,8 @@ from yadokari_builder.plan.steps import (
     TmpfsRequest,
 )
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, CacheUse, Fill
-from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, FileMount, TmpfsMount
+from yadokari_builder.run.mounts.files import SecretMount
+from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, TmpfsMount
 from yadokari_builder.run.mounts.requests import Mounts, Provisions, answer
 from yadokari_builder.run.mounts.secrets import Secrets
 from yadokari_builder.run.mounts.ssh import Agents, SshMount
@@ -43,7 +44,11 @@ class Wanted:
 
     def __call__(self, *requests: MountRequest) -> Mounts:
         provisions = Provisions(
-            self.fill, named, self.caches, Secrets({"token": b"value"}), Agents({"default": "/agent"})
+            self.fill,
+            named,
+            self.caches,
+            Secrets({"token": b"value"}),
+            Agents({"default": "/agent"}),
         )
         return answer(requests, provisions)
 
@@ -104,7 +109,7 @@ def test_what_is_to_be_read_only_is_told(wanted: Wanted) -> None:
 )
 def test_a_secret_is_a_file_or_a_variable_or_both(wanted: Wanted, target: str, variable: str) -> None:
     answered = wanted(SecretRequest("token", target, variable))
-    assert answered.mounts == ([FileMount(target, b"value")] if target else [])
+    assert answered.mounts == ([SecretMount(target, b"value")] if target else [])
     assert answered.environment({variable: "own"}) == {variable: "value" if variable else "own"}
     assert "value" not in repr(answered)
 

@@ -11,7 +11,7 @@ from yadokari_builder.run.command import Command, ProcessUser
 from yadokari_builder.run.spaces import ground
 from yadokari_builder.run.spaces.start import SPACES, SpacesError, first_process, start
 from yadokari_builder.run.spaces.trial import has_own_proc
-from yadokari_builder.run.spaces.view import Held, Memory, View
+from yadokari_builder.run.spaces.view import Held, Memory, View, Written
 
 ENVIRONMENT = {"PATH": "/bin"}
 
@@ -26,12 +26,16 @@ class Alone:
         ground.lay(root)
 
     def __call__(
-        self, script: str, *mounts: Held | Memory, user: ProcessUser | None = None, network: str = ""
+        self,
+        script: str,
+        *mounts: Held | Memory | Written,
+        user: ProcessUser | None = None,
+        network: str = "",
     ) -> tuple[int, str]:
         command = Command(["/bin/sh", "-c", script], ENVIRONMENT, "/", user or ProcessUser(), network)
         return self.run(command, *mounts)
 
-    def run(self, command: Command, *mounts: Held | Memory) -> tuple[int, str]:
+    def run(self, command: Command, *mounts: Held | Memory | Written) -> tuple[int, str]:
         own = [Held(path) for path in ground.renew(self.root)]
         source, sink = os.pipe()
         with open(source, "rb") as output, open(os.devnull, "rb") as nothing:
@@ -185,3 +189,20 @@ def test_what_is_refused_is_told(tmp_path: Path) -> None:
     with pytest.raises(SpacesError, match="unshare: Invalid argument") as caught:
         first_process(SPACES | 1, lambda: None, lambda _: None)
     assert caught.value.number == 22
+
+
+def test_a_file_in_memory_is_neither_on_disk_nor_in_swap_nor_to_be_written(alone: Alone) -> None:
+    for name in ("one", "two"):
+        (alone.root / "tmp" / name).touch()
+    script = (
+        "cat /tmp/one /tmp/two; busybox stat -c '%u %g %a' /tmp/one; echo x 2>&1 >> /tmp/two || echo refused;"
+        " rm /tmp/one 2>/dev/null || echo stays; while read -r line; do case $line in *' /tmp/'*) echo"
+        ' "${line#* - }"; esac; done < /proc/self/mountinfo'
+    )
+    files = Written("/tmp/one", b"1\n", 5, 6, 0o440), Written("/tmp/two", b"2\n", mode=0o600)
+    _, written = alone(script, *files)
+    assert "1\n2\n5 6 440\n" in written
+    assert "refused\nstays\n" in written
+    assert written.count("ramfs secrets") == 2
+    assert [(alone.root / "tmp" / name).read_bytes() for name in ("one", "two")] == [b"", b""]
+    assert "data" not in repr(files)

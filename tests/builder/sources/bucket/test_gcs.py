@@ -1,6 +1,7 @@
 """Contexts in Google Cloud Storage."""
 
 import gzip
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +62,23 @@ def test_where_there_are_no_credentials_it_is_said(tmp_path: Path) -> None:
         pytest.raises(ContextError, match="no credentials of Google were found"),
     ):
         opened("gs://bucket", tmp_path, environment=nowhere, http=Redirected(service.address))
+
+
+def test_credentials_may_be_given_as_text_for_the_context_alone(tmp_path: Path) -> None:
+    user = {"client_id": "i", "client_secret": "s", "refresh_token": "r"}
+    object_line = "GET /storage/v1/b/bucket/o/context.tar.gz?alt=media"
+    with answering({"POST /token": b'{"access_token": "t0ken"}', object_line: ARCHIVE}) as service:
+        given = {"type": "authorized_user", "token_uri": f"{service.address}/token", **user}
+        environment = {
+            "GCS_CREDENTIALS": json.dumps(given),
+            "GOOGLE_APPLICATION_CREDENTIALS": "/of/registries",
+        }
+        opened("gs://bucket", tmp_path, environment=environment, http=Redirected(service.address))
+        assert service.asked[-1].headers["Authorization"] == "Bearer t0ken"
+
+
+def test_given_credentials_that_are_none_are_not_shown(tmp_path: Path) -> None:
+    for text, why in (("hunter2", "is no JSON"), ('{"type": "hunter2"}', "of a kind that is not supported")):
+        with pytest.raises(ContextError, match=why) as caught:
+            opened("gs://bucket", tmp_path, environment={"GCS_CREDENTIALS": text})
+        assert "hunter2" not in str(caught.value)

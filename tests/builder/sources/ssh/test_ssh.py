@@ -75,9 +75,8 @@ def check_out(text: str, access: SshAccess, folder: Path) -> str:
     assert ref is not None
     for name in ("out", "scratch"):
         (folder / name).mkdir()
-    return GitSource(urllib3.PoolManager(), folder / "scratch", access).check_out(
-        ref, folder / "out", keep_git_dir=False
-    )
+    source = GitSource(urllib3.PoolManager(), folder / "scratch", access)
+    return source.check_out(ref, folder / "out", keep_git_dir=False).commit
 
 
 def test_a_context_comes_with_its_submodules(served: Served, tmp_path: Path) -> None:

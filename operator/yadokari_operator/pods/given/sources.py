@@ -4,17 +4,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from yadokari_api.context import AzureContext, ClaimContext, Context, GitContext, OciContext, S3Context
+from yadokari_api.context import (
+    AzureContext,
+    ClaimContext,
+    Context,
+    GcsContext,
+    GitContext,
+    HttpContext,
+    OciContext,
+    S3Context,
+)
+from yadokari_api.references import SecretReference
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.spec import GitOptions
-from yadokari_operator.pods.environment import from_secret, pull_login
 from yadokari_operator.pods.files import ContextFiles
+from yadokari_operator.pods.given.environment import from_secret, pull_login
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import context_name
 
 Manifest = dict[str, Any]
 
 CONTEXT_FOLDER = "/yadokari/input/context"
-_VOLUME = "context"
+VOLUME = "context"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +45,7 @@ class Place:
     @property
     def volumes(self) -> list[Manifest]:
         """The pod's volumes for it."""
-        return [] if self.volume is None else [{"name": _VOLUME, **self.volume}]
+        return [] if self.volume is None else [{"name": VOLUME, **self.volume}]
 
     @property
     def mounts(self) -> list[Manifest]:
@@ -42,7 +53,7 @@ class Place:
         if self.volume is None:
             return []
         extra = {"readOnly": True} if self.mount is None else self.mount
-        return [{"name": _VOLUME, "mountPath": CONTEXT_FOLDER, **extra}]
+        return [{"name": VOLUME, "mountPath": CONTEXT_FOLDER, **extra}]
 
 
 def place(build: str, inputs: Inputs, run: str) -> Place:
@@ -52,8 +63,25 @@ def place(build: str, inputs: Inputs, run: str) -> Place:
         return Place(volume={"emptyDir": {}})
     if inputs.files is not None:
         return Place(volume=_of_config_maps(build, run, context, inputs.files))
+    if inputs.artifact is not None:
+        return _http(inputs.artifact.where)
     number = len(inputs.spec.pull_secret_refs) + 1
     return _elsewhere(context, number)
+
+
+def context_login(spec: ImageBuildSpec) -> list[Manifest]:
+    """Write the variables with which the place of a context is reached."""
+    context = spec.context
+    known = context and (context.config_map or context.config_maps or context.flux_source)
+    if context is None or known is not None:
+        return []
+    return list(_elsewhere(context, len(spec.pull_secret_refs) + 1).env)
+
+
+def repository(spec: ImageBuildSpec) -> str:
+    """Name the repository and ref of a context, as the executor takes them; empty if it is of none."""
+    git = spec.context.git if spec.context else None
+    return _git(git).location if git else ""
 
 
 def _of_config_maps(build: str, run: str, context: Context, files: tuple[ContextFiles, ...]) -> Manifest:
@@ -79,12 +107,11 @@ def _elsewhere(context: Context, login: int) -> Place:
     if context.git is not None:
         return _git(context.git)
     if context.http is not None:
-        checksum = f"#sha256:{context.http.sha256}" if context.http.sha256 else ""
-        return Place(location=context.http.url + checksum)
+        return _http(context.http)
     if context.s3 is not None:
         return _s3(context.s3)
     if context.gcs is not None:
-        return Place(location=f"gs://{context.gcs.bucket}/{context.gcs.key}")
+        return _gcs(context.gcs)
     if context.azure is not None:
         return _azure(context.azure)
     if context.oci is not None:
@@ -94,19 +121,47 @@ def _elsewhere(context: Context, login: int) -> Place:
 
 
 def _git(git: GitContext) -> Place:
+    if git.url.startswith("ssh://"):
+        return _git_by_ssh(git)
     scheme, _, rest = git.url.partition("://")
     method = () if scheme == "https" else ({"name": "GIT_PULL_METHOD", "value": scheme},)
-    secret = git.secret_ref.name if git.secret_ref else ""
-    login = (
-        from_secret("GIT_USERNAME", secret, "username", optional=True),
-        from_secret("GIT_PASSWORD", secret, "password"),
-    )
     return Place(
         location=f"git://{rest}" + (f"#{git.ref}" if git.ref else ""),
         sub_path=git.sub_path or "",
         git=GitOptions(recurse_submodules=bool(git.submodules)),
-        env=(*method, *(login if secret else ())),
+        env=(*method, *_login("GIT", git.secret_ref)),
     )
+
+
+def _git_by_ssh(git: GitContext) -> Place:
+    assert git.secret_ref is not None
+    secret = git.secret_ref.name
+    # As git's own URLs have it, which fetch submodules unless they say no.
+    location = git.url + ("" if git.submodules else "?submodules=false") + (f"#{git.ref}" if git.ref else "")
+    keys = {"SSH_PRIVATE_KEY": "ssh-privatekey", "SSH_KNOWN_HOSTS": "known_hosts"}
+    env = tuple(from_secret(variable, secret, key) for variable, key in keys.items())
+    return Place(location=location, sub_path=git.sub_path or "", env=env)
+
+
+def _login(kind: str, secret: SecretReference | None) -> tuple[Manifest, ...]:
+    """Hand over a Secret of type kubernetes.io/basic-auth."""
+    if secret is None:
+        return ()
+    return (
+        from_secret(f"{kind}_USERNAME", secret.name, "username", optional=True),
+        from_secret(f"{kind}_PASSWORD", secret.name, "password"),
+    )
+
+
+def _http(http: HttpContext) -> Place:
+    checksum = f"#sha256:{http.sha256}" if http.sha256 else ""
+    return Place(location=http.url + checksum, env=_login("HTTP", http.secret_ref))
+
+
+def _gcs(gcs: GcsContext) -> Place:
+    given = gcs.secret_ref
+    env = (from_secret("GCS_CREDENTIALS", given.name, "credentials.json"),) if given else ()
+    return Place(location=f"gs://{gcs.bucket}/{gcs.key}", env=env)
 
 
 def _s3(s3: S3Context) -> Place:

@@ -8,7 +8,7 @@ from typing import Any
 
 from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.caches import enabled_cache
+from yadokari_operator.pods.given.caches import enabled_cache
 
 Manifest = dict[str, Any]
 
@@ -17,7 +17,19 @@ _LOGIN = ".dockerconfigjson"
 
 def environment(spec: ImageBuildSpec) -> list[Manifest]:
     """Write all variables of the executor but those of where the context is."""
-    return [*_logins(spec), *_secrets(spec), *_times(spec), *_own(spec.executor or Executor())]
+    return [*logins(spec), *_secrets(spec), *_times(spec), *own(spec.executor or Executor())]
+
+
+def whole_secrets(spec: ImageBuildSpec) -> list[Manifest]:
+    """Write the Secrets whose keys all become variables: build arguments, in the order of their numbers."""
+    return [
+        {
+            "prefix": f"YADOKARI_BUILD_ARG_{number}_{source.prefix or ''}",
+            "secretRef": {"name": source.secret_ref.name},
+        }
+        for number, source in enumerate(spec.build_args_from, 1)
+        if source.secret_ref is not None
+    ]
 
 
 def from_secret(variable: str, secret: str, key: str, *, optional: bool = False) -> Manifest:
@@ -36,7 +48,7 @@ def secret_variable(number: int) -> str:
     return f"YADOKARI_SECRET_{number}"
 
 
-def _logins(spec: ImageBuildSpec) -> Iterator[Manifest]:
+def logins(spec: ImageBuildSpec) -> Iterator[Manifest]:
     """Hand over Secrets by purpose: _PULL_1, _PULL_2, ... for bases, _PUSH_N for the N-th destination.
 
     That of the cache comes last: where Secrets have the same key, the destination's counts.
@@ -66,6 +78,7 @@ def _times(spec: ImageBuildSpec) -> Iterator[Manifest]:
         yield {"name": "SOURCE_DATE_EPOCH", "value": timestamp}
 
 
-def _own(executor: Executor) -> Iterator[Manifest]:
+def own(executor: Executor) -> Iterator[Manifest]:
+    """Write the variables that a spec adds."""
     for variable in executor.env:
         yield variable.model_dump(by_alias=True, exclude_none=True)

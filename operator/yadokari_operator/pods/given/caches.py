@@ -6,19 +6,18 @@ leave what another build then takes for the result of a step.
 
 from dataclasses import replace
 from datetime import timedelta
-from fnmatch import fnmatchcase
 from typing import Any
 
 from yadokari_api.cache import Cache, CacheRegistry
 from yadokari_api.fields import repository_of, seconds
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.spec import BuildSpec
-from yadokari_operator.settings import Settings
+from yadokari_operator.settings import Settings, is_among
 
 Manifest = dict[str, Any]
 
 CACHES_FOLDER = "/yadokari/input/caches"
-_VOLUME = "caches"
+VOLUME = "caches"
 
 
 def enabled_cache(spec: ImageBuildSpec) -> Cache | None:
@@ -35,7 +34,7 @@ def with_caches(build: BuildSpec, spec: ImageBuildSpec, namespace: str, settings
     if cache is None:
         return build
     registry = cache.registry or CacheRegistry()
-    read_only = bool(registry.read_only) or _is_read_only(namespace, settings)
+    read_only = bool(registry.read_only) or is_among(namespace, settings.cache_read_only_namespaces)
     repository = _repository(registry, spec)
     in_registry = cache.volume_claim is None and cache.mounts in ("Registry", None) and not read_only
     return replace(
@@ -57,7 +56,7 @@ def volumes(spec: ImageBuildSpec) -> list[Manifest]:
     cache = enabled_cache(spec)
     if cache is None or cache.volume_claim is None:
         return []
-    return [{"name": _VOLUME, "persistentVolumeClaim": {"claimName": cache.volume_claim.claim_name}}]
+    return [{"name": VOLUME, "persistentVolumeClaim": {"claimName": cache.volume_claim.claim_name}}]
 
 
 def mounts(spec: ImageBuildSpec) -> list[Manifest]:
@@ -66,12 +65,8 @@ def mounts(spec: ImageBuildSpec) -> list[Manifest]:
     if cache is None or cache.volume_claim is None:
         return []
     part = {"subPath": cache.volume_claim.sub_path} if cache.volume_claim.sub_path else {}
-    return [{"name": _VOLUME, "mountPath": CACHES_FOLDER, **part}]
+    return [{"name": VOLUME, "mountPath": CACHES_FOLDER, **part}]
 
 
 def _repository(registry: CacheRegistry, spec: ImageBuildSpec) -> str:
     return repository_of(registry.image or f"{repository_of(spec.destinations[0].image)}/cache")
-
-
-def _is_read_only(namespace: str, settings: Settings) -> bool:
-    return any(fnmatchcase(namespace, pattern) for pattern in settings.cache_read_only_namespaces)

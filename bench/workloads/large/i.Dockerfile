@@ -1,0 +1,3 @@
+# COPY of 1 GB in 26,699 files.
+FROM debian:bookworm
+COPY . /srv/

@@ -1,0 +1,3 @@
+# COPY of 1 GB in 262,144 files.
+FROM debian:bookworm
+COPY . /srv/

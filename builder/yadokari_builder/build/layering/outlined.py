@@ -1,0 +1,115 @@
+"""Layers put into a root, by their outlines where names are enough and somebody knows these."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from yadokari_builder.build.layering.blobs import SharedLayer
+from yadokari_builder.build.layering.download import downloading
+from yadokari_builder.errors import BuilderError, ImageInvalidError, RegistryError
+from yadokari_builder.layers.allowance import Allowance
+from yadokari_builder.layers.apply import apply, apply_outline
+from yadokari_builder.layers.fingerprints import Fingerprints
+from yadokari_builder.layers.outline import OutlineWriter
+from yadokari_builder.layers.unpack import UnpackReport
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.registry.source import LayerSource
+from yadokari_builder.rootfs.boundary import Boundary
+
+
+class SpoiledLayerError(Exception):
+    """A layer of a step, or an outline, cannot be unpacked, though it is there."""
+
+    def __init__(self, digest: Digest, why: str) -> None:
+        super().__init__(why)
+        self.digest = digest
+        self.why = why
+
+
+class Outlines(Protocol):
+    """Knows outlines of layers, and keeps those that it does not know."""
+
+    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:
+        """Return the outlines that are known, by the diff IDs of their layers."""
+
+    def begin(self, layer: Layer) -> OutlineWriter | None:
+        """Return what takes the outline of a layer while it is read; None where nobody wants it."""
+
+    def end(self, layer: Layer, outline: OutlineWriter) -> None:
+        """Take the outline of a layer that was read and is whole."""
+
+
+class NoOutlines:
+    """Knows none."""
+
+    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:  # noqa: ARG002
+        """Return none."""
+        return {}
+
+    def begin(self, layer: Layer) -> None:
+        """Want none."""
+
+    def end(self, layer: Layer, outline: OutlineWriter) -> None:
+        """Keep none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where layers are put: the `boundary` of a root, whose files the `fingerprints` are of.
+
+    With `names_only` their names are enough. What comes in before its turn goes to `folder`. An image may
+    take `limit` bytes (see `Allowance`).
+    """
+
+    boundary: Boundary
+    fingerprints: Fingerprints
+    folder: Path
+    limit: int
+    names_only: bool = False
+
+
+def put(
+    layers: Sequence[LayerSource],
+    place: Place,
+    outlines: Outlines,
+    blame: Callable[[LayerSource, BuilderError], Exception],
+) -> UnpackReport:
+    """Put layers on top of what is in a root, one after the other.
+
+    What is wrong with a layer is what `blame` makes of it; an outline's trouble is a `SpoiledLayerError`.
+    """
+    known = outlines.find([source.layer for source in layers]) if place.names_only else {}
+    taken = [known.get(source.layer.diff_id, source) for source in layers]
+    for source, instead in zip(layers, taken, strict=True):
+        if instead is not source and isinstance(source, SharedLayer):
+            source.forgo()
+    whole, allowance = UnpackReport(), Allowance(place.boundary.root, place.limit)
+    with downloading(taken, place.folder) as blobs:
+        for source, instead, blob in zip(layers, taken, blobs, strict=True):
+            is_outline = instead is not source
+            try:
+                if is_outline:
+                    report = apply_outline(blob, place.boundary, place.fingerprints, allowance)
+                else:
+                    outline = outlines.begin(source.layer)
+                    report = apply(
+                        blob,
+                        source.layer.diff_id,
+                        place.boundary,
+                        names_only=place.names_only,
+                        fingerprints=place.fingerprints,
+                        allowance=allowance,
+                        watch=outline,
+                    )
+                    if outline:
+                        outlines.end(source.layer, outline)
+            except (ImageInvalidError, RegistryError) as error:
+                if is_outline:
+                    raise SpoiledLayerError(instead.layer.descriptor.digest, str(error)) from error
+                if (blamed := blame(source, error)) is error:
+                    raise
+                raise blamed from error
+            whole.add(report)
+    return whole

@@ -1,0 +1,134 @@
+"""An OCI layout on a volume (image-spec, image-layout.md) that several builds may write to at once.
+
+Whoever else writes there is not trusted: links and pipes are not read, and nothing is longer than it may be.
+"""
+
+import fcntl
+import glob
+import logging
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import BinaryIO
+
+from yadokari_builder.cache.whole import completed, sweep
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.manifest import Index
+from yadokari_builder.oci.media_types import OCI_INDEX
+
+logger = logging.getLogger(__name__)
+
+NAME = "org.opencontainers.image.ref.name"
+"""The annotation that names what an index lists."""
+
+_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
+_MOST_INDEX = 64 << 20
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A layout in the folder `path`; methods raise OSError, and `ImageInvalidError` for what is damaged."""
+
+    path: str
+
+    @property
+    def is_there(self) -> bool:
+        """Whether anything has been put there."""
+        return os.path.isfile(self._index)
+
+    def index(self) -> Index:
+        """Read what is listed: nothing, where nothing is there."""
+        try:
+            return Index.parse(_read(self._index, _MOST_INDEX), OCI_INDEX)
+        except FileNotFoundError:
+            return Index(OCI_INDEX, ())
+
+    def document(self, digest: Digest, most: int) -> bytes:
+        """Read a blob of at most so many bytes, which fits its digest."""
+        data = _read(self._blob(digest), most)
+        hasher = digest.hasher()
+        hasher.update(data)
+        if hasher.hexdigest() != digest.hex:
+            raise ImageInvalidError(f"blob {digest} has another content")
+        return data
+
+    def open(self, digest: Digest) -> BinaryIO:
+        """Open a blob, of which nothing is checked."""
+        return _open(self._blob(digest))
+
+    def has(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there, by its length."""
+        try:
+            return os.stat(self._blob(descriptor.digest)).st_size == descriptor.size
+        except FileNotFoundError:
+            return False
+
+    def put(self, digest: Digest, chunks: Iterable[bytes]) -> None:
+        """Write a blob, which is there as a whole or not at all; raises what reading it does, too."""
+        with completed(self._blob(digest)) as file:
+            file.writelines(chunks)
+
+    def enlist(self, entries: Sequence[Descriptor]) -> None:
+        """Name blobs in the index, each in place of what had its name.
+
+        An index that cannot be read is made anew: it names what can be made again.
+        """
+        with self.locked(".lock"):
+            try:
+                index = self.index()
+            except ImageInvalidError as error:
+                logger.warning("%s: %s: it is made anew", self.path, error)
+                index = Index(OCI_INDEX, ())
+            names = {entry.annotations.get(NAME) for entry in entries}
+            others = (each for each in index.manifests if each.annotations.get(NAME) not in names)
+            with completed(self._index) as file:
+                file.write(replace(index, manifests=(*others, *entries)).format())
+            with completed(os.path.join(self.path, "oci-layout")) as file:
+                file.write(_LAYOUT)
+
+    @contextmanager
+    def locked(self, name: str, told: str = "") -> Iterator[None]:
+        """Lock a file of the layout (flock(2)); what is `told` is said if another one has locked it."""
+        os.makedirs(self.path, exist_ok=True)
+        with open(os.path.join(self.path, name), "ab") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if told:
+                    logger.info("%s: %s", self.path, told)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def sweep(self) -> None:
+        """Delete what was left half written, long ago, by who was killed."""
+        for folder in (self.path, *glob.iglob(os.path.join(glob.escape(self.path), "blobs", "*"))):
+            sweep(folder)
+
+    @property
+    def _index(self) -> str:
+        return os.path.join(self.path, "index.json")
+
+    def _blob(self, digest: Digest) -> str:
+        return os.path.join(self.path, "blobs", digest.algorithm, digest.hex)
+
+
+def _read(path: str, most: int) -> bytes:
+    with _open(path) as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ImageInvalidError(f"{os.path.basename(path)} is longer than {most} bytes")
+    return data
+
+
+def _open(path: str) -> BinaryIO:
+    """Open a regular file, not a link or a pipe that somebody left there."""
+    file = open(os.open(path, _READ), "rb")  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise ImageInvalidError(f"{os.path.basename(path)} is no file")
+    return file

@@ -1,0 +1,163 @@
+"""Outlines of layers: what is unpacked of one where names are enough (see `unpack`), and nothing else.
+
+An outline is an archive with the layer's members in their order. Files are without content and metadata: the
+names of those that follow each other are the content of one member, each with a zero behind it. Those named
+`passwd` or `group` stand as they are.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers.allowance import Allowance
+from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
+from yadokari_builder.layers.streams import Readable
+from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
+from yadokari_builder.layers.tar_reader import TarReader
+from yadokari_builder.layers.tar_writer import format_header, padding
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.rootfs.paths import normalise
+
+_NAMES = "yadokari.names"
+# Bytes of names in one member, but for the last of them.
+_MOST_NAMES = 1 << 18
+_LONGEST_NAMES = 4 << 20
+_LARGEST_ACCOUNTS = 1 << 20
+# Bytes of what makes no outline any more: a million files have less.
+_MOST_PLAIN = 256 << 20
+_MOST_COMPRESSED = 16 << 20
+_LARGEST_DEVICE = 0o7777777
+_END = bytes(2 * BLOCK)
+# Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
+_ACCOUNTS = frozenset({"passwd", "group"})
+
+
+def is_of_accounts(name: str) -> bool:
+    """Tell whether a file is one that says who somebody is, by its name in an archive."""
+    last = name.rpartition("/")[2]
+    return last in _ACCOUNTS or (last in ("", ".", "..") and normalise(name).rpartition("/")[2] in _ACCOUNTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """An outline, compressed, and the digest of what it is decompressed."""
+
+    data: bytes = field(repr=False)
+    diff_id: Digest
+
+
+class OutlineWriter:
+    """Makes the outline of a layer whose members are read or written one after the other."""
+
+    def __init__(self) -> None:
+        self._compressor = compressor(Compression(CompressionKind.ZSTD))
+        self._compressed: list[bytes] = []
+        self._diff_id = sha256()
+        self._size = 0
+        self._plain = 0
+        self._names: list[str] = []
+        self._length = 0
+        self._accounts: Member | None = None
+        self._content = bytearray()
+        self._is_given_up = False
+
+    def add(self, member: Member) -> None:
+        """Take the next member."""
+        if self._accounts:
+            self._end_accounts()
+        if member.kind is not Kind.FILE:
+            self._end_names()
+            self._write(format_header(member))
+            self._is_given_up = self._is_given_up or max(member.device) > _LARGEST_DEVICE
+        elif is_of_accounts(member.name):
+            self._end_names()
+            self._accounts = member
+            self._is_given_up = self._is_given_up or member.sparse is not None
+        else:
+            self._names.append(member.name)
+            self._length += len(member.name)
+            if self._length > _MOST_NAMES:
+                self._end_names()
+
+    def update(self, content: "bytes | memoryview") -> None:
+        """Take some of the last member's content."""
+        if self._accounts and len(self._content) <= _LARGEST_ACCOUNTS:
+            self._content += content
+
+    def finish(self) -> Outline | None:
+        """Return the outline; None where there is none: it is too large, or not all was seen."""
+        if self._accounts:
+            self._end_accounts()
+        self._end_names()
+        self._write(_END)
+        self._keep(self._compressor.flush())
+        if self._is_given_up:
+            return None
+        return Outline(b"".join(self._compressed), Digest("sha256", self._diff_id.hexdigest()))
+
+    def _end_accounts(self) -> None:
+        assert self._accounts
+        member, content = self._accounts, bytes(self._content)
+        self._accounts = None
+        self._content.clear()
+        if len(content) != member.size:
+            self._is_given_up = True
+        self._write(format_header(member) + content + padding(len(content)))
+
+    def _end_names(self) -> None:
+        if self._names:
+            content = b"".join(os.fsencode(name) + b"\0" for name in self._names)
+            head = Member(_NAMES, Kind.FILE, 0o644, 0, 0, len(content), 0)
+            self._names.clear()
+            self._length = 0
+            self._write(format_header(head) + content + padding(len(content)))
+
+    def _write(self, data: bytes) -> None:
+        self._plain += len(data)
+        if self._plain > _MOST_PLAIN or self._size > _MOST_COMPRESSED:
+            self._is_given_up = True
+        if not self._is_given_up:
+            self._diff_id.update(data)
+            self._keep(self._compressor.compress(data))
+
+    def _keep(self, data: bytes) -> None:
+        self._compressed.append(data)
+        self._size += len(data)
+
+
+class OutlineReader:
+    """The members of a layer as its outline has them; raises ImageInvalidError as `TarReader` does."""
+
+    def __init__(self, stream: Readable, allowance: Allowance | None = None) -> None:
+        self._reader = TarReader(stream)
+        self._allowance = allowance
+
+    @property
+    def checksum(self) -> int:
+        """The CRC-32 of what was taken of the last member's content."""
+        return self._reader.checksum
+
+    def __iter__(self) -> Iterator[Member]:
+        for member in self._reader:
+            if member.kind is Kind.FILE and member.name == _NAMES:
+                yield from self._files(member.size)
+            else:
+                self._take()
+                yield member
+
+    def write_to(self, file: int, size: int | None = None) -> None:
+        """Write the member's content to an open file."""
+        self._reader.write_to(file, size)
+
+    def _files(self, size: int) -> Iterator[Member]:
+        if size > _LONGEST_NAMES:
+            raise ImageInvalidError(f"an outline has {size} bytes of names in one piece")
+        for name in self._reader.read(size).split(b"\0")[:-1]:
+            self._take()
+            yield Member(os.fsdecode(name), Kind.FILE, 0, 0, 0, 0, 0)
+
+    def _take(self) -> None:
+        if self._allowance:
+            self._allowance.take(BLOCK)

@@ -1,0 +1,1 @@
+"""The kubectl plugin `kubectl imagebuild`: it speaks to the cluster by kubectl alone."""

@@ -1,0 +1,1 @@
+"""Tells an HTTP sink when builds start, succeed and fail."""

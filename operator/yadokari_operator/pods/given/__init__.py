@@ -1,0 +1,1 @@
+"""What the executor is given: where its context is, credentials, caches, certificates to trust."""

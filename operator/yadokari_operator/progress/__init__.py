@@ -1,0 +1,1 @@
+"""How far builds that run have come, by the logs of their executors."""

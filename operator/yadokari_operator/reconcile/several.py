@@ -1,0 +1,41 @@
+"""What is reported of a run while it lasts: what its pod does, or that of each of several platforms."""
+
+from collections.abc import Sequence
+
+from yadokari_api.reasons import StateReason
+from yadokari_api.status import Phase
+from yadokari_operator.pods.outcome import Running, Waiting
+from yadokari_operator.reconcile.attempts import told
+from yadokari_operator.reconcile.track import Done, Lasts, Pauses, Track, Verdict, problem_of
+from yadokari_operator.reports import Summary
+
+Verdicts = Sequence[tuple[Track, Verdict]]
+
+
+def summed_up(verdicts: Verdicts) -> Summary:
+    """Tell what all platforms do, the phase of the one furthest on, the reason of one that has trouble."""
+    message = "; ".join(track.named(_told(track, verdict)) for track, verdict in verdicts)
+    waiting = [it.outcome for _, it in verdicts if isinstance(it, Lasts) and isinstance(it.outcome, Waiting)]
+    runs = any(isinstance(it, Lasts) and isinstance(it.outcome, Running) for _, it in verdicts)
+    failures = [it.failure for _, it in verdicts if isinstance(it, Pauses)]
+    problems = [*(it.reason for it in waiting if it.problem), *(it.reason for it in failures)]
+    phase: Phase = "Building" if runs else "Retrying" if failures else "Pending"
+    if problems:
+        return Summary(phase, problems[0], message, is_troubled=True)
+    if runs:
+        return Summary(phase, StateReason.BUILDING, message)
+    reason = next((it.reason for it in waiting), StateReason.SCHEDULING)
+    return Summary(phase, reason, message)
+
+
+def _told(track: Track, verdict: Verdict) -> str:
+    match verdict:
+        case Lasts(pod, Running(), _):
+            return f"attempt {pod.attempt} runs in pod {pod.name}"
+        case Lasts(pod, Waiting() as waiting, _):
+            return problem_of(waiting, track.platform) or told(pod, waiting)
+        case Pauses(failure, _):
+            return f"attempt {track.after.attempt} failed and is followed by another one: {failure.message}"
+        case Done():
+            return "built"
+    return "about to start"

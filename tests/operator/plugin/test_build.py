@@ -1,0 +1,75 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kubectl_imagebuild.build import FAILED, SUCCEEDED, Build
+from kubectl_imagebuild.verbs.describe import described
+from kubectl_imagebuild.writing import fit, size, span, table, width
+from yadokari_api.status import FINISHED
+
+_ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                ["status", "spec", "metadata", "run", "pod", "failure", "steps", "name", "context"]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=20,
+)
+
+
+def test_a_build_has_ended_where_the_api_says_so() -> None:
+    assert {SUCCEEDED, FAILED} == FINISHED
+
+
+@pytest.mark.parametrize(
+    ("metadata", "status", "phase"),
+    [
+        ({"generation": 2}, {"observedGeneration": 2, "phase": "Succeeded"}, "Succeeded"),
+        ({"generation": 3}, {"observedGeneration": 2, "phase": "Succeeded"}, "Pending"),
+        (
+            {"generation": 2, "annotations": {"yadokari.dev/rebuild-requested-at": "now"}},
+            {"observedGeneration": 2, "phase": "Succeeded", "rebuildRequestedAt": "before"},
+            "Pending",
+        ),
+        ({"generation": 1}, {}, "Pending"),
+    ],
+)
+def test_what_came_of_an_earlier_request_is_not_taken_for_this_one(
+    metadata: dict[str, Any], status: dict[str, Any], phase: str
+) -> None:
+    assert Build({"metadata": metadata, "status": status}).phase == phase
+
+
+@pytest.mark.parametrize("name", ["--kubeconfig=/x", "-f", "a b", "A", "", "x/y"])
+def test_a_pod_whose_name_is_none_is_no_pod(name: Any) -> None:
+    assert Build({"status": {"run": {"pod": name}}}).pods == []
+
+
+@given(_ANYTHING)
+def test_whatever_the_cluster_holds_it_can_be_described(resource: Any) -> None:
+    build = Build(resource if isinstance(resource, dict) else {"status": resource, "spec": resource})
+    for line in described(build, []):
+        assert "\x1b" not in line
+        assert "\n" not in line
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=40), st.integers(1, 50))
+def test_a_text_is_cut_to_its_columns(text: str, columns: int) -> None:
+    assert width(fit(text, columns)) <= columns
+    assert width(text) > columns or fit(text, columns) == text
+
+
+def test_numbers_are_written_as_kubectl_writes_them() -> None:
+    assert [span(seconds) for seconds in (5, 119, 150, 600, 10_800, 12_000, 90_000, 200_000)] == [
+        *("5s", "119s", "2m30s", "10m", "3h0m", "3h20m", "25h", "2d"),
+    ]
+    assert [size(number) for number in (999, 1_000, 61_865_984)] == ["999 B", "1.0 kB", "61.9 MB"]
+    assert table(("A", "B"), [("日本", "x"), ("a", "")]) == ["A      B", "日本   x", "a"]

@@ -1,0 +1,137 @@
+"""The logs of executors, followed over HTTP."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from support.apiserver import ApiServer, serve
+from support.operator_process import wait_until
+from yadokari_api.keys import Key
+from yadokari_contract.progress import Progress
+from yadokari_operator.cluster.resources import Cluster
+from yadokari_operator.progress.following import Following
+
+KEY = Key("team", "app")
+SECOND = Progress("Building", 2, 3, "RUN make")
+
+
+def step(number: int) -> bytes:
+    return b"STEP %d/3 RUN make\n" % number
+
+
+class Changes:
+    """Whose progress is to be looked at, and in how many seconds."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[Key, float]] = []
+
+    def __call__(self, key: Key, delay: float) -> None:
+        self.told.append((key, delay))
+
+
+@pytest.fixture
+def changes() -> Changes:
+    return Changes()
+
+
+@pytest.fixture
+def server() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+def following(server: ApiServer, changes: Changes) -> Iterator[Following]:
+    with serve(server) as api:
+        following = Following(Cluster(api), changes)
+        yield following
+        following.forget(KEY)
+
+
+def asked(server: ApiServer) -> list[dict[str, str]]:
+    return [request.query for request in server.requests if request.path.endswith("/log")]
+
+
+def open_end(server: ApiServer, *pieces: bytes) -> Iterator[bytes]:
+    """A log that goes on after these pieces."""
+    yield from pieces
+    server.stopped.wait()
+
+
+def test_a_build_is_asked_about_again_when_its_log_tells_something(
+    server: ApiServer, following: Following, changes: Changes
+) -> None:
+    server.logs = [(200, open_end(server, b"resolving a\n", step(1)[:5], step(1)[5:], step(2)))]
+    assert following.progress(KEY, "app-1", "u1") is None
+    wait_until(lambda: following.progress(KEY, "app-1", "u1") == SECOND)
+    assert {key for key, _ in changes.told} == {KEY}
+    assert asked(server) == [{"container": "executor", "follow": "true"}]
+
+
+def test_what_is_shown_changes_once_a_second_at_most_and_ends_with_the_latest(
+    server: ApiServer, following: Following, changes: Changes
+) -> None:
+    def log() -> Iterator[bytes]:
+        for number in range(1, 150):
+            yield b"STEP %d/200 RUN make\n" % number
+            time.sleep(0.01)
+        server.stopped.wait()
+
+    server.logs = [(200, log())]
+    seen: list[tuple[float, Progress | None]] = [(0.0, None)]
+
+    def look() -> bool:
+        now = following.progress(KEY, "app-1", "u1")
+        if now != seen[-1][1]:
+            seen.append((time.monotonic(), now))
+        return now == Progress("Building", 149, 200, "RUN make")
+
+    wait_until(look)
+    times = [at for at, _ in seen[1:]]
+    assert all(later - earlier > 0.99 for earlier, later in itertools.pairwise(times))
+    # Who looks too early is told when to look again.
+    assert 0 < max(delay for _, delay in changes.told) <= 1
+
+
+@pytest.mark.parametrize("how", ["ended", "refused"])
+def test_after_a_lost_connection_it_goes_on_from_where_it_was(
+    server: ApiServer, following: Following, how: str
+) -> None:
+    server.logs = [
+        (200, [step(1)]),
+        *([(503, ())] if how == "refused" else []),
+        (200, open_end(server, step(2))),
+    ]
+    following.progress(KEY, "app-1", "u1")
+    wait_until(lambda: following.progress(KEY, "app-1", "u1") == SECOND)
+    first, *others = asked(server)
+    assert "sinceSeconds" not in first
+    assert all(5 <= int(it["sinceSeconds"]) <= 60 for it in others)
+
+
+def test_each_pod_has_its_own_progress(server: ApiServer, following: Following) -> None:
+    server.logs = [(200, open_end(server, step(2))), (200, open_end(server, step(1)))]
+    following.progress(KEY, "app-1", "u1")
+    wait_until(lambda: following.progress(KEY, "app-1", "u1") == SECOND)
+    assert following.progress(KEY, "app-2", "u2") is None
+
+
+def test_a_build_that_runs_no_more_is_followed_no_more(server: ApiServer, following: Following) -> None:
+    server.logs = [(200, [step(1)])] * 100
+    following.progress(KEY, "app-1", "u1")
+    wait_until(lambda: len(asked(server)) > 0)
+    following.forget(KEY)
+    wait_until(lambda: not [it for it in threading.enumerate() if it.name == f"log of {KEY}"])
+
+
+def test_fifty_logs_are_followed_at_once(server: ApiServer, changes: Changes) -> None:
+    keys = [Key("team", f"app{number}") for number in range(50)]
+    server.logs = [(200, open_end(server, step(2))) for _ in keys]
+    with serve(server) as api:
+        following = Following(Cluster(api), changes)
+        wait_until(lambda: {following.progress(key, key.name, "u") for key in keys} == {SECOND})
+        assert len(asked(server)) == 50
+        for key in keys:
+            following.forget(key)

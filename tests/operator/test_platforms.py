@@ -1,0 +1,359 @@
+"""Several platforms: a pod for each, then one index, as the operator decides it step by step."""
+
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from support.resources import (
+    DIGEST,
+    IMAGE,
+    NOW,
+    RUNNING,
+    SPEC,
+    built,
+    ended,
+    failed,
+    image_build,
+    knowing,
+    pod_resource,
+    taken_away,
+    waiting,
+    with_status,
+)
+from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.status import Status
+from yadokari_contract.answers import IndexResult, format_index_result
+from yadokari_contract.arguments import parse_arguments, parse_index
+from yadokari_contract.reasons import Reason
+from yadokari_contract.result import BaseImage, BuildResult, Failure, format_result
+from yadokari_operator.pods.errands.observed import parse_errand
+from yadokari_operator.pods.observed import parse_pod
+from yadokari_operator.reconcile.decide import held, reconcile
+from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
+from yadokari_operator.settings import Settings
+from yadokari_operator.turns import Place
+
+AMD64, ARM64 = "linux/amd64", "linux/arm64"
+INDEX = "sha256:" + "2" * 64
+
+
+def image(digit: str, size: int = 7) -> dict[str, Any]:
+    """Status of a pod that has pushed an image with a digest of this digit."""
+    base = BaseImage("busybox:latest", DIGEST)
+    return ended(0, format_result(BuildResult(digest="sha256:" + digit * 64, size=size, bases=(base,))))
+
+
+INDEXED = ended(0, format_index_result(IndexResult(digest=INDEX, size=14, images=(IMAGE,))))
+
+
+@dataclass
+class World:
+    """A cluster in which pods do what they are told, and an operator that looks at it again and again."""
+
+    build: ImageBuild
+    pods: dict[str, dict[str, Any]] = field(default_factory=dict)
+    seconds: float = 0
+
+    def look(self) -> Decision:
+        """Decide once, and do it."""
+        known = knowing(self.build, *self.pods.values())
+        pods = [parse_pod(it, known) for it in self.pods.values()]
+        errands = [parse_errand(it, known) for it in self.pods.values()]
+        observed = Observed(
+            build=known,
+            pods=tuple(it for it in pods if it),
+            errands=tuple(it for it in errands if it),
+            sources={},
+        )
+        self.observed = observed
+        decision = reconcile(observed, Settings(), NOW + timedelta(seconds=self.seconds))
+        for action in decision.actions:
+            match action:
+                case Create(manifest) if manifest["kind"] == "Pod":
+                    self.pods[manifest["metadata"]["name"]] = pod_resource(manifest, waiting())
+                case Delete("Pod", name, _, _):
+                    del self.pods[name]
+        self.build = with_status(known, decision.status)
+        return decision
+
+    def settle(self) -> Status:
+        """Look until nothing changes."""
+        while True:
+            before = (self.build.status, list(self.pods))
+            self.look()
+            if (self.build.status, list(self.pods)) == before:
+                return self.build.status
+
+    def becomes(self, word: str, status: dict[str, Any]) -> Status:
+        """Have the one pod whose name has a word in it come to something, and settle."""
+        (name,) = (name for name in self.pods if f"-{word}-" in name and not self.has_ended(name))
+        self.pods[name]["status"] = status
+        return self.settle()
+
+    def change(self, **spec: Any) -> None:
+        """Change the spec."""
+        changed = {**self.build.spec, **spec}
+        self.build = replace(self.build, spec=changed, generation=self.build.generation + 1)
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a pod has come to its end."""
+        return self.pods[name]["status"]["phase"] in ("Succeeded", "Failed")
+
+
+def world(*platforms: str, **spec: Any) -> World:
+    begun = World(image_build({**SPEC, "platforms": list(platforms or (AMD64, ARM64)), **spec}))
+    begun.settle()
+    return begun
+
+
+def arguments(pod: dict[str, Any]) -> list[str]:
+    found: list[str] = pod["spec"]["containers"][0]["args"]
+    return found
+
+
+def test_each_platform_is_built_by_a_pod_on_a_node_of_its_architecture_and_pushed_by_digest() -> None:
+    pods = list(world(AMD64, "linux/arm/v7").pods.values())
+    asked = [parse_arguments(arguments(pod)) for pod in pods]
+    assert [it.custom_platform for it in asked] == [AMD64, "linux/arm/v7"]
+    assert all(it.push_by_digest and it.destinations == (IMAGE,) for it in asked)
+    assert [pod["spec"]["nodeSelector"] for pod in pods] == [
+        {"kubernetes.io/os": "linux", "kubernetes.io/arch": architecture} for architecture in ("amd64", "arm")
+    ]
+    assert [pod["metadata"]["labels"]["yadokari.dev/platform"] for pod in pods] == [
+        "linux-amd64",
+        "linux-arm-v7",
+    ]
+
+
+def test_one_platform_is_an_ordinary_build_for_it() -> None:
+    only = world(ARM64)
+    (pod,) = only.pods.values()
+    asked = parse_arguments(arguments(pod))
+    assert (asked.custom_platform, asked.push_by_digest) == (ARM64, False)
+    assert pod["spec"]["nodeSelector"]["kubernetes.io/arch"] == "arm64"
+    pod["status"] = built()
+    status = only.settle()
+    assert status.output
+    assert (status.phase, status.output.digest, status.output.platforms) == ("Succeeded", DIGEST, ())
+
+
+def test_a_node_of_another_architecture_is_the_specs_to_choose() -> None:
+    executor = {"nodeSelector": {"kubernetes.io/arch": "amd64", "disk": "ssd"}}
+    for pod in world(executor=executor).pods.values():
+        assert pod["spec"]["nodeSelector"] == {"kubernetes.io/os": "linux", **executor["nodeSelector"]}
+
+
+def test_when_all_are_built_their_index_is_published_and_told() -> None:
+    both = world()
+    both.becomes("arm64", RUNNING)
+    status = both.becomes("amd64", image("a"))
+    assert (status.phase, len(both.pods)) == ("Building", 2)
+    assert f"{AMD64}: built; {ARM64}: attempt 1 runs in pod" in status.message
+    status = both.becomes("arm64", image("b", 9))
+    assert (status.phase, status.reason) == ("Building", "Pushing")
+    (index,) = (pod for name, pod in both.pods.items() if "-index-" in name)
+    words, asked = parse_index(arguments(index)[1:], {})
+    where = IMAGE.rpartition(":")[0]
+    assert words == (f"{where}@sha256:{'a' * 64}", f"{where}@sha256:{'b' * 64}")
+    assert asked.destinations == (IMAGE,)
+    status = both.becomes("index", INDEXED)
+    assert (status.phase, status.output and status.output.digest) == ("Succeeded", INDEX)
+    assert status.output
+    assert [(it.platform, it.digest[-1], it.size) for it in status.output.platforms] == [
+        (AMD64, "a", 7),
+        (ARM64, "b", 9),
+    ]
+    assert [base.reference for base in status.bases] == ["busybox:latest"]
+    assert not any("-index-" in name for name in both.pods)
+    assert status.last_succeeded
+    assert status.last_succeeded.digest == INDEX
+
+
+def test_a_platform_that_fails_ends_the_run_by_its_name_and_the_others_are_cancelled() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    status = both.becomes("arm64", failed(Reason.RUN_FAILED, line=3))
+    assert status.phase == "Failed"
+    assert status.failure
+    assert (status.failure.reason, status.failure.line) == ("StepFailed", 3)
+    assert status.message == f"{ARM64}: it failed"
+    assert ["linux-arm64" in name for name in both.pods] == [True]
+
+
+def test_attempts_are_counted_for_each_platform() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    status = both.becomes("arm64", failed(Reason.PUSH_FAILED))
+    assert (status.phase, status.reason) == ("Building", "PushFailed")
+    both.seconds = 60
+    status = both.settle()
+    assert [(it.platform, it.attempt, it.retries) for it in status.run.platforms] == [
+        (AMD64, 1, 0),
+        (ARM64, 2, 1),
+    ]
+    for attempt in range(2, 5):
+        status = both.becomes("arm64", failed(Reason.PUSH_FAILED))
+        both.seconds += 600
+        status = both.settle()
+        assert (status.phase == "Failed") == (attempt == 4)
+    assert status.message == f"{ARM64}: it failed"
+
+
+def test_a_pod_that_the_cluster_took_away_costs_no_retry_and_no_other_platform() -> None:
+    both = world()
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", taken_away("Evicted"))
+    both.seconds = 60
+    status = both.settle()
+    assert [(it.attempt, it.retries) for it in status.run.platforms] == [(1, 0), (2, 0)]
+
+
+def test_an_image_that_is_pushed_is_known_without_its_pod() -> None:
+    both = world(podRetention={"succeeded": "0s"})
+    both.becomes("amd64", image("a"))
+    assert not any("amd64" in name for name in both.pods)
+    both.becomes("arm64", image("b"))
+    assert both.becomes("index", INDEXED).phase == "Succeeded"
+
+
+def test_a_missing_architecture_is_named_while_another_platform_is_built() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    condition = {
+        "type": "PodScheduled",
+        "status": "False",
+        "reason": "Unschedulable",
+        "message": "0/1 nodes are available",
+    }
+    status = both.becomes("arm64", {"phase": "Pending", "conditions": [condition]})
+    assert (status.phase, status.reason, status.conditions[0].status) == (
+        "Building",
+        "Unschedulable",
+        "False",
+    )
+    needs = f"{ARM64} takes a node of architecture arm64: Unschedulable: 0/1 nodes are available"
+    assert needs in status.message
+    both.becomes("amd64", image("a"))
+    both.seconds = 2 * 3600
+    status = both.settle()
+    assert (status.phase, status.reason) == ("Failed", "Unschedulable")
+    assert needs in status.message
+
+
+def test_suspension_ends_all_pods_and_what_is_pushed_is_not_built_again() -> None:
+    both = world()
+    both.becomes("amd64", image("a"))
+    both.change(suspend=True)
+    assert both.settle().phase == "Suspended"
+    assert not any("arm64" in name for name in both.pods)
+    both.change(suspend=False)
+    both.settle()
+    assert not any("amd64" in name and not both.has_ended(name) for name in both.pods)
+    both.becomes("arm64", image("b"))
+    assert both.becomes("index", INDEXED).phase == "Succeeded"
+
+
+def test_a_platform_waits_for_its_turn_while_another_one_is_built() -> None:
+    both = World(image_build({**SPEC, "platforms": [AMD64, ARM64]}))
+    both.look()
+    both.pods[next(iter(both.pods))]["status"] = RUNNING
+    decision = both.look()
+    assert decision.begins == "linux-arm64"
+    status = held(both.observed, decision, Place(2, 3, 1), NOW).status
+    assert (status.phase, status.reason) == ("Building", "Queued")
+    assert f"{AMD64}: attempt 1 runs in pod" in status.message
+    assert "number 2 of 3 in the queue" in status.message
+
+
+def test_an_index_that_cannot_be_pushed_is_tried_again_and_fails_in_the_end() -> None:
+    both = world(retries=1)
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    broken = ended(21, format_index_result(IndexResult(failure=Failure("PushFailed", "503"))))
+    assert both.becomes("index", broken).phase == "Retrying"
+    both.seconds = 60
+    both.settle()
+    status = both.becomes("index", broken)
+    assert (status.phase, status.message) == ("Failed", "the index of all platforms: 503")
+    assert sum("-index-" in name for name in both.pods) == 2
+    both.seconds = 100 * 3600
+    both.settle()
+    assert both.pods == {}
+
+
+def test_a_run_is_known_while_the_last_platform_waits_for_its_turn() -> None:
+    both = World(image_build({**SPEC, "platforms": [AMD64, ARM64]}))
+    both.look()
+    (first,) = both.pods
+    both.pods[first]["status"] = image("a")
+    decision = both.look()
+    both.build = with_status(both.build, held(both.observed, decision, Place(1, 1, 1), NOW).status)
+    both.pods = {first: both.pods[first]}
+    both.change(timeout="2h")
+    both.settle()
+    assert {name.split("-")[1] for name in both.pods} == {first.split("-")[1]}
+    assert len(both.pods) == 2
+
+
+def test_a_new_run_waits_for_the_index_of_the_one_before_it() -> None:
+    both = world()
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    both.becomes("index", RUNNING)
+    both.change(target="final")
+    decision = both.look()
+    assert decision.status.message == "the pod of the build before has to end first"
+    both.settle()
+    assert not any("-index-" in name for name in both.pods)
+    assert sum(not both.has_ended(name) for name in both.pods) == 2
+
+
+def test_an_errand_counts_as_no_build() -> None:
+    both = world()
+    both.becomes("amd64", image("a"))
+    (name,) = (name for name in both.pods if "arm64" in name)
+    both.pods[name]["status"] = image("b")
+    decision = both.look()
+    assert any(isinstance(it, Create) for it in decision.actions)
+    assert decision.begins is None
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_run_that_is_not_replaced_gets_its_index_at_its_own_destination(policy: str) -> None:
+    both = world(concurrencyPolicy=policy)
+    both.becomes("amd64", image("a"))
+    both.change(dockerfile="FROM scratch\n", destinations=[{"image": "registry.test/other:2"}])
+    status = both.settle()
+    assert "the inputs have changed since" in status.message
+    both.becomes("arm64", image("b"))
+    (index,) = (pod for name, pod in both.pods.items() if "-index-" in name)
+    assert parse_index(arguments(index)[1:], {})[1].destinations == (IMAGE,)
+    status = both.becomes("index", INDEXED)
+    first = next(it for it in status.history if it.number == 1)
+    assert (first.result, first.digest) == ("Succeeded", INDEX)
+    assert status.run.number == (2 if policy == "Queue" else 1)
+    assert (status.reason == "ChangeForbidden") == (policy == "Forbid")
+
+
+def test_images_that_were_there_already_are_told_as_that_and_their_index_has_the_mark() -> None:
+    both = world()
+    asked = [parse_arguments(arguments(pod)) for pod in both.pods.values()]
+    assert all(it.unless_pushed and it.inputs_hash == both.build.status.inputs_hash for it in asked)
+    for word, digit in (("amd64", "a"), ("arm64", "b")):
+        both.becomes(
+            word, ended(0, format_result(BuildResult(digest="sha256:" + digit * 64, already_pushed=True)))
+        )
+    (index,) = (pod for name, pod in both.pods.items() if "-index-" in name)
+    marks = parse_index(arguments(index)[1:], {})[1].annotations
+    assert dict(marks) == {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
+    status = both.becomes("index", INDEXED)
+    assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
+
+
+def test_platforms_make_the_image_in_whatever_order() -> None:
+    both = world()
+    first = both.build.status.inputs_hash
+    assert first != world(AMD64).build.status.inputs_hash
+    assert first == world(ARM64, AMD64).build.status.inputs_hash
