@@ -9,7 +9,7 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["support.cluster", "support.control_plane", "support.operator_fixtures"]
+pytest_plugins = ["support.cluster", "support.control_plane", "support.operator_fixtures", "support.town"]
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", settings(), deadline=None)

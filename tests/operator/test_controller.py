@@ -150,7 +150,7 @@ def test_the_status_is_written_before_the_event(server: ApiServer, controller: C
     assert [path.rpartition("/")[2] for path in written[-2:]] == ["status", "events"]
 
 
-@pytest.mark.parametrize("code", [403, 422, 429, 500])
+@pytest.mark.parametrize("code", [403, 422, 500])
 def test_an_event_that_is_refused_keeps_nothing_from_happening(
     server: ApiServer, controller: Controller, caplog: pytest.LogCaptureFixture, code: int
 ) -> None:

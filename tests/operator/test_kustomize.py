@@ -114,7 +114,7 @@ def test_the_operator_may_do_what_it_does_and_no_more(rendered: Render, folder: 
         *("imagebuilds get", "imagebuilds list", "imagebuilds watch", "imagebuilds/status update"),
         *("pods get", "pods list", "pods watch", "pods create", "pods delete"),
         *("configmaps get", "configmaps list", "configmaps watch", "configmaps create", "configmaps delete"),
-        "events create",
+        *("pods/log get", "events create"),
         *(f"{plural} {verb}" for plural in FLUX_KINDS.values() for verb in ("get", "list", "watch")),
         *(
             {f"imagebuildpolicies {verb}" for verb in ("get", "list", "watch")} | {"namespaces get"}

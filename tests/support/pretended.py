@@ -42,6 +42,8 @@ class Nodes:
                 query["timeoutSeconds"] = "300"
                 with self.api.stream(self._path, query=query, accept="application/json", silence=1) as steps:
                     for step in steps:
+                        if step["type"] == "ERROR":
+                            break
                         self._see(step["type"], step["object"])
                         self._end_those_that_are_due()
             version = ""
@@ -117,8 +119,8 @@ def running_nodes(api: Api, namespace: str, seconds: float) -> Iterator[Nodes]:
         thread.join(10)
 
 
-def image_builds(number: int, prefix: str = "b") -> dict[str, Any]:
-    """Make a list of ImageBuilds, each with a destination of its own."""
+def image_builds(number: int, prefix: str = "b", **spec: Any) -> dict[str, Any]:
+    """Make a list of ImageBuilds, each with a destination of its own; more of `spec` is of all."""
     items = [
         {
             "apiVersion": "yadokari.dev/v1alpha1",
@@ -127,6 +129,7 @@ def image_builds(number: int, prefix: str = "b") -> dict[str, Any]:
             "spec": {
                 "dockerfile": f"FROM scratch\nLABEL number={index}\n",
                 "destinations": [{"image": f"registry.test/{prefix}-{index}:1"}],
+                **spec,
             },
         }
         for index in range(number)

@@ -34,7 +34,9 @@ from yadokari_operator.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_WORKERS = 4
+_WORKERS = 16
+"""Lists wait, for up to 0.1 s, until what the API server holds in memory is new enough."""
+
 _RESYNC = 1800.0
 _FAREWELL = 10.0
 """Seconds that the Lease may take to be given back: after that it runs out by itself."""
