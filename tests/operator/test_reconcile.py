@@ -1021,6 +1021,7 @@ COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
         ({"context": {"git": {**COMMIT, "ref": "main"}}}, False),
         ({"context": {"oci": {"image": "registry.test/context:1"}}}, False),
         ({"context": {"persistentVolumeClaim": {"claimName": "sources"}}}, False),
+        ({"buildArgsFrom": [{"secretRef": {"name": "versions"}}]}, False),
     ],
 )
 def test_a_first_build_looks_for_its_image_where_the_hash_tells_all(

@@ -60,7 +60,12 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
 
 
 def tells_all(spec: ImageBuildSpec) -> bool:
-    """Whether equal hashes are equal contents: a context that is elsewhere may have others by now."""
+    """Whether equal hashes are equal contents: a context that is elsewhere may have others by now.
+
+    So may a Secret with build arguments: it counts by its name.
+    """
+    if any(source.secret_ref for source in spec.build_args_from):
+        return False
     context = spec.context
     if context is None or context.config_map is not None or context.config_maps is not None:
         return True
