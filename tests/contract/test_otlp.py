@@ -2,7 +2,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_contract.otlp import ENDPOINT, Export, ExportError, read_export, with_resource, without_effect
+from yadokari_contract.telemetry.otlp import (
+    ENDPOINT,
+    Export,
+    ExportError,
+    read_export,
+    with_resource,
+    without_effect,
+)
 
 HERE = {ENDPOINT: "http://collector:4318"}
 

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.collector import Collector
-from yadokari_contract.trace import Span, TraceContext, Value, written
+from yadokari_contract.telemetry.trace import Span, TraceContext, Value, written
 
 CONTEXT = TraceContext("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331")
 

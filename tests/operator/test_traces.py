@@ -20,8 +20,8 @@ from support.operator_process import wait_until
 from support.resources import DIGEST, NOW, SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Status
-from yadokari_contract.otlp import read_export
-from yadokari_contract.trace import Span, TraceContext
+from yadokari_contract.telemetry.otlp import read_export
+from yadokari_contract.telemetry.trace import Span, TraceContext
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller

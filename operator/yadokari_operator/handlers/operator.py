@@ -13,7 +13,7 @@ from typing import ParamSpec
 import kopf
 
 from yadokari_api.keys import Key
-from yadokari_contract.otlp import ExportError, read_export, without_effect
+from yadokari_contract.telemetry.otlp import ExportError, read_export, without_effect
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.leases import Leases
 from yadokari_operator.cluster.metadata import Metadata

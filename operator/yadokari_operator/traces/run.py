@@ -9,7 +9,7 @@ from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status
-from yadokari_contract.trace import Span, TraceContext, Value
+from yadokari_contract.telemetry.trace import Span, TraceContext, Value
 from yadokari_operator.pods.given.traces import context_of
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod

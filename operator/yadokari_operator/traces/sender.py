@@ -8,8 +8,8 @@ from collections.abc import Sequence
 import urllib3
 
 from yadokari_api.keys import Key
-from yadokari_contract.otlp import Export
-from yadokari_contract.trace import Span, written
+from yadokari_contract.telemetry.otlp import Export
+from yadokari_contract.telemetry.trace import Span, written
 
 logger = logging.getLogger(__name__)
 

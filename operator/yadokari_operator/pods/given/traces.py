@@ -8,8 +8,8 @@ from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.pod.executor import Executor
-from yadokari_contract.otlp import ENDPOINT, RESOURCE, ExportError, read_export, with_resource
-from yadokari_contract.trace import TRACEPARENT, TraceContext
+from yadokari_contract.telemetry.otlp import ENDPOINT, RESOURCE, ExportError, read_export, with_resource
+from yadokari_contract.telemetry.trace import TRACEPARENT, TraceContext
 
 Manifest = dict[str, Any]
 
