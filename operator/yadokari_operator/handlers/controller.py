@@ -1,7 +1,7 @@
 """Reconcile one ImageBuild: observe it, decide, act, report."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -182,14 +182,12 @@ class Controller:
             progress=self._progress(build.key, pods),
         )
 
-    def _progress(self, key: Key, pods: Sequence[Pod]) -> Progress | None:
-        """Tell how far the latest pod has come that runs; at most one of a build does, but for moments."""
+    def _progress(self, key: Key, pods: Sequence[Pod]) -> Mapping[str, Progress]:
+        """Tell how far the pods have come that run; but for moments at most one for each platform does."""
         running = [it for it in pods if it.standing is Standing.OURS and isinstance(it.outcome, Running)]
-        if not running:
-            self._following.forget(key)
-            return None
-        latest = max(running, key=lambda it: (it.created, it.attempt))
-        return self._following.progress(key, latest.name, latest.uid)
+        in_order = sorted(running, key=lambda it: (it.part, it.created, it.attempt))
+        latest = {it.part: it for it in in_order}.values()
+        return self._following.progress(key, {it.name: it.uid for it in latest})
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
         for page in self._cluster.config_maps(build.key.namespace, selector).pages():
