@@ -74,7 +74,9 @@ class OutputSpec(Model):
         default={}, description="Labels of the image, as by docker build --label."
     )
     annotations: Annotated[_Pairs, keys_match(_WORD, "an annotation's key must be a word without =")] = Field(
-        default={}, description="Annotations of the image's manifest, which make it one of OCI's."
+        default={},
+        description="Annotations of the image's manifest, which make it one of OCI's, and of the index of"
+        " several platforms.",
     )
     timestamp: (
         Annotated[

@@ -424,6 +424,33 @@ def test_images_that_were_there_already_are_told_as_that_and_their_index_has_the
     assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
 
 
+def test_annotations_are_those_of_each_image_and_of_their_index() -> None:
+    annotations = {"org.opencontainers.image.url": "https://site.test/?a=b", "note": "two words"}
+    both = world(output={"annotations": annotations})
+    asked = [parse_arguments(arguments(pod)) for pod in both.pods.values()]
+    assert [dict(it.annotations) for it in asked] == [annotations, annotations]
+    mark = {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    assert published_with(both) == annotations | mark
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_the_index_of_a_run_that_is_not_replaced_has_the_annotations_of_that_run(policy: str) -> None:
+    both = world(output={"annotations": {"a": "b=c"}}, concurrencyPolicy=policy)
+    mark = {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
+    both.becomes("amd64", image("a"))
+    both.change(output={"annotations": {"other": "one"}})
+    both.becomes("arm64", image("b"))
+    assert published_with(both) == {"a": "b=c"} | mark
+
+
+def published_with(both: World) -> dict[str, str]:
+    """Tell the annotations with which an index is published."""
+    (index,) = (pod for name, pod in both.pods.items() if "-index-" in name)
+    return dict(parse_index(arguments(index)[1:], {})[1].annotations)
+
+
 def test_platforms_make_the_image_in_whatever_order() -> None:
     both = world()
     first = both.build.status.inputs_hash

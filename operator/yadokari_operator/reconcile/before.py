@@ -151,13 +151,21 @@ def _until_all_ended(
         progress = furthest_back(lives(running, observed.progress, before.progress))
         report = reports.building(build, before, now, progress, _NOTES[inputs.spec.concurrency_policy])
         return None if due and now >= due else _decided(observed, inputs, name, report, now, due=due)
-    # Where it went the spec that it was made for told.
-    images = next((it.destinations for it in pods), ())
+    # Where it went, and what it has, the spec that it was made for told.
+    made = next(iter(pods), None)
     spec = allowed(observed, inputs.spec)
-    if not images or isinstance(spec, Violation):
+    if made is None or not made.destinations or isinstance(spec, Violation):
         return None
     step = Publishing(
-        observed=observed, spec=spec, images=images, settings=settings, run=name, status=before, now=now
+        observed=observed,
+        spec=spec,
+        images=made.destinations,
+        settings=settings,
+        run=name,
+        status=before,
+        annotations=made.annotations,
+        mark=made.mark,
+        now=now,
     ).step()
     due = now if step.report.finished else step.due
     return _decided(observed, inputs, name, step.report, now, *step.actions, due=due)

@@ -7,6 +7,7 @@ from datetime import datetime
 from yadokari_api.pod.executor import Executor
 from yadokari_api.pod.platforms import word_of
 from yadokari_api.reasons import StateReason
+from yadokari_api.spec import OutputSpec
 from yadokari_api.status import BuildFailure, PlatformRun, Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
@@ -148,6 +149,7 @@ class Run:
             settings=self._settings,
             run=self._run,
             status=run,
+            annotations=(self._inputs.spec.output or OutputSpec()).annotations,
             mark=mark_of(self._inputs),
             is_new=not all(it.result and it.result.already_pushed for it in self._tracks),
             now=self._now,
