@@ -54,6 +54,7 @@ from yadokari_operator.reconcile.decision import Action, Answer, Create, Decisio
 from yadokari_operator.reconcile.rebuild import answers_of, asking, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
+from yadokari_operator.traces.run import Reconciled
 from yadokari_operator.turns import Limits, Pools, Slot, Waiting
 
 logger = logging.getLogger(__name__)
@@ -144,6 +145,7 @@ class Controller:
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
                 self._echoes.expect(key, version)
         self._telling.stored(build, decision.status, now)
+        self._telling.reconciled(build, observed.pods, Reconciled(decision.status, now, self._clock()))
         if decision.event is not None:
             self._tell(build, decision.event, now)
         return decision.look_again

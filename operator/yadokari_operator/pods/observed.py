@@ -33,6 +33,7 @@ from yadokari_operator.pods.outcome import (
     Failed,
     Outcome,
     Waiting,
+    began,
     is_over,
     is_unmounted,
     outcome_of,
@@ -65,8 +66,8 @@ class Pod:
     whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
     `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
     node could not mount the executor's own files from its image, `mounting` since when it is to.
-    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `makings` what another
-    attempt would be made of.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `began` is when its
+    executor did, `makings` what another attempt would be made of.
     """
 
     uid: str
@@ -92,6 +93,7 @@ class Pod:
     unmounted: bool = False
     mounting: datetime | None = None
     queued: bool = False
+    began: datetime | None = None
     makings: Makings = field(default_factory=Makings)
 
     def lacks_runtime(self, now: datetime) -> bool:
@@ -157,6 +159,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         mark=next(_given(resource, "inputs-hash"), ""),
         queued=QUEUE in (metadata.get("labels") or {})
         or (isinstance(outcome, Waiting) and bool(outcome.gates)),
+        began=began(resource),
         makings=Makings.parse(resource),
     )
 
