@@ -178,6 +178,12 @@ def test_an_invalid_spec_is_stalled_says_where_and_does_nothing() -> None:
     assert decision.look_again is None
 
 
+def test_a_field_of_a_later_version_is_named_with_what_to_do() -> None:
+    message = decide(image_build({**SPEC, "later": True})).status.message
+    assert message.startswith("spec.later: this operator knows no such field")
+    assert "upgrade the operator" in message
+
+
 def test_an_invalid_spec_is_reported_once() -> None:
     build = image_build({"destinations": []})
     status = decide(build).status
