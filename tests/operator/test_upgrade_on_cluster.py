@@ -17,7 +17,7 @@ import pytest
 from support.operator_process import DIGEST, wait_until
 from support.town import Town
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server, pytest.mark.long]
 
 FORMER = Path(__file__).parents[1] / "data/former"
 _FORM = "%Y-%m-%dT%H:%M:%SZ"
