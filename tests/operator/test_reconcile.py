@@ -382,13 +382,26 @@ SECOND: dict[str, Any] = {
 # What a server that has the present CRD leaves of it.
 _LEFT = ("observedGeneration", "phase", "message", "inputsHash", "rebuildRequestedAt", "lastSucceeded")
 PRUNED = {name: SECOND[name] for name in _LEFT}
+FIRST_PRUNED = {name: FIRST[name] for name in _LEFT if name in FIRST} | {
+    "message": f"{resources.IMAGE} was built and pushed with digest {DIGEST}",
+    "conditions": [
+        {
+            "type": "Succeeded",
+            "observedGeneration": 1,
+            "status": "True",
+            "reason": "Succeeded",
+            "message": "",
+            "lastTransitionTime": time(5),
+        }
+    ],
+}
 
 
 def of_former(status: dict[str, Any], **changes: Any) -> ImageBuild:
     return image_build(status=parse_status(status | changes))
 
 
-@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED])
+@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED, FIRST_PRUNED])
 def test_an_upgrade_builds_nothing_anew(former: dict[str, Any]) -> None:
     build = of_former(former)
     decision = decide(build)
