@@ -41,14 +41,16 @@ def test_people_are_told_what_happened_once() -> None:
     assert event(building, reports.building(build, RUN, NOW + timedelta(9))) is None
 
 
-def test_a_build_that_pushes_says_so_and_no_step_makes_events_by_it() -> None:
+def test_a_build_that_pushes_says_so_and_no_step_makes_more_than_one_event_by_it() -> None:
     build, now = image_build(), NOW
     steps = reports.building(build, RUN, now, Progress("Building", 1, 2, "RUN make"))
     pushes = reports.building(build, steps, now, Progress("Pushing", 0, 0, IMAGE))
     assert (steps.reason, pushes.reason) == ("Building", "Pushing")
     assert (pushes.phase, pushes.conditions[0].status) == ("Building", "Unknown")
-    assert event(steps, pushes) is None
-    assert event(pushes, steps) is None
+    told, again = event(steps, pushes), event(steps, pushes)
+    assert told is not None
+    assert (told.warning, told.reason, told.token) == (False, "Pushing", again and again.token)
+    assert event(pushes, steps) == event(Status(), steps)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +77,13 @@ def test_the_name_of_an_event_is_one_of_kubernetes(name: str) -> None:
     assert len(made) <= 253
 
 
-def test_ordinary_waiting_is_no_event() -> None:
-    assert event(Status(), reports.waiting(image_build(), RUN, NOW, StateReason.SCHEDULING, "soon")) is None
+@pytest.mark.parametrize("reason", [StateReason.QUEUED, StateReason.SCHEDULING, StateReason.PULLING])
+def test_ordinary_waiting_is_told_once_and_is_no_warning(reason: StateReason) -> None:
+    waits = reports.waiting(image_build(), RUN, NOW, reason, "number 2 of 5")
+    told = event(Status(), waits)
+    assert told is not None
+    assert (told.warning, told.reason, told.message) == (False, reason, "number 2 of 5")
+    assert event(waits, reports.waiting(image_build(), RUN, NOW, reason, "number 1 of 4")) is None
 
 
 def test_events_of_two_attempts_have_different_tokens() -> None:

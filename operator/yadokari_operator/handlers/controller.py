@@ -145,8 +145,8 @@ class Controller:
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
                 self._echoes.expect(key, version)
         self._telling.stored(build, decision.status, now)
-        if decision.event is not None:
-            self._tell(build, decision.event, now)
+        for event in decision.events:
+            self._tell(build, event, now)
         return decision.look_again
 
     def _running(self) -> Iterator[tuple[Slot, Pools]]:

@@ -20,6 +20,7 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
+from yadokari_contract.result import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import (
@@ -37,6 +38,7 @@ from yadokari_operator.pods.outcome import (
     is_unmounted,
     outcome_of,
     parse_time,
+    why_deleted,
 )
 
 PATIENCE = timedelta(seconds=120)
@@ -61,7 +63,8 @@ class Pod:
     `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
     `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
     `destinations` are those that it was given. `accepted` is when a node took it, `limit` for how many
-    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
+    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it, and
+    `why_deleted` who did. `over` is
     whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
     `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
     node could not mount the executor's own files from its image, `mounting` since when it is to.
@@ -91,6 +94,7 @@ class Pod:
     mounting: datetime | None = None
     queued: bool = False
     makings: Makings = field(default_factory=Makings)
+    why_deleted: Failure | None = None
 
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
@@ -153,6 +157,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         queued=QUEUE in (metadata.get("labels") or {})
         or (isinstance(outcome, Waiting) and bool(outcome.gates)),
         makings=Makings.parse(resource),
+        why_deleted=why_deleted(resource),
     )
 
 
