@@ -28,11 +28,12 @@ def event(old: Status, new: Status) -> Event | None:
     """Tell people what happened between two statuses, if anything did."""
     if _happening(new) == _happening(old):
         return None
-    warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
+    warning = new.conditions[0].status == "False"
     message = new.message[:_LONGEST]
     to_do = advice(new.reason) if warning else ""
     if to_do and len(message) + len(to_do) < _LONGEST:
-        message = f"{message}; what to do: {to_do}"
+        # Below the lines of a Dockerfile that are shown, and the mark beneath them.
+        message += ("\n" if "\n" in message else "; ") + f"what to do: {to_do}"
     return Event(warning, new.reason, message[:_LONGEST], "/".join(_happening(new)))
 
 

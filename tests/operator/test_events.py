@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from support.resources import IMAGE, NOW, image_build, time
-from yadokari_api.reasons import StateReason
+from yadokari_api.reasons import StateReason, advice
 from yadokari_api.status import BuildFailure, RunStatus, Status
 from yadokari_contract.progress import Progress
 from yadokari_contract.result import BuildResult
@@ -66,6 +66,21 @@ def test_troubles_are_warnings(made: Status, warning: bool) -> None:
     told = event(Status(), made)
     assert told is not None
     assert told.warning is warning
+
+
+@pytest.mark.parametrize(("said", "between"), [("it failed", "; "), ("it failed\n  3 | RUN make", "\n")])
+def test_a_warning_says_what_to_do_and_not_within_the_lines_that_it_shows(said: str, between: str) -> None:
+    failure = dataclasses.replace(FAILURE, message=said)
+    told = event(Status(), reports.failed(image_build(), RUN, NOW, failure, NOW))
+    assert told is not None
+    assert told.message == f"{said}{between}what to do: {advice('StepFailed')}"
+
+
+def test_a_change_that_stays_unbuilt_is_a_warning_though_what_was_built_is_there() -> None:
+    ended = reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(), NOW)
+    told = event(ended, reports.forbidden(image_build(), ended, NOW))
+    assert told is not None
+    assert (told.warning, told.reason) == (True, "ChangeForbidden")
 
 
 @pytest.mark.parametrize("name", ["app", "a" * 253, "a" * 199 + "-b", "a" * 199 + ".b"])

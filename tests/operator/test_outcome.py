@@ -300,7 +300,7 @@ def test_a_pod_that_was_told_to_go_says_why_before_it_has_ended(kind: str | None
     assert why.message == (f"{kind}: by\N{REPLACEMENT CHARACTER} somebody" if kind else "the pod was deleted")
 
 
-STEP = Failure(Reason.RUN_FAILED, "Dockerfile:3: exit code: 2", 3, "cc1plus: Killed", "build")
+STEP = Failure(Reason.RUN_FAILED, "Dockerfile:3: exit code: 2\n  3 | RUN make", 3, "cc1plus: Killed", "build")
 
 
 def test_a_step_that_lost_a_process_for_want_of_memory_is_told_apart_from_an_executor_that_was_killed() -> (
@@ -316,8 +316,8 @@ def test_a_step_that_lost_a_process_for_want_of_memory_is_told_apart_from_an_exe
         "build",
     )
     assert found.message == (
-        "Dockerfile:3: exit code: 2: a process of the step was killed, since the build needed more memory"
-        " than its limit of 64Mi: raise spec.executor.resources.limits.memory"
+        "Dockerfile:3: exit code: 2; a process of the step was killed, since the build needed more memory"
+        " than its limit of 64Mi: raise spec.executor.resources.limits.memory\n  3 | RUN make"
     )
     assert retry is Retry.NEVER
     killed, _ = failure(ended(137, said, reason="OOMKilled"), executor=limited)

@@ -204,7 +204,8 @@ def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdic
     # The executor outlived it and says what failed: that is for want of memory where it was a step.
     if said.reason != Reason.RUN_FAILED:
         return None
-    message = f"{shown(said.message)}: a process of the step was killed, since the build needed {text}"
+    what, *lines = shown(said.message).split("\n")
+    message = "\n".join([f"{what}; a process of the step was killed, since the build needed {text}", *lines])
     failure = replace(said, reason=StateReason.OUT_OF_MEMORY, message=message, log_tail=shown(said.log_tail))
     return failure, StateReason.OUT_OF_MEMORY.retry
 
