@@ -58,9 +58,14 @@ class Destination(Model):
 
 
 class Certificates(Model):
-    """Certificates of authorities to trust for registries, contexts and ADD."""
+    """Certificates of authorities to trust for registries, contexts and ADD, and by steps if wanted."""
 
     config_map_ref: ConfigMapReference = Field(description="ConfigMap whose keys are files in PEM form.")
+    in_steps: bool = Field(
+        default=False,
+        description="Have RUN steps trust them as well: a file that is there while a step runs, in no layer,"
+        " and SSL_CERT_FILE and its kin name it.",
+    )
 
 
 _Pairs = Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=64)]

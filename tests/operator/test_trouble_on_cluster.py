@@ -12,7 +12,7 @@ from support.control_plane import ControlPlane
 from support.operator_process import OperatorProcess, wait_until
 from support.town import Town, says
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server, pytest.mark.long]
 
 BUILDS = 3
 PATIENCE = 90

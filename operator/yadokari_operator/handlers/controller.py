@@ -146,8 +146,8 @@ class Controller:
                 self._echoes.expect(key, version)
         self._telling.stored(build, decision.status, now)
         self._telling.reconciled(build, observed.pods, Reconciled(decision.status, now, self._clock()))
-        if decision.event is not None:
-            self._tell(build, decision.event, now)
+        for event in decision.events:
+            self._tell(build, event, now)
         return decision.look_again
 
     def _running(self) -> Iterator[tuple[Slot, Pools]]:

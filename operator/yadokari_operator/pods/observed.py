@@ -20,6 +20,7 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
+from yadokari_contract.result import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import (
@@ -38,6 +39,7 @@ from yadokari_operator.pods.outcome import (
     is_unmounted,
     outcome_of,
     parse_time,
+    why_deleted,
 )
 
 PATIENCE = timedelta(seconds=120)
@@ -61,8 +63,8 @@ class Pod:
     `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
     `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
     `destinations` and `annotations` of the image are those that it was given, as is `mark`, which tells what
-    the image is made of. `accepted` is when a node took it, `limit` for how many
-    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
+    the image is made of. `accepted` is when a node took it, `limit` for how many seconds from then on it may
+    live, `deleted` is when it is to be gone, if somebody deleted it, and `why_deleted` who did. `over` is
     whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
     `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
     node could not mount the executor's own files from its image, `mounting` since when it is to.
@@ -95,6 +97,7 @@ class Pod:
     queued: bool = False
     began: datetime | None = None
     makings: Makings = field(default_factory=Makings)
+    why_deleted: Failure | None = None
 
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
@@ -161,6 +164,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         or (isinstance(outcome, Waiting) and bool(outcome.gates)),
         began=began(resource),
         makings=Makings.parse(resource),
+        why_deleted=why_deleted(resource),
     )
 
 
