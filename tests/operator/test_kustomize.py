@@ -16,7 +16,7 @@ from yadokari_operator.handlers.election import OF_ALL, OF_ONE
 from yadokari_operator.settings import Settings
 
 # Where kubectl is not installed, it is the cluster's.
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ Render = Callable[[Path], Resources]
 @pytest.fixture(scope="module")
 def rendered(request: pytest.FixtureRequest) -> Render:
     """How a folder renders, by the kubectl of this machine or else by that of the throwaway cluster."""
-    kubectl = shutil.which("kubectl") or request.getfixturevalue("cluster").bin / "kubectl"
+    kubectl = shutil.which("kubectl") or request.getfixturevalue("control_plane").cluster.bin / "kubectl"
 
     def render(folder: Path) -> Resources:
         result = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
@@ -114,7 +114,7 @@ def test_the_operator_may_do_what_it_does_and_no_more(rendered: Render, folder: 
         *("imagebuilds get", "imagebuilds list", "imagebuilds watch", "imagebuilds/status update"),
         *("pods get", "pods list", "pods watch", "pods create", "pods delete"),
         *("configmaps get", "configmaps list", "configmaps watch", "configmaps create", "configmaps delete"),
-        "events create",
+        *("pods/log get", "events create"),
         *(f"{plural} {verb}" for plural in FLUX_KINDS.values() for verb in ("get", "list", "watch")),
         *(
             {f"imagebuildpolicies {verb}" for verb in ("get", "list", "watch")} | {"namespaces get"}

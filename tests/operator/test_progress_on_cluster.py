@@ -38,7 +38,7 @@ def test_progress_is_seen_while_a_build_runs_and_goes_with_it(
     columns = builds.kubectl("get", "ib", "seen").splitlines()
     assert columns[0].split() == ["NAME", "READY", "STATUS", "PROGRESS", "IMAGE", "DURATION", "AGE"]
     assert "Building 2/3: RUN make" in columns[1]
-    operator.kill()
+    operator.stop()
     operator.start()
     assert summary(builds, "seen") == "Building 2/3: RUN make"
     wait_until(lambda: summary(builds, "seen") == "Pushing registry.test/app:1")

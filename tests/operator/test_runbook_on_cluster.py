@@ -78,8 +78,11 @@ def shown(builds: Builds, name: str, reason: str, message: str, quoted: str) -> 
     row = plain(row[: head.index("IMAGE")])
     told = builds.kubectl("describe", "ib", name)
     event = next((line for line in told.splitlines() if re.match(rf"\s+Warning\s+{reason}\s", line)), "")
-    said = plain(re.sub(r".*yadokari\.dev/operator", "", event))
+    said = plain(re.sub(rf"^\s+Warning\s+{reason}\s+\S+( \(.*?\))?\s+yadokari\s", "", event))
     print(row, message, event, sep="\n")
-    for text in (row, said or message):
+    words = (said or plain(message)).split()
+    # What the cluster itself says goes on in other words with each version, as may why an image did not come.
+    begin = "ErrImagePull" if reason == "ImagePullFailed" else " ".join(words[:6])
+    for text in (row, begin):
         if text not in quoted:
             yield text

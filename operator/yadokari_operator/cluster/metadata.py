@@ -17,8 +17,8 @@ _GONE = 410
 _PAGE = 50
 """Annotations may hold 256 KiB, such as all that `kubectl apply` was given."""
 
-_WATCH_SECONDS = 300
-SILENCE = _WATCH_SECONDS + 30
+_WATCH_SECONDS = 60
+SILENCE = _WATCH_SECONDS + 15
 """A watch ends by itself before that, so one that is silent for so long is dead."""
 
 
