@@ -2,13 +2,13 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from support.cluster import KubectlError
-from support.operator_process import Kubectl, OperatorProcess
+from support.operator_process import Kubectl
 from support.specs import (
     POLICIES,
     RIGHT,
@@ -22,8 +22,15 @@ from support.specs import (
     spec,
     within,
 )
+from support.town import Town
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped_operator")]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
+
+
+@pytest.fixture(scope="module")
+def kubectl(found: Callable[[str], Town]) -> Kubectl:
+    """In a namespace where the operator is installed and none works."""
+    return found("schema").kubectl
 
 
 def resource(content: dict[str, Any], name: str = "app", kind: str = "ImageBuild") -> dict[str, Any]:
@@ -35,7 +42,7 @@ def resource(content: dict[str, Any], name: str = "app", kind: str = "ImageBuild
     }
 
 
-def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorProcess) -> None:
+def test_a_right_spec_is_accepted(kubectl: Kubectl) -> None:
     items = [resource(content, f"right-{number}") for number, content in enumerate(RIGHT)]
     kubectl(
         "create", "--dry-run=server", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": items}
