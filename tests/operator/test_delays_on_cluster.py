@@ -14,7 +14,7 @@ from support.town import Town, says
 from yadokari_api.keys import LABEL_BUILD
 from yadokari_operator.cluster.api import ClusterError
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server, pytest.mark.long]
 
 BUILDS = 3
 _IMAGE_BUILDS = "/apis/yadokari.dev/v1alpha1/namespaces/quick/imagebuilds"
