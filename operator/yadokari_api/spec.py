@@ -64,7 +64,7 @@ class Certificates(Model):
     in_steps: bool | None = Field(
         default=None,
         description="Have RUN steps trust them as well: a file that is there while a step runs, in no layer,"
-        " and SSL_CERT_FILE and its kin name it.",
+        " and SSL_CERT_FILE and its kin name it. False where it is absent.",
     )
 
 
