@@ -96,20 +96,25 @@ class Nodes:
             self._due[name] = time.monotonic() + self.seconds
             self.most = max(self.most, sum("-index-" not in it for it in self._due))
 
+    def end(self, name: str, exit_code: int = 0, message: str = BUILT.message) -> bool:
+        """End a pod that is there; tells whether that was taken, and need not be said again."""
+        pod = self.api.find(f"{self._path}/{name}")
+        phase, reason = ("Failed", "Error") if exit_code else ("Succeeded", "Completed")
+        end = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": _now()}
+        if pod is not None and not self._say(pod, phase, {"terminated": end}):
+            return False
+        if pod is not None:
+            self.ended[build_of(pod["metadata"]).name] += 1
+        return True
+
     def _end_those_that_are_due(self) -> None:
         for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
             ending = self.ends(name)
             if ending is None:
                 continue
             with contextlib.suppress(ClusterError):
-                pod = self.api.find(f"{self._path}/{name}")
-                phase, reason = ("Failed", "Error") if ending.code else ("Succeeded", "Completed")
-                told = {"exitCode": ending.code, "reason": reason, "message": ending.message}
-                end = told | {"finishedAt": _now()}
-                if pod is None or self._say(pod, phase, {"terminated": end}):
+                if self.end(name, ending.code, ending.message):
                     del self._due[name]
-                    if pod is not None:
-                        self.ended[build_of(pod["metadata"]).name] += 1
 
     def _say(self, pod: dict[str, Any], phase: str, state: dict[str, Any]) -> bool:
         status = {"phase": phase, "startTime": pod.get("status", {}).get("startTime") or _now()}

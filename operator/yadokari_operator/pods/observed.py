@@ -20,6 +20,7 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
+from yadokari_contract.result import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import (
@@ -33,10 +34,12 @@ from yadokari_operator.pods.outcome import (
     Failed,
     Outcome,
     Waiting,
+    began,
     is_over,
     is_unmounted,
     outcome_of,
     parse_time,
+    why_deleted,
 )
 
 PATIENCE = timedelta(seconds=120)
@@ -60,13 +63,13 @@ class Pod:
     `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
     `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
     `destinations` and `annotations` of the image are those that it was given, as is `mark`, which tells what
-    the image is made of. `accepted` is when a node took it, `limit` for how many
-    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
+    the image is made of. `accepted` is when a node took it, `limit` for how many seconds from then on it may
+    live, `deleted` is when it is to be gone, if somebody deleted it, and `why_deleted` who did. `over` is
     whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
     `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
     node could not mount the executor's own files from its image, `mounting` since when it is to.
-    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `makings` what another
-    attempt would be made of.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `began` is when its
+    executor did, `makings` what another attempt would be made of.
     """
 
     uid: str
@@ -92,7 +95,9 @@ class Pod:
     unmounted: bool = False
     mounting: datetime | None = None
     queued: bool = False
+    began: datetime | None = None
     makings: Makings = field(default_factory=Makings)
+    why_deleted: Failure | None = None
 
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
@@ -157,7 +162,9 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         mark=next(_given(resource, "inputs-hash"), ""),
         queued=QUEUE in (metadata.get("labels") or {})
         or (isinstance(outcome, Waiting) and bool(outcome.gates)),
+        began=began(resource),
         makings=Makings.parse(resource),
+        why_deleted=why_deleted(resource),
     )
 
 

@@ -86,7 +86,7 @@ Action = Create | Delete
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do, in this order: the actions, then the status, then the event; and when to look again.
+    """What to do, in this order: the actions, then the status, then the events; and when to look again.
 
     `unacted` is how far the run has come without the actions: what is reported of it where the API server
     refuses one. `look_again` is in seconds, `None` if nothing but an event can change the decision. `wants`
@@ -96,7 +96,7 @@ class Decision:
     actions: tuple[Action, ...]
     status: Status
     unacted: Status
-    event: Event | None
+    events: tuple[Event, ...]
     look_again: float | None
     wants: tuple[Want, ...] = ()
 
@@ -131,7 +131,7 @@ def decided(
         actions=actions,
         status=report,
         unacted=unacted or report,
-        event=event(build.status, report),
+        events=tuple(filter(None, [event(build.status, report)])),
         look_again=None if due is None else max(0.0, (due - now).total_seconds()),
     )
 

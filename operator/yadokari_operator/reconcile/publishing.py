@@ -16,6 +16,7 @@ from yadokari_operator import reports
 from yadokari_operator.pods.arguments import reach
 from yadokari_operator.pods.errands.observed import Answered, ErrandPod
 from yadokari_operator.pods.errands.render import Errand, errand_pod
+from yadokari_operator.pods.names import free_number
 from yadokari_operator.pods.observed import Standing
 from yadokari_operator.pods.outcome import Failed, Waiting
 from yadokari_operator.reconcile.attempts import delay
@@ -86,7 +87,7 @@ class Publishing:
                 annotations={**self.annotations, **({INPUTS_MARK: self.mark} if self.mark else {})},
             ),
             token=self.run,
-            number=number,
+            number=free_number(build.key.name, INDEX.name, self.run, number, self.observed.taken),
             timeout=seconds(self.spec.timeout),
         )
         pod = errand_pod(build, self.spec, self.settings, errand)
