@@ -54,6 +54,13 @@ class Builds:
         changes = json.dumps({"spec": spec})
         self.town.kubectl("patch", "imagebuild", f"{name}-0", "--type=merge", "-p", changes)
 
+    def clear(self, name: str) -> None:
+        """Clear the status, as whoever restores a cluster without it."""
+        cleared = '[{"op": "replace", "path": "/status", "value": {}}]'
+        self.town.kubectl(
+            "patch", "imagebuild", f"{name}-0", "--subresource=status", "--type=json", "-p", cleared
+        )
+
     def status(self, name: str) -> dict[str, Any]:
         path = f"/apis/yadokari.dev/v1alpha1/namespaces/{self._namespace}/imagebuilds/{name}-0"
         found: dict[str, Any] = self.town.plane.api.request("GET", path).get("status", {})
@@ -155,8 +162,26 @@ def test_platforms_fail_pause_and_outlive_changes_and_a_killed_operator(
     assert [it["digest"] for it in forbidden["history"]] == [INDEX]
     assert builds.attempts("queued") == ONCE + ONCE + Counter(arm64=1)
     assert builds.attempts("forbidden") == ONCE + Counter(arm64=1)
+    # A status that is cleared in place, as of a cluster that was restored: what is pushed is there already.
+    town.kubectl(
+        "delete", "pods", *(it for it in town.nodes.names if it.startswith("again-")), "--ignore-not-found"
+    )
+    found_again = BuildResult(digest="sha256:" + "3" * 64, already_pushed=True)
+    builds.doom({"again-.*linux": Ending(0, format_result(found_again))})
+    builds.clear("again")
+    status = builds.wait("again", is_in("Succeeded"))
+    assert (status["conditions"][0]["reason"], status["output"]["digest"]) == ("AlreadyPushed", INDEX)
+    assert builds.attempts("again") == ONCE + ONCE + Counter(arm64=1)
+
+    # Where the pods are still there, they tell.
+    builds.clear("killed")
+    assert builds.wait("killed", is_in("Succeeded"))["output"]["digest"] == INDEX
+    assert builds.attempts("killed") == ONCE + Counter(index=1)
+
     # Pods of builds are kept for their logs; those of indexes and ConfigMaps go at once.
     wait_until(lambda: not any("index" in it or it.startswith("configmap/") for it in town.left()))
+    left = [it["metadata"] for it in town.kubectl.get("pods")["items"]]
+    assert {it["ownerReferences"][0]["kind"] for it in left} == {"ImageBuild"}
 
 
 def test_platforms_of_several_builds_take_turns_where_one_may_run(found: Callable[[str], Town]) -> None:
