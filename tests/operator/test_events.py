@@ -12,6 +12,7 @@ from yadokari_contract.progress import Progress
 from yadokari_contract.result import BuildResult
 from yadokari_operator import reports
 from yadokari_operator.events import event, event_manifest
+from yadokari_operator.reconcile.live import live
 
 RUN = Status(
     inputs_hash="0" * 64,
@@ -43,8 +44,8 @@ def test_people_are_told_what_happened_once() -> None:
 
 def test_a_build_that_pushes_says_so_and_no_step_makes_more_than_one_event_by_it() -> None:
     build, now = image_build(), NOW
-    steps = reports.building(build, RUN, now, Progress("Building", 1, 2, "RUN make"))
-    pushes = reports.building(build, steps, now, Progress("Pushing", 0, 0, IMAGE))
+    steps = reports.building(build, RUN, now, live(Progress("Building", 1, 2, "RUN make")))
+    pushes = reports.building(build, steps, now, live(Progress("Pushing", 0, 0, IMAGE)))
     assert (steps.reason, pushes.reason) == ("Building", "Pushing")
     assert (pushes.phase, pushes.conditions[0].status) == ("Building", "Unknown")
     told, again = event(steps, pushes), event(steps, pushes)

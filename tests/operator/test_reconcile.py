@@ -178,6 +178,12 @@ def test_an_invalid_spec_is_stalled_says_where_and_does_nothing() -> None:
     assert decision.look_again is None
 
 
+def test_a_field_of_a_later_version_is_named_with_what_to_do() -> None:
+    message = decide(image_build({**SPEC, "later": True})).status.message
+    assert message.startswith("spec.later: this operator knows no such field")
+    assert "upgrade the operator" in message
+
+
 def test_an_invalid_spec_is_reported_once() -> None:
     build = image_build({"destinations": []})
     status = decide(build).status
@@ -376,13 +382,26 @@ SECOND: dict[str, Any] = {
 # What a server that has the present CRD leaves of it.
 _LEFT = ("observedGeneration", "phase", "message", "inputsHash", "rebuildRequestedAt", "lastSucceeded")
 PRUNED = {name: SECOND[name] for name in _LEFT}
+FIRST_PRUNED = {name: FIRST[name] for name in _LEFT if name in FIRST} | {
+    "message": f"{resources.IMAGE} was built and pushed with digest {DIGEST}",
+    "conditions": [
+        {
+            "type": "Succeeded",
+            "observedGeneration": 1,
+            "status": "True",
+            "reason": "Succeeded",
+            "message": "",
+            "lastTransitionTime": time(5),
+        }
+    ],
+}
 
 
 def of_former(status: dict[str, Any], **changes: Any) -> ImageBuild:
     return image_build(status=parse_status(status | changes))
 
 
-@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED])
+@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED, FIRST_PRUNED])
 def test_an_upgrade_builds_nothing_anew(former: dict[str, Any]) -> None:
     build = of_former(former)
     decision = decide(build)

@@ -78,15 +78,22 @@ class Nodes:
             self.started[build_of(pod["metadata"]).name] += 1
             self._due[name] = time.monotonic() + self.seconds
 
+    def end(self, name: str, exit_code: int = 0, message: str = _MESSAGE) -> bool:
+        """End a pod that is there; tells whether that was taken, and need not be said again."""
+        pod = self.api.find(f"{self._path}/{name}")
+        phase, reason = ("Failed", "Error") if exit_code else ("Succeeded", "Completed")
+        end = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": _now()}
+        if pod is not None and not self._say(pod, phase, {"terminated": end}):
+            return False
+        if pod is not None:
+            self.ended[build_of(pod["metadata"]).name] += 1
+        return True
+
     def _end_those_that_are_due(self) -> None:
         for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
             with contextlib.suppress(ClusterError):
-                pod = self.api.find(f"{self._path}/{name}")
-                end = {"exitCode": 0, "reason": "Completed", "message": _MESSAGE, "finishedAt": _now()}
-                if pod is None or self._say(pod, "Succeeded", {"terminated": end}):
+                if self.end(name):
                     del self._due[name]
-                    if pod is not None:
-                        self.ended[build_of(pod["metadata"]).name] += 1
 
     def _say(self, pod: dict[str, Any], phase: str, state: dict[str, Any]) -> bool:
         status = {"phase": phase, "startTime": pod.get("status", {}).get("startTime") or _now()}

@@ -13,9 +13,9 @@ from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
-from yadokari_builder.build.deliver import Delivery
-from yadokari_builder.build.destinations import names_of, read_destinations
-from yadokari_builder.build.files import require_outputs, tell
+from yadokari_builder.build.delivering.deliver import Delivery
+from yadokari_builder.build.delivering.destinations import names_of, read_destinations
+from yadokari_builder.build.delivering.files import require_outputs, tell
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.options import read_platforms
 from yadokari_builder.build.outcome import assemble

@@ -158,6 +158,13 @@ def is_over(resource: Mapping[str, Any]) -> bool:
     return _status(resource).get("phase") in ("Succeeded", "Failed")
 
 
+def began(resource: Mapping[str, Any]) -> datetime | None:
+    """Tell when the executor has started, if it has."""
+    state = _state(resource)
+    at = (state.get("running") or state.get("terminated") or {}).get("startedAt")
+    return parse_time(at) if at else None
+
+
 def parse_time(text: str) -> datetime:
     """Read a time of the Kubernetes API."""
     return datetime.fromisoformat(text)

@@ -12,7 +12,7 @@ from yadokari_operator.pods.arguments import Task
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod, Standing
-from yadokari_operator.pods.outcome import Built, Failed, Waiting, shown
+from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting, shown
 from yadokari_operator.pods.placement import on_nodes_as
 from yadokari_operator.pods.render import pod
 from yadokari_operator.policies import Violation
@@ -28,6 +28,7 @@ from yadokari_operator.reconcile.attempts import (
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import is_asked_for
+from yadokari_operator.reconcile.live import furthest_back, lives
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.settings import Settings
 
@@ -116,7 +117,8 @@ def _until_its_end(
             if isinstance(latest.outcome, Waiting):
                 report = waits(observed, before, latest, latest.outcome, now, note)
             else:
-                report = reports.building(build, before, now, observed.progress, note)
+                (live,) = lives([("", latest.name)], observed.progress, before.progress)
+                report = reports.building(build, before, now, live, note)
     # What has ended is looked at again: the next run may begin.
     return _decided(observed, inputs, latest.run, report, now, due=end)
 
@@ -143,15 +145,27 @@ def _until_all_ended(
             return _decided(observed, inputs, name, report, now, due=outcome.finished)
     if missing:
         due = earliest(*(deadline(it, inputs.spec) for it in missing.values() if it is not None))
-        report = reports.building(build, before, now, note=_NOTES[inputs.spec.concurrency_policy])
+        running = [
+            (platform, it.name) for platform, it in missing.items() if it and isinstance(it.outcome, Running)
+        ]
+        progress = furthest_back(lives(running, observed.progress, before.progress))
+        report = reports.building(build, before, now, progress, _NOTES[inputs.spec.concurrency_policy])
         return None if due and now >= due else _decided(observed, inputs, name, report, now, due=due)
-    # Where it went the spec that it was made for told.
-    images = next((it.destinations for it in pods), ())
+    # Where it went, and what it has, the spec that it was made for told.
+    made = next(iter(pods), None)
     spec = allowed(observed, inputs.spec)
-    if not images or isinstance(spec, Violation):
+    if made is None or not made.destinations or isinstance(spec, Violation):
         return None
     step = Publishing(
-        observed=observed, spec=spec, images=images, settings=settings, run=name, status=before, now=now
+        observed=observed,
+        spec=spec,
+        images=made.destinations,
+        settings=settings,
+        run=name,
+        status=before,
+        annotations=made.annotations,
+        mark=made.mark,
+        now=now,
     ).step()
     due = now if step.report.finished else step.due
     return _decided(observed, inputs, name, step.report, now, *step.actions, due=due)

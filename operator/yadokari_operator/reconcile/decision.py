@@ -47,7 +47,8 @@ class Observed:
     out by asking, by name. `errands` are the small pods that ask or do something for it. `policies` are those
     that hold for it, or why nothing is known to be allowed; they count where an attempt begins, and are read
     for that alone. `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours
-    that pods of others bear for now. `progress` is how far the pod that runs has come, by its log.
+    that pods of others bear for now. `progress` is how far those that run have come, by
+    their logs, for each pod's name.
     """
 
     build: ImageBuild
@@ -60,7 +61,7 @@ class Observed:
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] | Violation = ()
-    progress: Progress | None = None
+    progress: Mapping[str, Progress] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
