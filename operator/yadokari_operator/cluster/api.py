@@ -115,10 +115,7 @@ class Api:
             response = self._call(method, path, query, body, accept, patience)
             data: bytes = response.data
         _check(response, data)
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            raise ClusterError(f"{method} {path}: the answer is no JSON", status=0) from error
+        return _value(data, f"{method} {path}")
 
     def find(self, path: str, patience: float = _READ) -> Any:
         """Read a resource; `None` if there is none. Raises `ClusterError`."""
@@ -142,7 +139,7 @@ class Api:
             try:
                 if response.status >= 400:
                     _check(response, response.data)
-                yield map(json.loads, _split(response.stream(_CHUNK)))
+                yield (_value(line, f"GET {path}") for line in _split(response.stream(_CHUNK)))
             finally:
                 response.close()
 
@@ -190,6 +187,14 @@ def _failures_of(what: str) -> Iterator[None]:
         yield
     except (urllib3.exceptions.HTTPError, client.ApiException) as error:
         raise ClusterError(f"{what}: {error}", status=0) from error
+
+
+def _value(data: bytes, what: str) -> Any:
+    """Read JSON. Raises `ClusterError`: the page of a proxy is none, nor is what was cut."""
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise ClusterError(f"{what}: the answer is no JSON", status=0) from error
 
 
 def _check(response: urllib3.BaseHTTPResponse, data: bytes) -> None:
