@@ -38,6 +38,13 @@ class ClusterError(Exception):
         self.wait = wait
 
 
+class GarbledError(ClusterError):
+    """What the API server answered, or whoever did in its place, cannot be read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=0)
+
+
 class Api:
     """The API server of the cluster that this operator works in; nothing is written unless `may_write`."""
 
@@ -190,11 +197,11 @@ def _failures_of(what: str) -> Iterator[None]:
 
 
 def _value(data: bytes, what: str) -> Any:
-    """Read JSON. Raises `ClusterError`: the page of a proxy is none, nor is what was cut."""
+    """Read JSON. Raises `GarbledError`: the page of a proxy is none, nor is what was cut."""
     try:
         return json.loads(data)
     except ValueError as error:
-        raise ClusterError(f"{what}: the answer is no JSON", status=0) from error
+        raise GarbledError(f"{what}: the answer is no JSON") from error
 
 
 def _check(response: urllib3.BaseHTTPResponse, data: bytes) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yadokari_api.keys import Key
-from yadokari_operator.cluster.api import Api, ClusterError
+from yadokari_operator.cluster.api import Api, ClusterError, GarbledError
 
 _LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -74,7 +74,7 @@ class Metadata:
             items = tuple(item["metadata"] for item in found["items"] or ())
             return Page(items, head["resourceVersion"], head.get("continue") or "")
         except (KeyError, TypeError, AttributeError):
-            raise ClusterError(f"GET {self._path}: the answer is no list", status=0) from None
+            raise GarbledError(f"GET {self._path}: the answer is no list") from None
 
     def changes(self, version: str) -> Iterator[Change]:
         """Follow all changes since a version, until the server ends the watch. Raises `ClusterError`.
@@ -108,7 +108,7 @@ def _change(step: Mapping[str, Any]) -> Change:
             return Change(None if kind == "BOOKMARK" else key_of(metadata), metadata["resourceVersion"])
         error = ClusterError(str(value.get("message", value)), status=value.get("code", 0))
     except (KeyError, TypeError, AttributeError):
-        error = ClusterError("the answer is no step of a watch", status=0)
+        error = GarbledError("the answer is no step of a watch")
     raise error
 
 
