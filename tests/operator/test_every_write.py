@@ -1,4 +1,4 @@
-"""The operator is killed at each of its writes, before the server has done it and after that.
+"""The operator is killed at each of its writes, before the server has done it or after that.
 
 Whatever write that is, the next operator comes to the same end: the same statuses, no pod made twice, nothing
 left that the other would not have left.
@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.apiserver import Request
 from support.mortal import World
 
 Story = Callable[[World], None]
@@ -105,8 +106,53 @@ def test_an_operator_that_is_killed_at_any_write_comes_to_the_same_end(story: St
     end = end_of(undisturbed)
     assert len(set(end["made"])) == len(end["made"])
     for number in range(1, undisturbed.writes + 1):
-        for late in (False, True):
-            world = World(fatal=frozenset({number}), late=late)
-            story(world)
-            assert world.kills == 1
-            assert end_of(world) == end, f"killed {'after' if late else 'before'} write {number}"
+        world = World(fatal=frozenset({number}), late=number % 2 == 0)
+        story(world)
+        assert world.kills == 1
+        assert end_of(world) == end, f"killed at write {number}"
+
+
+def changes(world: World) -> None:
+    world.apply("app", dockerfile="FROM scratch\n")
+
+
+def stops(world: World) -> None:
+    world.apply("app", suspend=True)
+
+
+@pytest.mark.parametrize("platforms", [[], ["linux/amd64", "linux/arm64"]])
+@pytest.mark.parametrize("meanwhile", [changes, stops])
+def test_a_change_while_no_operator_lives_leaves_no_pod_of_before(
+    meanwhile: Story, platforms: list[str]
+) -> None:
+    spec = {"platforms": platforms} if platforms else {}
+    undisturbed = World()
+    undisturbed.apply("app", **spec)
+    undisturbed.settle(runs=False)
+    for number in range(1, undisturbed.writes + 1):
+        world = World(fatal=frozenset({number}), late=True, meanwhile=meanwhile)
+        world.apply("app", **spec)
+        world.settle(runs=False)
+        left, phase = world.server.names("pods"), world.statuses()["app"]["phase"]
+        if meanwhile is stops:
+            assert (left, phase) == (set(), "Suspended")
+        else:
+            assert ({name.split("-")[1] for name in left}, phase) == (
+                {world.made[-1].split("-")[1]},
+                "Building",
+            )
+
+
+def test_a_change_at_the_moment_of_a_status_leaves_no_pod_of_before() -> None:
+    world = World()
+    world.apply("app")
+
+    def conflicts(request: Request) -> None:
+        if request.method == "PUT" and world.server.get("imagebuilds", "app")["metadata"]["generation"] == 1:
+            changes(world)
+            world.server.get("imagebuilds", "app")["metadata"]["resourceVersion"] = "another"
+
+    world.server.refuse = conflicts
+    world.settle()
+    assert world.server.names("pods") == {world.made[-1]}
+    assert world.statuses()["app"]["phase"] == "Succeeded"

@@ -33,6 +33,7 @@ from yadokari_operator.settings import Settings
 BASE = "registry.test/base:1"
 _PODS = "/api/v1/namespaces/team/pods"
 _MOST_LOOKS = 60
+_CONFLICT = 409
 _RUNS: Mapping[str, Any] = {
     "phase": "Running",
     "containerStatuses": [{"name": "executor", "state": {"running": {}}}],
@@ -69,12 +70,14 @@ class World:
     """A namespace of a cluster, its operator, and what becomes of pods.
 
     The operator is killed at the writes of the numbers `fatal`, from 1: before the server has done it or,
-    where it is `late`, after that. `made` are the names of pods that were made, `base` is the digest that BASE stands
-    for, `fails` says which pods fail by their network, by their name.
+    where it is `late`, after that; `meanwhile` something may happen before the next one begins. `made`
+    are the names of pods that were made, `base` is the digest that BASE stands for, `fails` says
+    which pods fail by their network, by their name.
     """
 
     fatal: frozenset[int] = frozenset()
     late: bool = False
+    meanwhile: Callable[["World"], None] = lambda _: None
     now: datetime = NOW
     base: str = f"sha256:{'a' * 64}"
     fails: Callable[[str], bool] = lambda _: False
@@ -168,16 +171,16 @@ class World:
             assert looks < _MOST_LOOKS, "it is looked at without end"
             key = self._todo.pop(0)
             before = self.server.get("imagebuilds", key.name)["metadata"]["resourceVersion"]
+            again: float | None = None
             try:
                 again = self._controller.reconcile(key)
-            except ClusterError:
-                assert self._dead
-                self.kills += 1
-                self._begin()
-                continue
+            except ClusterError as error:
+                if not self._dead and error.status != _CONFLICT:
+                    raise
+                self._todo.append(key)
             if self._dead:
-                # What was killed last was a courtesy that nobody waits for.
                 self.kills += 1
+                self.meanwhile(self)
                 self._begin()
                 continue
             self._due.pop(key, None)
