@@ -13,7 +13,7 @@ import pytest
 from support.operator_process import wait_until
 from support.town import Town
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server, pytest.mark.long]
 
 BUILDS = int(os.environ.get("KILL_TRIALS", "20"))
 KILLS = 5 if BUILDS < 100 else 1000

@@ -16,7 +16,7 @@ from yadokari_operator.handlers.election import OF_ALL, OF_ONE
 from yadokari_operator.settings import Settings
 
 # Where kubectl is not installed, it is the cluster's.
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
 
 ROOT = Path(__file__).parents[2]
 
@@ -27,7 +27,7 @@ Render = Callable[[Path], Resources]
 @pytest.fixture(scope="module")
 def rendered(request: pytest.FixtureRequest) -> Render:
     """How a folder renders, by the kubectl of this machine or else by that of the throwaway cluster."""
-    kubectl = shutil.which("kubectl") or request.getfixturevalue("cluster").bin / "kubectl"
+    kubectl = shutil.which("kubectl") or request.getfixturevalue("control_plane").cluster.bin / "kubectl"
 
     def render(folder: Path) -> Resources:
         result = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ import pytest
 from support.operator_process import wait_until
 from support.town import Town, says
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server, pytest.mark.long]
 
 HAND_OVER = 20
 

@@ -1,7 +1,7 @@
 """Reconcile one ImageBuild: observe it, decide, act, report."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -55,6 +55,7 @@ from yadokari_operator.reconcile.decision import Action, Answer, Create, Decisio
 from yadokari_operator.reconcile.rebuild import answers_of, asking, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
+from yadokari_operator.traces.run import Reconciled
 from yadokari_operator.turns import Limits, Pools, Slot, Waiting
 
 logger = logging.getLogger(__name__)
@@ -145,8 +146,9 @@ class Controller:
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
                 self._echoes.expect(key, version)
         self._telling.stored(build, decision.status, now)
-        if decision.event is not None:
-            self._tell(build, decision.event, now)
+        self._telling.reconciled(build, observed.pods, Reconciled(decision.status, now, self._clock()))
+        for event in decision.events:
+            self._tell(build, event, now)
         return decision.look_again
 
     def _running(self) -> Iterator[tuple[Slot, Pools]]:
@@ -183,14 +185,12 @@ class Controller:
             progress=self._progress(build.key, pods),
         )
 
-    def _progress(self, key: Key, pods: Sequence[Pod]) -> Progress | None:
-        """Tell how far the latest pod has come that runs; at most one of a build does, but for moments."""
+    def _progress(self, key: Key, pods: Sequence[Pod]) -> Mapping[str, Progress]:
+        """Tell how far the pods have come that run; but for moments at most one for each platform does."""
         running = [it for it in pods if it.standing is Standing.OURS and isinstance(it.outcome, Running)]
-        if not running:
-            self._following.forget(key)
-            return None
-        latest = max(running, key=lambda it: (it.created, it.attempt))
-        return self._following.progress(key, latest.name, latest.uid)
+        in_order = sorted(running, key=lambda it: (it.part, it.created, it.attempt))
+        latest = {it.part: it for it in in_order}.values()
+        return self._following.progress(key, {it.name: it.uid for it in latest})
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
         for page in self._cluster.config_maps(build.key.namespace, selector).pages():

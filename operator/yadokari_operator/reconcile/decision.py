@@ -49,7 +49,7 @@ class Observed:
     name that it does not know. `policies` are those that hold for it, or why nothing is known to be allowed;
     they count where an attempt begins, and are read for that alone. `rivals` are other ImageBuilds that push
     to one of its destinations, `taken` names of ours that pods of others bear for now. `progress` is how far
-    the pod that runs has come, by its log.
+    those that run have come, by their logs, for each pod's name.
     """
 
     build: ImageBuild
@@ -63,7 +63,7 @@ class Observed:
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] | Violation = ()
-    progress: Progress | None = None
+    progress: Mapping[str, Progress] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ Action = Create | Delete
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do, in this order: the actions, then the status, then the event; and when to look again.
+    """What to do, in this order: the actions, then the status, then the events; and when to look again.
 
     `unacted` is how far the run has come without the actions: what is reported of it where the API server
     refuses one. `look_again` is in seconds, `None` if nothing but an event can change the decision. `wants`
@@ -102,7 +102,7 @@ class Decision:
     actions: tuple[Action, ...]
     status: Status
     unacted: Status
-    event: Event | None
+    events: tuple[Event, ...]
     look_again: float | None
     wants: tuple[Want, ...] = ()
 
@@ -137,7 +137,7 @@ def decided(
         actions=actions,
         status=report,
         unacted=unacted or report,
-        event=event(build.status, report),
+        events=tuple(filter(None, [event(build.status, report)])),
         look_again=None if due is None else max(0.0, (due - now).total_seconds()),
     )
 

@@ -26,7 +26,6 @@ PLACES = [f"/{folder}/{name}" for folder in ("d", "e") for name in NAMES]
 RUNS = (
     "RUN echo {word} >> {place}",
     "RUN rm -rf {place}",
-    # An empty folder in place of an empty one is a change only where the inode is another.
     "RUN rm -rf /d && mkdir /d && touch /d/{word}",
     "RUN mkdir -p {place}/{word}",
     "RUN chmod 70{digit} {place} || true",
