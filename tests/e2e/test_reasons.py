@@ -60,7 +60,7 @@ WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
     "ConfigMapNotFound": (None, {"dockerfileFrom": {"configMapKeyRef": {"name": "source"}}}),
     "SecretNotFound": (
         QUICK,
-        {"destinations": [{"image": "REGISTRY/reasons/x:1", "pushSecretRef": {"name": "registry-login"}}]},
+        {"destinations": [{"image": "REGISTRY/NAMESPACE/x:1", "pushSecretRef": {"name": "registry-login"}}]},
     ),
     "SourceNotFound": (QUICK, {"context": {"fluxSource": {"kind": "GitRepository", "name": "app"}}}),
     "QuotaExceeded": (QUICK, {"executor": {"resources": {"limits": {GPU: 1}}}}),
@@ -97,7 +97,7 @@ WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
 }
 LATER: Mapping[str, tuple[str | None, dict[str, Any]]] = {
     "UpToDate": (QUICK, {"timeout": "2h"}),
-    "AlreadyPushed": (QUICK, {"destinations": [{"image": "REGISTRY/reasons/succeeded:1"}]}),
+    "AlreadyPushed": (QUICK, {"destinations": [{"image": "REGISTRY/NAMESPACE/succeeded:1"}]}),
     "Queued": (QUICK, {"executor": {"nodeSelector": POOL}}),
 }
 """What is applied when others are as they are to be."""
@@ -172,7 +172,7 @@ class Street:
             "metadata": {"name": name},
             "spec": {
                 **({} if dockerfile is None else {"dockerfile": dockerfile}),
-                "destinations": [{"image": f"REGISTRY/reasons/{name}:1"}],
+                "destinations": [{"image": f"REGISTRY/NAMESPACE/{name}:1"}],
                 **spec,
             },
         }
@@ -222,7 +222,7 @@ class Street:
         text = text.replace(self._unkind, "registry.example.com").replace(
             self.cluster.registry, "registry.test"
         )
-        text = re.sub(r"\d+(/\d+ nodes are available: )\d+", r"N\1N", text)
+        text = re.sub(r"\d+/\d+ nodes are available: \d+", "N nodes are available: N", text)
         return " ".join(re.sub(r"-[0-9a-f]{10}-", "-RUN-", text).split())
 
 
