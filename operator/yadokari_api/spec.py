@@ -61,10 +61,10 @@ class Certificates(Model):
     """Certificates of authorities to trust for registries, contexts and ADD, and by steps if wanted."""
 
     config_map_ref: ConfigMapReference = Field(description="ConfigMap whose keys are files in PEM form.")
-    in_steps: bool = Field(
-        default=False,
+    in_steps: bool | None = Field(
+        default=None,
         description="Have RUN steps trust them as well: a file that is there while a step runs, in no layer,"
-        " and SSL_CERT_FILE and its kin name it.",
+        " and SSL_CERT_FILE and its kin name it. False where it is absent.",
     )
 
 

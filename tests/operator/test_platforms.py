@@ -19,6 +19,7 @@ from support.resources import (
     knowing,
     pod_resource,
     taken_away,
+    time,
     waiting,
     with_status,
 )
@@ -30,6 +31,7 @@ from yadokari_contract.progress import BuildPhase, Progress
 from yadokari_contract.reasons import Reason
 from yadokari_contract.result import BaseImage, BuildResult, Failure, format_result
 from yadokari_operator.pods.errands.observed import parse_errand
+from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import parse_pod
 from yadokari_operator.reconcile.decide import held, reconcile
 from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
@@ -422,6 +424,72 @@ def test_images_that_were_there_already_are_told_as_that_and_their_index_has_the
     assert dict(marks) == {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
     status = both.becomes("index", INDEXED)
     assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_run_that_is_not_replaced_begins_its_other_platforms_as_well(policy: str) -> None:
+    both = World(image_build({**SPEC, "platforms": [AMD64, ARM64], "concurrencyPolicy": policy}))
+    both.look()
+    (first,) = both.pods
+    both.pods[first]["status"] = RUNNING
+    # As where it waits for its turn while the spec changes.
+    both.build = with_status(both.build, held(both.observed, both.look(), Place(1, 1, 1), NOW).status)
+    both.pods = {first: both.pods[first]}
+    both.change(dockerfile="FROM scratch\n")
+    decision = both.look()
+    assert decision.begins == "linux-arm64"
+    # However long it waits, the message stays as long as it is.
+    turn = held(both.observed, decision, Place(1, 1, 1), NOW).status
+    both.pods = {first: both.pods[first]}
+    both.build = with_status(both.build, turn)
+    decision = both.look()
+    assert held(both.observed, decision, Place(1, 1, 1), NOW).status.message == turn.message
+    both.settle()
+    amd64, arm64 = both.pods.values()
+    asked = parse_arguments(arguments(arm64))
+    assert asked == replace(parse_arguments(arguments(amd64)), custom_platform=ARM64)
+    assert arm64["spec"]["volumes"] == amd64["spec"]["volumes"]
+    assert arm64["spec"]["nodeSelector"]["kubernetes.io/arch"] == "arm64"
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    status = both.becomes("index", INDEXED)
+    assert next(it for it in status.history if it.number == 1).digest == INDEX
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_platform_of_a_run_that_is_not_replaced_is_tried_again(policy: str) -> None:
+    both = world(concurrencyPolicy=policy)
+    both.becomes("amd64", image("a"))
+    both.change(dockerfile="FROM scratch\n")
+    assert both.becomes("arm64", failed(Reason.PUSH_FAILED)).phase == "Retrying"
+    both.seconds = 60
+    assert [(it.attempt, it.retries) for it in both.settle().run.platforms] == [(1, 0), (2, 1)]
+    both.becomes("arm64", image("b"))
+    status = both.becomes("index", INDEXED)
+    assert next(it for it in status.history if it.number == 1).result == "Succeeded"
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_platform_of_a_run_that_is_not_replaced_fails_it_by_its_name(policy: str) -> None:
+    both = world(concurrencyPolicy=policy)
+    first = run_in("app", next(iter(both.pods)))
+    both.becomes("amd64", RUNNING)
+    both.change(dockerfile="FROM scratch\n")
+    status = both.becomes("arm64", failed(Reason.RUN_FAILED))
+    assert status.history[0].failure == "StepFailed"
+    assert status.run.number == (2 if policy == "Queue" else 1)
+    assert [name for name in both.pods if not both.has_ended(name) and run_in("app", name) == first] == []
+
+
+def test_a_platform_that_takes_too_long_fails_the_run_by_its_name() -> None:
+    both = world(timeout="10m")
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", RUNNING | {"startTime": time(0)})
+    both.seconds = 700
+    status = both.settle()
+    assert (status.phase, status.reason) == ("Failed", "Timeout")
+    assert status.message.startswith(f"{ARM64}: the build took longer than its timeout of 10m")
+    assert not any("arm64" in name for name in both.pods)
 
 
 def test_annotations_are_those_of_each_image_and_of_their_index() -> None:

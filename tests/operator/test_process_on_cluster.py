@@ -7,6 +7,7 @@ import os
 import pytest
 
 from support.cluster import Cluster
+from support.collector import running_collector
 from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, wait_until
 from support.pages import DOCS
 from support.plugin import Plugin
@@ -107,3 +108,26 @@ def test_builds_take_turns_and_those_that_run_when_the_operator_starts_count(
         assert all(run["queuedAt"] <= run["startedAt"] for run in ended)
     finally:
         operator.stop()
+
+
+def test_a_run_is_a_trace_that_its_executor_belongs_to(
+    kubectl: Kubectl, stand_in: str, stopped_operator: OperatorProcess
+) -> None:
+    operator, builds = stopped_operator, Builds(kubectl, stand_in)
+    with running_collector() as collector:
+        operator.start(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_EXPORTER_OTLP_HEADERS="authorization=s3cr3t"
+        )
+        try:
+            builds.apply("traced", BUILT)
+            builds.wait_for_phase("traced", "Succeeded")
+            wait_until(lambda: bool(collector.named("ImageBuild")))
+        finally:
+            operator.stop()
+    pod = json.dumps(kubectl.get("pod", *builds.pods("traced")))
+    (root,), (start,) = collector.named("ImageBuild"), collector.named("pod start")
+    assert f"00-{root.trace}-{root.id}-01" in pod
+    assert "s3cr3t" not in pod + operator.log
+    assert start.trace == root.trace
+    assert root.start <= start.start <= start.end <= root.end
+    assert collector.headers[0]["authorization"] == "s3cr3t"

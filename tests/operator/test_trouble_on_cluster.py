@@ -20,6 +20,9 @@ MOST = 60
 """Requests for a build, with all that is asked again; without trouble there are some 20."""
 
 
+PAGE = "<html>please log in"
+
+
 class Troubled:
     """A town whose operator reaches the API server by way of a gate."""
 
@@ -37,6 +40,7 @@ class Troubled:
         wait_until(self.town.has_built(self.built), seconds=PATIENCE)
         assert set(self.town.nodes.started.values()) == {1}
         assert "error of the operator itself" not in self.operator.log
+        assert "Traceback" not in self.operator.log
         return {kind: number for kind, number in self.gate.passed.items() if "leases" not in kind}
 
 
@@ -67,6 +71,12 @@ def each(number: int, trouble: Trouble, *kinds: str) -> Callable[[Asked], Troubl
     return make
 
 
+def pages_for_lists() -> Callable[[Asked], Trouble | None]:
+    """Answer each second list by a page; so that lists are asked for, no watch lasts."""
+    page, gone = each(2, Trouble(page=PAGE)), Trouble(ends=True, code=410)
+    return lambda asked: gone if "WATCH" in asked.kind else page(asked) if "limit=" in asked.path else None
+
+
 def test_a_build_asks_for_little_where_there_is_no_trouble(troubled: Troubled) -> None:
     asked = troubled.build()
     assert asked["POST pods"] == asked["POST configmaps"] == BUILDS
@@ -84,6 +94,9 @@ def test_a_build_asks_for_little_where_there_is_no_trouble(troubled: Troubled) -
         pytest.param(each(1, Trouble(seconds=0.3)), id="a slow server"),
         pytest.param(each(1, Trouble(ends=True), "WATCH"), id="watches that end after each step"),
         pytest.param(each(1, Trouble(ends=True, code=410), "WATCH"), id="watches that are gone"),
+        pytest.param(each(1, Trouble(ends=True, code=500), "WATCH"), id="watches that end with an error"),
+        pytest.param(pages_for_lists(), id="pages of a proxy for lists"),
+        pytest.param(each(2, Trouble(page=PAGE), "WATCH"), id="pages of a proxy for watches"),
     ],
 )
 def test_builds_come_to_their_end_with_few_requests(

@@ -5,10 +5,11 @@ import http.client
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from ssl import SSLContext
+from types import MappingProxyType
 
 from support.tokens import serving
 
@@ -36,7 +37,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """What becomes of a request: it is answered by `status`, or late by `seconds`.
+    """What becomes of a request: it is answered by `status` or by a `page`, or late by `seconds`.
 
     A watch that `ends` does so after its next step, with an ERROR of `code` if that is not 0.
     """
@@ -46,6 +47,7 @@ class Trouble:
     seconds: float = 0
     ends: bool = False
     code: int = 0
+    page: str = ""
 
 
 @dataclass(slots=True)
@@ -90,6 +92,9 @@ class _Handler(BaseHTTPRequestHandler):
             if trouble.status:
                 self._refuse(trouble)
                 return
+            if trouble.page:
+                self._answer(200, "text/html", trouble.page.encode())
+                return
         with contextlib.suppress(OSError, http.client.HTTPException):
             self._forward(asked, body)
             return
@@ -103,11 +108,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _refuse(self, trouble: Trouble) -> None:
         data = json.dumps({"kind": "Status", "message": "there is trouble", "code": trouble.status}).encode()
-        self.send_response_only(trouble.status)
-        if trouble.retry_after is not None:
-            self.send_header("Retry-After", str(trouble.retry_after))
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
+        headers = {} if trouble.retry_after is None else {"Retry-After": str(trouble.retry_after)}
+        self._answer(trouble.status, "application/json", data, headers)
+
+    def _answer(
+        self, status: int, kind: str, data: bytes, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        self.send_response_only(status)
+        for name, value in {**headers, "Content-Type": kind, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
         self.end_headers()
         self.wfile.write(data)
 

@@ -149,12 +149,13 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
+            known = writing.enter_context(caches.known())
             platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
                 making_of(opened.packing, platform),
                 caches.policy,
                 prober,
-                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench)),
+                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench), known),
                 write,
                 delivery.take,
                 CachedOutlines(prober, write, platform),

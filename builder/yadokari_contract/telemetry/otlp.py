@@ -23,7 +23,12 @@ _UNKNOWN = {
     "COMPRESSION": "traces are small, and sent as they are",
     "INSECURE": "the endpoint's scheme says it",
 }
+_LENGTH = "texts are cut after 8,192 characters"
 _OTHERS = {
+    "KANIKO_TELEMETRY_BUILD_ID": "TRACEPARENT and OTEL_RESOURCE_ATTRIBUTES tell builds apart",
+    "KANIKO_TELEMETRY_TOKEN_EXCHANGE_ENDPOINT": "a token goes into OTEL_EXPORTER_OTLP_HEADERS",
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": _LENGTH,
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": _LENGTH,
     "OTEL_TRACES_SAMPLER": "all builds are traced but those whose TRACEPARENT says they are not",
 }
 

@@ -38,6 +38,13 @@ class ClusterError(Exception):
         self.wait = wait
 
 
+class GarbledError(ClusterError):
+    """What the API server answered, or whoever did in its place, cannot be read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=0)
+
+
 class Api:
     """The API server of the cluster that this operator works in; nothing is written unless `may_write`."""
 
@@ -115,10 +122,7 @@ class Api:
             response = self._call(method, path, query, body, accept, patience)
             data: bytes = response.data
         _check(response, data)
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            raise ClusterError(f"{method} {path}: the answer is no JSON", status=0) from error
+        return _value(data, f"{method} {path}")
 
     def find(self, path: str, patience: float = _READ) -> Any:
         """Read a resource; `None` if there is none. Raises `ClusterError`."""
@@ -142,7 +146,7 @@ class Api:
             try:
                 if response.status >= 400:
                     _check(response, response.data)
-                yield map(json.loads, _split(response.stream(_CHUNK)))
+                yield (_value(line, f"GET {path}") for line in _split(response.stream(_CHUNK)))
             finally:
                 response.close()
 
@@ -190,6 +194,14 @@ def _failures_of(what: str) -> Iterator[None]:
         yield
     except (urllib3.exceptions.HTTPError, client.ApiException) as error:
         raise ClusterError(f"{what}: {error}", status=0) from error
+
+
+def _value(data: bytes, what: str) -> Any:
+    """Read JSON. Raises `GarbledError`: the page of a proxy is none, nor is what was cut."""
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise GarbledError(f"{what}: the answer is no JSON") from error
 
 
 def _check(response: urllib3.BaseHTTPResponse, data: bytes) -> None:

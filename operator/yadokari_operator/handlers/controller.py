@@ -46,6 +46,7 @@ from yadokari_operator.pods.observed import (
     parse_pod,
 )
 from yadokari_operator.pods.outcome import Running
+from yadokari_operator.pods.strays import parse_stray
 from yadokari_operator.policies import Violation
 from yadokari_operator.progress.following import Following
 from yadokari_operator.reconcile.attempts import allowed
@@ -174,6 +175,7 @@ class Controller:
             build=build,
             pods=pods,
             errands=tuple(errands),
+            strays=tuple(stray for pod in found if (stray := parse_stray(pod, build)) is not None),
             config_maps=tuple(self._owned_config_maps(build, selector)),
             sources={name: ConfigMapData.parse(it) for name, it in sources.items() if it is not None},
             artifact=self._artifact(build),
@@ -297,8 +299,8 @@ class Controller:
             case Create(manifest):
                 uid = self._cluster.create(build, manifest)
                 return (uid,) if manifest["kind"] == "Pod" else ()
-            case Delete(kind, name, uid, version):
-                self._cluster.delete(kind, build.key.namespace, name, uid, version)
+            case Delete(kind, name, uid, version, at_once):
+                self._cluster.delete(kind, build.key.namespace, name, uid, version, at_once=at_once)
                 return ()
 
     def _tell(self, build: ImageBuild, event: Event, now: datetime) -> None:

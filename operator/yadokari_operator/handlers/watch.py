@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from yadokari_api.keys import Key
-from yadokari_operator.cluster.api import ClusterError
+from yadokari_operator.cluster.api import ClusterError, GarbledError
 from yadokari_operator.cluster.metadata import SILENCE, ExpiredError, Metadata, key_of
 
 logger = logging.getLogger(__name__)
@@ -64,6 +64,10 @@ class Watch:
             try:
                 self.follow()
             except ExpiredError:
+                self._version = ""
+            except GarbledError as error:
+                self._failed(error)
+                # What it was nobody knows: from the same version on, it may come again for ever.
                 self._version = ""
             except ClusterError as error:
                 self._failed(error)

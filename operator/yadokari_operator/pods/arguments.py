@@ -78,7 +78,7 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         reproducible=output.timestamp == "Zero",
         source_date=output.timestamp == "Source",
         compression=output.compression or BuildSpec().compression,
-        certificates_in_steps=spec.certificates is not None and spec.certificates.in_steps,
+        certificates_in_steps=spec.certificates is not None and bool(spec.certificates.in_steps),
         isolation=isolation_of(spec.executor or Executor(), settings).lower(),
     )
 

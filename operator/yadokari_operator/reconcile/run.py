@@ -14,7 +14,7 @@ from yadokari_operator import reports
 from yadokari_operator.pods.arguments import Task, mark_of
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.hashes import tells_all
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs import Inputs, run_of
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Running
 from yadokari_operator.pods.placement import on_nodes_of
@@ -222,7 +222,8 @@ class Run:
         due: datetime | None = None,
     ) -> Decision:
         keeping = Keeping.of(self._inputs.spec)
-        cleaning = clean(self._observed, self._run, self._stored, keeping, self._now)
+        following = run_of(self._build, self._inputs, self._status.run.number + 1)
+        cleaning = clean(self._observed, self._run, self._stored, keeping, self._now, following)
         due = earliest(due, cleaning.due)
         return decided(self._build, report, self._now, *cleaning.actions, *actions, unacted=unacted, due=due)
 
