@@ -6,17 +6,21 @@ import os
 
 import pytest
 
+from support.cluster import Cluster
 from support.collector import running_collector
 from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, wait_until
+from support.pages import DOCS
+from support.plugin import Plugin
 
 pytestmark = pytest.mark.cluster
 
 FOREIGN = 40
 BYTES = 700 * 1024
+RUNBOOK = {" ".join(line.split()) for line in (DOCS / "runbook.md").read_text().splitlines()}
 
 
 def test_without_imagebuilds_the_operator_is_healthy_and_says_what_it_waits_for(
-    kubectl: Kubectl, stand_in: str, stopped_operator: OperatorProcess
+    cluster: Cluster, kubectl: Kubectl, stand_in: str, stopped_operator: OperatorProcess
 ) -> None:
     operator, builds = stopped_operator, Builds(kubectl, stand_in)
     rules = kubectl.get("role", "yadokari")["rules"]
@@ -27,11 +31,23 @@ def test_without_imagebuilds_the_operator_is_healthy_and_says_what_it_waits_for(
         wait_until(lambda: operator.health != {})
         wait_until(lambda: "cannot be watched" in operator.health["imagebuilds"])
         builds.apply("late", BUILT)
+        assert seen_of_a_deaf_operator(cluster, builds, operator) - RUNBOOK == set()
         kubectl("patch", "role", "yadokari", "--type=merge", "-p", json.dumps({"rules": rules}))
         builds.wait_for_phase("late", "Succeeded")
         wait_until(lambda: operator.health["imagebuilds"] == "watched")
     finally:
         operator.stop()
+
+
+def seen_of_a_deaf_operator(cluster: Cluster, builds: Builds, operator: OperatorProcess) -> set[str]:
+    """Give what people see of the ImageBuild `late`, and of the operator: lines without what differs."""
+    namespace = builds.kubectl.namespace
+    head, row = builds.kubectl("get", "ib", "late").splitlines()
+    events = builds.kubectl("describe", "ib", "late").splitlines()[-1]
+    told = Plugin.of(cluster, namespace)("describe", "late").out.splitlines()
+    log = next(line for line in operator.log.splitlines() if "cannot watch" in line)
+    lines = [head, row.rpartition(" ")[0], events, *told[2:4], log.partition(" warning ")[2]]
+    return {" ".join(line.replace(namespace, "team").split()) for line in lines}
 
 
 def make_foreign_config_maps(kubectl: Kubectl) -> None:
