@@ -13,6 +13,7 @@ from support.cluster import Cluster
 from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, install
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.spec import ImageBuildSpec
+from yadokari_operator.pods.arguments import Task
 from yadokari_operator.pods.inputs import Inputs, gather, run_of
 from yadokari_operator.pods.render import Attempt, config_maps, pod
 from yadokari_operator.settings import Settings
@@ -108,7 +109,7 @@ class Unseen:
 
     def pod(self, number: int = 1) -> dict[str, Any]:
         """The pod of an attempt as the operator would make it."""
-        attempt = Attempt(run=self.run, number=number, retries=0)
+        attempt = Attempt(run=self.run, number=number, retries=0, task=Task(adopts=True))
         return copy.deepcopy(pod(self.build, self.inputs, Settings(), attempt))
 
     def config_map(self) -> dict[str, Any]:
