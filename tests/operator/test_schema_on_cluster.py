@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,9 @@ from support.specs import (
     within,
 )
 from support.town import Town
+
+ROOT = Path(__file__).parents[2]
+VERSION = "custom-columns=:metadata.name,:metadata.resourceVersion"
 
 pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
 
@@ -136,16 +140,25 @@ FULL = spec(
 )
 
 
-@pytest.mark.parametrize("content", [spec(), FULL])
-def test_applying_the_same_file_twice_changes_nothing(kubectl: Kubectl, content: dict[str, Any]) -> None:
-    for how in ([], ["--server-side"]):
-        name = f"twice{len(how)}{len(content)}"
-        kubectl("apply", *how, "-f", "-", stdin=resource(content, name))
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/kustomization.yaml"))
+
+
+@pytest.mark.parametrize("how", [(), ("--server-side",)], ids=["client", "server"])
+def test_applying_the_same_again_changes_nothing(
+    kubectl: Kubectl, tmp_path: Path, how: tuple[str, ...]
+) -> None:
+    specs = [resource(content, f"twice-{number}") for number, content in enumerate([spec(), FULL])]
+    (tmp_path / "specs.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": specs}))
+    for files in (("-f", str(tmp_path / "specs.json")), *(("-k", str(it)) for it in EXAMPLES)):
+        kubectl("apply", *how, *files)
+        names = [it for it in kubectl("get", *files, "-o", "name").split() if it.startswith("imagebuild.")]
         # As the operator does; only then does the API server store the defaults of the status.
         status = json.dumps({"status": {"phase": "Pending"}})
-        kubectl("patch", "ib", name, "--subresource=status", "--type=merge", "-p", status)
-        version = kubectl.get("imagebuild", name)["metadata"]["resourceVersion"]
-        assert kubectl("diff", *how, "-f", "-", stdin=resource(content, name)) == ""
-        said = kubectl("apply", *how, "-f", "-", stdin=resource(content, name))
-        assert ("unchanged" if not how else "serverside-applied") in said
-        assert kubectl.get("imagebuild", name)["metadata"]["resourceVersion"] == version
+        kubectl("patch", *names, "--subresource=status", "--type=merge", "-p", status)
+        before = kubectl("get", *names, "-o", VERSION)
+        assert kubectl("diff", *how, *files) == ""
+        said = kubectl("apply", *how, *files).splitlines()
+        assert {line.split()[1] for line in said} == ({"serverside-applied"} if how else {"unchanged"}), said
+        assert kubectl("get", *names, "-o", VERSION) == before
+        # Two examples have one name.
+        kubectl("delete", *names)
