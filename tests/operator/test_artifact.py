@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from support.resources import SPEC, image_build
-from yadokari_api.context import FluxSource
+from yadokari_api.inputs.context import FluxSource
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import parse_arguments
 from yadokari_operator.pods.artifact import Artifact, not_allowed, not_found, parse_artifact

@@ -275,3 +275,76 @@ def test_a_source_of_flux_is_waited_for_and_followed(team: Namespace) -> None:
         "SourceChanged",
         "the artifact moved from main@sha1:aaaa to main@sha1:bbbb",
     )
+
+
+def asking(team: Namespace, *names: str) -> str:
+    """Have builds that are due to ask; gives the pod that does for all of them."""
+    for name in names:
+        team.apply(name)
+        team.build(name)
+    team.now += timedelta(hours=1)
+    team.look(*names)
+    (pod,) = team.pods(errand=True)
+    return pod
+
+
+@pytest.mark.parametrize("owners", [[], [{"kind": "ImageBuild", "name": "one", "uid": "of an earlier one"}]])
+def test_what_an_earlier_build_of_the_name_asked_is_not_believed(
+    team: Namespace, owners: list[dict[str, Any]]
+) -> None:
+    pod = asking(team, "one")
+    forged = team.server.get("pods", pod)
+    forged["metadata"] |= {"uid": "forged", "ownerReferences": owners}
+    team.answer(pod, resolved=B)
+    team.look("one")
+    assert team.status("one")["run"]["number"] == 1
+    assert "asked" not in team.status("one")
+
+
+def test_a_pod_that_asks_and_cannot_be_deleted_is_noted_once_and_holds_nobody_up(team: Namespace) -> None:
+    pod = asking(team, "one")
+    team.now += timedelta(seconds=151)
+    team.server.get("pods", pod)["metadata"]["deletionTimestamp"] = "2026-01-02T04:04:05Z"
+    team.look("one")
+    told = team.status("one")["asked"]
+    team.now += timedelta(seconds=1)
+    team.look("one")
+    assert team.status("one")["asked"] == told
+    team.now += timedelta(minutes=2)
+    team.look("one")
+    assert len(team.pods(errand=True)) == 2
+
+
+def test_a_pod_of_others_that_bears_the_name_and_cannot_go_holds_up_no_asking(team: Namespace) -> None:
+    pod = asking(team, "one")
+    stuck = team.server.get("pods", pod)["metadata"]
+    stuck |= {"uid": "of others", "deletionTimestamp": "2026-01-02T04:04:05Z"}
+    team.look("one")
+    assert len(team.pods(errand=True)) == 2
+
+
+@pytest.mark.parametrize("off", [timedelta(days=-3650), timedelta(days=3650)])
+def test_the_clock_of_a_node_moves_no_time_of_asking(team: Namespace, off: timedelta) -> None:
+    pod = asking(team, "one")
+    team.now += off
+    team.answer(pod, resolved=A)
+    team.now -= off
+    team.look("one")
+    assert team.pods(errand=True) == []
+    assert 3600 <= (team.controller.reconcile(Key("team", "one")) or 0) <= 3750
+
+
+def test_a_pod_that_cannot_go_says_nothing_of_what_is_asked_after_it(team: Namespace) -> None:
+    stuck = asking(team, "one", "two")
+    team.now += timedelta(seconds=151)
+    team.server.get("pods", stuck)["metadata"]["deletionTimestamp"] = "2026-01-02T04:04:05Z"
+    team.look("one", "two")
+    team.now += timedelta(minutes=2)
+    team.look("one", "two")
+    (later,) = set(team.pods(errand=True)) - {stuck}
+    team.look("one", "two")
+    team.now += timedelta(seconds=5)
+    team.answer(later, resolved=A)
+    team.look("one", "two")
+    assert [team.status(name)["asked"][0].get("failures") for name in ("one", "two")] == [None, None]
+    assert team.pods(errand=True) == [stuck]

@@ -163,7 +163,7 @@ def test_an_event_that_is_refused_keeps_nothing_from_happening(
     controller.reconcile(KEY)
     assert status(server)["phase"] == "Succeeded"
     assert "too many of them" in caplog.text
-    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
 
 @pytest.mark.parametrize("code", [400, 422])
@@ -287,7 +287,7 @@ def test_two_image_builds_with_one_destination_both_say_so_until_one_has_another
     assert "ImageBuild copy" in shared("app")[0]
     assert "ImageBuild app" in shared("copy")[0]
     told = [server.get("events", name)["reason"] for name in server.names("events")]
-    assert told == ["DestinationShared", "DestinationShared"]
+    assert sorted(told) == ["DestinationShared", "DestinationShared", "Scheduling", "Scheduling"]
     server.get("imagebuilds", "copy")["spec"] = SPEC | {"destinations": [{"image": "another"}]}
     controller.reconcile(Key("team", "copy"))
     assert changed == [KEY, KEY]

@@ -326,8 +326,7 @@ def test_what_a_run_began_for_is_in_its_message_and_in_the_history() -> None:
     begins, pod = with_pod(build, moved, started, 2)
     running = decide(begins, 2, pod)
     assert running.status.message == f"attempt 1 runs in pod {name}, since {why}"
-    assert running.event is not None
-    assert running.event.message == running.status.message
+    assert [it.message for it in running.events] == [running.status.message]
     assert run_to_its_end(build, moved, 2).status.history[0].cause == why
 
 

@@ -17,6 +17,7 @@ from support.specs import (
     WRONG_POLICIES,
     bounded,
     cached,
+    executed,
     mounted,
     rebuilt,
     spec,
@@ -64,6 +65,13 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl) -> None:
         (spec(platforms=[f"linux/arm/v{number}" for number in range(1, 10)]), "at most 8 items"),
         (spec(retries=11), "less than or equal to 10"),
         (spec(concurrencyPolicy="Allow"), 'supported values: "Replace", "Queue", "Forbid"'),
+        (spec(priority=1001), "less than or equal to 1000"),
+        (executed(runtime="Host"), 'supported values: "Auto", "ImageVolume", "InitContainer"'),
+        (executed(isolation="VM"), 'supported values: "Auto", "Namespaces", "Shared"'),
+        (
+            spec(secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}, "encoding": "Hex"}]),
+            'supported values: "Base64"',
+        ),
         (spec(output={"compression": "lzma"}), 'supported values: "gzip", "zstd"'),
         (cached(mounts="Disk"), 'supported values: "Registry", "Volume", "None"'),
         (cached(registry={"from": ["a"] * 2}), "Duplicate value"),
@@ -140,19 +148,35 @@ FULL = spec(
 )
 
 
+@pytest.mark.parametrize("how", [[], ["--server-side"]])
+def test_applying_the_same_file_twice_changes_nothing(kubectl: Kubectl, how: list[str]) -> None:
+    names = [f"twice{len(how)}-{number}" for number in range(len(RIGHT) + 1)]
+    items = [resource(content, name) for content, name in zip([*RIGHT, FULL], names, strict=True)]
+    these = {"apiVersion": "v1", "kind": "List", "items": items}
+    kubectl("apply", *how, "-f", "-", stdin=these)
+    # As the operator does; only then does the API server store the defaults of the status.
+    seen = {**these, "items": [{**item, "status": {"phase": "Pending"}} for item in items]}
+    kubectl("replace", "--subresource=status", "-f", "-", stdin=seen)
+    before = versions(kubectl, names)
+    assert kubectl("diff", *how, "-f", "-", stdin=these) == ""
+    said = {line.split()[-1] for line in kubectl("apply", *how, "-f", "-", stdin=these).splitlines()}
+    assert said == {"serverside-applied" if how else "unchanged"}
+    assert versions(kubectl, names) == before
+
+
+def versions(kubectl: Kubectl, names: list[str]) -> list[str]:
+    found = json.loads(kubectl("get", "ib", "-o", "json"))
+    return [it["metadata"]["resourceVersion"] for it in found["items"] if it["metadata"]["name"] in names]
+
+
 EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/kustomization.yaml"))
 
 
 @pytest.mark.parametrize("how", [(), ("--server-side",)], ids=["client", "server"])
-def test_applying_the_same_again_changes_nothing(
-    kubectl: Kubectl, tmp_path: Path, how: tuple[str, ...]
-) -> None:
-    specs = [resource(content, f"twice-{number}") for number, content in enumerate([spec(), FULL])]
-    (tmp_path / "specs.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": specs}))
-    for files in (("-f", str(tmp_path / "specs.json")), *(("-k", str(it)) for it in EXAMPLES)):
+def test_applying_an_example_again_changes_nothing(kubectl: Kubectl, how: tuple[str, ...]) -> None:
+    for files in (("-k", str(it)) for it in EXAMPLES):
         kubectl("apply", *how, *files)
         names = [it for it in kubectl("get", *files, "-o", "name").split() if it.startswith("imagebuild.")]
-        # As the operator does; only then does the API server store the defaults of the status.
         status = json.dumps({"status": {"phase": "Pending"}})
         kubectl("patch", *names, "--subresource=status", "--type=merge", "-p", status)
         before = kubectl("get", *names, "-o", VERSION)

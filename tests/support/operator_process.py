@@ -15,8 +15,7 @@ from typing import Any
 import yaml
 
 from support.cluster import Cluster
-from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.result import BuildResult, format_result
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "1" * 64
@@ -29,11 +28,6 @@ def says(result: BuildResult) -> str:
 
 
 BUILT = says(BuildResult(digest=DIGEST))
-
-
-def fails(reason: Reason, message: str, line: int) -> str:
-    """A script that fails as the executor does."""
-    return says(BuildResult(failure=Failure(reason, message, line))) + f"exit {reason.exit_code}\n"
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:

@@ -14,7 +14,9 @@ _TESTS = Path(__file__).parents[1]
 
 def program(name: str) -> str:
     """Return the path of a program in Go, "" where it is not compiled."""
-    path = _folder(name, _TESTS / "go" / name, "go.mod", "go.sum", "tools.go") / name
+    sources = _TESTS / "go" / name
+    code = sorted(it.name for it in sources.glob("*.go"))
+    path = _folder(name, sources, "go.mod", "go.sum", *code) / name
     return str(path) if os.access(path, os.X_OK) else ""
 
 

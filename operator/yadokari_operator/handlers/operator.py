@@ -13,6 +13,7 @@ from typing import ParamSpec
 import kopf
 
 from yadokari_api.keys import Key
+from yadokari_contract.telemetry.otlp import ExportError, read_export, without_effect
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.leases import Leases
 from yadokari_operator.cluster.metadata import Metadata
@@ -31,6 +32,7 @@ from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.sender import Sender
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
+from yadokari_operator.traces.sender import TraceSender
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +67,7 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
     cluster = Cluster(api.limited(lambda: election.leads))
     policies = Policies(cluster, settings)
     following, echoes = Following(cluster, changed), Echoes()
-    telling = Telling(metrics, _sender(settings, changed))
+    telling = Telling(metrics, _sender(settings, changed), _trace_sender(settings))
     controller = Controller(
         cluster,
         settings,
@@ -135,6 +137,21 @@ def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None
         return None
     sender = Sender(settings.notify_url, settings.notify_key, settings.notify_format, changed)
     threading.Thread(target=sender.run, name="notices", daemon=True).start()
+    return sender
+
+
+def _trace_sender(settings: Settings) -> TraceSender | None:
+    try:
+        export = read_export(settings.telemetry, "yadokari-operator")
+    except ExportError as error:
+        logger.warning("no traces are sent: %s", error)
+        return None
+    if export is None:
+        return None
+    for remark in without_effect(settings.telemetry):
+        logger.info("%s", remark)
+    sender = TraceSender(export)
+    threading.Thread(target=sender.run, name="traces", daemon=True).start()
     return sender
 
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yadokari_api.context import Context
 from yadokari_api.fields import spelled_out
-from yadokari_api.spec import BuildSecret, ImageBuildSpec
+from yadokari_api.inputs.context import Context
+from yadokari_api.inputs.values import BuildSecret
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods.files import ContextFiles
 
 

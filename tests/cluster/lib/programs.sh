@@ -6,7 +6,7 @@ programs() { basename --multiple "$REPO_DIR"/tests/go/*/; }
 # The folder's name holds everything that decides what is in it; support/programs.py knows it too.
 program_path() { # program
   local pins
-  pins=$(cd "$REPO_DIR/tests/go/$1" && cat go.mod go.sum tools.go | sha256sum | cut -c 1-12)
+  pins=$(cd "$REPO_DIR/tests/go/$1" && cat go.mod go.sum ./*.go | sha256sum | cut -c 1-12)
   echo "$CACHE_DIR/programs/$1-$pins/$1"
 }
 
@@ -23,11 +23,12 @@ build_programs() { # go
     path=$(program_path "$program")
     [[ ! -x $path ]] || continue
     say "compiling $program: about 60 s"
-    package=$(awk -F '"' '/^import _/ { print $2 }' "$REPO_DIR/tests/go/$program/tools.go")
+    # Of others, which tools.go names, or our own.
+    package=$(awk -F '"' '/^import _/ { print $2 }' "$REPO_DIR/tests/go/$program"/*.go)
     rm -rf "$CACHE_DIR/programs/$program"-*
     env -C "$REPO_DIR/tests/go/$program" -u GOFLAGS -u GOOS -u GOARCH \
       GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOCACHE="$CACHE_DIR/programs/go/build" GOMODCACHE="$CACHE_DIR/programs/go/modules" \
-      nice "$1" build -trimpath -buildvcs=false -modcacherw -ldflags "-s -w" -o "$path" "$package" >&2 ||
+      nice "$1" build -trimpath -buildvcs=false -modcacherw -ldflags "-s -w" -o "$path" "${package:-.}" >&2 ||
       die "$program does not compile"
   done
   rm -rf "$CACHE_DIR/programs/go"

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.layering.download import downloading
-from yadokari_builder.errors import BuilderError, ImageInvalidError, RegistryError
+from yadokari_builder.errors import BuilderError, ImageInvalidError, RegistryError, described
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.apply import apply, apply_outline
 from yadokari_builder.layers.fingerprints import Fingerprints
@@ -91,28 +91,41 @@ def put(
     whole, allowance = UnpackReport(), Allowance(place.boundary.root, place.limit)
     with downloading(taken, place.folder) as blobs:
         for source, instead, blob in zip(layers, taken, blobs, strict=True):
-            is_outline = instead is not source
+            if instead is not source:
+                whole.add(_put_outline(instead, blob, place, allowance))
+                continue
             try:
-                if is_outline:
-                    report = apply_outline(blob, place.boundary, place.fingerprints, allowance)
-                else:
-                    outline = outlines.begin(source.layer)
-                    report = apply(
-                        blob,
-                        source.layer.diff_id,
-                        place.boundary,
-                        names_only=place.names_only,
-                        fingerprints=place.fingerprints,
-                        allowance=allowance,
-                        watch=outline,
-                    )
-                    if outline:
-                        outlines.end(source.layer, outline)
+                whole.add(_put_layer(source, blob, place, allowance, outlines))
             except (ImageInvalidError, RegistryError) as error:
-                if is_outline:
-                    raise SpoiledLayerError(instead.layer.descriptor.digest, str(error)) from error
                 if (blamed := blame(source, error)) is error:
                     raise
                 raise blamed from error
-            whole.add(report)
     return whole
+
+
+def _put_outline(outline: LayerSource, blob: BinaryIO, place: Place, allowance: Allowance) -> UnpackReport:
+    try:
+        return apply_outline(blob, place.boundary, place.fingerprints, allowance)
+    except (ImageInvalidError, RegistryError) as error:
+        raise SpoiledLayerError(outline.layer.descriptor.digest, error.message) from error
+    except OSError as error:
+        # One with too many names fills a disk that has room for the layer.
+        raise SpoiledLayerError(outline.layer.descriptor.digest, described(error)) from error
+
+
+def _put_layer(
+    source: LayerSource, blob: BinaryIO, place: Place, allowance: Allowance, outlines: Outlines
+) -> UnpackReport:
+    outline = outlines.begin(source.layer)
+    report = apply(
+        blob,
+        source.layer.diff_id,
+        place.boundary,
+        names_only=place.names_only,
+        fingerprints=place.fingerprints,
+        allowance=allowance,
+        watch=outline,
+    )
+    if outline:
+        outlines.end(source.layer, outline)
+    return report
