@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,9 @@ from support.specs import (
     within,
 )
 from support.town import Town
+
+ROOT = Path(__file__).parents[2]
+VERSION = "custom-columns=:metadata.name,:metadata.resourceVersion"
 
 pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
 
@@ -163,3 +167,22 @@ def test_applying_the_same_file_twice_changes_nothing(kubectl: Kubectl, how: lis
 def versions(kubectl: Kubectl, names: list[str]) -> list[str]:
     found = json.loads(kubectl("get", "ib", "-o", "json"))
     return [it["metadata"]["resourceVersion"] for it in found["items"] if it["metadata"]["name"] in names]
+
+
+EXAMPLES = sorted(path.parent for path in (ROOT / "examples").glob("*/kustomization.yaml"))
+
+
+@pytest.mark.parametrize("how", [(), ("--server-side",)], ids=["client", "server"])
+def test_applying_an_example_again_changes_nothing(kubectl: Kubectl, how: tuple[str, ...]) -> None:
+    for files in (("-k", str(it)) for it in EXAMPLES):
+        kubectl("apply", *how, *files)
+        names = [it for it in kubectl("get", *files, "-o", "name").split() if it.startswith("imagebuild.")]
+        status = json.dumps({"status": {"phase": "Pending"}})
+        kubectl("patch", *names, "--subresource=status", "--type=merge", "-p", status)
+        before = kubectl("get", *names, "-o", VERSION)
+        assert kubectl("diff", *how, *files) == ""
+        said = kubectl("apply", *how, *files).splitlines()
+        assert {line.split()[1] for line in said} == ({"serverside-applied"} if how else {"unchanged"}), said
+        assert kubectl("get", *names, "-o", VERSION) == before
+        # Two examples have one name.
+        kubectl("delete", *names)
