@@ -385,6 +385,12 @@ FLAGS = (
         choices=("auto", "namespaces", "shared"),
     ),
     Flag(
+        "lodging",
+        "lodging",
+        Kind.TEXT,
+        "base image that this container is made of, as REFERENCE@DIGEST: it need not be unpacked",
+    ),
+    Flag(
         "verbosity",
         "verbosity",
         Kind.TEXT,

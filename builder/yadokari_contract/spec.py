@@ -83,6 +83,7 @@ class BuildSpec:
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
     isolation: str = "auto"
+    lodging: str = ""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False

@@ -1,4 +1,4 @@
-"""Attacks are tried at both levels of isolation, which a run's report (--junit-xml) tells of each."""
+"""Attacks are tried at both levels of isolation and in a base's own container; a report tells which."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ _LEVELS = {"baseline": "shared"}
 Record = Callable[[str, object], None]
 
 
-@pytest.fixture(params=["baseline", "namespaces"])
+@pytest.fixture(params=["baseline", "namespaces", "lodging"])
 def kind(request: pytest.FixtureRequest, record_property: Record) -> str:
-    """The kind of pod (see support.pod.kinds): one where steps share the container, one where they do not."""
+    """The kind of pod (see support.pod.kinds): steps share it, do not, or it is the base's own."""
     name: str = request.param
     record_property("level", _LEVELS.get(name, name))
     return name

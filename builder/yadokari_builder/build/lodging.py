@@ -25,13 +25,15 @@ class Lodging:
     """The root that is built in, and what in it is the executor's own.
 
     `kept` names in-root paths that belong to the runtime beside its folder, such as /busybox of the debug
-    image; the image lists them in the runtime's file `keep`, one a line. `held` are the folders that a build
+    image; the image lists them in the runtime's file `keep`, one a line. A root that `is_base` has
+    nothing of the executor's beside that folder: it is a base image's. `held` are the folders that a build
     cannot do without, by what they are called. It is to be closed in the end.
     """
 
     root: Path
     runtime: str
     kept: tuple[str, ...]
+    is_base: bool = False
     held: dict[str, Anchor] = field(default_factory=dict)
     _open: list[int] = field(default_factory=list)
 
@@ -99,7 +101,7 @@ class Lodging:
     def without_link(self) -> Iterator[None]:
         """Take kaniko's link away, so that the root holds the image alone, and put it back in the end."""
         link = self.host(KANIKO)
-        was_there = os.path.islink(link)
+        was_there = os.path.islink(link) and not self.is_base
         if was_there:
             os.unlink(link)
         try:
@@ -133,14 +135,17 @@ class Lodging:
         return Boundary(self.root, frozenset({self.runtime, *self.kept, *mounts}))
 
 
-def open_lodging(root: Path) -> Lodging:
-    """Find the runtime in a root and make its work folder, without what an earlier build left there."""
+def open_lodging(root: Path, *, is_base: bool = False) -> Lodging:
+    """Find the runtime in a root and make its work folder, without what an earlier build left there.
+
+    `is_base` is whether the root is said to be that of a base image's container.
+    """
     try:
         with open(os.path.join(root, RUNTIME.lstrip("/"), "keep"), encoding="utf-8") as file:
             kept = tuple(line.strip() for line in file if line.startswith("/"))
     except FileNotFoundError:
         kept = ()
-    lodging = Lodging(root, RUNTIME, kept)
+    lodging = Lodging(root, RUNTIME, () if is_base else kept, is_base)
     os.makedirs(work := lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
     # An emptyDir is anybody's.
     os.chmod(work, 0o700)

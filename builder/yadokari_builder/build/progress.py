@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from yadokari_contract.lodging import LodgingResult
 from yadokari_contract.progress import shortened, step_line
 from yadokari_contract.result import BaseImage, Phase
 from yadokari_contract.terminal import harmless
@@ -44,7 +45,8 @@ class Progress:
     many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
     seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
     number where it has none; empty before and after all stages. `context` is what the build context's
-    location was resolved to, `bases` what the names of images were, once that is known.
+    location was resolved to, `bases` what the names of images were, once that is known. `lodging` is what
+    came of the base that the container was said to be.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,6 +60,7 @@ class Progress:
         self.context = ""
         self.stage = ""
         self.bases: tuple[BaseImage, ...] = ()
+        self.lodging: LodgingResult | None = None
         self._clock = clock
         self._started = clock()
         self._step = ""
@@ -67,6 +70,10 @@ class Progress:
     def number(self) -> int:
         """The number of the step under way, or of the next one."""
         return self.done + 1
+
+    def lodge(self, result: LodgingResult) -> None:
+        """Note what comes of the base that the container was said to be."""
+        self.lodging = result
 
     def expect(self, total: int) -> None:
         """Tell how many steps there are."""

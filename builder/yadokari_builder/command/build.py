@@ -94,6 +94,7 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
     return BuildResult(
         context=session.progress.context,
         bases=session.progress.bases,
+        lodging=session.progress.lodging,
         phases=tuple(session.phases),
         steps=session.progress.done,
         total_steps=session.progress.total,

@@ -42,7 +42,7 @@ def _lines(draft: Draft) -> Iterator[str]:
         number = 0
         for stage in draft.plan.stages:
             target = ", the target" if stage is draft.plan.target else ""
-            yield f"stage {_name(stage)} (line {stage.stage.location.start}{target})"
+            yield f"stage {stage.name} (line {stage.stage.location.start}{target})"
             number += 1
             yield f"  {number:>3}  {_first_line(stage.stage.base.original)} -> {_describe_base(stage)}"
             for step in stage.steps:
@@ -57,7 +57,7 @@ def _lines(draft: Draft) -> Iterator[str]:
 
 def _stage(draft: Draft, stage: PlannedStage) -> dict[str, Any]:
     return {
-        "name": _name(stage),
+        "name": stage.name,
         "index": stage.index,
         "line": stage.stage.location.start,
         "target": bool(draft.plan and stage is draft.plan.target),
@@ -95,10 +95,6 @@ def _describe_base(stage: PlannedStage) -> str:
             return f"{reference.familiar} {image.manifest_digest} {image.config.platform}"
         case None:
             return "nothing"
-
-
-def _name(stage: PlannedStage) -> str:
-    return stage.stage.name or str(stage.index)
 
 
 def _first_line(text: str) -> str:

@@ -23,7 +23,7 @@ from yadokari_builder.build.outcome import FinishedStep, Made
 from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
 from yadokari_builder.build.progress import Progress, counted, human_size
-from yadokari_builder.build.roots import Roots, Stack
+from yadokari_builder.build.root.roots import Roots, Stack
 from yadokari_builder.cache.options import expected
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.dockerfile.located import located
@@ -133,7 +133,7 @@ class Build:
             raise _ContentNeeded
 
     def _begin(self, stage: PlannedStage) -> None:
-        self.progress.stage = stage.stage.name or str(stage.index)
+        self.progress.stage = stage.name
         self.progress.begin(stage.stage.base.original)
         last_use = self._is_last_reader(stage)
         self._ground = Ground(self.roots, stage, partial(self._needs, stage), last_use)
@@ -150,6 +150,8 @@ class Build:
         base, depth = stage.base, self._ground.depth
         if depth is None or not isinstance(base, PulledImage):
             return ""
+        if self._ground.is_lodged:
+            return "it is the container's own"
         return _DEPTHS[depth].format(counted(len(base.layers), "layer"))
 
     def _needs(self, stage: PlannedStage) -> Files:
