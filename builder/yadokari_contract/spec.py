@@ -84,6 +84,7 @@ class BuildSpec:
     ignore_var_run: bool = False
     isolation: str = "auto"
     lodging: str = ""
+    lodging_env: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False

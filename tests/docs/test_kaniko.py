@@ -11,7 +11,16 @@ from yadokari_contract.verbs import PUSH, WARM
 
 _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if name}
 _OWN = {f"cache-mounts-{part}" for part in ("dir", "limit", "repo", "scope")} | {
-    *("cache-from", "image-unpack-limit", "inputs-hash", "isolation", "lodging", "push-by-digest", "result-file"),
+    *(
+        "cache-from",
+        "image-unpack-limit",
+        "inputs-hash",
+        "isolation",
+        "lodging",
+        "lodging-env",
+        "push-by-digest",
+        "result-file",
+    ),
     *("source-date", "ssh", "unless-pushed"),
 }
 """Flags that kaniko has not."""

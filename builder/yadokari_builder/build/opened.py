@@ -140,7 +140,7 @@ def _open(
     if hint and is_apart:
         refuse(Refusal(NotLodged.ISOLATION, "steps have a root of their own"), progress.lodge)
     elif hint:
-        roots.tenancy = open_tenancy(hint, plan, boundary, mounts, progress.lodge)
+        roots.tenancy = open_tenancy(hint, plan, boundary, mounts, progress.lodge, is_new=lodging.is_new)
     level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from yadokari_builder.build.lodging import require_container
+from yadokari_builder.build.lodging import IN_A_POD, require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.performing.guard import guard
+from yadokari_builder.build.root.tenancy import LOADED
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
@@ -34,6 +35,7 @@ def run(
     """
     report.configure(log, "info", "text")
     try:
+        environment = _own(arguments, environment)
         spec = resolve_paths(parse_arguments(arguments, environment), cwd := Path.cwd())
     except ArgumentError as error:
         logger.error("%s", error)
@@ -58,6 +60,19 @@ def run(
         result, code = _failed(session, cancelled), cancelled.reason.exit_code
     write_result(spec.result_file, format_result(result))
     return code
+
+
+def _own(arguments: Sequence[str], environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Leave out of the environment, for libraries too, what a base says whose container this is."""
+    spec = parse_arguments(arguments, environment)
+    if not spec.lodging:
+        return environment
+    for name in set(os.environ) - set(spec.lodging_env):
+        # What is loaded at the start has been by now: read_hint refuses it.
+        if name not in LOADED:
+            del os.environ[name]
+    kept = {*spec.lodging_env, *LOADED, IN_A_POD}
+    return {name: value for name, value in environment.items() if name in kept}
 
 
 def _build(session: Session, out: TextIO) -> tuple[BuildResult, int]:

@@ -55,7 +55,8 @@ def _pod(options: argparse.Namespace) -> Pod:
     kind = KINDS[options.kind]
     root = options.root or kind.lodging
     if root and not entrypoint:
-        arguments = [f"--lodging={root.partition('@')[0]}@{mirror.digest(root)}", *arguments]
+        own = [f"--lodging-env={pair.partition('=')[0]}" for pair in options.env]
+        arguments = [f"--lodging={root.partition('@')[0]}@{mirror.digest(root)}", *own, *arguments]
     return Pod(
         image=built(options.image) if options.image in RECIPES else Path(options.image),
         arguments=arguments,

@@ -67,11 +67,12 @@ def run(pod: Pod) -> tuple[Report, Path]:
     """
     _check(pod.binds)
     image = unpacked(pod.image)
+    environment = unpacked(pod.root).environment if pod.root else image.environment
     with place(keep=pod.keep) as (folder, lock):
         root = _prepare(folder)
         process = Process(
             arguments=[*(pod.entrypoint or image.entrypoint), *pod.arguments],
-            environment=image.environment | pod.environment,
+            environment=environment | pod.environment,
             folder=_working_folder(pod.binds),
         )
         files = _places(pod, image, folder)

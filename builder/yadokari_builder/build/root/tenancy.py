@@ -27,7 +27,11 @@ _MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr
 # A runtime makes mount points and what leads there before it makes those links.
 _MOST_SECONDS = 60
 _NANO = 1_000_000_000
-_LOADER = ("LD_PRELOAD", "LD_LIBRARY_PATH", "LD_AUDIT")
+LOADED = (
+    *("LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "GCONV_PATH"),
+    *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
+)
+"""Variables by which a process loads libraries from anywhere, before it can look at them."""
 
 Tell = Callable[[LodgingResult], None]
 
@@ -140,9 +144,11 @@ class Tenancy:
 
 
 def open_tenancy(
-    hint: Reference, plan: Plan, boundary: Boundary, mounts: Iterable[str], tell: Tell
+    hint: Reference, plan: Plan, boundary: Boundary, mounts: Iterable[str], tell: Tell, *, is_new: bool
 ) -> Tenancy | None:
     """Find the stage that is to be built in the root as it stands; None where none can be.
+
+    A root that is not `is_new` was built in before.
 
     Raises `UsageError` where what is mounted for the image's sake would be in the way of its steps.
     """
@@ -156,6 +162,9 @@ def open_tenancy(
         why = f"the image's own volume {hidden[0]} is mounted over its files"
         tell(LodgingResult("", NotLodged.VOLUMES, why))
         raise UsageError(f"--lodging {hint.familiar}: {why}: build in a container of the executor image")
+    if not is_new:
+        refuse(Refusal(NotLodged.ROOT_CHANGED, "a build has begun in this container before"), tell)
+        return None
     tell(LodgingResult("", NotLodged.NOT_NEEDED, "no step needed files of the base"))
     return Tenancy(boundary, stage, _made_ns(), tell)
 
@@ -167,7 +176,7 @@ def read_hint(text: str, environment: Mapping[str, str]) -> Reference | None:
     hint = Reference.parse(text)
     if hint.digest is None:
         raise UsageError(f"--lodging {text}: it names no digest: give REFERENCE@DIGEST")
-    if loaded := [name for name in _LOADER if environment.get(name)]:
+    if loaded := [name for name in LOADED if environment.get(name)]:
         raise UsageError(
             f"--lodging: {loaded[0]} is set, perhaps by the image, and would reach into the executor:"
             ' set it to "" in the pod'
