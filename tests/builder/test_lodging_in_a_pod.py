@@ -114,6 +114,15 @@ def test_a_build_that_was_killed_leaves_no_root_that_is_taken_for_the_base(tmp_p
     assert "\nclean\n" in second
 
 
+def test_a_step_that_an_overlay_lets_down_is_run_again_where_the_base_is_unpacked(tmp_path: Path) -> None:
+    rename = """["perl", "-e", "rename('/opt', '/opt2') or die $!"]"""
+    dockerfile = f"FROM debian:bookworm\nRUN echo > /a\nRUN {rename}\n"
+    built = build(tmp_path, dockerfile, root="library/debian:bookworm")
+    assert built.result.exit_code == 0, built.output
+    assert "the base is unpacked as ever: a step could not rename a folder of the base" in built.output
+    assert built.image.names_in_layers(skip=1) == {"a", "opt2", ".wh.opt"}
+
+
 def test_a_volume_of_the_base_is_not_built_over(tmp_path: Path) -> None:
     base = pushed(tmp_path / "base", "volume", "FROM busybox\nRUN echo a > /home/a\nVOLUME /home/\n")
     mount = Bind(str(tmp_path / "mount"), "/home", writable=True)

@@ -29,8 +29,9 @@ class Lodging:
 
     `kept` names in-root paths that belong to the runtime beside its folder, such as /busybox of the debug
     image; the image lists them in the runtime's file `keep`, one a line. A root that `is_base` has nothing
-    of the executor's beside that folder: it is a base image's. It `is_new` if no build has begun there. `held`
-    are the folders that a build cannot do without, by what they are called. It is to be closed in the end.
+    of the executor's beside that folder: it is a base image's. It `is_new` if no build has begun there.
+    `held` are the folders that a build cannot do without, by what they are called. It is to be closed in the
+    end.
     """
 
     root: Path

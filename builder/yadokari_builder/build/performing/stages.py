@@ -85,6 +85,9 @@ class Build:
             except SpoiledLayerError as error:
                 if self.cache is None or not self.cache.spoil(error.digest, error.why):
                     raise BuilderError(f"layer {error.digest} is broken: {error.why}") from error
+            except RunError as error:
+                if not (self.roots.tenancy and self.roots.tenancy.blames(error)):
+                    raise
             self.roots.start_again()
             self.progress.start_again()
 

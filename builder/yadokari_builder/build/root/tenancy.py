@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from yadokari_builder.errors import UsageError
+from yadokari_builder.errors import RunError, UsageError
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.snapshot import Snapshot
 from yadokari_builder.oci.reference import Reference
@@ -27,6 +27,7 @@ _MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr
 # A runtime makes mount points and what leads there before it makes those links.
 _MOST_SECONDS = 60
 _NANO = 1_000_000_000
+_CROSS_DEVICE = "cross-device link"
 LOADED = (
     *("LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "GCONV_PATH"),
     *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
@@ -56,6 +57,8 @@ class Tenancy:
     made_ns: int
     tell: Tell
     is_over: bool = False
+    is_lived_in: bool = False
+    """Whether what is in the root is the base and what steps made of it."""
     strangers: tuple[str, ...] = field(default=())
     """Folders that lead to mounts and that the base has not."""
 
@@ -70,6 +73,7 @@ class Tenancy:
         except _NotAsItWas as error:
             refuse(error.refusal, self.tell)
             return False
+        self.is_lived_in = True
         name = self.stage.name
         self.tell(LodgingResult(name))
         logger.info("lodging: stage %s is built in its base's own container: nothing is unpacked", name)
@@ -78,6 +82,19 @@ class Tenancy:
     def end(self) -> None:
         """Note that the root is another's from now on."""
         self.is_over = True
+        self.is_lived_in = False
+
+    def blames(self, error: RunError) -> bool:
+        """Tell whether a step may have failed for an overlay: that renames no folder of a lower layer.
+
+        Then the base is to be unpacked.
+        """
+        if not (self.is_lived_in and _CROSS_DEVICE in error.log_tail.lower()):
+            return False
+        self.end()
+        why = "a step could not rename a folder of the base, which it can where that is unpacked"
+        refuse(Refusal(NotLodged.FILES_DIFFER, why), self.tell)
+        return True
 
     def _settle(self) -> None:
         # Before anything is listed, which is an access.
