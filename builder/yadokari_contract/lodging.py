@@ -31,11 +31,14 @@ class LodgingResult:
     """Where `stage`, by its name or number, was built in the base as the container has it; "" for nowhere.
 
     Then `reason` is one of `NotLodged`, and `message` says it to people. Texts are cut to `LONGEST`.
+    `image` is the base, as REPOSITORY@DIGEST, in whose own container a stage of this Dockerfile can be built;
+    "" where none can.
     """
 
     stage: str = ""
     reason: str = ""
     message: str = ""
+    image: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "stage", self.stage[:LONGEST])

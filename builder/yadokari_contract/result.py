@@ -58,7 +58,7 @@ class BuildResult:
     that are cached took when they were done. `context` is what the build context's location was resolved to:
     a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both are there also
     where the build failed. `already_pushed` is whether the image was there, and nothing built.
-    `lodging` is what came of the base image that the container was said to be, if it was.
+    `lodging` is what came of the base image that the container was said to be, and which one it could be.
     """
 
     digest: str = ""
@@ -167,7 +167,7 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
 
 
 def _read_lodging(data: Mapping[str, Any]) -> LodgingResult:
-    return LodgingResult(*(typed(data, name, str, "") for name in ("stage", "reason", "message")))
+    return LodgingResult(*(typed(data, name, str, "") for name in ("stage", "reason", "message", "image")))
 
 
 def typed(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:

@@ -162,7 +162,7 @@ def open_lodging(root: Path, *, is_base: bool = False) -> Lodging:
 def _begin(work: str) -> bool:
     """Leave a mark that a build has begun here; tell whether there was none."""
     try:
-        os.close(os.open(f"{work}/{_BEGUN}", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        os.mkdir(f"{work}/{_BEGUN}", 0o700)
     except FileExistsError:
         return False
     return True

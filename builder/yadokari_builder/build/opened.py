@@ -34,7 +34,7 @@ from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
-from yadokari_builder.plan.lodge import Refusal
+from yadokari_builder.plan.lodge import Refusal, offer
 from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
@@ -53,7 +53,7 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
-from yadokari_contract.lodging import NotLodged
+from yadokari_contract.lodging import LodgingResult, NotLodged
 from yadokari_contract.result import BaseImage
 from yadokari_contract.spec import BuildSpec
 
@@ -126,6 +126,7 @@ def _open(
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
     progress.bases = tuple(_bases(plan))
+    progress.lodging = LodgingResult(image=str(offer(plan) or ""))
     progress.expect(plan.total_steps)
     roots = Roots(
         lodging,

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from yadokari_contract.lodging import LodgingResult
 from yadokari_contract.progress import shortened, step_line
@@ -46,7 +47,7 @@ class Progress:
     seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
     number where it has none; empty before and after all stages. `context` is what the build context's
     location was resolved to, `bases` what the names of images were, once that is known. `lodging` is what
-    came of the base that the container was said to be.
+    came of the base that the container was said to be, and which one it could be.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -73,7 +74,7 @@ class Progress:
 
     def lodge(self, result: LodgingResult) -> None:
         """Note what comes of the base that the container was said to be."""
-        self.lodging = result
+        self.lodging = replace(result, image=self.lodging.image if self.lodging else "")
 
     def expect(self, total: int) -> None:
         """Tell how many steps there are."""

@@ -10,7 +10,7 @@ from typing import TextIO
 from yadokari_builder.build.lodging import IN_A_POD, require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.performing.guard import guard
-from yadokari_builder.build.root.tenancy import LOADED
+from yadokari_builder.build.root.tenancy import LOADED, read_hint
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
@@ -92,7 +92,9 @@ def _build(session: Session, out: TextIO) -> tuple[BuildResult, int]:
 
 def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:
     draft = session.dry_run()
-    out.write(dryrun.as_json(draft) if session.spec.log_format == "json" else dryrun.as_text(draft))
+    container = read_hint(session.spec.lodging, session.environment)
+    write = dryrun.as_json if session.spec.log_format == "json" else dryrun.as_text
+    out.write(write(draft, container))
     if draft.error:
         return _failed(session, draft.error), draft.error.reason.exit_code
     return BuildResult(), SUCCESS

@@ -43,6 +43,16 @@ def lodger(plan: Plan, image: Reference) -> PlannedStage | Refusal:
     return stage
 
 
+def offer(plan: Plan) -> Reference | None:
+    """Name the image, by its manifest's digest, in whose own container a stage can be built."""
+    for stage in plan.stages:
+        if isinstance(stage.base, PulledImage):
+            image = Reference(stage.base.reference.repository, None, stage.base.image.manifest_digest)
+            if not isinstance(lodger(plan, image), Refusal):
+                return image
+    return None
+
+
 def _digest(stage: PlannedStage) -> str:
     return str(stage.base.image.manifest_digest) if isinstance(stage.base, PulledImage) else ""
 

@@ -97,8 +97,8 @@ def _places(pod: Pod, image: Unpacked, folder: Path) -> Places:
     volumes = [Bind(str(folder / f"volume-{name}"), f"/yadokari/{name}", writable=True) for name in VOLUMES]
     for volume in volumes:
         os.mkdir(volume.path)
-        # An emptyDir is anybody's.
-        os.chmod(volume.path, 0o777)
+        # As the kubelet makes folders of an emptyDir.
+        os.chmod(volume.path, 0o750)
     own = Bind(str(runtime_of(image.folders)), "/yadokari")
     return Places(unpacked(pod.root).folders, [own, *volumes, *pod.binds])
 
