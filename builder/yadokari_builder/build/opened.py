@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.root.roots import Roots
-from yadokari_builder.build.root.tenancy import open_tenancy, read_hint, refuse
+from yadokari_builder.build.root.tenancy import Container, open_tenancy, read_hint, refuse
 from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.cache.options import kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.located import located
@@ -141,7 +142,9 @@ def _open(
     if hint and is_apart:
         refuse(Refusal(NotLodged.ISOLATION, "steps have a root of their own"), progress.lodge)
     elif hint:
-        roots.tenancy = open_tenancy(hint, plan, boundary, mounts, progress.lodge, is_new=lodging.is_new)
+        find = partial(images.find, platform=plan.target.state.image.platform)
+        container = Container(hint, find, mounts, lodging.is_new)
+        roots.tenancy = open_tenancy(container, plan, boundary, progress.lodge)
     level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)

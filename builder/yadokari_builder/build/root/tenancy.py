@@ -10,7 +10,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from yadokari_builder.errors import RunError, UsageError
+from yadokari_builder.errors import BuilderError, RunError, UsageError
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.snapshot import Snapshot
 from yadokari_builder.oci.reference import Reference
@@ -18,7 +18,7 @@ from yadokari_builder.plan.lodge import Refusal, lodger
 from yadokari_builder.plan.plan import Base, Plan, PlannedStage
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_builder.rootfs.paths import normalise
+from yadokari_builder.rootfs.paths import resolve
 from yadokari_contract.lodging import LodgingResult, NotLodged
 
 logger = logging.getLogger(__name__)
@@ -160,30 +160,56 @@ class Tenancy:
                 _set_time(parent, status, status.st_mtime_ns)
 
 
-def open_tenancy(
-    hint: Reference, plan: Plan, boundary: Boundary, mounts: Iterable[str], tell: Tell, *, is_new: bool
-) -> Tenancy | None:
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the container is said to be: the image `hint`, which `find` finds.
+
+    `mounts` are all mount points in its root. It `is_new` if no build has begun there before.
+    """
+
+    hint: Reference
+    find: Callable[[Reference], PulledImage]
+    mounts: tuple[str, ...]
+    is_new: bool
+
+
+def open_tenancy(container: Container, plan: Plan, boundary: Boundary, tell: Tell) -> Tenancy | None:
     """Find the stage that is to be built in the root as it stands; None where none can be.
 
-    A root that is not `is_new` was built in before.
-
-    Raises `UsageError` where what is mounted for the image's sake would be in the way of its steps.
+    Raises `UsageError` where what is mounted for the image's sake would be in the way of steps.
     """
-    stage = lodger(plan, hint)
+    stage = lodger(plan, container.hint)
+    base = None if isinstance(stage, Refusal) else stage.base
+    image = base if isinstance(base, PulledImage) else _found(container)
+    if image:
+        _require_no_volume(image, container, boundary, tell)
     if isinstance(stage, Refusal):
         refuse(stage, tell)
         return None
-    assert isinstance(stage.base, PulledImage)
-    own = {normalise(path) for path in stage.base.image.config.config.volumes}
-    if hidden := sorted(own.intersection(mounts)):
-        why = f"the image's own volume {hidden[0]} is mounted over its files"
-        tell(LodgingResult("", NotLodged.VOLUMES, why))
-        raise UsageError(f"--lodging {hint.familiar}: {why}: build in a container of the executor image")
-    if not is_new:
+    if not container.is_new:
         refuse(Refusal(NotLodged.ROOT_CHANGED, "a build has begun in this container before"), tell)
         return None
     tell(LodgingResult("", NotLodged.NOT_NEEDED, "no step needed files of the base"))
     return Tenancy(boundary, stage, _made_ns(), tell)
+
+
+def _found(container: Container) -> PulledImage | None:
+    try:
+        return container.find(container.hint)
+    except BuilderError as error:
+        # A hint makes no build worse: what steps then do in a volume they are told (see Volumes).
+        logger.info("lodging: which volumes the container's image has is not known: %s", error)
+        return None
+
+
+def _require_no_volume(image: PulledImage, container: Container, boundary: Boundary, tell: Tell) -> None:
+    """Refuse to build beside volumes that a runtime mounts because the image says so."""
+    own = {resolve(boundary.root, path) for path in image.image.config.config.volumes}
+    if hidden := sorted(own.intersection(container.mounts)):
+        why = f"the image's own volume {hidden[0]} is mounted over its files"
+        tell(LodgingResult("", NotLodged.VOLUMES, why))
+        name = container.hint.familiar
+        raise UsageError(f"--lodging {name}: {why}: build in a container of the executor image")
 
 
 def read_hint(text: str, environment: Mapping[str, str]) -> Reference | None:
