@@ -6,7 +6,6 @@ now, which no build sees, and the folders that lead there. Nothing else is in a 
 
 import logging
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -24,8 +23,8 @@ from yadokari_contract.lodging import LodgingResult, NotLodged
 logger = logging.getLogger(__name__)
 
 _MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr")
-# A runtime makes mount points and what leads there before it makes those links.
-_MOST_SECONDS = 60
+# A runtime makes mount points and what leads there shortly before it makes those links.
+_MOST_SECONDS = 1
 _NANO = 1_000_000_000
 _CROSS_DEVICE = "cross-device link"
 LOADED = (
@@ -104,11 +103,6 @@ class Tenancy:
         self._require_numbers(found)
         self._join(found.linked())
         self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
-        for path, status in above.items():
-            if self._is_later(status.st_mtime_ns) and not self._is_later(status.st_atime_ns):
-                # What was copied up to get a mount point has the base's time of access, and runtimes unpack
-                # with that the same as the time of change.
-                _set_time(self.boundary.host(path), status, status.st_atime_ns)
         # No layer tells of the root itself.
         root = self.boundary.host("/")
         os.chown(root, 0, 0)
@@ -157,7 +151,7 @@ class Tenancy:
                 status = os.lstat(parent)
                 os.unlink(self.boundary.host(path))
                 os.link(self.boundary.host(first), self.boundary.host(path), follow_symlinks=False)
-                _set_time(parent, status, status.st_mtime_ns)
+                os.utime(parent, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +238,3 @@ def _changed_after(found: Snapshot, stamp_ns: int) -> Iterator[str]:
         for name, metadata in directory:
             if metadata.ctime_ns > stamp_ns:
                 yield f"{parent.rstrip('/')}/{os.fsdecode(name)}"
-
-
-def _set_time(path: str, status: os.stat_result, mtime_ns: int) -> None:
-    assert stat.S_ISDIR(status.st_mode)
-    os.utime(path, ns=(status.st_atime_ns, mtime_ns), follow_symlinks=False)

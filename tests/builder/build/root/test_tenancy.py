@@ -51,13 +51,6 @@ def test_a_root_that_nobody_has_touched_is_the_base(root: Path, stage: PlannedSt
     assert tenant.strangers == ("/run", "/run/new")
 
 
-def test_a_folder_that_got_a_mount_point_has_the_time_that_it_has_in_the_base(
-    root: Path, stage: PlannedStage
-) -> None:
-    assert tenancy(root, stage, []).begin(stage.base)
-    assert os.stat(root / "etc").st_mtime == LONG_AGO
-
-
 def test_a_root_is_taken_once(root: Path, stage: PlannedStage) -> None:
     tenant = tenancy(root, stage, [])
     assert tenant.begin(stage.base)
