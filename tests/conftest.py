@@ -9,13 +9,14 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-pytest_plugins = ["support.cluster", "support.control_plane", "support.operator_fixtures"]
+pytest_plugins = ["support.cluster", "support.control_plane", "support.operator_fixtures", "support.town"]
 
 # How long an example takes is the machine's affair.
 settings.register_profile("any machine", settings(), deadline=None)
 settings.load_profile("any machine")
 
 _NEEDS_A_MACHINE = re.compile(r"pytest\.mark\.(pod|cluster)\b")
+_NEEDS_AN_API_SERVER = "pytest.mark.api_server"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -24,11 +25,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Runs tests side by side, but those of files that need a whole machine in one process, in order."""
+    """Runs tests side by side, but those of files that need a whole machine in one process, in order.
+
+    So are those that need an API server alone, beside them: they share one that is no part of the cluster.
+    """
 
     def _split_scope(self, nodeid: str) -> str:
-        path = self.config.rootpath / nodeid.partition("::")[0]
-        return "machine" if _NEEDS_A_MACHINE.search(path.read_text()) else nodeid
+        text = (self.config.rootpath / nodeid.partition("::")[0]).read_text()
+        if _NEEDS_AN_API_SERVER in text:
+            return "API server"
+        return "machine" if _NEEDS_A_MACHINE.search(text) else nodeid
 
 
 @pytest.hookimpl(optionalhook=True)

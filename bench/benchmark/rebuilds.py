@@ -69,7 +69,9 @@ def _builds(
         if build is None:
             continue
         first, _, rest = text[text.index("FROM ") :].partition("\n")
-        copy = f"COPY <<end /late\n{late}\nend\n"
+        # What copies all copies it, too.
+        (workload.context / "late").write_text(f"{late}\n")
+        copy = "" if "COPY . " in text else "COPY late /late\n"
         workload.dockerfile.write_text(f"{first}\nRUN : {early}\n{rest}{copy}")
         meter.take()
         figures = build.build(job)

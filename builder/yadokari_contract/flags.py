@@ -267,6 +267,12 @@ FLAGS = (
         Kind.PAIRS,
         "certificate and key to show to a registry, as HOST=CERTIFICATE,KEY; repeatable",
     ),
+    Flag(
+        "certificates-in-steps",
+        "certificates_in_steps",
+        Kind.SWITCH,
+        "have RUN steps trust what the executor trusts: a file, and variables that name it",
+    ),
     Flag("registry-mirror", "registry_mirrors", Kind.LIST, "mirror of docker.io, as HOST[/PATH]; repeatable"),
     Flag(
         "registry-map",

@@ -95,6 +95,7 @@ class BuildSpec:
     skip_tls_verify_registries: tuple[str, ...] = ()
     registry_certificates: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     registry_client_certs: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    certificates_in_steps: bool = False
     registry_mirrors: tuple[str, ...] = ()
     registry_maps: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     skip_default_registry_fallback: bool = False

@@ -3,6 +3,10 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+KANIKO_TELEMETRY = "KANIKO_TELEMETRY_ENDPOINT"
+TRACED = (KANIKO_TELEMETRY, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+"""Each of these, where it is set, has traces sent."""
+
 _FEATURE = "FF_KANIKO_"
 
 
@@ -12,6 +16,7 @@ class Variable:
 
     One that stands for nothing is accepted for kaniko's sake and changes nothing; `help` then says why. What
     the command line says counts more, unless the variable `wins`. `separator` stands between several values.
+    What `is_traced` says where traces go.
     """
 
     name: str
@@ -19,6 +24,7 @@ class Variable:
     flag: str = ""
     field: str = ""
     wins: bool = False
+    is_traced: bool = False
     separator: str = ""
 
     def texts(self, environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -29,12 +35,11 @@ class Variable:
     @property
     def changes_nothing(self) -> bool:
         """Whether it stands for nothing."""
-        return not (self.flag or self.field)
+        return not (self.flag or self.field or self.is_traced)
 
 
 _AS_BUILDKIT = "it is always so, as with BuildKit"
 _OTHER_KEYS = "the cache is another one, with keys of its own"
-_NO_TELEMETRY = "no traces are sent"
 
 VARIABLES = (
     Variable("KANIKO_NO_PUSH", "as --no-push, which it overrules", flag="no-push", wins=True),
@@ -53,8 +58,8 @@ VARIABLES = (
     Variable("BUILDER_OUTPUT", "folder for a file images that names what was pushed", field="builder_output"),
     Variable("KANIKO_PRINT_PLAN", "--dryrun reports the plan"),
     Variable("KANIKO_IGNORE_ASSERTIONS", "there is none that could be skipped"),
-    Variable("KANIKO_TELEMETRY_ENDPOINT", _NO_TELEMETRY),
-    Variable("KANIKO_TELEMETRY_OMIT_DOCKERFILE", _NO_TELEMETRY),
+    Variable(KANIKO_TELEMETRY, "where traces are sent, before OTEL_EXPORTER_OTLP_ENDPOINT", is_traced=True),
+    Variable("KANIKO_TELEMETRY_OMIT_DOCKERFILE", "traces never hold the whole Dockerfile"),
     Variable("UPSTREAM_CLIENT_TYPE", "registries are not told who started a build"),
     Variable("STACKLOG_PATH", "stacks are not recorded"),
     Variable("FF_KANIKO_BUILDKIT_ARG_ENV_PRECEDENCE", _AS_BUILDKIT),

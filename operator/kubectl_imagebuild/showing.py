@@ -50,14 +50,13 @@ def draw(events: Iterable[Event], out: TextIO, *, colours: bool) -> bool:
     state = State(time.time())
     arrived: queue.Queue[Event | BaseException | None] = queue.Queue(_MOST_WAITING)
     threading.Thread(target=_pass_on, args=(events, arrived), daemon=True).start()
-    with terminal.watched():
-        is_going_on = True
-        while is_going_on:
-            is_going_on = _take(arrived, state)
-            frame = screen(state, time.time(), terminal.size, colours=colours)
-            terminal.draw(frame)
-        # All steps, now that nothing is drawn over them any more.
-        terminal.draw(screen(state, time.time(), Size(terminal.size.columns), colours=colours))
+    is_going_on = True
+    while is_going_on:
+        is_going_on = _take(arrived, state)
+        size = terminal.size
+        terminal.draw(screen(state, time.time(), size, colours=colours), size)
+    # All steps, now that nothing is drawn over them any more.
+    terminal.draw(screen(state, time.time(), Size(size.columns), colours=colours), size)
     for line in conclusion(state):
         out.write(f"{line}\n")
     return state.build.phase == SUCCEEDED

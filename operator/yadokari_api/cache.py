@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from yadokari_api.context import RelativePath
 from yadokari_api.fields import Duration, RepositoryName, ResourceName, between
+from yadokari_api.inputs.context import RelativePath
 from yadokari_api.model import Model
 from yadokari_api.references import SecretReference
 from yadokari_api.rules import Rule

@@ -7,14 +7,27 @@ True.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 ConditionType = Literal["Ready", "Reconciling", "Stalled", "Succeeded", "DestinationShared"]
 Truth = Literal["True", "False", "Unknown"]
-Time = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
+
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+
+
+def _checked_time(text: str) -> str:
+    """See that a text is a time with which can be reckoned: the server takes any year."""
+    time = datetime.fromisoformat(text)
+    if time.tzinfo is None or not _FIRST_YEAR <= time.year <= _LAST_YEAR:
+        raise ValueError(f"{text} is no time of a build")
+    return text
+
+
+Time = Annotated[str, AfterValidator(_checked_time), Field(json_schema_extra={"format": "date-time"})]
 
 REPORTED = ConfigDict(alias_generator=to_camel, extra="ignore")
 """How what the operator reports is read and written: what a newer operator added is left out."""

@@ -1,9 +1,11 @@
 """Statuses as operators before this one wrote them, so that an upgrade builds nothing anew.
 
 A server that has the new CRD already leaves out of them what it does not know: of such a status the hash of
-the inputs, the phase and the last success are left, which is enough.
+the inputs, the phase, the message and the last success are left, which is enough. The first version told no
+last success: the digest of what it built stands in its message, and the time in its conditions.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,11 +38,26 @@ def _success(status: Mapping[str, Any]) -> dict[str, Any]:
     last = status.get("lastSucceeded") or {}
     inputs = status.get("inputsHash")
     known = last.get("digest") if isinstance(last, Mapping) and last.get("inputsHash") == inputs else None
-    digest = status.get("digest") or known
+    digest = status.get("digest") or known or _digest_in(status.get("message"))
     made: dict[str, Any] = {}
     if "output" not in status and digest:
         made["output"] = {"image": "", "digest": digest, "ref": ""}
-    if not last and digest:
-        time = status.get("completionTime") or ""
+    time = status.get("completionTime") or _time_of_success(status.get("conditions"))
+    if not last and digest and time:
         made["lastSucceeded"] = {"digest": digest, "time": time, "inputsHash": inputs}
     return made
+
+
+def _time_of_success(conditions: Any) -> str | None:
+    found = conditions if isinstance(conditions, list) else []
+    times = (
+        it.get("lastTransitionTime")
+        for it in found
+        if isinstance(it, Mapping) and it.get("type") == "Succeeded"
+    )
+    return next(times, None)
+
+
+def _digest_in(message: Any) -> str | None:
+    found = re.search("sha256:[0-9a-f]{64}", message) if isinstance(message, str) else None
+    return found and found[0]

@@ -10,6 +10,9 @@ from pydantic_core import CoreSchema
 
 from yadokari_api.rules import Rule, quoted
 
+# What the API server let through and we do not know is of a later version.
+_SAID = {"extra_forbidden": "this operator knows no such field: leave it out, or upgrade the operator"}
+
 
 class Model(BaseModel):
     """Base of all parts of a spec: camelCase names, no unknown fields, never changed once made."""
@@ -63,5 +66,8 @@ def exactly_one(fields: tuple[str, ...], message: str) -> Rule:
 
 def explain(error: ValidationError, where: str) -> str:
     """Say what is wrong with a part of a resource, without the values, which may be long."""
-    problems = ((".".join([where, *map(str, problem["loc"])]), problem["msg"]) for problem in error.errors())
+    problems = (
+        (".".join([where, *map(str, problem["loc"])]), _SAID.get(problem["type"], problem["msg"]))
+        for problem in error.errors()
+    )
     return "; ".join(f"{place}: {message}" for place, message in problems)[:1024]

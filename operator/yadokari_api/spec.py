@@ -12,23 +12,23 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, WithJsonSchema
 
 from yadokari_api.cache import Cache
-from yadokari_api.context import Context, FluxSource, RelativePath
 from yadokari_api.fields import (
     BUILD_ARG_NAME,
     BuildArgValue,
-    ConfigMapKey,
     Duration,
-    ResourceName,
     TaggedReference,
     between,
     spelled_out,
 )
-from yadokari_api.model import Model, exactly_one, keys_match, unique_by
+from yadokari_api.inputs.context import Context, FluxSource
+from yadokari_api.inputs.dockerfile import DockerfileSource
+from yadokari_api.inputs.values import BuildArgsSource, BuildSecret
+from yadokari_api.model import Model, keys_match, unique_by
 from yadokari_api.pod.executor import Executor
 from yadokari_api.pod.platforms import EACH_ONCE, MOST_PLATFORMS, Platform
 from yadokari_api.rebuild import Rebuild
-from yadokari_api.references import ConfigMapReference, SecretKeyReference, SecretReference
-from yadokari_api.rules import Rule, matches
+from yadokari_api.references import ConfigMapReference, SecretReference
+from yadokari_api.rules import Rule
 
 DEFAULT_TIMEOUT = "1h"
 DEFAULT_RETRIES = 3
@@ -57,82 +57,15 @@ class Destination(Model):
     )
 
 
-class DockerfileKey(Model):
-    """A key of a ConfigMap in the namespace of the ImageBuild."""
-
-    name: ResourceName = Field(description="Name of the ConfigMap.")
-    key: ConfigMapKey = Field(default="Dockerfile", description="Key that holds the Dockerfile.")
-
-
-class DockerfileSource(Model):
-    """Where the Dockerfile comes from."""
-
-    RULES = (
-        exactly_one(
-            ("config_map_key_ref", "path"),
-            "dockerfileFrom must name exactly one of configMapKeyRef and path",
-        ),
-    )
-
-    config_map_key_ref: DockerfileKey | None = Field(default=None, description="A key of a ConfigMap.")
-    path: RelativePath | None = Field(default=None, description="A file of the build context.")
-
-
-class BuildArgsSource(Model):
-    """Where more build arguments come from."""
-
-    RULES = (
-        exactly_one(
-            ("config_map_ref", "secret_ref"),
-            "each of buildArgsFrom must name exactly one of configMapRef and secretRef",
-        ),
-    )
-
-    config_map_ref: ConfigMapReference | None = Field(
-        default=None, description="ConfigMap whose keys are names of build arguments."
-    )
-    secret_ref: SecretReference | None = Field(
-        default=None,
-        description="Secret whose keys are names of build arguments. Their values show in the image's history"
-        " as those of any: for what must not, there is secrets.",
-    )
-    prefix: (
-        Annotated[
-            str,
-            Field(max_length=128),
-            matches(
-                "[a-zA-Z_][a-zA-Z0-9_.-]*",
-                "prefix must begin with a letter or _ and hold letters, digits, _, . and -",
-            ),
-        ]
-        | None
-    ) = Field(default=None, description="What is put before each name.")
-
-
-class BuildSecret(Model):
-    """A secret for RUN --mount=type=secret."""
-
-    id: Annotated[
-        str,
-        Field(max_length=128),
-        matches(
-            "[A-Za-z0-9_][-._A-Za-z0-9]*",
-            "id must be letters, digits, _, . and -, as in RUN --mount=type=secret,id=ID",
-        ),
-    ] = Field(description="What the Dockerfile calls it.")
-    secret_ref: SecretKeyReference = Field(description="The key of a Secret that holds it.")
-    encoding: Literal["Base64"] | None = Field(
-        default=None,
-        json_schema_extra={"enum": ["Base64"]},
-        description="Base64 where what the Secret holds is base64 of the value: for values that no variable"
-        " can hold, with zero bytes or other than UTF-8.",
-    )
-
-
 class Certificates(Model):
-    """Certificates of authorities to trust for registries, contexts and ADD."""
+    """Certificates of authorities to trust for registries, contexts and ADD, and by steps if wanted."""
 
     config_map_ref: ConfigMapReference = Field(description="ConfigMap whose keys are files in PEM form.")
+    in_steps: bool | None = Field(
+        default=None,
+        description="Have RUN steps trust them as well: a file that is there while a step runs, in no layer,"
+        " and SSL_CERT_FILE and its kin name it. False where it is absent.",
+    )
 
 
 _Pairs = Annotated[dict[str, Annotated[str, Field(max_length=4096)]], Field(max_length=64)]
@@ -146,7 +79,9 @@ class OutputSpec(Model):
         default={}, description="Labels of the image, as by docker build --label."
     )
     annotations: Annotated[_Pairs, keys_match(_WORD, "an annotation's key must be a word without =")] = Field(
-        default={}, description="Annotations of the image's manifest, which make it one of OCI's."
+        default={},
+        description="Annotations of the image's manifest, which make it one of OCI's, and of the index of"
+        " several platforms.",
     )
     timestamp: (
         Annotated[

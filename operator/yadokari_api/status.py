@@ -222,11 +222,17 @@ class Steps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveProgress:
-    """How far the attempt that runs has come, by its log, which steps can write to as well."""
+    """How far the attempt that runs has come, by its log, which steps can write to as well.
+
+    Of several platforms this is the one with most left to do.
+    """
 
     __pydantic_config__ = REPORTED
 
     phase: Annotated[BuildPhase, Field(description="Pulling a base image, Building, or Pushing.")]
+    platform: Annotated[
+        str | None, Field(description="Which of several platforms this is: the one with most left to do.")
+    ] = None
     step: Annotated[int | None, Field(description="Number of the step under way, counted from 1.")] = None
     steps: Annotated[int | None, Field(description="Steps in all.")] = None
     text: Annotated[str, Field(description="Beginning of the step's instruction, or where to is pushed.")]

@@ -24,6 +24,7 @@ _COLUMNS = (
     ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is so", 1),
     ("Image", "string", ".status.output.image", "Reference of the pushed image", 0),
     ("Digest", "string", ".status.output.digest", "Digest of the pushed image", 1),
+    ("Because", "string", ".status.run.reason", "Why the latest build began", 1),
     ("Duration", "string", ".status.run.duration", "How long the build took", 0),
     ("Age", "date", ".metadata.creationTimestamp", "Age of the ImageBuild", 0),
 )

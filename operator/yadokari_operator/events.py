@@ -7,12 +7,11 @@ from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import API_VERSION, GROUP, KIND
-from yadokari_api.reasons import StateReason, advice
+from yadokari_api.reasons import advice
 from yadokari_api.status import Status
 from yadokari_operator.reports import format_time
 
 _LONGEST = 1024
-_ORDINARY = frozenset({StateReason.QUEUED, StateReason.SCHEDULING, StateReason.PULLING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,14 @@ class Event:
 
 def event(old: Status, new: Status) -> Event | None:
     """Tell people what happened between two statuses, if anything did."""
-    if _happening(new) == _happening(old) or new.reason in _ORDINARY:
+    if _happening(new) == _happening(old):
         return None
-    warning = new.phase == "Failed" or (new.phase != "Succeeded" and new.conditions[0].status == "False")
+    warning = new.conditions[0].status == "False"
     message = new.message[:_LONGEST]
     to_do = advice(new.reason) if warning else ""
     if to_do and len(message) + len(to_do) < _LONGEST:
-        message = f"{message}; what to do: {to_do}"
+        # Below the lines of a Dockerfile that are shown, and the mark beneath them.
+        message += ("\n" if "\n" in message else "; ") + f"what to do: {to_do}"
     return Event(warning, new.reason, message[:_LONGEST], "/".join(_happening(new)))
 
 
@@ -77,9 +77,10 @@ def event_manifest(build: ImageBuild, event: Event, now: datetime) -> dict[str, 
 
 
 def _happening(status: Status) -> tuple[str, ...]:
-    """All that tells one happening in the life of an ImageBuild from the others."""
+    """All that tells one happening in the life of an ImageBuild from the others.
+
+    A step can make it look as if it pushed, and as if not, as often as it likes: each is told once.
+    """
     run = status.run
     where = run.pod or str(status.observed_generation)
-    # A step can make it look as if it pushed, and as if not, as often as it likes.
-    reason = StateReason.BUILDING if status.reason == StateReason.PUSHING else status.reason
-    return (status.phase, reason, run.started_at or "", str(run.attempt), where)
+    return (status.phase, status.reason, str(run.number), str(run.attempt), where)

@@ -35,7 +35,6 @@ from yadokari_api.status import (
 )
 from yadokari_contract import references
 from yadokari_contract.answers import IndexResult
-from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BaseImage, BuildResult, Failure
 
@@ -53,8 +52,6 @@ _LONGEST_SIZE = 2**53
 _MOST_PHASES = 16
 _MOST_BASES = 32
 _LONGEST_WORD = 256
-# Of an instruction, in the column that `kubectl get` shows.
-_SUMMARY = 48
 _LONGEST_NAME = 512
 _REFERENCE = re.compile(
     rf"(?:{references.DOMAIN}/)?{references.PATH}(?::{references.TAG})?(?:@{references.DIGEST})?"
@@ -65,12 +62,16 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What the pods of a run do, in a sentence; `is_troubled` where something has to be mended."""
+    """What the pods of a run do, in a sentence; `is_troubled` where something has to be mended.
+
+    `progress` is how far they have come that build right now.
+    """
 
     phase: Phase
     reason: str
     message: str
     is_troubled: bool = False
+    progress: LiveProgress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,30 +111,13 @@ def blocked(build: ImageBuild, run: Status, now: datetime, reason: StateReason, 
 
 
 def building(
-    build: ImageBuild, run: Status, now: datetime, progress: Progress | None = None, note: str = ""
+    build: ImageBuild, run: Status, now: datetime, progress: LiveProgress | None = None, note: str = ""
 ) -> Status:
-    """Report that the executor runs; `note` is what else there is to say.
-
-    An operator that has only just begun to follow the log knows no progress: what is stored stays then.
-    """
-    why = f", since {run.run.cause}" if run.run.cause else ""
-    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{why}{note}"
-    live = _live(progress) if progress else run.progress
-    pushes = live is not None and live.phase == "Pushing"
+    """Report that the executor runs, and how far it has come; `note` is what else there is to say."""
+    message = f"attempt {run.run.attempt} runs in pod {run.run.pod}{_since(run)}{note}"
+    pushes = progress is not None and progress.phase == "Pushing"
     reason = StateReason.PUSHING if pushes else StateReason.BUILDING
-    return replace(_status(build, run, now, "Building", reason, message), progress=live)
-
-
-def _live(progress: Progress) -> LiveProgress:
-    count = f" {progress.step}/{progress.steps}:" if progress.steps else ""
-    text = progress.text if len(progress.text) <= _SUMMARY else f"{progress.text[: _SUMMARY - 1]}…"
-    return LiveProgress(
-        phase=progress.phase,
-        step=progress.step or None,
-        steps=progress.steps or None,
-        text=progress.text,
-        summary=f"{progress.phase}{count} {text}",
-    )
+    return replace(_status(build, run, now, "Building", reason, message), progress=progress)
 
 
 def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:
@@ -144,7 +128,13 @@ def beside(build: ImageBuild, run: Status, now: datetime, reason: StateReason, m
 def under_way(build: ImageBuild, run: Status, now: datetime, summary: Summary) -> Status:
     """Report what the pods of a run do."""
     but: dict[ConditionType, Truth] = {"Ready": "False"} if summary.is_troubled else {}
-    return _status(build, run, now, summary.phase, summary.reason, summary.message, but)
+    since = _since(run) if summary.phase == "Building" else ""
+    told = _status(build, run, now, summary.phase, summary.reason, summary.message + since, but)
+    return replace(told, progress=summary.progress)
+
+
+def _since(run: Status) -> str:
+    return f", since {run.run.cause}" if run.run.cause else ""
 
 
 def retrying(build: ImageBuild, run: Status, now: datetime, failure: BuildFailure) -> Status:

@@ -44,6 +44,9 @@ class Settings:
     lies of who works, `identity` who this operator is there, as nobody else at the same time.
     `health_address` (HOST:PORT) serves GET /healthz, `metrics_address` GET /metrics.
 
+    `telemetry` are OpenTelemetry's own variables; `executor_otlp_endpoint` is the base that executors send
+    traces to in the place of the operator's.
+
     `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
@@ -58,6 +61,7 @@ class Settings:
     executor_seccomp_profile: str = ""
     executor_host_users: str = "true"
     executor_proc_mount: str = "Default"
+    executor_otlp_endpoint: str = ""
     registry_mirrors: tuple[str, ...] = ()
     insecure_registries: tuple[str, ...] = ()
     cache_read_only_namespaces: tuple[str, ...] = ()
@@ -74,6 +78,7 @@ class Settings:
     notify_url: str = field(default="", repr=False)
     notify_key: str = field(default="", repr=False)
     notify_format: str = "CloudEvents"
+    telemetry: Mapping[str, str] = field(default_factory=dict, repr=False)
     log_level: str = "info"
     log_format: str = "text"
 
@@ -88,6 +93,7 @@ class Settings:
             executor_seccomp_profile=_text(environment, "EXECUTOR_SECCOMP_PROFILE", ""),
             executor_host_users=_choice(environment, "EXECUTOR_HOST_USERS", _TRUTHS, "true"),
             executor_proc_mount=_choice(environment, "EXECUTOR_PROC_MOUNT", PROC_MOUNTS, "Default"),
+            executor_otlp_endpoint=_url(environment, "EXECUTOR_OTLP_ENDPOINT"),
             registry_mirrors=_list(environment, "REGISTRY_MIRRORS"),
             insecure_registries=_list(environment, "INSECURE_REGISTRIES"),
             cache_read_only_namespaces=_namespaces(environment, "CACHE_READ_ONLY_NAMESPACES"),
@@ -104,6 +110,7 @@ class Settings:
             notify_url=_url(environment, "NOTIFY_URL"),
             notify_key=_signing_key(environment, "NOTIFY_KEY"),
             notify_format=_choice(environment, "NOTIFY_FORMAT", NOTIFY_FORMATS, "CloudEvents"),
+            telemetry={name: environment[name] for name in environment if name.startswith("OTEL_")},
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )

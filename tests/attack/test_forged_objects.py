@@ -74,7 +74,7 @@ def test_a_forged_pod_of_another_run_that_never_ends_holds_nothing_up(
     victim.create(forged)
     operator.start()
     victim.builds.wait_for_phase(victim.name, "Succeeded", seconds=60)
-    victim.builds.kubectl("delete", "pod", forged["metadata"]["name"], "--now")
+    victim.builds.kubectl("delete", "pod", forged["metadata"]["name"], "--now", "--ignore-not-found")
 
 
 def test_a_forged_pod_that_somebody_keeps_from_going_blocks_nothing(

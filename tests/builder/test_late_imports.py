@@ -49,6 +49,8 @@ NEVER_REACHED = frozenset({
     # Loaded for those builds alone that add git repositories, or whose context is one or in a bucket.
     "yadokari_builder.sources.git", "yadokari_builder.sources.repository",
     "yadokari_builder.sources.bucket.open",
+    # Loaded before the first step where traces are sent.
+    "yadokari_builder.command.tracing",
 })
 # fmt: on
 

@@ -13,6 +13,7 @@ _BY_NAME = {name: flag for flag in FLAGS for name in (flag.name, flag.alias) if 
 _OWN = {f"cache-mounts-{part}" for part in ("dir", "limit", "repo", "scope")} | {
     *(
         "cache-from",
+        "certificates-in-steps",
         "image-unpack-limit",
         "inputs-hash",
         "isolation",

@@ -90,22 +90,6 @@ def test_an_image_for_several_platforms_is_an_index_of_them(
     assert "linux/s390x takes a node of architecture s390x: " in waiting["message"]
 
 
-def test_what_was_pushed_already_is_not_built_again_where_no_status_tells_of_it(
-    cluster: Cluster, builds: Builds, tmp_path: Path
-) -> None:
-    image = f"{cluster.registry}/team/moved-{builds.namespace}:1"
-    dockerfile = "FROM scratch\nWORKDIR /moved\n"
-    builds.apply("moved", dockerfile, image)
-    first = builds.wait_until_done("moved")
-    assert (first["phase"], first["conditions"][0]["reason"]) == ("Succeeded", "Succeeded")
-    cluster.kubectl("delete", "imagebuild", "moved", "-n", builds.namespace)
-    builds.apply("moved", dockerfile, image)
-    again = builds.wait_until_done("moved")
-    assert (again["phase"], again["conditions"][0]["reason"]) == ("Succeeded", "AlreadyPushed")
-    assert again["output"]["digest"] == first["output"]["digest"]
-    assert "nothing is built" in cluster.kubectl("logs", "-n", builds.namespace, again["run"]["pod"])
-
-
 def test_a_custom_executor_brings_its_tool_and_nothing_else(
     cluster: Cluster, builds: Builds, installation: Installation, tmp_path: Path
 ) -> None:
@@ -140,38 +124,6 @@ def test_a_custom_executor_brings_its_tool_and_nothing_else(
     log = builds.run_pod("check", built, "cat /result")
     assert "tool works" in log
     assert "stray" not in log
-
-
-@pytest.mark.parametrize(
-    ("name", "dockerfile", "reason", "words"),
-    [
-        (
-            "run-fails",
-            "FROM busybox\nRUN echo about to fail\nRUN exit 7\n",
-            "StepFailed",
-            ["3", "exit code: 7"],
-        ),
-        (
-            "no-base",
-            "FROM REGISTRY/library/busybox:no-such-tag\n",
-            "BaseImageNotFound",
-            [":1:", "no-such-tag"],
-        ),
-        ("syntax", "FROM busybox\nFORM x\n", "DockerfileInvalid", [":2:", "FORM"]),
-    ],
-)
-def test_a_build_that_fails_says_why_and_where(
-    cluster: Cluster, builds: Builds, name: str, dockerfile: str, reason: str, words: list[str]
-) -> None:
-    builds.apply(name, dockerfile.replace("REGISTRY", cluster.registry), f"{cluster.registry}/team/{name}:1")
-    status = builds.wait_until_done(name)
-    conditions = {c["type"]: c for c in status["conditions"]}
-    assert conditions["Ready"]["status"] == "False"
-    assert conditions["Stalled"]["status"] == "True"
-    assert conditions["Ready"]["reason"] == reason
-    assert all(word in conditions["Ready"]["message"] for word in words), conditions["Ready"]["message"]
-    described = builds.describe_until(name, reason)
-    assert "Warning" in described
 
 
 def test_the_same_inputs_are_not_built_again_and_a_change_is(cluster: Cluster, builds: Builds) -> None:

@@ -119,16 +119,3 @@ def test_steps_change_nothing_of_the_executor_however_it_came_into_its_pod(
     assert any("image" in volume for volume in pod["spec"]["volumes"]) == (way == "ImageVolume")
     assert ("initContainers" in pod["spec"]) == (way == "InitContainer")
     assert has_kept_the_runtime(cluster.kubectl("-n", builds.namespace, "logs", status["run"]["pod"]))
-
-
-def test_namespaces_that_nodes_do_not_give_are_told_of_on_the_resource(
-    cluster: Cluster, builds: Builds
-) -> None:
-    image = f"{cluster.registry}/team/apart:1"
-    builds.apply("apart", "FROM busybox\nRUN true\n", image, executor={"isolation": "Namespaces"})
-    status = builds.wait_until_done("apart")
-    conditions = {each["type"]: each for each in status["conditions"]}
-    assert conditions["Stalled"]["status"] == "True"
-    assert conditions["Ready"]["reason"] == "InvalidArguments"
-    assert "--isolation=namespaces cannot be had: unshare" in conditions["Ready"]["message"]
-    assert "the pod needs a seccomp profile" in conditions["Ready"]["message"]

@@ -119,14 +119,19 @@ def test_waiting_tells_by_the_exit_code_what_came_of_a_build(place: Place) -> No
 def test_the_list_says_what_kubectl_says(place: Place) -> None:
     for name in ("app", "broken"):
         place.plugin("wait", name, "--for", "finished", "--timeout", "2m")
-    ours = [line.split() for line in place.plugin("list").out.splitlines()]
-    theirs = [line.split() for line in place.kubectl("get", "imagebuilds").splitlines()]
-    assert [line[:3] for line in ours] == [line[:3] for line in theirs]
-    app = {name: cells for name, *cells in ours}["app"]
-    assert app[2:4] == ["5/5", f"{place.cluster.registry}/plugin/app:1"]
+    ours = words(place.plugin("list").out)
+    theirs = words(place.kubectl("get", "imagebuilds"))
+    for name in ("NAME", "app", "broken"):
+        assert ours[name][:2] == theirs[name][:2]
+    assert ours["app"][2:4] == ["5/5", f"{place.cluster.registry}/plugin/app:1"]
     assert place.plugin("list", "-o", "name").out == place.kubectl("get", "imagebuilds", "-o", "name")
     everywhere = Plugin(place.plugin.path, place.plugin.environment)("list", "-A").out
-    assert f"{place.namespace}   app" in everywhere
+    assert [place.namespace, "app"] in [line.split()[:2] for line in everywhere.splitlines()]
+
+
+def words(text: str) -> dict[str, list[str]]:
+    """Read a table by its first column."""
+    return {name: cells for name, *cells in map(str.split, text.splitlines())}
 
 
 def test_a_failure_is_described_with_its_stage_its_lines_its_log_and_what_to_do(place: Place) -> None:

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from support.operator_process import BUILT, DIGEST, Builds, OperatorProcess, fails, wait_until
+from support.operator_process import BUILT, DIGEST, Builds, OperatorProcess, wait_until
 from support.queueing import GATE, QUEUE, forget, let_go, queueing, send_away
 from support.registry import make_certificate
-from yadokari_contract.reasons import Reason
 
 pytestmark = pytest.mark.cluster
 
@@ -27,20 +26,14 @@ def test_a_build_goes_from_pending_to_succeeded(builds: Builds) -> None:
         "Stalled": "False",
         "Succeeded": "True",
     }
-    assert builds.events("good") == [("Normal", "Building"), ("Normal", "Succeeded")]
+    assert set(builds.events("good")) >= {
+        ("Normal", reason) for reason in ("Scheduling", "Building", "Succeeded")
+    }
     builds.kubectl("wait", "--for=condition=Ready", "ib/good", "--timeout=1s")
     columns = builds.kubectl("get", "ib", "good", "-o", "wide").splitlines()
-    head = "NAME READY STATUS PROGRESS REASON IMAGE DIGEST DURATION AGE"
+    head = "NAME READY STATUS PROGRESS REASON IMAGE DIGEST BECAUSE DURATION AGE"
     assert columns[0].split() == head.split()
     assert columns[1].split()[:6] == ["good", "True", "Succeeded", "Succeeded", "registry.test/app:1", DIGEST]
-
-
-def test_a_failed_build_is_stalled_and_says_why(builds: Builds) -> None:
-    builds.apply("bad", fails(Reason.RUN_FAILED, "Dockerfile:3: exit code 7", 3))
-    status = builds.wait_for_phase("bad", "Failed")
-    assert status["failure"]["line"] == 3
-    assert ("Warning", "StepFailed") in builds.events("bad")
-    assert "Dockerfile:3: exit code 7" in builds.kubectl("describe", "ib", "bad")
 
 
 def test_an_executor_that_dies_without_a_word_leaves_its_log(builds: Builds) -> None:
@@ -262,12 +255,6 @@ def test_a_running_pod_on_a_dead_node_is_given_up(builds: Builds) -> None:
         builds.kubectl("delete", "node", node)
 
 
-def test_too_long_a_build_is_a_timeout(builds: Builds) -> None:
-    builds.apply("slow", "trap 'exit 143' TERM; sleep 60 & wait", timeout="3s")
-    builds.wait_for_phase("slow", "Failed")
-    assert builds.reason("slow") == "Timeout"
-
-
 def test_a_pod_that_can_never_be_made_is_stalled(builds: Builds) -> None:
     executor = {"image": builds.image, "resources": {"limits": {"example.com/gpu": "500m"}}}
     builds.apply("impossible", BUILT, executor=executor)
@@ -352,17 +339,6 @@ def test_an_executor_that_does_not_start_in_time_fails_by_what_keeps_it(
     assert (status["failure"]["reason"], builds.reason(name)) == (reason, reason)
     assert "pendingTimeout of 1s" in status["message"]
     wait_until(lambda: builds.pods(name) == [])
-
-
-def test_two_image_builds_with_one_destination_both_say_so(builds: Builds) -> None:
-    for name in ("one", "two"):
-        builds.apply(name, BUILT, destinations=[{"image": "registry.test/shared:1"}])
-    for name, other in (("one", "two"), ("two", "one")):
-        found = builds.wait(
-            name, lambda s: "DestinationShared" in {c["type"] for c in s.get("conditions", [])}
-        )
-        (shared,) = [c for c in found["conditions"] if c["type"] == "DestinationShared"]
-        assert f"ImageBuild {other}" in shared["message"]
 
 
 def test_secrets_arguments_and_files_of_several_places_reach_the_executor(builds: Builds) -> None:

@@ -134,3 +134,11 @@ def test_fields_of_a_newer_operator_are_left_out() -> None:
     assert parse_status({"run": {"attempt": 2, "mood": "good"}, "weather": "fine"}) == Status(
         run=RunStatus(attempt=2)
     )
+
+
+@pytest.mark.parametrize(
+    "time", ["soon", "2026-01-02T03:04:05", "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"]
+)
+@pytest.mark.parametrize("field", ["queuedAt", "finishedAt"])
+def test_a_status_with_a_time_that_cannot_be_counts_as_none(field: str, time: str) -> None:
+    assert parse_status({"phase": "Succeeded", "run": {field: time}}) == Status()

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,10 +11,11 @@ from yadokari_api.status import RunStatus, Status
 from yadokari_contract.reasons import Reason
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing
 from yadokari_operator.pods.outcome import Outcome, Running, outcome_of
+from yadokari_operator.pods.strays import parse_stray
 from yadokari_operator.reconcile.cleaning import GRACE, Cleaning, Keeping, clean
-from yadokari_operator.reconcile.decision import Observed
+from yadokari_operator.reconcile.decision import Delete, Observed
 
-NOW_RUN, OLD_RUN = "a" * 10, "b" * 10
+NOW_RUN, OLD_RUN, NEXT_RUN = "a" * 10, "b" * 10, "c" * 10
 BUILT_POD = {"metadata": {"creationTimestamp": time(60)}}
 
 
@@ -147,6 +149,34 @@ def test_what_an_earlier_image_build_left_without_owner_goes(outcome: Outcome) -
 @pytest.mark.parametrize("outcome", [Running(), built(10**6)])
 def test_what_the_garbage_collector_is_to_delete_is_left_to_it(outcome: Outcome) -> None:
     assert gone(pod(outcome, run=OLD_RUN, standing=Standing.EARLIER), historyLimit=0) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "age", "status", "goes"),
+    [
+        (f"app-{OLD_RUN}-1", 0, BUILDING, True),
+        (f"app-{NOW_RUN}-2", 0, BUILDING, False),
+        (f"app-{NOW_RUN}-2", 0, DONE, True),
+        (f"app-{NEXT_RUN}-1", 0, DONE, False),
+        (f"app-{NEXT_RUN}-1", 301, DONE, True),
+        (f"app-{NEXT_RUN}-1", 0, BUILDING, True),
+        (f"app-{OLD_RUN}-index-1", 0, BUILDING, True),
+        (f"app-{NOW_RUN}-index-1", 0, BUILDING, False),
+        (f"app-{OLD_RUN}-resolve-1", 0, DONE, False),
+        (f"app-{OLD_RUN}-resolve-1", 301, DONE, True),
+        ("app-of-somebody", 301, DONE, False),
+    ],
+)
+def test_a_pod_that_we_do_not_know_goes_unless_it_may_be_ours_yet(
+    name: str, age: float, status: Status, goes: bool
+) -> None:
+    build = image_build(status=replace(status, pod_uids=()))
+    owner = {"kind": "ImageBuild", "name": "app", "uid": build.uid, "controller": True}
+    metadata = {"name": name, "uid": "u", "creationTimestamp": time(age), "ownerReferences": [owner]}
+    stray = parse_stray({"metadata": metadata}, build)
+    observed = Observed(build=build, strays=(stray,) if stray else (), sources={})
+    cleaning = clean(observed, NOW_RUN, status, Keeping(), NOW, NEXT_RUN)
+    assert cleaning.actions == ((Delete("Pod", name, "u", at_once=True),) if goes else ())
 
 
 def test_config_maps_go_when_their_build_has_ended() -> None:

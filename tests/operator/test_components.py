@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 import yaml
 
-from support.cluster import Cluster, KubectlError
-from support.operator_process import Kubectl, OperatorProcess, wait_until
+from support.cluster import KubectlError
+from support.control_plane import ControlPlane
+from support.operator_process import Kubectl, wait_until
+from support.town import Town
 from yadokari_operator.settings import Settings
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
 
 ROOT = Path(__file__).parents[2]
 COMPONENTS = sorted(path.parent.name for path in ROOT.glob("kustomize/components/*/kustomization.yaml"))
@@ -28,13 +30,14 @@ Resource = dict[str, Any]
 Render = Callable[..., list[Resource]]
 
 
-@pytest.fixture
-def render(cluster: Cluster, tmp_path: Path) -> Render:
+@pytest.fixture(scope="module")
+def render(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Render:
     """Render components, over the operator's own kustomization or, for namespaces of builds, alone."""
+    folder = tmp_path_factory.mktemp("rendered")
 
     def rendered(*components: str, **fields: Any) -> list[Resource]:
         def relative(ours: str) -> str:
-            return os.path.relpath(ROOT / "kustomize" / ours, tmp_path.resolve())
+            return os.path.relpath(ROOT / "kustomize" / ours, folder.resolve())
 
         with_operator = not NOTHING_OF_THE_OPERATORS.intersection(components)
         kustomization = {
@@ -43,8 +46,8 @@ def render(cluster: Cluster, tmp_path: Path) -> Render:
             **({"namespace": "yadokari-system"} if with_operator else {}),
             **fields,
         }
-        (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
-        return list(yaml.safe_load_all(cluster.kubectl("kustomize", str(tmp_path))))
+        (folder / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+        return list(yaml.safe_load_all(control_plane.cluster.kubectl("kustomize", str(folder))))
 
     return rendered
 
@@ -64,7 +67,9 @@ def settings(resources: list[Resource]) -> Settings:
 
 
 @pytest.mark.parametrize("name", sorted(set(COMPONENTS) - {"name-reference"}))
-def test_a_real_server_takes_what_a_component_brings(render: Render, cluster: Cluster, name: str) -> None:
+def test_a_real_server_takes_what_a_component_brings(
+    render: Render, control_plane: ControlPlane, name: str
+) -> None:
     needed = ("namespaces", name) if name == "user-namespaces" else (name,)
     resources = [it for it in render(*needed) if it["kind"] not in NOT_APPLIED]
     for it in resources:
@@ -72,7 +77,7 @@ def test_a_real_server_takes_what_a_component_brings(render: Render, cluster: Cl
         if it["metadata"].get("namespace"):
             it["metadata"]["namespace"] = "default"
     assert resources
-    cluster.kubectl(
+    control_plane.cluster.kubectl(
         "apply", "--dry-run=server", "-f", "-",
         input=json.dumps({"apiVersion": "v1", "kind": "List", "items": resources}),
     )  # fmt: skip
@@ -109,6 +114,12 @@ def test_user_namespaces_are_a_setting_beside_those(render: Render) -> None:
     assert (found.executor_host_users, found.executor_proc_mount) == ("false", "Unmasked")
 
 
+@pytest.fixture(scope="module")
+def network(render: Render) -> Resource:
+    """The policy for what executors reach."""
+    return one(render("network-policy"), "NetworkPolicy")
+
+
 def reaches(policy: Resource, address: str, port: int = 443) -> bool:
     """Whether the policy's CIDRs let an executor reach an address by TCP; DNS goes by labels."""
     target = ipaddress.ip_address(address)
@@ -140,15 +151,14 @@ def reaches(policy: Resource, address: str, port: int = 443) -> bool:
     ],
 )
 def test_executors_reach_what_is_public_and_nothing_of_the_cluster_or_the_cloud(
-    render: Render, address: str, reached: bool
+    network: Resource, address: str, reached: bool
 ) -> None:
-    policy = one(render("network-policy"), "NetworkPolicy")
-    assert reaches(policy, address) is reached
-    assert not reaches(policy, address, port=6443)
+    assert reaches(network, address) is reached
+    assert not reaches(network, address, port=6443)
 
 
-def test_the_policy_is_for_executors_alone_and_lets_nobody_in(render: Render) -> None:
-    spec = one(render("network-policy"), "NetworkPolicy")["spec"]
+def test_the_policy_is_for_executors_alone_and_lets_nobody_in(network: Resource) -> None:
+    spec = network["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
     assert "ingress" not in spec
     assert spec["podSelector"]["matchLabels"] == {"app.kubernetes.io/managed-by": "yadokari"}
@@ -190,8 +200,14 @@ class Bounds:
         return ""
 
 
+@pytest.fixture(scope="module")
+def kubectl(found: Callable[[str], Town]) -> Kubectl:
+    """In a namespace where the operator is installed and none works."""
+    return found("bounded").kubectl
+
+
 @pytest.fixture
-def bounds(kubectl: Kubectl, stopped_operator: OperatorProcess, render: Render) -> Iterator[Bounds]:
+def bounds(kubectl: Kubectl, render: Render) -> Iterator[Bounds]:
     """The policy, for the namespace alone.
 
     It stays, without effect on namespaces that do not ask for it: an API server (1.34) that once had such a

@@ -80,6 +80,20 @@ def test_every_list_and_map_and_text_of_the_spec_is_bounded(
     assert unbounded == []
 
 
+def defaults(definition: Callable[[], dict[str, Any]]) -> set[str]:
+    spec = resource(definition)["properties"]["spec"]
+    return {path.removeprefix(".") for path, schema in schemas(spec) if "default" in schema}
+
+
+def test_the_server_fills_in_no_field_that_an_operator_of_before_does_not_know() -> None:
+    # It runs on the new CRD until the new operator does: all ImageBuilds would be invalid for it.
+    assert defaults(crd.policy_crd) == set()
+    assert defaults(crd.crd) == {
+        *("suspend", "priority", "timeout", "retries", "concurrencyPolicy", "historyLimit"),
+        *("podRetention.succeeded", "podRetention.failed", "dockerfileFrom.configMapKeyRef.key"),
+    }
+
+
 def test_an_image_build_that_nobody_looked_at_yet_does_not_seem_current() -> None:
     assert resource()["properties"]["status"]["default"] == {"observedGeneration": -1}
 
@@ -94,7 +108,7 @@ def test_the_columns_are_those_of_the_documentation() -> None:
         "Duration",
         "Age",
     ]
-    assert [c["name"] for c in columns if c.get("priority")] == ["Reason", "Digest"]
+    assert [c["name"] for c in columns if c.get("priority")] == ["Reason", "Digest", "Because"]
 
 
 def test_every_phase_is_in_the_schema() -> None:

@@ -176,5 +176,19 @@ def test_an_older_installation_that_comes_back_begins_when_the_younger_has_given
     assert (again.told, new.told) == (["begins"], ["begins", "lost"])
 
 
+def test_a_younger_lease_that_somebody_renews_and_never_gives_back_keeps_nobody_from_working(
+    polls: Polls,
+) -> None:
+    old = polls.stand("old", "one", OF_ALL)
+    polls.rounds(3, old)
+    leases, forged = Leases(polls.api), Place("tenant", OF_ALL)
+    held = leases.hold(forged, None, "tenant 0")
+    again = polls.stand("again", "one", OF_ALL)
+    for second in range(60):
+        held = leases.hold(forged, held, f"tenant {second}")
+        polls.rounds(1, again)
+    assert again.election.leads
+
+
 def _path(namespace: str) -> str:
     return f"/apis/coordination.k8s.io/v1/namespaces/{namespace}/leases"

@@ -64,9 +64,8 @@ def test_a_build_is_asked_about_again_when_its_log_tells_something(
     server: ApiServer, following: Following, changes: Changes
 ) -> None:
     server.logs = [(200, open_end(server, b"resolving a\n", step(1)[:5], step(1)[5:], step(2)))]
-    assert following.progress(KEY, "app-1", "u1") is None
-    wait_until(lambda: following.progress(KEY, "app-1", "u1") == SECOND)
-    assert {key for key, _ in changes.told} == {KEY}
+    wait_until(lambda: following.progress(KEY, {"app-1": "u1"}).get("app-1") == SECOND)
+    wait_until(lambda: {key for key, _ in changes.told} == {KEY})
     assert asked(server) == [{"container": "executor", "follow": "true"}]
 
 
@@ -83,7 +82,7 @@ def test_what_is_shown_changes_once_a_second_at_most_and_ends_with_the_latest(
     seen: list[tuple[float, Progress | None]] = [(0.0, None)]
 
     def look() -> bool:
-        now = following.progress(KEY, "app-1", "u1")
+        now = following.progress(KEY, {"app-1": "u1"}).get("app-1")
         if now != seen[-1][1]:
             seen.append((time.monotonic(), now))
         return now == Progress("Building", 149, 200, "RUN make")
@@ -104,8 +103,8 @@ def test_after_a_lost_connection_it_goes_on_from_where_it_was(
         *([(503, ())] if how == "refused" else []),
         (200, open_end(server, step(2))),
     ]
-    following.progress(KEY, "app-1", "u1")
-    wait_until(lambda: following.progress(KEY, "app-1", "u1") == SECOND)
+    following.progress(KEY, {"app-1": "u1"}).get("app-1")
+    wait_until(lambda: following.progress(KEY, {"app-1": "u1"}).get("app-1") == SECOND)
     first, *others = asked(server)
     assert "sinceSeconds" not in first
     assert all(5 <= int(it["sinceSeconds"]) <= 60 for it in others)
@@ -113,17 +112,68 @@ def test_after_a_lost_connection_it_goes_on_from_where_it_was(
 
 def test_each_pod_has_its_own_progress(server: ApiServer, following: Following) -> None:
     server.logs = [(200, open_end(server, step(2))), (200, open_end(server, step(1)))]
-    following.progress(KEY, "app-1", "u1")
-    wait_until(lambda: following.progress(KEY, "app-1", "u1") == SECOND)
-    assert following.progress(KEY, "app-2", "u2") is None
+    following.progress(KEY, {"app-1": "u1"}).get("app-1")
+    wait_until(lambda: following.progress(KEY, {"app-1": "u1"}).get("app-1") == SECOND)
+    assert following.progress(KEY, {"app-2": "u2"}).get("app-2") != SECOND
+
+
+def test_the_logs_of_all_pods_of_a_build_are_followed_at_once(
+    server: ApiServer, following: Following
+) -> None:
+    server.logs = [(200, open_end(server, step(2))) for _ in range(2)]
+    pods = {"app-1-linux-amd64-1": "u1", "app-1-linux-arm64-1": "u2"}
+    wait_until(lambda: following.progress(KEY, pods) == dict.fromkeys(pods, SECOND))
+    # One that ends takes nothing from the other one.
+    left = {"app-1-linux-arm64-1": "u2"}
+    assert following.progress(KEY, left) == dict.fromkeys(left, SECOND)
+    assert len(server.requests) == 2
+
+
+def test_what_is_shown_of_a_build_changes_once_a_second_at_most_however_many_pods_it_has(
+    server: ApiServer, following: Following
+) -> None:
+    def log() -> Iterator[bytes]:
+        for number in range(1, 300):
+            yield b"STEP %d/300 RUN make\n" % number
+            time.sleep(0.01)
+        server.stopped.wait()
+
+    server.logs = [(200, log()) for _ in range(4)]
+    pods = {f"app-1-{number}": f"u{number}" for number in range(4)}
+    seen: list[tuple[float, object]] = [(0.0, {})]
+
+    def look() -> bool:
+        now = following.progress(KEY, pods)
+        if now != seen[-1][1]:
+            seen.append((time.monotonic(), now))
+        return set(now.values()) == {Progress("Building", 299, 300, "RUN make")}
+
+    wait_until(look)
+    times = [at for at, _ in seen[1:]]
+    assert all(later - earlier > 0.99 for earlier, later in itertools.pairwise(times))
+
+
+def test_of_more_pods_than_can_be_followed_the_first_ones_are(server: ApiServer, changes: Changes) -> None:
+    server.logs = [(200, open_end(server, step(2))) for _ in range(5)]
+    first, second = Key("team", "first"), Key("team", "second")
+    with serve(server) as api:
+        following = Following(Cluster(api), changes, most=3)
+        pods = {"a": "u1", "b": "u2"}
+        wait_until(lambda: following.progress(first, pods) == {"a": SECOND, "b": SECOND})
+        wait_until(lambda: following.progress(second, pods) == {"a": SECOND})
+        following.forget(first)
+        wait_until(lambda: following.progress(second, pods) == {"a": SECOND, "b": SECOND})
+        following.forget(second)
 
 
 def test_a_build_that_runs_no_more_is_followed_no_more(server: ApiServer, following: Following) -> None:
     server.logs = [(200, [step(1)])] * 100
-    following.progress(KEY, "app-1", "u1")
+    before = {*threading.enumerate()}
+    following.progress(KEY, {"app-1": "u1"}).get("app-1")
+    (thread,) = (it for it in threading.enumerate() if it.name == "log of team/app-1" and it not in before)
     wait_until(lambda: len(asked(server)) > 0)
     following.forget(KEY)
-    wait_until(lambda: not [it for it in threading.enumerate() if it.name == f"log of {KEY}"])
+    wait_until(lambda: not thread.is_alive())
 
 
 def test_fifty_logs_are_followed_at_once(server: ApiServer, changes: Changes) -> None:
@@ -131,7 +181,7 @@ def test_fifty_logs_are_followed_at_once(server: ApiServer, changes: Changes) ->
     server.logs = [(200, open_end(server, step(2))) for _ in keys]
     with serve(server) as api:
         following = Following(Cluster(api), changes)
-        wait_until(lambda: {following.progress(key, key.name, "u") for key in keys} == {SECOND})
+        wait_until(lambda: all(following.progress(key, {"pod": "u"}) == {"pod": SECOND} for key in keys))
         assert len(asked(server)) == 50
         for key in keys:
             following.forget(key)

@@ -12,6 +12,7 @@ from support.resources import NOW, image_build
 from yadokari_api.status import Status
 from yadokari_contract.progress import Progress
 from yadokari_operator import journal, reports
+from yadokari_operator.reconcile.live import live
 
 HOSTILE = "no\n2026-01-01 INFO all is well\r\x1b[2J\x9b1A\u2028\u202e\x7f\x00"
 
@@ -50,7 +51,7 @@ def test_each_change_is_one_line_with_its_build_its_run_and_its_reason(
 ) -> None:
     caplog.set_level(logging.INFO)
     building = reports.building(image_build(), started(), NOW)
-    progressed = reports.building(image_build(), building, NOW, Progress("Building", 1, 2, "RUN a"))
+    progressed = reports.building(image_build(), building, NOW, live(Progress("Building", 1, 2, "RUN a")))
     lives = [Status(), started(), building, progressed, built(progressed)]
     for before, now in itertools.pairwise(lives):
         journal.tell(KEY, before, now)

@@ -11,11 +11,12 @@ import pytest
 import yaml
 
 from yadokari_api.spec import ImageBuildSpec
+from yadokari_operator.cluster.resources import FLUX_KINDS
 from yadokari_operator.handlers.election import OF_ALL, OF_ONE
 from yadokari_operator.settings import Settings
 
 # Where kubectl is not installed, it is the cluster's.
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,7 +27,7 @@ Render = Callable[[Path], Resources]
 @pytest.fixture(scope="module")
 def rendered(request: pytest.FixtureRequest) -> Render:
     """How a folder renders, by the kubectl of this machine or else by that of the throwaway cluster."""
-    kubectl = shutil.which("kubectl") or request.getfixturevalue("cluster").bin / "kubectl"
+    kubectl = shutil.which("kubectl") or request.getfixturevalue("control_plane").cluster.bin / "kubectl"
 
     def render(folder: Path) -> Resources:
         result = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
@@ -113,7 +114,8 @@ def test_the_operator_may_do_what_it_does_and_no_more(rendered: Render, folder: 
         *("imagebuilds get", "imagebuilds list", "imagebuilds watch", "imagebuilds/status update"),
         *("pods get", "pods list", "pods watch", "pods create", "pods delete"),
         *("configmaps get", "configmaps list", "configmaps watch", "configmaps create", "configmaps delete"),
-        "events create",
+        *("pods/log get", "events create"),
+        *(f"{plural} {verb}" for plural in FLUX_KINDS.values() for verb in ("get", "list", "watch")),
         *(
             {f"imagebuildpolicies {verb}" for verb in ("get", "list", "watch")} | {"namespaces get"}
             if folder == "default"
@@ -239,6 +241,29 @@ def test_generated_names_reach_an_image_build(rendered: Render, tmp_path: Path) 
     assert ("ConfigMap", spec["context"]["configMap"]["name"]) in resources
     assert ("Secret", spec["pullSecretRefs"][0]["name"]) in resources
     assert ("Secret", spec["destinations"][0]["pushSecretRef"]["name"]) in resources
+
+
+def test_the_name_of_a_source_of_flux_reaches_an_image_build(rendered: Render, tmp_path: Path) -> None:
+    build = {
+        "apiVersion": "yadokari.dev/v1alpha1",
+        "kind": "ImageBuild",
+        "metadata": {"name": "app"},
+        "spec": {"context": {"fluxSource": {"kind": "OCIRepository", "name": "app"}}},
+    }
+    source = {
+        "apiVersion": "source.toolkit.fluxcd.io/v1",
+        "kind": "OCIRepository",
+        "metadata": {"name": "app"},
+    }
+    (tmp_path / "both.yaml").write_text(yaml.safe_dump_all([build, source]))
+    kustomization = {
+        "nameSuffix": "-dev",
+        "resources": ["both.yaml"],
+        "components": [relative(tmp_path, "kustomize/components/name-reference")],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    spec = rendered(tmp_path)["ImageBuild", "app-dev"]["spec"]
+    assert spec["context"]["fluxSource"]["name"] == "app-dev"
 
 
 @pytest.mark.parametrize(

@@ -169,6 +169,25 @@ def test_the_cause_of_a_failure_is_known_while_it_lasts(server: ApiServer, metad
     assert followed.watch.error.status == 404
 
 
+def test_a_watch_that_nobody_wants_asks_for_nothing_and_lives(server: ApiServer, metadata: Metadata) -> None:
+    now, lives = [100.0], []
+
+    def wanted(longest: float) -> bool:
+        now[0] += longest
+        lives.append(not watch.is_dead)
+        return len(lives) == 100
+
+    def end(_: float) -> None:
+        raise EnoughError
+
+    server.watches = [(200, [step("ADDED", "a", "8")])]
+    watch = Watch("Buckets", metadata, lambda: "7", lambda _: None, end, lambda: now[0], wanted=wanted)
+    with pytest.raises(EnoughError):
+        watch.run()
+    assert lives == [True] * 100
+    assert versions(server) == ["7"]
+
+
 def test_a_watch_of_which_nothing_is_heard_any_more_is_dead(server: ApiServer, metadata: Metadata) -> None:
     now = [100.0]
     server.watches = [(200, [bookmark("20")])]

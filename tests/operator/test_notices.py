@@ -104,11 +104,12 @@ def test_a_signature_is_that_of_the_specifications_own_example() -> None:
 
 
 class Sink(ThreadingHTTPServer):
-    """Takes notices; answers with `answers` in turn, then with 204."""
+    """Takes notices; answers with `answers` in turn, then with 204; takes nothing that is about `poison`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[int] = []
+        self.poison = ""
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}/hook"
 
@@ -123,7 +124,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append(({name.lower(): value for name, value in self.headers.items()}, body))
-        self.send_response(self.server.answers.pop(0) if self.server.answers else 204)
+        if self.server.poison and self.server.poison in self.server.subjects[-1]:
+            self.send_response(500)
+        else:
+            self.send_response(self.server.answers.pop(0) if self.server.answers else 204)
         self.end_headers()
 
     def log_message(self, *_: object) -> None: ...
@@ -173,6 +177,16 @@ def test_what_may_be_taken_later_is_sent_again(
     wait_until(lambda: sender.told(KEY) == "1/succeeded")
     assert len(sink.got) == tries
     assert len({headers["webhook-id"] for headers, _ in sink.got}) == 1
+
+
+def test_a_notice_that_is_never_taken_holds_up_no_other(sink: Sink, changed: list[Key]) -> None:
+    sink.poison = "team/app"
+    sender = sending(sink.url, changed)
+    sender.offer(KEY, [notice()])
+    wait_until(lambda: bool(sink.got))
+    sender.offer(Key("team", "other"), [notice("other")])
+    wait_until(lambda: sender.told(Key("team", "other")) == "1/succeeded")
+    wait_until(lambda: sink.subjects.count("team/app") >= 2)
 
 
 def test_what_is_told_is_not_told_again(sink: Sink, changed: list[Key]) -> None:

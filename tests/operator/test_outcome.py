@@ -14,7 +14,7 @@ from yadokari_contract.reasons import Reason, Retry
 from yadokari_contract.result import BuildResult, Failure, format_result
 from yadokari_operator.pods import render
 from yadokari_operator.pods.inputs import Inputs, gather
-from yadokari_operator.pods.outcome import Built, Failed, Outcome, Running, Waiting, outcome_of
+from yadokari_operator.pods.outcome import Built, Failed, Outcome, Running, Waiting, outcome_of, why_deleted
 from yadokari_operator.settings import Settings
 
 
@@ -276,8 +276,58 @@ def test_too_little_memory_is_told_of_a_pod_whose_containers_are_not_known() -> 
 @pytest.mark.parametrize("reason", ["Evicted", "Preempting", "Terminated", ""])
 def test_a_pod_that_the_cluster_took_away_is_followed_by_another_uncounted(reason: str) -> None:
     found, retry = failure(taken_away(reason))
-    assert (found.reason, retry) == ("Evicted" if reason else "NodeLost", Retry.UNCOUNTED)
+    assert (found.reason, retry) == ("Evicted", Retry.UNCOUNTED)
     assert reason in found.message
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("EvictionByEvictionAPI", "Evicted"),
+        ("PreemptionByScheduler", "Evicted"),
+        ("DeletionByTaintManager", "NodeLost"),
+        (None, "Cancelled"),
+    ],
+)
+def test_a_pod_that_was_told_to_go_says_why_before_it_has_ended(kind: str | None, reason: str) -> None:
+    target = {"type": "DisruptionTarget", "status": "True", "reason": kind, "message": "by\x1b somebody"}
+    pod = resource(resources.RUNNING | ({"conditions": [target]} if kind else {}))
+    assert why_deleted(pod) is None
+    pod["metadata"]["deletionTimestamp"] = time(-30)
+    why = why_deleted(pod)
+    assert why
+    assert (why.reason, outcome_of(pod)) == (reason, Running())
+    assert why.message == (f"{kind}: by\N{REPLACEMENT CHARACTER} somebody" if kind else "the pod was deleted")
+
+
+STEP = Failure(Reason.RUN_FAILED, "Dockerfile:3: exit code: 2\n  3 | RUN make", 3, "cc1plus: Killed", "build")
+
+
+def test_a_step_that_lost_a_process_for_want_of_memory_is_told_apart_from_an_executor_that_was_killed() -> (
+    None
+):
+    limited = {"resources": {"limits": {"memory": "64Mi"}}}
+    said = format_result(BuildResult(failure=STEP))
+    found, retry = failure(ended(11, said, reason="OOMKilled"), executor=limited)
+    assert (found.reason, found.line, found.log_tail, found.stage) == (
+        "OOMKilled",
+        3,
+        "cc1plus: Killed",
+        "build",
+    )
+    assert found.message == (
+        "Dockerfile:3: exit code: 2; a process of the step was killed, since the build needed more memory"
+        " than its limit of 64Mi: raise spec.executor.resources.limits.memory\n  3 | RUN make"
+    )
+    assert retry is Retry.NEVER
+    killed, _ = failure(ended(137, said, reason="OOMKilled"), executor=limited)
+    assert (killed.reason, killed.line) == ("OOMKilled", 0)
+
+
+def test_what_failed_after_a_step_had_lost_a_process_for_want_of_memory_is_not_for_want_of_it() -> None:
+    said = format_result(BuildResult(failure=Failure(Reason.PUSH_FAILED, "503")))
+    found, retry = failure(ended(21, said, reason="OOMKilled"))
+    assert (found.reason, retry) == ("PushFailed", Retry.COUNTED)
 
 
 @pytest.mark.parametrize("why", ["DeletionByPodGC", "DeletionByTaintManager"])

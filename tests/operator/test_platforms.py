@@ -19,6 +19,7 @@ from support.resources import (
     knowing,
     pod_resource,
     taken_away,
+    time,
     waiting,
     with_status,
 )
@@ -26,9 +27,11 @@ from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status
 from yadokari_contract.answers import IndexResult, format_index_result
 from yadokari_contract.arguments import parse_arguments, parse_index
+from yadokari_contract.progress import BuildPhase, Progress
 from yadokari_contract.reasons import Reason
 from yadokari_contract.result import BaseImage, BuildResult, Failure, format_result
 from yadokari_operator.pods.errands.observed import parse_errand
+from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import parse_pod
 from yadokari_operator.reconcile.decide import held, reconcile
 from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
@@ -55,6 +58,7 @@ class World:
     build: ImageBuild
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0
+    progress: dict[str, Progress] = field(default_factory=dict)
 
     def look(self) -> Decision:
         """Decide once, and do it."""
@@ -66,6 +70,7 @@ class World:
             pods=tuple(it for it in pods if it),
             errands=tuple(it for it in errands if it),
             sources={},
+            progress=self.progress,
         )
         self.observed = observed
         decision = reconcile(observed, Settings(), NOW + timedelta(seconds=self.seconds))
@@ -90,6 +95,12 @@ class World:
         """Have the one pod whose name has a word in it come to something, and settle."""
         (name,) = (name for name in self.pods if f"-{word}-" in name and not self.has_ended(name))
         self.pods[name]["status"] = status
+        return self.settle()
+
+    def prints(self, word: str, phase: BuildPhase, step: int = 0, steps: int = 0) -> Status:
+        """Have the log of a pod whose name has a word in it tell this, and settle."""
+        (name,) = (name for name in self.pods if f"-{word}-" in name and not self.has_ended(name))
+        self.progress[name] = Progress(phase, step, steps, "RUN make")
         return self.settle()
 
     def change(self, **spec: Any) -> None:
@@ -169,6 +180,69 @@ def test_when_all_are_built_their_index_is_published_and_told() -> None:
     assert not any("-index-" in name for name in both.pods)
     assert status.last_succeeded
     assert status.last_succeeded.digest == INDEX
+
+
+def summary(status: Status) -> str:
+    return status.progress.summary if status.progress else ""
+
+
+def test_what_is_shown_is_how_far_the_platform_has_come_that_is_furthest_back() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    assert summary(both.becomes("arm64", RUNNING)) == ""
+    assert summary(both.prints("arm64", "Building", 3, 7)) == "Building 3/7 linux/arm64: RUN make"
+    status = both.prints("amd64", "Building", 3, 7)
+    assert summary(status) == "Building 3/7 linux/amd64: RUN make"
+    assert status.progress
+    assert (status.progress.platform, status.progress.step) == (AMD64, 3)
+    assert summary(both.prints("amd64", "Pushing")) == "Building 3/7 linux/arm64: RUN make"
+    assert summary(both.becomes("arm64", image("b"))) == "Pushing linux/amd64: RUN make"
+    status = both.becomes("amd64", image("a"))
+    assert (status.reason, status.progress) == ("Pushing", None)
+
+
+def test_a_build_pushes_when_all_its_platforms_do() -> None:
+    three = world(AMD64, ARM64, "linux/s390x")
+    three.becomes("amd64", image("a"))
+    three.becomes("arm64", RUNNING)
+    assert three.prints("arm64", "Pushing").reason == "Building"
+    three.becomes("s390x", RUNNING)
+    assert three.settle().reason == "Building"
+    assert three.prints("s390x", "Building", 1, 2).reason == "Building"
+    assert three.prints("s390x", "Pushing").reason == "Pushing"
+
+
+def test_an_operator_that_has_only_just_begun_shows_what_was_shown_before_for_each_platform() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    both.becomes("arm64", RUNNING)
+    both.prints("arm64", "Building", 3, 7)
+    both.prints("amd64", "Building", 4, 7)
+    both.progress.clear()
+    assert summary(both.settle()) == "Building 3/7 linux/arm64: RUN make"
+    # Known of one of them already, and of the one furthest back not yet.
+    assert summary(both.prints("amd64", "Building", 5, 7)) == "Building 3/7 linux/arm64: RUN make"
+    both.progress.clear()
+    assert summary(both.becomes("arm64", image("b"))) == ""
+
+
+def test_a_platform_that_waits_for_another_attempt_shows_the_progress_of_those_that_run() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    both.becomes("arm64", RUNNING)
+    both.prints("arm64", "Building", 1, 7)
+    both.prints("amd64", "Building", 2, 7)
+    status = both.becomes("arm64", failed(Reason.PUSH_FAILED))
+    assert (status.reason, summary(status)) == ("PushFailed", "Building 2/7 linux/amd64: RUN make")
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_progress_of_a_run_that_is_not_replaced_is_told_as_well(policy: str) -> None:
+    both = world(concurrencyPolicy=policy)
+    both.becomes("amd64", RUNNING)
+    both.becomes("arm64", RUNNING)
+    both.change(dockerfile="FROM scratch\n")
+    assert summary(both.prints("arm64", "Building", 2, 7)) == "Building 2/7 linux/arm64: RUN make"
 
 
 def test_a_platform_that_fails_ends_the_run_by_its_name_and_the_others_are_cancelled() -> None:
@@ -350,6 +424,99 @@ def test_images_that_were_there_already_are_told_as_that_and_their_index_has_the
     assert dict(marks) == {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
     status = both.becomes("index", INDEXED)
     assert (status.phase, status.reason) == ("Succeeded", "AlreadyPushed")
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_run_that_is_not_replaced_begins_its_other_platforms_as_well(policy: str) -> None:
+    both = World(image_build({**SPEC, "platforms": [AMD64, ARM64], "concurrencyPolicy": policy}))
+    both.look()
+    (first,) = both.pods
+    both.pods[first]["status"] = RUNNING
+    # As where it waits for its turn while the spec changes.
+    both.build = with_status(both.build, held(both.observed, both.look(), Place(1, 1, 1), NOW).status)
+    both.pods = {first: both.pods[first]}
+    both.change(dockerfile="FROM scratch\n")
+    decision = both.look()
+    assert decision.begins == "linux-arm64"
+    # However long it waits, the message stays as long as it is.
+    turn = held(both.observed, decision, Place(1, 1, 1), NOW).status
+    both.pods = {first: both.pods[first]}
+    both.build = with_status(both.build, turn)
+    decision = both.look()
+    assert held(both.observed, decision, Place(1, 1, 1), NOW).status.message == turn.message
+    both.settle()
+    amd64, arm64 = both.pods.values()
+    asked = parse_arguments(arguments(arm64))
+    assert asked == replace(parse_arguments(arguments(amd64)), custom_platform=ARM64)
+    assert arm64["spec"]["volumes"] == amd64["spec"]["volumes"]
+    assert arm64["spec"]["nodeSelector"]["kubernetes.io/arch"] == "arm64"
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    status = both.becomes("index", INDEXED)
+    assert next(it for it in status.history if it.number == 1).digest == INDEX
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_platform_of_a_run_that_is_not_replaced_is_tried_again(policy: str) -> None:
+    both = world(concurrencyPolicy=policy)
+    both.becomes("amd64", image("a"))
+    both.change(dockerfile="FROM scratch\n")
+    assert both.becomes("arm64", failed(Reason.PUSH_FAILED)).phase == "Retrying"
+    both.seconds = 60
+    assert [(it.attempt, it.retries) for it in both.settle().run.platforms] == [(1, 0), (2, 1)]
+    both.becomes("arm64", image("b"))
+    status = both.becomes("index", INDEXED)
+    assert next(it for it in status.history if it.number == 1).result == "Succeeded"
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_a_platform_of_a_run_that_is_not_replaced_fails_it_by_its_name(policy: str) -> None:
+    both = world(concurrencyPolicy=policy)
+    first = run_in("app", next(iter(both.pods)))
+    both.becomes("amd64", RUNNING)
+    both.change(dockerfile="FROM scratch\n")
+    status = both.becomes("arm64", failed(Reason.RUN_FAILED))
+    assert status.history[0].failure == "StepFailed"
+    assert status.run.number == (2 if policy == "Queue" else 1)
+    assert [name for name in both.pods if not both.has_ended(name) and run_in("app", name) == first] == []
+
+
+def test_a_platform_that_takes_too_long_fails_the_run_by_its_name() -> None:
+    both = world(timeout="10m")
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", RUNNING | {"startTime": time(0)})
+    both.seconds = 700
+    status = both.settle()
+    assert (status.phase, status.reason) == ("Failed", "Timeout")
+    assert status.message.startswith(f"{ARM64}: the build took longer than its timeout of 10m")
+    assert not any("arm64" in name for name in both.pods)
+
+
+def test_annotations_are_those_of_each_image_and_of_their_index() -> None:
+    annotations = {"org.opencontainers.image.url": "https://site.test/?a=b", "note": "two words"}
+    both = world(output={"annotations": annotations})
+    asked = [parse_arguments(arguments(pod)) for pod in both.pods.values()]
+    assert [dict(it.annotations) for it in asked] == [annotations, annotations]
+    mark = {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    assert published_with(both) == annotations | mark
+
+
+@pytest.mark.parametrize("policy", ["Queue", "Forbid"])
+def test_the_index_of_a_run_that_is_not_replaced_has_the_annotations_of_that_run(policy: str) -> None:
+    both = world(output={"annotations": {"a": "b=c"}}, concurrencyPolicy=policy)
+    mark = {"dev.yadokari.inputs-hash": both.build.status.inputs_hash}
+    both.becomes("amd64", image("a"))
+    both.change(output={"annotations": {"other": "one"}})
+    both.becomes("arm64", image("b"))
+    assert published_with(both) == {"a": "b=c"} | mark
+
+
+def published_with(both: World) -> dict[str, str]:
+    """Tell the annotations with which an index is published."""
+    (index,) = (pod for name, pod in both.pods.items() if "-index-" in name)
+    return dict(parse_index(arguments(index)[1:], {})[1].annotations)
 
 
 def test_platforms_make_the_image_in_whatever_order() -> None:

@@ -6,16 +6,21 @@ import os
 
 import pytest
 
+from support.cluster import Cluster
+from support.collector import running_collector
 from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, wait_until
+from support.pages import DOCS
+from support.plugin import Plugin
 
 pytestmark = pytest.mark.cluster
 
 FOREIGN = 40
 BYTES = 700 * 1024
+RUNBOOK = {" ".join(line.split()) for line in (DOCS / "runbook.md").read_text().splitlines()}
 
 
 def test_without_imagebuilds_the_operator_is_healthy_and_says_what_it_waits_for(
-    kubectl: Kubectl, stand_in: str, stopped_operator: OperatorProcess
+    cluster: Cluster, kubectl: Kubectl, stand_in: str, stopped_operator: OperatorProcess
 ) -> None:
     operator, builds = stopped_operator, Builds(kubectl, stand_in)
     rules = kubectl.get("role", "yadokari")["rules"]
@@ -26,11 +31,23 @@ def test_without_imagebuilds_the_operator_is_healthy_and_says_what_it_waits_for(
         wait_until(lambda: operator.health != {})
         wait_until(lambda: "cannot be watched" in operator.health["imagebuilds"])
         builds.apply("late", BUILT)
+        assert seen_of_a_deaf_operator(cluster, builds, operator) - RUNBOOK == set()
         kubectl("patch", "role", "yadokari", "--type=merge", "-p", json.dumps({"rules": rules}))
         builds.wait_for_phase("late", "Succeeded")
         wait_until(lambda: operator.health["imagebuilds"] == "watched")
     finally:
         operator.stop()
+
+
+def seen_of_a_deaf_operator(cluster: Cluster, builds: Builds, operator: OperatorProcess) -> set[str]:
+    """Give what people see of the ImageBuild `late`, and of the operator: lines without what differs."""
+    namespace = builds.kubectl.namespace
+    head, row = builds.kubectl("get", "ib", "late").splitlines()
+    events = builds.kubectl("describe", "ib", "late").splitlines()[-1]
+    told = Plugin.of(cluster, namespace)("describe", "late").out.splitlines()
+    log = next(line for line in operator.log.splitlines() if "cannot watch" in line)
+    lines = [head, row.rpartition(" ")[0], events, *told[2:4], log.partition(" warning ")[2]]
+    return {" ".join(line.replace(namespace, "team").split()) for line in lines}
 
 
 def make_foreign_config_maps(kubectl: Kubectl) -> None:
@@ -91,3 +108,26 @@ def test_builds_take_turns_and_those_that_run_when_the_operator_starts_count(
         assert all(run["queuedAt"] <= run["startedAt"] for run in ended)
     finally:
         operator.stop()
+
+
+def test_a_run_is_a_trace_that_its_executor_belongs_to(
+    kubectl: Kubectl, stand_in: str, stopped_operator: OperatorProcess
+) -> None:
+    operator, builds = stopped_operator, Builds(kubectl, stand_in)
+    with running_collector() as collector:
+        operator.start(
+            OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, OTEL_EXPORTER_OTLP_HEADERS="authorization=s3cr3t"
+        )
+        try:
+            builds.apply("traced", BUILT)
+            builds.wait_for_phase("traced", "Succeeded")
+            wait_until(lambda: bool(collector.named("ImageBuild")))
+        finally:
+            operator.stop()
+    pod = json.dumps(kubectl.get("pod", *builds.pods("traced")))
+    (root,), (start,) = collector.named("ImageBuild"), collector.named("pod start")
+    assert f"00-{root.trace}-{root.id}-01" in pod
+    assert "s3cr3t" not in pod + operator.log
+    assert start.trace == root.trace
+    assert root.start <= start.start <= start.end <= root.end
+    assert collector.headers[0]["authorization"] == "s3cr3t"

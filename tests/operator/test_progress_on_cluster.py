@@ -38,7 +38,7 @@ def test_progress_is_seen_while_a_build_runs_and_goes_with_it(
     columns = builds.kubectl("get", "ib", "seen").splitlines()
     assert columns[0].split() == ["NAME", "READY", "STATUS", "PROGRESS", "IMAGE", "DURATION", "AGE"]
     assert "Building 2/3: RUN make" in columns[1]
-    operator.kill()
+    operator.stop()
     operator.start()
     assert summary(builds, "seen") == "Building 2/3: RUN make"
     wait_until(lambda: summary(builds, "seen") == "Pushing registry.test/app:1")
@@ -72,3 +72,19 @@ def test_a_build_that_prints_megabytes_a_second_costs_little(
     # On a machine that does nothing else 5 % and two seconds.
     assert used / seconds < 0.15
     assert max(late) < 10
+
+
+def test_several_platforms_show_the_one_furthest_back_and_go_with_their_build(builds: Builds) -> None:
+    builds.apply(
+        "several",
+        """
+        case $(hostname) in *arm64*) step=2 ;; *) step=3 ;; esac
+        echo "STEP $step/4 RUN make"; sleep 300""",
+        platforms=["linux/amd64", "linux/arm64"],
+        # The only node there is.
+        executor={"image": builds.image, "nodeSelector": {"kubernetes.io/arch": "amd64"}},
+    )
+    wait_until(lambda: summary(builds, "several") == "Building 2/4 linux/arm64: RUN make")
+    assert len(builds.pods("several")) == 2
+    builds.kubectl("delete", "imagebuild", "several")
+    wait_until(lambda: builds.pods("several") == builds.config_maps("several") == [], 60)

@@ -178,11 +178,17 @@ def test_an_invalid_spec_is_stalled_says_where_and_does_nothing() -> None:
     assert decision.look_again is None
 
 
+def test_a_field_of_a_later_version_is_named_with_what_to_do() -> None:
+    message = decide(image_build({**SPEC, "later": True})).status.message
+    assert message.startswith("spec.later: this operator knows no such field")
+    assert "upgrade the operator" in message
+
+
 def test_an_invalid_spec_is_reported_once() -> None:
     build = image_build({"destinations": []})
     status = decide(build).status
     again = decide(with_status(build, status))
-    assert (again.status, again.event) == (status, None)
+    assert (again.status, again.events) == (status, ())
 
 
 def test_a_spec_that_was_invalid_is_built_once_it_is_right() -> None:
@@ -233,7 +239,7 @@ def test_a_failure_of_the_build_itself_is_not_tried_again() -> None:
 def test_a_finished_build_stays_so_without_its_pod() -> None:
     build, _ = finished()
     decision = decide(build)
-    assert (decision.actions, decision.status, decision.event) == ((), build.status, None)
+    assert (decision.actions, decision.status, decision.events) == ((), build.status, ())
 
 
 @pytest.mark.parametrize(
@@ -376,17 +382,30 @@ SECOND: dict[str, Any] = {
 # What a server that has the present CRD leaves of it.
 _LEFT = ("observedGeneration", "phase", "message", "inputsHash", "rebuildRequestedAt", "lastSucceeded")
 PRUNED = {name: SECOND[name] for name in _LEFT}
+FIRST_PRUNED = {name: FIRST[name] for name in _LEFT if name in FIRST} | {
+    "message": f"{resources.IMAGE} was built and pushed with digest {DIGEST}",
+    "conditions": [
+        {
+            "type": "Succeeded",
+            "observedGeneration": 1,
+            "status": "True",
+            "reason": "Succeeded",
+            "message": "",
+            "lastTransitionTime": time(5),
+        }
+    ],
+}
 
 
 def of_former(status: dict[str, Any], **changes: Any) -> ImageBuild:
     return image_build(status=parse_status(status | changes))
 
 
-@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED])
+@pytest.mark.parametrize("former", [FIRST, SECOND, PRUNED, FIRST_PRUNED])
 def test_an_upgrade_builds_nothing_anew(former: dict[str, Any]) -> None:
     build = of_former(former)
     decision = decide(build)
-    assert (decision.actions, decision.event) == ((), None)
+    assert (decision.actions, decision.events) == ((), ())
     status = decision.status
     assert status.phase == "Succeeded"
     assert status.output == Output.at([resources.IMAGE], DIGEST)
@@ -399,7 +418,7 @@ def test_an_upgrade_leaves_a_failed_build_stalled() -> None:
     failure = {"reason": "RunFailed", "message": "exit code 7", "line": 3}
     build = of_former({**PRUNED, "phase": "Failed", "failure": failure})
     decision = decide(build)
-    assert (decision.actions, decision.event, decision.status.phase) == ((), None, "Failed")
+    assert (decision.actions, decision.events, decision.status.phase) == ((), (), "Failed")
     assert decision.status.failure is not None
     assert decision.status.failure.line == 3
 
@@ -586,6 +605,7 @@ def test_a_pod_on_a_lost_node_is_followed_by_another() -> None:
     build, manifest = begun()
     going = decide(build, attempt(manifest, RUNNING, deleted=time(-10)))
     assert (going.actions, going.look_again) == ((), 10 + GRACE.total_seconds())
+    assert (going.status.phase, reason(going)) == ("Retrying", "Cancelled")
     assert created(decide(build, attempt(manifest, RUNNING, deleted=time(31))))
 
 
@@ -597,7 +617,7 @@ def test_a_pod_that_cannot_start_is_reported_and_waited_for() -> None:
     assert decision.actions == ()
     assert (decision.status.phase, reason(decision)) == ("Pending", "SecretNotFound")
     assert 'secret "push" not found' in decision.status.message
-    assert decision.event is not None
+    assert [it.reason for it in decision.events] == ["SecretNotFound"]
 
 
 def test_a_pod_that_no_node_takes_in_time_is_given_up_to_the_second() -> None:
@@ -726,7 +746,7 @@ def test_what_was_decided_once_is_not_decided_or_told_again(
         left = [pod for pod in pods if pod.name not in deleted(first)]
         second = decide(with_status(build, first.status), *left)
         if not created(second):
-            assert (second.status, second.event) == (first.status, None)
+            assert (second.status, second.events) == (first.status, ())
             assert (second.actions, second.look_again) == third(build, second, left)
 
 
@@ -988,7 +1008,7 @@ def test_a_build_whose_turn_it_is_not_waits_and_tells_its_place() -> None:
     told = held(seen(build), wanted, Place(position=2, of=5, running=10), NOW)
     assert (told.actions, told.status.phase, reason(told)) == ((), "Pending", "Queued")
     assert "number 2 of 5 in the queue, while 10 builds run" in told.status.message
-    assert (told.look_again, told.event) == (30, None)
+    assert (told.look_again, [it.reason for it in told.events]) == (30, ["Queued"])
     waits = with_status(build, told.status)
     assert created(decide(waits)) == created(wanted)
     assert decide(waits).unacted.run.queued_at == time(0)
@@ -1021,6 +1041,7 @@ COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
         ({"context": {"git": {**COMMIT, "ref": "main"}}}, False),
         ({"context": {"oci": {"image": "registry.test/context:1"}}}, False),
         ({"context": {"persistentVolumeClaim": {"claimName": "sources"}}}, False),
+        ({"buildArgsFrom": [{"secretRef": {"name": "versions"}}]}, False),
     ],
 )
 def test_a_first_build_looks_for_its_image_where_the_hash_tells_all(
@@ -1069,7 +1090,7 @@ def test_a_pod_that_a_queue_holds_back_is_queued_for_however_long() -> None:
     told = decide(build, attempt(gated(manifest), GATED, age=WEEK))
     assert (told.status.phase, reason(told)) == ("Pending", "Queued")
     assert "waits for kueue.x-k8s.io/admission to let it go" in told.status.message
-    assert (told.actions, told.look_again, told.event) == ((), None, None)
+    assert (told.actions, told.look_again) == ((), None)
     conditions = {condition.type: condition.status for condition in told.status.conditions}
     assert (conditions["Ready"], conditions["Reconciling"]) == ("Unknown", "True")
 

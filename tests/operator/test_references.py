@@ -32,10 +32,12 @@ def test_the_index_knows_the_last_references_of_every_build(
 def test_who_waits_for_a_kind_goes_on_when_somebody_refers_to_it() -> None:
     index = References()
     index.replace(Key("n1", "a"), [("ConfigMap", "x")])
-    waits = threading.Thread(target=index.await_users_of_kind, args=("Bucket",), daemon=True)
+    assert not index.await_users_of_kind("Bucket", 0.01)
+    waits = threading.Thread(target=index.await_users_of_kind, args=("Bucket", 60), daemon=True)
     waits.start()
     waits.join(0.05)
     assert waits.is_alive()
     index.replace(Key("n1", "b"), [("Bucket", "x")])
     waits.join(10)
     assert not waits.is_alive()
+    assert index.await_users_of_kind("Bucket", 0)

@@ -373,6 +373,13 @@ def test_certificates_are_trusted_besides() -> None:
     assert executor["env"] == [{"name": "SSL_CERT_DIR", "value": "/yadokari/input/certificates"}]
     assert {"name": "certificates", "configMap": {"name": "ca"}} in spec["volumes"]
     assert executor["volumeMounts"][-1]["mountPath"] == "/yadokari/input/certificates"
+    assert not parse_arguments(executor["args"]).certificates_in_steps
+
+
+def test_steps_trust_certificates_where_the_spec_says_so() -> None:
+    certificates = {"configMapRef": {"name": "ca"}, "inSteps": True}
+    executor = rendered({"ca": ConfigMapData()}, certificates=certificates)["containers"][0]
+    assert parse_arguments(executor["args"]).certificates_in_steps
 
 
 def test_what_the_image_is_like_is_handed_on() -> None:

@@ -1,69 +1,17 @@
 """Several operators at once: processes of the host, on a real API server, with pretended nodes."""
 
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
-from support.control_plane import ControlPlane
-from support.operator_process import Kubectl, OperatorProcess, install, wait_until
-from support.pretended import Nodes, image_builds, running_nodes
+from support.operator_process import wait_until
+from support.town import Town, says
 
-pytestmark = [pytest.mark.cluster, pytest.mark.long]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server, pytest.mark.long]
 
 HAND_OVER = 20
-
-
-class Town:
-    """A namespace with an installation whose operators the test starts, and nodes."""
-
-    def __init__(self, plane: ControlPlane, name: str, folder: Path, held: ExitStack) -> None:
-        self.kubectl = Kubectl(plane.cluster, name)
-        self.kubectl("create", "namespace", name)
-        folder.mkdir()
-        self._config = install(self.kubectl, folder)
-        self._folder = folder
-        self._held = held
-        self.nodes: Nodes = held.enter_context(running_nodes(plane.api, name, 1))
-
-    def operator(self, name: str, **settings: str) -> OperatorProcess:
-        """Start another operator of this installation."""
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        one = OperatorProcess(self._config, self.kubectl.namespace, port, self._folder / name)
-        one.start(**settings)
-        self._held.callback(one.stop)
-        return one
-
-    def build(self, number: int, prefix: str) -> None:
-        self.kubectl("apply", "-f", "-", stdin=image_builds(number, prefix))
-
-    def has_started(self, number: int) -> Callable[[], bool]:
-        return lambda: self.nodes.started.total() == number
-
-    def has_built(self, number: int) -> Callable[[], bool]:
-        def built() -> bool:
-            phases = [it["status"].get("phase") for it in self.kubectl.get("imagebuilds")["items"]]
-            return phases == ["Succeeded"] * number
-
-        return built
-
-
-@pytest.fixture(scope="module")
-def found(
-    control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[str], Town]]:
-    folder = tmp_path_factory.mktemp("towns")
-    with ExitStack() as held:
-        yield lambda name: Town(control_plane, name, folder / name, held)
-
-
-def says(operator: OperatorProcess, words: str) -> Callable[[], bool]:
-    return lambda: words in operator.log
 
 
 def test_another_takes_over_from_an_operator_that_dies_sleeps_or_ends(found: Callable[[str], Town]) -> None:

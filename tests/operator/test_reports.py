@@ -24,6 +24,7 @@ from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
 from yadokari_contract.result import BaseImage, BuildResult, Failure, Phase
 from yadokari_operator import reports
+from yadokari_operator.reconcile.live import live
 
 RUN = Status(
     inputs_hash="0" * 64,
@@ -45,14 +46,14 @@ def test_a_build_on_its_way_is_reconciling_and_neither_ready_nor_not() -> None:
 
 
 def test_how_far_a_build_has_come_is_told_while_it_runs_and_no_longer() -> None:
-    told = reports.building(image_build(), RUN, NOW, Progress("Building", 3, 12, "RUN " + "make " * 20))
+    progress = live(Progress("Building", 3, 12, "RUN " + "make " * 20))
+    told = reports.building(image_build(), RUN, NOW, progress)
     assert told.progress is not None
     assert (told.progress.phase, told.progress.step, told.progress.steps) == ("Building", 3, 12)
     assert told.progress.summary == "Building 3/12: RUN make make make make make make make make mak…"
-    pushing = reports.building(image_build(), told, NOW, Progress("Pushing", 0, 0, "a/b:1"))
+    pushing = reports.building(image_build(), told, NOW, live(Progress("Pushing", 0, 0, "a/b:1")))
     assert pushing.progress is not None
     assert (pushing.progress.step, pushing.progress.summary) == (None, "Pushing a/b:1")
-    assert reports.building(image_build(), told, NOW).progress == told.progress
     assert reports.retrying(image_build(), told, NOW, FAILURE).progress is None
     assert reports.failed(image_build(), told, NOW, FAILURE, NOW).progress is None
 

@@ -127,6 +127,23 @@ def test_only_the_very_resource_that_was_seen_is_deleted(server: ApiServer, clus
     cluster.delete("Pod", "team", "app", uid)
 
 
+def test_a_server_with_too_much_to_do_is_asked_again(server: ApiServer, cluster: Cluster) -> None:
+    left = [429, 429]
+    server.refuse = lambda _: (left.pop(), "too many requests") if left else None
+    assert cluster.config_map("team", "none") is None
+    assert len(server.requests) == 3
+
+
+def test_a_server_that_asks_for_more_time_than_there_is_is_left_alone(
+    server: ApiServer, cluster: Cluster
+) -> None:
+    server.refuse = lambda _: (429, "too many requests")
+    server.headers = {"Retry-After": "3600"}
+    with pytest.raises(ClusterError) as raised:
+        cluster.config_map("team", "none")
+    assert (raised.value.wait, len(server.requests)) == (60, 1)
+
+
 def test_a_pod_of_which_the_server_leaves_a_volume_out_is_refused_and_does_not_stay(
     server: ApiServer, cluster: Cluster
 ) -> None:

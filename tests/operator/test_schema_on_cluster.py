@@ -2,16 +2,35 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from support.cluster import KubectlError
-from support.operator_process import Kubectl, OperatorProcess
-from support.specs import POLICIES, RIGHT, WRONG, WRONG_POLICIES, bounded, cached, mounted, spec, within
+from support.operator_process import Kubectl
+from support.specs import (
+    POLICIES,
+    RIGHT,
+    WRONG,
+    WRONG_POLICIES,
+    bounded,
+    cached,
+    executed,
+    mounted,
+    rebuilt,
+    spec,
+    within,
+)
+from support.town import Town
 
-pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("stopped_operator")]
+pytestmark = [pytest.mark.cluster, pytest.mark.api_server]
+
+
+@pytest.fixture(scope="module")
+def kubectl(found: Callable[[str], Town]) -> Kubectl:
+    """In a namespace where the operator is installed and none works."""
+    return found("schema").kubectl
 
 
 def resource(content: dict[str, Any], name: str = "app", kind: str = "ImageBuild") -> dict[str, Any]:
@@ -23,7 +42,7 @@ def resource(content: dict[str, Any], name: str = "app", kind: str = "ImageBuild
     }
 
 
-def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorProcess) -> None:
+def test_a_right_spec_is_accepted(kubectl: Kubectl) -> None:
     items = [resource(content, f"right-{number}") for number, content in enumerate(RIGHT)]
     kubectl(
         "create", "--dry-run=server", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": items}
@@ -42,13 +61,25 @@ def test_a_right_spec_is_accepted(kubectl: Kubectl, stopped_operator: OperatorPr
         (spec(platforms=[f"linux/arm/v{number}" for number in range(1, 10)]), "at most 8 items"),
         (spec(retries=11), "less than or equal to 10"),
         (spec(concurrencyPolicy="Allow"), 'supported values: "Replace", "Queue", "Forbid"'),
+        (spec(priority=1001), "less than or equal to 1000"),
+        (executed(runtime="Host"), 'supported values: "Auto", "ImageVolume", "InitContainer"'),
+        (executed(isolation="VM"), 'supported values: "Auto", "Namespaces", "Shared"'),
+        (
+            spec(secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}, "encoding": "Hex"}]),
+            'supported values: "Base64"',
+        ),
         (spec(output={"compression": "lzma"}), 'supported values: "gzip", "zstd"'),
         (cached(mounts="Disk"), 'supported values: "Registry", "Volume", "None"'),
         (cached(registry={"from": ["a"] * 2}), "Duplicate value"),
         (cached(registry={"from": [f"a{number}" for number in range(9)]}), "at most 8 items"),
         (cached(volumeClaim={}), "volumeClaim.claimName: Required value"),
         (cached(repository="a"), "unknown field"),
-        (within(fluxSource={"kind": "Bucket", "name": "a"}), "unknown field"),
+        (
+            within(fluxSource={"kind": "HelmChart", "name": "a"}),
+            'supported values: "GitRepository", "OCIRepository", "Bucket"',
+        ),
+        (rebuilt(onBaseImageChange={}), "onBaseImageChange.interval: Required value"),
+        (rebuilt(hourly=True), "unknown field"),
         (mounted("/c", hostPath={"path": "/"}), "unknown field"),
         (mounted("/c", secret={"secretName": "a"}), "unknown field"),
         (within(gcs={"bucket": "contexts", "key": "a", "secretRef": {}}), "secretRef.name: Required value"),
@@ -109,19 +140,26 @@ FULL = spec(
     secrets=[{"id": "a", "secretRef": {"name": "a", "key": "b"}}],
     output={"labels": {"a": "b"}, "timestamp": 5},
     cache={"registry": {"ttl": "1h", "from": ["a/cache"]}, "volumeClaim": {"claimName": "c"}},
+    rebuild={"schedule": {"cron": "@daily"}, "onBaseImageChange": {"interval": "1h"}},
 )
 
 
-@pytest.mark.parametrize("content", [spec(), FULL])
-def test_applying_the_same_file_twice_changes_nothing(kubectl: Kubectl, content: dict[str, Any]) -> None:
-    for how in ([], ["--server-side"]):
-        name = f"twice{len(how)}{len(content)}"
-        kubectl("apply", *how, "-f", "-", stdin=resource(content, name))
-        # As the operator does; only then does the API server store the defaults of the status.
-        status = json.dumps({"status": {"phase": "Pending"}})
-        kubectl("patch", "ib", name, "--subresource=status", "--type=merge", "-p", status)
-        version = kubectl.get("imagebuild", name)["metadata"]["resourceVersion"]
-        assert kubectl("diff", *how, "-f", "-", stdin=resource(content, name)) == ""
-        said = kubectl("apply", *how, "-f", "-", stdin=resource(content, name))
-        assert ("unchanged" if not how else "serverside-applied") in said
-        assert kubectl.get("imagebuild", name)["metadata"]["resourceVersion"] == version
+@pytest.mark.parametrize("how", [[], ["--server-side"]])
+def test_applying_the_same_file_twice_changes_nothing(kubectl: Kubectl, how: list[str]) -> None:
+    names = [f"twice{len(how)}-{number}" for number in range(len(RIGHT) + 1)]
+    items = [resource(content, name) for content, name in zip([*RIGHT, FULL], names, strict=True)]
+    these = {"apiVersion": "v1", "kind": "List", "items": items}
+    kubectl("apply", *how, "-f", "-", stdin=these)
+    # As the operator does; only then does the API server store the defaults of the status.
+    seen = {**these, "items": [{**item, "status": {"phase": "Pending"}} for item in items]}
+    kubectl("replace", "--subresource=status", "-f", "-", stdin=seen)
+    before = versions(kubectl, names)
+    assert kubectl("diff", *how, "-f", "-", stdin=these) == ""
+    said = {line.split()[-1] for line in kubectl("apply", *how, "-f", "-", stdin=these).splitlines()}
+    assert said == {"serverside-applied" if how else "unchanged"}
+    assert versions(kubectl, names) == before
+
+
+def versions(kubectl: Kubectl, names: list[str]) -> list[str]:
+    found = json.loads(kubectl("get", "ib", "-o", "json"))
+    return [it["metadata"]["resourceVersion"] for it in found["items"] if it["metadata"]["name"] in names]

@@ -49,6 +49,7 @@ class ApiServer:
     watches: list[tuple[int, Iterable[Any]]] = field(default_factory=list)
     logs: list[tuple[int, Iterable[bytes]]] = field(default_factory=list)
     minor_version: str = "34"
+    now: str = "2026-01-02T03:04:05Z"
     image_volumes: bool = False
     refuse: Callable[[Request], tuple[int, str] | None] = lambda _: None
     headers: dict[str, str] = field(default_factory=dict)
@@ -142,7 +143,7 @@ class ApiServer:
         made["metadata"] = {"namespace": "team", "uid": f"uid-{number}", "resourceVersion": number} | made[
             "metadata"
         ]
-        made["metadata"].setdefault("creationTimestamp", "2026-01-02T03:04:05Z")
+        made["metadata"].setdefault("creationTimestamp", self.now)
         self.resources[path, made["metadata"]["name"]] = made
         return made
 

@@ -4,6 +4,7 @@ For what takes many operators, builds and troubles: it is up in some seconds, ca
 takes nothing from the throwaway cluster. What a kubelet does is done by `support.pretended`.
 """
 
+import base64
 import json
 import os
 import shutil
@@ -12,10 +13,11 @@ import subprocess
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from ssl import SSLContext, create_default_context
+from typing import Any
 
 import pytest
 from kubernetes import client
@@ -25,6 +27,7 @@ from yadokari_operator.cluster.api import Api
 
 _TOKEN = "administrator"
 _PATIENCE = 60
+_STORED_AS = {"ImageBuild": "yadokari.dev/imagebuilds", "ConfigMap": "configmaps", "Pod": "pods"}
 
 
 class ControlPlane:
@@ -105,6 +108,14 @@ class ControlPlane:
         for name in list(self._running):
             self.stop(name)
 
+    def store(self, resource: Mapping[str, Any]) -> None:
+        """Put a resource where the API server keeps them, as it stands: with its status, UID and times."""
+        kind, named = _STORED_AS[resource["kind"]], resource["metadata"]
+        key = f"/registry/{kind}/{named['namespace']}/{named['name']}"
+        put = {"key": _base64(key), "value": _base64(json.dumps(resource))}
+        request = urllib.request.Request(f"{self._etcd}/v3/kv/put", json.dumps(put).encode())
+        urllib.request.urlopen(request, timeout=_PATIENCE).close()
+
     @property
     def trust(self) -> SSLContext:
         """What a client of it trusts."""
@@ -159,6 +170,10 @@ def control_plane() -> Iterator[ControlPlane]:
     built = subprocess.run([SCRIPTS / "build"], stdout=subprocess.PIPE, text=True, check=True).stdout
     with running_control_plane(Path(built.strip())) as plane:
         yield plane
+
+
+def _base64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
 
 
 def _free_ports(number: int) -> list[int]:

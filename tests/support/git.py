@@ -76,18 +76,24 @@ def daemon(folder: Path) -> Iterator[str]:
 
 
 @contextmanager
-def smart_http(folder: Path, *, password: str = "", context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """Serve the repositories in a folder by HTTP, by git http-backend; yields the address.
+def smart_http(
+    folder: Path,
+    *,
+    password: str = "",
+    context: ssl.SSLContext | None = None,
+    address: str = "127.0.0.1",
+) -> Iterator[str]:
+    """Serve the repositories in a folder by HTTP, by git http-backend; yields where.
 
     With a password the user `user` must give it; with a context it is served by TLS.
     """
     handler = partial(_Backend, folder, password)
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+    with ThreadingHTTPServer((address, 0), handler) as server:
         if context:
             server.socket = context.wrap_socket(server.socket, server_side=True)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield f"http{'s' if context else ''}://127.0.0.1:{server.server_port}"
+        yield f"http{'s' if context else ''}://{address}:{server.server_port}"
         server.shutdown()
         thread.join()
 

@@ -1,7 +1,6 @@
 """The operator as a process of the host, in a namespace of a real cluster for each module of tests."""
 
 import copy
-import socket
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -79,9 +78,7 @@ def stopped_operator(
 ) -> Iterator[OperatorProcess]:
     """An operator that is installed, for a test to start."""
     folder = tmp_path_factory.mktemp("operator")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    operator = OperatorProcess(install(kubectl, folder), kubectl.namespace, port, folder / "log")
+    operator = OperatorProcess(install(kubectl, folder), kubectl.namespace, folder / "log")
     yield operator
     operator.stop()
     print(operator.log)

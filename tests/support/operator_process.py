@@ -15,8 +15,7 @@ from typing import Any
 import yaml
 
 from support.cluster import Cluster
-from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.result import BuildResult, format_result
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "1" * 64
@@ -29,11 +28,6 @@ def says(result: BuildResult) -> str:
 
 
 BUILT = says(BuildResult(digest=DIGEST))
-
-
-def fails(reason: Reason, message: str, line: int) -> str:
-    """A script that fails as the executor does."""
-    return says(BuildResult(failure=Failure(reason, message, line))) + f"exit {reason.exit_code}\n"
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
@@ -62,11 +56,11 @@ class Kubectl:
         return found
 
 
-def install(kubectl: Kubectl, folder: Path) -> Path:
-    """Install kustomize/namespaced but for the Deployment; gives a kubeconfig with the operator's rights."""
+def install(kubectl: Kubectl, folder: Path, base: str = "namespaced") -> Path:
+    """Install all of kustomize/`base` but the Deployment; gives a kubeconfig with the operator's rights."""
     kustomization = {
         "namespace": kubectl.namespace,
-        "resources": [os.path.relpath(ROOT / "kustomize/namespaced", folder.resolve())],
+        "resources": [os.path.relpath(ROOT / "kustomize" / base, folder.resolve())],
         "patches": [
             {
                 "patch": yaml.safe_dump(
@@ -93,9 +87,9 @@ def install(kubectl: Kubectl, folder: Path) -> Path:
 class OperatorProcess:
     """An operator that can be stopped, killed and started again."""
 
-    def __init__(self, kubeconfig: Path, namespace: str, port: int, log: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.metrics_port = free.getsockname()[1]
+    def __init__(self, kubeconfig: Path, namespace: str, log: Path) -> None:
+        port = _free_port()
+        self.metrics_port = _free_port()
         self._health = f"http://127.0.0.1:{port}/healthz"
         self._environment = {
             **os.environ,
@@ -147,11 +141,26 @@ class OperatorProcess:
             return {}
 
     @property
+    def memory(self) -> int:
+        """How much memory it holds, in bytes."""
+        return self._in_status("VmRSS")
+
+    @property
     def peak_memory(self) -> int:
         """How much memory it held at most, in bytes."""
+        return self._in_status("VmHWM")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it takes next to nothing of a processor, for some seconds."""
+        before = self.processor_time
+        time.sleep(5)
+        return self.processor_time - before < 0.25
+
+    def _in_status(self, name: str) -> int:
         assert self._process is not None
         lines = Path(f"/proc/{self._process.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:"))
 
     @property
     def processor_time(self) -> float:
@@ -171,6 +180,12 @@ class OperatorProcess:
         process, self._process = self._process, None
         process.send_signal(how)
         return process.wait(timeout=30)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+        return port
 
 
 class Builds:

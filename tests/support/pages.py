@@ -1,11 +1,15 @@
-"""Reads the tables of the pages in docs/."""
+"""Reads the documentation: its tables, and what it shows as code."""
 
 import re
+import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
 _SPAN = re.compile(r"`([^`]+)`")
+_FENCED = re.compile(r"^```\w*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_INDENTED = re.compile(r"^(?: {4}.*\n)+", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +38,10 @@ def parse_table(text: str) -> Table:
 def spans(cell: str) -> list[str]:
     """What a cell shows as code, in order."""
     return _SPAN.findall(cell)
+
+
+def blocks(page: Path) -> Iterator[str]:
+    """What a page shows as code: fenced, or indented up to the next blank line."""
+    text = page.read_text()
+    yield from _FENCED.findall(text)
+    yield from map(textwrap.dedent, _INDENTED.findall(_FENCED.sub("", text)))

@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,18 +15,34 @@ from yadokari_contract.result import BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.pods.observed import build_of
 
-_MESSAGE = format_result(BuildResult(digest=DIGEST))
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How an executor ends: its exit code, and what it leaves to be read."""
+
+    code: int
+    message: str
+
+
+BUILT = Ending(0, format_result(BuildResult(digest=DIGEST)))
 
 
 @dataclass(slots=True)
 class Nodes:
-    """Nodes on which each build takes so many seconds; `started` and `ended` are names of pods, by build."""
+    """Nodes on which each build takes so many seconds; `started` and `ended` are names of pods, by build.
+
+    `ends` tells how a pod of a name ends, `None` for one that runs on. `names` are those of all pods
+    that were started, and `most` is how many builds ran at once.
+    """
 
     api: Api
     namespace: str
     seconds: float
     started: Counter[str] = field(default_factory=Counter)
     ended: Counter[str] = field(default_factory=Counter)
+    ends: Callable[[str], Ending | None] = lambda _: BUILT
+    names: list[str] = field(default_factory=list)
+    most: int = 0
     _due: dict[str, float] = field(default_factory=dict)
     _stopped: threading.Event = field(default_factory=threading.Event)
 
@@ -42,6 +58,8 @@ class Nodes:
                 query["timeoutSeconds"] = "300"
                 with self.api.stream(self._path, query=query, accept="application/json", silence=1) as steps:
                     for step in steps:
+                        if step["type"] == "ERROR":
+                            break
                         self._see(step["type"], step["object"])
                         self._end_those_that_are_due()
             version = ""
@@ -74,17 +92,29 @@ class Nodes:
             and self._say(pod, "Running", {"running": {"startedAt": _now()}})
         ):
             self.started[build_of(pod["metadata"]).name] += 1
+            self.names.append(name)
             self._due[name] = time.monotonic() + self.seconds
+            self.most = max(self.most, sum("-index-" not in it for it in self._due))
+
+    def end(self, name: str, exit_code: int = 0, message: str = BUILT.message) -> bool:
+        """End a pod that is there; tells whether that was taken, and need not be said again."""
+        pod = self.api.find(f"{self._path}/{name}")
+        phase, reason = ("Failed", "Error") if exit_code else ("Succeeded", "Completed")
+        end = {"exitCode": exit_code, "reason": reason, "message": message, "finishedAt": _now()}
+        if pod is not None and not self._say(pod, phase, {"terminated": end}):
+            return False
+        if pod is not None:
+            self.ended[build_of(pod["metadata"]).name] += 1
+        return True
 
     def _end_those_that_are_due(self) -> None:
         for name in [name for name, due in self._due.items() if due <= time.monotonic()]:
+            ending = self.ends(name)
+            if ending is None:
+                continue
             with contextlib.suppress(ClusterError):
-                pod = self.api.find(f"{self._path}/{name}")
-                end = {"exitCode": 0, "reason": "Completed", "message": _MESSAGE, "finishedAt": _now()}
-                if pod is None or self._say(pod, "Succeeded", {"terminated": end}):
+                if self.end(name, ending.code, ending.message):
                     del self._due[name]
-                    if pod is not None:
-                        self.ended[build_of(pod["metadata"]).name] += 1
 
     def _say(self, pod: dict[str, Any], phase: str, state: dict[str, Any]) -> bool:
         status = {"phase": phase, "startTime": pod.get("status", {}).get("startTime") or _now()}
@@ -117,8 +147,8 @@ def running_nodes(api: Api, namespace: str, seconds: float) -> Iterator[Nodes]:
         thread.join(10)
 
 
-def image_builds(number: int, prefix: str = "b") -> dict[str, Any]:
-    """Make a list of ImageBuilds, each with a destination of its own."""
+def image_builds(number: int, prefix: str = "b", **spec: Any) -> dict[str, Any]:
+    """Make a list of ImageBuilds, each with a destination of its own; more of `spec` is of all."""
     items = [
         {
             "apiVersion": "yadokari.dev/v1alpha1",
@@ -127,6 +157,7 @@ def image_builds(number: int, prefix: str = "b") -> dict[str, Any]:
             "spec": {
                 "dockerfile": f"FROM scratch\nLABEL number={index}\n",
                 "destinations": [{"image": f"registry.test/{prefix}-{index}:1"}],
+                **spec,
             },
         }
         for index in range(number)

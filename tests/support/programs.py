@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -13,7 +14,9 @@ _TESTS = Path(__file__).parents[1]
 
 def program(name: str) -> str:
     """Return the path of a program in Go, "" where it is not compiled."""
-    path = _folder(name, _TESTS / "go" / name, "go.mod", "go.sum", "tools.go") / name
+    sources = _TESTS / "go" / name
+    code = sorted(it.name for it in sources.glob("*.go"))
+    path = _folder(name, sources, "go.mod", "go.sum", *code) / name
     return str(path) if os.access(path, os.X_OK) else ""
 
 
@@ -23,6 +26,14 @@ def azurite() -> list[str]:
     folder = _folder("azurite", _TESTS / "npm/azurite", "package.json", "package-lock.json")
     script = folder / "node_modules/azurite/dist/src/blob/main.js"
     return [node, str(script)] if node and script.exists() else []
+
+
+def flux_definitions() -> Path:
+    """Return the folder with the definitions of Flux's sources; setup makes it."""
+    pins = (_TESTS / "cluster/lib/programs.sh").read_text()
+    version = re.search("^FLUX_MODULE=.*@(.*)$", pins, re.MULTILINE)
+    assert version
+    return cache_folder() / "programs" / f"flux-{version[1]}"
 
 
 def _folder(name: str, sources: Path, *files: str) -> Path:

@@ -80,8 +80,8 @@ class Site:
         }
         return BuildSpec(**(given | fields))
 
-    def open(self, spec: BuildSpec) -> Opened:
-        return self.held.enter_context(open_build(spec, {}, self.root, self.folder, self.progress))
+    def open(self, spec: BuildSpec, environment: Mapping[str, str] = MappingProxyType({})) -> Opened:
+        return self.held.enter_context(open_build(spec, environment, self.root, self.folder, self.progress))
 
     def build(self, text: str, /, *, layers: Path | None = None, **fields: Any) -> Built:
         """Build the stages of a Dockerfile; `layers` is a folder for layers other than the usual one."""

@@ -42,6 +42,12 @@ def cached(**cache: Any) -> dict[str, Any]:
     return spec(cache=cache)
 
 
+def rebuilt(git_ref: str | None = None, **rebuild: Any) -> dict[str, Any]:
+    """A spec that is built again by itself, of a git repository where a ref is given."""
+    git = {"url": "https://git.example.com/team/app.git", "ref": git_ref}
+    return spec(rebuild=rebuild, context={"git": git} if git_ref else None)
+
+
 def mounted(path: str, **volume: Any) -> dict[str, Any]:
     """A spec with a volume at a path of the executor."""
     return executed(
@@ -103,6 +109,13 @@ RIGHT: list[dict[str, Any]] = [
     within(azure={"url": _BLOB, "secretRef": {"name": "azure"}}),
     within(oci={"image": "registry.test/contexts/app:1", "pullSecretRef": {"name": "reader"}}),
     within(persistentVolumeClaim={"claimName": "sources", "subPath": "app", "readOnly": False}),
+    within(fluxSource={"kind": "GitRepository", "name": "app"}),
+    within(fluxSource={"kind": "OCIRepository", "name": "app.v1"}),
+    rebuilt(schedule={"cron": "*/30 1-5,22 L * MON#1", "timeZone": "America/Argentina/Buenos_Aires"}),
+    rebuilt(schedule={"cron": "@daily"}),
+    rebuilt(onBaseImageChange={"interval": "1m"}, schedule={"cron": "0 3 * * 1", "timeZone": "Etc/GMT+5"}),
+    rebuilt("main", onGitChange={"interval": "720h"}, onBaseImageChange={"interval": "1h30m"}),
+    rebuilt("0123abc", onGitChange={"interval": "5m"}),
     spec(dockerfile=None, dockerfileFrom={"path": "docker/Dockerfile"}, context={"configMap": {"name": "f"}}),
     spec(
         buildArgsFrom=[{"configMapRef": {"name": "args"}, "prefix": "APP_"}, {"configMapRef": {"name": "b"}}]
@@ -186,6 +199,18 @@ RIGHT: list[dict[str, Any]] = [
 WRONG: list[tuple[dict[str, Any], str]] = [
     (spec(pendingTimeout="0s"), "pendingTimeout must be between 1s and 24h"),
     (within(), "context must name exactly one place"),
+    (within(fluxSource={"kind": "Bucket", "name": "a"}, configMap={"name": "a"}), "exactly one place"),
+    (within(fluxSource={"kind": "Bucket", "name": "A"}), "name must be one of Kubernetes"),
+    (rebuilt(), "rebuild must name one of schedule, onBaseImageChange and onGitChange"),
+    (rebuilt(schedule={"cron": "0 3 * *"}), "cron must be five fields"),
+    (rebuilt(schedule={"cron": "0 0 3 * * *"}), "cron must be five fields"),
+    (rebuilt(schedule={"cron": "@reboot"}), "one of @hourly, @daily, @weekly, @monthly and @yearly"),
+    (rebuilt(schedule={"cron": "@daily", "timeZone": "../etc"}), "a name of the time zone database"),
+    (rebuilt(onBaseImageChange={"interval": "59s"}), "interval must be between 1m and 720h"),
+    (rebuilt(onBaseImageChange={"interval": "721h"}), "interval must be between 1m and 720h"),
+    (rebuilt(onBaseImageChange={"interval": "daily"}), "a span of time must be like"),
+    (rebuilt(onGitChange={"interval": "5m"}), "a branch or a tag of context.git"),
+    (rebuilt("a" * 40, onGitChange={"interval": "5m"}), "name one there, and no commit"),
     (within(configMap={"name": "a"}, gcs={"bucket": "contexts", "key": "a"}), "exactly one place"),
     (within(configMaps=[{"name": "a", "path": "/b"}]), "a path must be relative"),
     (within(configMaps=[{"name": "a", "path": "b/../.."}]), "must not lead out of its folder"),

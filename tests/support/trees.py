@@ -110,8 +110,7 @@ def features(applied: Mapping[str, Described], names_in_layers: Iterable[str]) -
     """Tell what of the harder things layers and the tree they make have."""
     names = [name.rstrip("/").rpartition("/")[2] for name in names_in_layers]
     found = {
-        "a whiteout": any(name.startswith(".wh.") and name != ".wh..wh..opq" for name in names),
-        "an opaque whiteout": ".wh..wh..opq" in names,
+        "a whiteout": any(name.startswith(".wh.") for name in names),
         "a hard link": any(path != described.first_name for path, described in applied.items()),
         "an attribute": any(described.xattrs for described in applied.values()),
         "an ACL": any("posix_acl" in str(described.xattrs) for described in applied.values()),

@@ -14,11 +14,11 @@ class _Quiet(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serving_files(folder: Path) -> Iterator[str]:
-    """Serve a folder on the loopback; yields the address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=folder)) as server:
+def serving_files(folder: Path, address: str = "127.0.0.1") -> Iterator[str]:
+    """Serve a folder, on the loopback unless another address is given; yields where."""
+    with ThreadingHTTPServer((address, 0), partial(_Quiet, directory=folder)) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
+        yield f"http://{address}:{server.server_port}"
         server.shutdown()
         thread.join()

@@ -235,6 +235,7 @@ def _bench(
         unpack_limit=spec.image_unpack_limit,
         http=registries.network.pools(),
         ssh=registries.for_ssh(spec, environment, roots.lodging.root),
+        authorities=registries.network.trust.authorities if spec.certificates_in_steps else "",
     )
 
 

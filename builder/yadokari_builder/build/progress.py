@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from yadokari_contract.lodging import LodgingResult
 from yadokari_contract.progress import shortened, step_line
@@ -18,15 +18,43 @@ logger = logging.getLogger(__name__)
 _LONGEST_MISS = 250
 
 
+@dataclass(frozen=True, slots=True)
+class TimedPhase:
+    """A part of a build, and from when to when it was done, by the clock."""
+
+    name: str
+    started: float
+    ended: float
+
+
+@dataclass(slots=True)
+class TimedStep:
+    """A step that was begun, from when to when it was done, by the clock, and what came of it.
+
+    `stage` is the number of its stage, `line` where it stands in the Dockerfile (0 where that is not known),
+    `key` by what it was looked for in the cache, empty if it was not. `size` is the bytes of its layer.
+    """
+
+    text: str
+    stage: int
+    stage_name: str
+    line: int
+    started: float
+    ended: float | None = None
+    key: str = ""
+    cached: bool = False
+    size: int | None = None
+
+
 class Phases:
     """The parts of a build that are timed, in the order they ended in."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.timings: list[TimedPhase] = []
         self._clock = clock
-        self._phases: list[Phase] = []
 
     def __iter__(self) -> Iterator[Phase]:
-        return iter(self._phases)
+        return (Phase(it.name, round(it.ended - it.started, 2)) for it in self.timings)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
@@ -35,7 +63,7 @@ class Phases:
         try:
             yield
         finally:
-            self._phases.append(Phase(name, round(self._clock() - started, 2)))
+            self.timings.append(TimedPhase(name, started, self._clock()))
 
 
 class Progress:
@@ -47,7 +75,8 @@ class Progress:
     seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
     number where it has none; empty before and after all stages. `context` is what the build context's
     location was resolved to, `bases` what the names of images were, once that is known. `lodging` is what
-    came of the base that the container was said to be, and which one it could be.
+    came of the base that the container was said to be, and which one it could be. `timings` are all
+    steps that were begun, those again that were begun again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -62,8 +91,8 @@ class Progress:
         self.stage = ""
         self.bases: tuple[BaseImage, ...] = ()
         self.lodging: LodgingResult | None = None
+        self.timings: list[TimedStep] = []
         self._clock = clock
-        self._started = clock()
         self._step = ""
         self._lines = _Lines(self._output)
 
@@ -85,11 +114,13 @@ class Progress:
         self.done = self.cached = self.performed = self.missed = 0
         self.first_miss, self.saved = "", 0.0
 
-    def begin(self, text: str) -> None:
-        """Start the next step; `text` is its instruction."""
-        self._started = self._clock()
+    def begin(self, text: str, *, line: int = 0, stage: int = 0) -> TimedStep:
+        """Start the next step; `text` is its instruction, on a `line` of the Dockerfile and in a `stage`."""
+        begun = TimedStep(text, stage, self.stage, line, self._clock())
+        self.timings.append(begun)
         self._step = shortened(text)
         self._say("step", step_line(self.number, self.total, text))
+        return begun
 
     def output(self, data: bytes) -> None:
         """Pass on what a RUN step printed."""
@@ -98,7 +129,7 @@ class Progress:
     def end(self, result: str = "", *, is_performed: bool = False) -> float:
         """End the step, with what came of it, and whether it changes files; returns its seconds."""
         self._lines.flush()
-        seconds = self._clock() - self._started
+        seconds = self._ended() - self.timings[-1].started
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
         self.done += 1
         self.performed += is_performed
@@ -112,6 +143,8 @@ class Progress:
 
     def end_cached(self, result: str, seconds: float) -> None:
         """End a step that an earlier build had done in so many seconds."""
+        self._ended()
+        self.timings[-1].cached = True
         self._say("done", f"  cached: {result}", cached=True)
         self.done += 1
         self.cached += 1
@@ -125,6 +158,11 @@ class Progress:
     def fail(self) -> None:
         """Let out what a failed step printed last."""
         self._lines.flush()
+
+    def _ended(self) -> float:
+        """Note when the step under way has ended."""
+        self.timings[-1].ended = now = self._clock()
+        return now
 
     def _output(self, lines: str) -> None:
         self._say("output", lines)

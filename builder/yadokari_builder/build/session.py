@@ -13,9 +13,9 @@ from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.steps import StepCache
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.build.caching.writing import Near, Writer
-from yadokari_builder.build.deliver import Delivery
-from yadokari_builder.build.destinations import names_of, read_destinations
-from yadokari_builder.build.files import require_outputs, tell
+from yadokari_builder.build.delivering.deliver import Delivery
+from yadokari_builder.build.delivering.destinations import names_of, read_destinations
+from yadokari_builder.build.delivering.files import require_outputs, tell
 from yadokari_builder.build.opened import Opened, draft, open_build
 from yadokari_builder.build.options import read_platforms
 from yadokari_builder.build.outcome import assemble
@@ -150,12 +150,13 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
+            known = writing.enter_context(caches.known())
             platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
                 making_of(opened.packing, platform),
                 caches.policy,
                 prober,
-                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench)),
+                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench), known),
                 write,
                 delivery.take,
                 CachedOutlines(prober, write, platform),

@@ -91,6 +91,15 @@ class Layout:
             with completed(os.path.join(self.path, "oci-layout")) as file:
                 file.write(_LAYOUT)
 
+    def read_beside(self, name: str, most: int) -> bytes:
+        """Read a file of at most so many bytes that is no part of the layout."""
+        return _read(os.path.join(self.path, name), most)
+
+    def put_beside(self, name: str, data: bytes) -> None:
+        """Write a file that is no part of the layout, which is there as a whole or not at all."""
+        with completed(os.path.join(self.path, name)) as file:
+            file.write(data)
+
     @contextmanager
     def locked(self, name: str, told: str = "") -> Iterator[None]:
         """Lock a file of the layout (flock(2)); what is `told` is said if another one has locked it."""

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from yadokari_builder.build.lodging import IN_A_POD, require_container
 from yadokari_builder.build.options import resolve_paths
@@ -22,6 +22,9 @@ from yadokari_contract import variables
 from yadokari_contract.arguments import ArgumentError, parse_arguments, without_effect
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.result import BuildResult, Failure, format_result
+
+if TYPE_CHECKING:
+    from yadokari_builder.command.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,7 @@ def run(
     for remark in (*without_effect(spec), *variables.without_effect(environment)):
         logger.info("%s", remark)
     session = Session(spec, environment, root, cwd, guard)
+    tracing = None if spec.dry_run else _tracing(session)
     # Without a word: what a thread that does not end holds may be the log.
     cancellation = Cancellation(abandon=lambda: os._exit(Reason.CANCELLED.exit_code))
     try:
@@ -59,6 +63,8 @@ def run(
         logger.error("%s", cancelled)
         result, code = _failed(session, cancelled), cancelled.reason.exit_code
     write_result(spec.result_file, format_result(result))
+    if tracing:
+        tracing.finish(result)
     return code
 
 
@@ -73,6 +79,15 @@ def _own(arguments: Sequence[str], environment: Mapping[str, str]) -> Mapping[st
             del os.environ[name]
     kept = {*spec.lodging_env, *LOADED, IN_A_POD}
     return {name: value for name, value in environment.items() if name in kept}
+
+
+def _tracing(session: Session) -> "Tracing | None":
+    """Begin a trace, if one is wanted: only then anything of it is loaded, and before the first step."""
+    if not any(session.environment.get(name) for name in variables.TRACED):
+        return None
+    from yadokari_builder.command.tracing import Tracing
+
+    return Tracing.begin(session)
 
 
 def _build(session: Session, out: TextIO) -> tuple[BuildResult, int]:

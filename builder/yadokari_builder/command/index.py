@@ -3,8 +3,8 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TextIO
 
-from yadokari_builder.build.destinations import read_destinations
-from yadokari_builder.build.files import require_outputs, tell
+from yadokari_builder.build.delivering.destinations import read_destinations
+from yadokari_builder.build.delivering.files import require_outputs, tell
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_failure, exit_code, write_result

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TextIO
 
-from yadokari_builder.build.destinations import read_destinations
+from yadokari_builder.build.delivering.destinations import read_destinations
 from yadokari_builder.build.registries import open_registries
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import exit_code

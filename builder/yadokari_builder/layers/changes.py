@@ -1,7 +1,8 @@
 """Changes between two snapshots, as a layer records them.
 
-What counts is what BuildKit's differ for overlay records: a directory is in a layer for its own metadata or
-for what changed below it, not because a file came and went.
+What counts is what BuildKit's differ for overlay records (util/overlay): a directory is in a layer for its
+own metadata or for what changed below it, not because a file came and went. What was deleted and made anew is
+compared with what it was, a directory entry by entry: whether it got its old inode again is chance.
 """
 
 import os
@@ -14,20 +15,20 @@ from yadokari_builder.layers.snapshot import Directory, FileMetadata, Snapshot
 from yadokari_builder.rootfs.boundary import Boundary
 
 _MTIME = FileMetadata._fields.index("mtime_ns")
-_CTIME = FileMetadata._fields.index("ctime_ns")
+# Mode, owner, size and time; and all of these but the time.
+_KEPT = slice(FileMetadata._fields.index("mode"), _MTIME + 1)
+_KEPT_OF_DIRECTORY = slice(_KEPT.start, _MTIME)
 
 
 @dataclass(frozen=True, slots=True)
 class Changes:
     """What differs between two snapshots: in-root paths in the order of a walk (by bytes, parents first).
 
-    `changed` is new or other than it was, `deleted` is gone (the topmost path only), `opaque` are directories
-    that were deleted and made anew, so that nothing older below them shows through.
+    `changed` is new or other than it was, `deleted` is gone (the topmost path only).
     """
 
     changed: tuple[str, ...] = ()
     deleted: tuple[str, ...] = ()
-    opaque: frozenset[str] = frozenset()
 
     def __bool__(self) -> bool:
         return bool(self.changed or self.deleted)
@@ -49,31 +50,34 @@ def compare(before: Snapshot, after: Snapshot, boundary: Boundary, checksums: Ch
 class _Comparison:
     def __init__(self, before: Snapshot, after: Snapshot, boundary: Boundary) -> None:
         self._now = after
+        self._newest_before = before.newest_ns
         self._before = before.directories
         self._after = after.directories
         self._boundary = boundary
         self._changed: list[str] = []
         self._deleted: list[str] = []
-        self._opaque: set[str] = set()
         self._doubtful: set[str] = set()
         # Files with several names that are new, or seem to have changed.
         self._linked: dict[str, FileMetadata] = {}
+        # Of files that have or had several names: what became of an inode, and the other way round.
+        self._became: dict[int, int] = {}
+        self._was: dict[int, int] = {}
 
     def run(self, checksums: Checksums) -> Changes:
-        walk = [self._directory("/", fresh=False)]
+        walk = [self._directory("/")]
         while walk:
             following = next(walk[-1], None)
             if following is None:
                 walk.pop()
             else:
-                walk.append(self._directory(following[0], fresh=following[1]))
+                walk.append(self._directory(following))
         self._deleted.sort(key=walk_key)
         untouched = self._untouched(checksums) if self._doubtful else frozenset[str]()
         names = self._names_of_linked(untouched) if self._linked else frozenset[str]()
         changed = [path for path in self._changed if path not in untouched or path in names]
         if unnoticed := names.difference(changed):
             changed = sorted([*changed, *unnoticed], key=walk_key)
-        return Changes(tuple(changed), tuple(self._deleted), frozenset(self._opaque))
+        return Changes(tuple(changed), tuple(self._deleted))
 
     def _untouched(self, checksums: Checksums) -> frozenset[str]:
         """Return the doubtful files that hold what they held before."""
@@ -96,16 +100,15 @@ class _Comparison:
         elsewhere = {inode for inode, links in changed.items() if known[inode] < links}
         return frozenset([*names, *(self._now.names_of(elsewhere) if elsewhere else ())])
 
-    def _directory(self, path: str, *, fresh: bool) -> Iterator[tuple[str, bool]]:
-        """Record a directory's entries; give those that are directories, and whether all in them is new.
+    def _directory(self, path: str) -> Iterator[str]:
+        """Record a directory's entries; give those that are directories.
 
         Giving one directory before the next entry is looked at keeps the order of a walk.
         """
         prefix = "" if path == "/" else path
-        now = self._after[path]
-        then = None if fresh else self._before.get(path)
-        if then is not None and now == then:
-            yield from ((f"{prefix}/{name}", False) for name in now.directory_names())
+        now, then = self._after[path], self._before.get(path)
+        if now == then:
+            yield from (f"{prefix}/{name}" for name in now.directory_names())
             return
         for name, old, new in _paired(then, now):
             below = f"{prefix}/{os.fsdecode(name)}"
@@ -117,38 +120,33 @@ class _Comparison:
                 if new.links > 1 and not new.is_directory:
                     self._linked[below] = new
             if new.is_directory and below in self._after:
-                yield below, self._is_fresh(below, old, new)
-
-    def _is_fresh(self, path: str, old: FileMetadata | None, new: FileMetadata) -> bool:
-        """Tell whether a directory is not the one that was there, which then must not show through."""
-        if old is not None and old.is_directory:
-            if old.inode == new.inode:
-                return False
-            if len(self._before[path]):
-                self._opaque.add(path)
-        return True
+                yield below
 
     def _differs(self, path: str, old: FileMetadata, new: FileMetadata) -> bool:
         if old == new:
             return False
         if new.is_directory:
-            return _directory_differs(old, new)
-        if old[:_CTIME] == new[:_CTIME]:
-            if new.is_link:
-                return False  # another target would be another inode
-            if new.is_regular:
-                self._doubtful.add(path)
-        return True
+            return old[_KEPT_OF_DIRECTORY] != new[_KEPT_OF_DIRECTORY] or self._is_time_set(old, new)
+        if old[_KEPT] != new[_KEPT] or not self._has_its_names(old, new):
+            return True
+        if new.is_regular:
+            self._doubtful.add(path)
+        return not new.is_link
 
+    def _is_time_set(self, old: FileMetadata, new: FileMetadata) -> bool:
+        """Tell whether somebody has set a directory's time, and not an entry that came or went.
 
-def _directory_differs(old: FileMetadata, new: FileMetadata) -> bool:
-    """Compare directories but for what entries that come and go leave on them.
+        Entries set it to when that was: after the first snapshot, and not after the directory's last change.
+        """
+        return old.mtime_ns != new.mtime_ns and not self._newest_before < new.mtime_ns <= new.ctime_ns
 
-    Those set both times to the same clock; only somebody who sets a time sets one alone.
-    """
-    if old[:_MTIME] != new[:_MTIME]:
-        return True
-    return old.mtime_ns != new.mtime_ns != new.ctime_ns
+    def _has_its_names(self, old: FileMetadata, new: FileMetadata) -> bool:
+        """Tell whether a file is one with those names that it was one with before, as far as was seen yet."""
+        if old.links == new.links == 1:
+            return True
+        became = self._became.setdefault(old.inode, new.inode)
+        was = self._was.setdefault(new.inode, old.inode)
+        return became == new.inode and was == old.inode
 
 
 def _paired(

@@ -20,7 +20,6 @@ from yadokari_builder.rootfs.paths import parents
 from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _SECOND = 1_000_000_000
-_OPAQUE = ".wh..wh..opq"
 _WHITEOUT = ".wh."
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
@@ -81,7 +80,7 @@ def members_of_changes(
     changed: Iterator[Entry | _Whiteout] = (Entry(path, boundary.host(path)) for path in changes.changed)
     deleted = (_Whiteout(path) for path in changes.deleted)
     entries = heapq.merge(changed, deleted, extra, key=lambda entry: walk_key(entry.path))
-    return _Gathering(boundary, timestamp, changes.opaque).run(entries)
+    return _Gathering(boundary, timestamp).run(entries)
 
 
 def members_of_paths(
@@ -100,16 +99,15 @@ def members_of_paths(
     wanted = {path for path in paths if path != "/" and not boundary.is_excluded(path)}
     entries = [*(Entry(path, boundary.host(path)) for path in wanted), *extra]
     entries.sort(key=lambda entry: walk_key(entry.path))
-    return _Gathering(boundary, timestamp, frozenset()).run(entries)
+    return _Gathering(boundary, timestamp).run(entries)
 
 
 class _Gathering:
     """The members of one layer."""
 
-    def __init__(self, boundary: Boundary, timestamp: int | None, opaque: frozenset[str]) -> None:
+    def __init__(self, boundary: Boundary, timestamp: int | None) -> None:
         self._boundary = boundary
         self._latest = None if timestamp is None else timestamp * _SECOND
-        self._opaque = opaque
         self._parents = {"/"}
         # The first name of every file that has more than one, by device and inode.
         self._links: dict[tuple[int, int], str] = {}
@@ -133,8 +131,6 @@ class _Gathering:
         yield member, FileContent(entry.source) if member.size and entry.source else None
         if member.kind is Kind.DIRECTORY:
             self._parents.add(entry.path)
-            if entry.path in self._opaque:
-                yield _whiteout(entry.path, _OPAQUE), None
 
     def _add_parents(self, path: str) -> Members:
         missing = [*itertools.takewhile(lambda parent: parent not in self._parents, parents(path))]

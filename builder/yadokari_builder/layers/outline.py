@@ -14,11 +14,14 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.compression import Compression, CompressionKind, compressor
 from yadokari_builder.layers.streams import Readable
-from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
+from yadokari_builder.layers.tar_member import BLOCK, Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.layers.tar_writer import format_header, padding
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.rootfs.paths import normalise
+
+FORMAT = 1
+"""The version of outlines, in the names of all that holds one."""
 
 _NAMES = "yadokari.names"
 # Bytes of names in one member, but for the last of them.
@@ -27,7 +30,8 @@ _LONGEST_NAMES = 4 << 20
 _LARGEST_ACCOUNTS = 1 << 20
 # Bytes of what makes no outline any more: a million files have less.
 _MOST_PLAIN = 256 << 20
-_MOST_COMPRESSED = 16 << 20
+MOST_COMPRESSED = 16 << 20
+"""Bytes that an outline has at most as it is stored."""
 _LARGEST_DEVICE = 0o7777777
 _END = bytes(2 * BLOCK)
 # Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
@@ -74,7 +78,7 @@ class OutlineWriter:
         elif is_of_accounts(member.name):
             self._end_names()
             self._accounts = member
-            self._is_given_up = self._is_given_up or member.sparse is not None
+            self._is_given_up = self._is_given_up or not _is_small(member)
         else:
             self._names.append(member.name)
             self._length += len(member.name)
@@ -93,7 +97,7 @@ class OutlineWriter:
         self._end_names()
         self._write(_END)
         self._keep(self._compressor.flush())
-        if self._is_given_up:
+        if self._is_given_up or self._size > MOST_COMPRESSED:
             return None
         return Outline(b"".join(self._compressed), Digest("sha256", self._diff_id.hexdigest()))
 
@@ -116,7 +120,7 @@ class OutlineWriter:
 
     def _write(self, data: bytes) -> None:
         self._plain += len(data)
-        if self._plain > _MOST_PLAIN or self._size > _MOST_COMPRESSED:
+        if self._plain > _MOST_PLAIN or self._size > MOST_COMPRESSED:
             self._is_given_up = True
         if not self._is_given_up:
             self._diff_id.update(data)
@@ -127,11 +131,29 @@ class OutlineWriter:
         self._size += len(data)
 
 
+class _Bounded:
+    """A stream that has as much as outlines have at most."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream = stream
+        self._left = _MOST_PLAIN + len(_END)
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise ImageInvalidError(f"an outline has more than {_MOST_PLAIN} bytes")
+        return data
+
+
 class OutlineReader:
-    """The members of a layer as its outline has them; raises ImageInvalidError as `TarReader` does."""
+    """The members of a layer as its outline has them; raises ImageInvalidError as `TarReader` does.
+
+    What `OutlineWriter` would not have written is refused: who can write to a cache can put anything there.
+    """
 
     def __init__(self, stream: Readable, allowance: Allowance | None = None) -> None:
-        self._reader = TarReader(stream)
+        self._reader = TarReader(_Bounded(stream))
         self._allowance = allowance
 
     @property
@@ -144,7 +166,9 @@ class OutlineReader:
             if member.kind is Kind.FILE and member.name == _NAMES:
                 yield from self._files(member.size)
             else:
-                self._take()
+                if member.kind is Kind.FILE and not _is_small(member):
+                    raise ImageInvalidError(f"an outline has a file of its own, {shown(member.name)}")
+                self._take(member.size)
                 yield member
 
     def write_to(self, file: int, size: int | None = None) -> None:
@@ -158,6 +182,10 @@ class OutlineReader:
             self._take()
             yield Member(os.fsdecode(name), Kind.FILE, 0, 0, 0, 0, 0)
 
-    def _take(self) -> None:
+    def _take(self, size: int = 0) -> None:
         if self._allowance:
-            self._allowance.take(BLOCK)
+            self._allowance.take(BLOCK + size)
+
+
+def _is_small(member: Member) -> bool:
+    return is_of_accounts(member.name) and member.sparse is None and member.size <= _LARGEST_ACCOUNTS

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from yadokari_builder.layers.fingerprints import checksum
+from yadokari_builder.layers.fingerprints import checksum, crc32
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import parents
 from yadokari_builder.rootfs.xattrs import read_xattrs
@@ -26,7 +26,8 @@ class FileMetadata(NamedTuple):
     """What tells whether an entry has changed.
 
     `owner` is the user in the lower, the group in the upper 32 bits; `size` of a device is its number, of a
-    directory a checksum of its extended attributes. Times are in nanoseconds since the epoch, modulo 2**64.
+    directory a checksum of its extended attributes, of a link one of its target. Times are in nanoseconds
+    since the epoch, modulo 2**64.
     """
 
     inode: int
@@ -206,6 +207,8 @@ def _scan(boundary: Boundary, path: str) -> tuple[Directory, list[str], int]:
             if mode & 0o170000 == 0o040000:
                 below.append(os.fsdecode(name))
                 size = checksum(0, read_xattrs(os.fsdecode(prefix_bytes + name)))
+            elif mode & 0o170000 == 0o120000:
+                size = crc32(os.readlink(prefix_bytes + name))
             numbers += (
                 status.st_ino,
                 mode,

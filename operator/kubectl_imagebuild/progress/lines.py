@@ -13,12 +13,12 @@ print such lines, too: what they tell is shown, and nothing else follows from it
 import re
 from dataclasses import dataclass
 
+from yadokari_contract.progress import parse_line
+
 _TIME = re.compile(r"^[-+:.0-9TZ]{20,35} ", re.ASCII)
-_STEP = re.compile(r"STEP (\d{1,6})/(\d{1,6}) (.*)", re.ASCII)
 _DONE = re.compile(r"  done in (\d{1,9}\.\d)s(?:: (.*))?", re.ASCII)
 _CACHED = re.compile(r"  cached: (.*)")
 _TOLD = re.compile(r"  STEP (\d{1,6})/\d{1,6}: .*", re.ASCII)
-_PUSHING = re.compile(r"PUSHING (.*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,13 @@ Line = StepBegan | StepEnded | Pushing | Printed
 
 def read(line: str) -> Line | None:
     """Tell what a line means; None for one that is of no interest on a screen."""
+    if told := parse_line(line.encode(errors="replace")):
+        if told.phase == "Pushing":
+            return Pushing(told.text)
+        return StepBegan(told.step, told.steps, told.text)
     line = _TIME.sub("", line)
-    if found := _STEP.fullmatch(line):
-        number, total = int(found[1]), int(found[2])
-        return StepBegan(number, total, found[3]) if 0 < number <= total else Printed(line)
     if found := _DONE.fullmatch(line):
         return StepEnded(float(found[1]))
     if _CACHED.fullmatch(line):
         return StepEnded(0.0, cached=True)
-    if found := _PUSHING.fullmatch(line):
-        return Pushing(found[1])
     return None if _TOLD.fullmatch(line) else Printed(line)

@@ -6,9 +6,7 @@ characters, are cut by the terminal meanwhile and do not wrap.
 """
 
 import os
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TextIO
 
@@ -24,7 +22,7 @@ class Terminal:
 
     stream: TextIO
     _drawn: int = 0
-    _resized: bool = False
+    _size: Size | None = None
 
     @property
     def size(self) -> Size:
@@ -32,24 +30,12 @@ class Terminal:
         size = os.get_terminal_size(self.stream.fileno())
         return Size(size.columns or 80, size.lines or 24)
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Notice meanwhile when it gets another size; in the main thread alone."""
-        former = signal.signal(signal.SIGWINCH, self._on_resize)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGWINCH, former)
-
-    def draw(self, lines: Sequence[str]) -> None:
-        """Put lines in the place of those that were drawn last."""
-        # Nobody knows how a terminal of another size has broken the former lines anew.
-        start = _CLEAR_ALL if self._resized else f"\x1b[{self._drawn}A" if self._drawn else ""
-        self._resized = False
+    def draw(self, lines: Sequence[str], size: Size) -> None:
+        """Put lines, made for a terminal of that size, in the place of those that were drawn last."""
+        # Nobody knows how a terminal that has another size by now has broken the former lines anew.
+        is_resized = self._size not in (None, size)
+        start = _CLEAR_ALL if is_resized else f"\x1b[{self._drawn}A" if self._drawn else ""
         body = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
         self.stream.write(f"{_NO_WRAP}\r{start}{body}{_CLEAR_BELOW}{_WRAP}")
         self.stream.flush()
-        self._drawn = len(lines)
-
-    def _on_resize(self, *_: object) -> None:
-        self._resized = True
+        self._drawn, self._size = len(lines), size

@@ -69,6 +69,8 @@ def _overview(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
         f"{build.phase} ({build.reason})" if build.reason not in ("", build.phase) else build.phase,
     )
     yield "Message", build.message
+    if build.reason != build.text("status", "failure", "reason"):
+        yield "What to do", advice(build.reason)
     destinations = [shown(one.get("image")) for one in build.items("spec", "destinations")]
     yield "Destinations", ", ".join(destinations)
     yield "Dockerfile", _dockerfile(build)

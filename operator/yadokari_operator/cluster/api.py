@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -12,8 +13,15 @@ _CONNECT = 4
 _READ = 30
 """Seconds to connect and to wait for data."""
 
+_TOO_MANY = 429
+_AGAIN = 2
+_SOON = 2.0
+_PAUSE = 0.5
 _LONGEST_WAIT = 60.0
 """Seconds for which a server is left alone at most, whatever it asks for."""
+
+_CONNECTIONS = 32
+"""Kept open at most; more than all threads need at a time."""
 
 _CHUNK = 1 << 16
 
@@ -28,6 +36,13 @@ class ClusterError(Exception):
         super().__init__(message)
         self.status = status
         self.wait = wait
+
+
+class GarbledError(ClusterError):
+    """What the API server answered, or whoever did in its place, cannot be read."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, status=0)
 
 
 class Api:
@@ -61,6 +76,7 @@ class Api:
         """Use the API server that these settings name."""
         # Who asks knows whether to ask again; urllib3 would, and would sleep for as long as a server says.
         settings.retries = False
+        settings.connection_pool_maxsize = _CONNECTIONS
         return cls(client.ApiClient(settings), failed=failed)
 
     def limited(self, may_write: Callable[[], bool]) -> "Api":
@@ -79,18 +95,34 @@ class Api:
     ) -> Any:
         """Make a request; gives what the answer's JSON holds. Raises `ClusterError`.
 
-        `patience` is for how many seconds nothing may come of the answer.
+        `patience` is for how many seconds nothing may come of the answer. A server that has too much to do is
+        asked again soon, unless it wants to be left alone for longer.
         """
+        for _ in range(_AGAIN):
+            try:
+                return self._request(method, path, query, body, accept, patience)
+            except ClusterError as error:
+                if error.status != _TOO_MANY or error.wait > _SOON:
+                    raise
+                time.sleep(error.wait or _PAUSE)
+        return self._request(method, path, query, body, accept, patience)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str] | None,
+        body: Any,
+        accept: str,
+        patience: float,
+    ) -> Any:
         if method != "GET" and not self._may_write():
             raise ClusterError(f"{method} {path}: this operator does not lead by now", status=0)
         with _failures_of(f"{method} {path}"):
             response = self._call(method, path, query, body, accept, patience)
             data: bytes = response.data
         _check(response, data)
-        try:
-            return json.loads(data)
-        except ValueError as error:
-            raise ClusterError(f"{method} {path}: the answer is no JSON", status=0) from error
+        return _value(data, f"{method} {path}")
 
     def find(self, path: str, patience: float = _READ) -> Any:
         """Read a resource; `None` if there is none. Raises `ClusterError`."""
@@ -114,7 +146,7 @@ class Api:
             try:
                 if response.status >= 400:
                     _check(response, response.data)
-                yield map(json.loads, _split(response.stream(_CHUNK)))
+                yield (_value(line, f"GET {path}") for line in _split(response.stream(_CHUNK)))
             finally:
                 response.close()
 
@@ -162,6 +194,14 @@ def _failures_of(what: str) -> Iterator[None]:
         yield
     except (urllib3.exceptions.HTTPError, client.ApiException) as error:
         raise ClusterError(f"{what}: {error}", status=0) from error
+
+
+def _value(data: bytes, what: str) -> Any:
+    """Read JSON. Raises `GarbledError`: the page of a proxy is none, nor is what was cut."""
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise GarbledError(f"{what}: the answer is no JSON") from error
 
 
 def _check(response: urllib3.BaseHTTPResponse, data: bytes) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from yadokari_api.keys import Key
-from yadokari_operator.cluster.api import Api, ClusterError
+from yadokari_operator.cluster.api import Api, ClusterError, GarbledError
 
 _LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 _ONE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
@@ -17,8 +17,8 @@ _GONE = 410
 _PAGE = 50
 """Annotations may hold 256 KiB, such as all that `kubectl apply` was given."""
 
-_WATCH_SECONDS = 300
-SILENCE = _WATCH_SECONDS + 30
+_WATCH_SECONDS = 60
+SILENCE = _WATCH_SECONDS + 15
 """A watch ends by itself before that, so one that is silent for so long is dead."""
 
 
@@ -61,13 +61,20 @@ class Metadata:
                 found = self._api.request("GET", self._path, query=query, accept=_LIST)
             except ClusterError as error:
                 raise _expired(error) from None
-            head = found["metadata"]
-            more = head.get("continue") or ""
-            # An empty list of metadata has null for its items.
-            items = tuple(item["metadata"] for item in found["items"] or ())
-            yield Page(items, head["resourceVersion"], more)
+            page = self._page(found)
+            yield page
+            more = page.more
             if not more:
                 return
+
+    def _page(self, found: Any) -> Page:
+        try:
+            head = found["metadata"]
+            # An empty list of metadata has null for its items.
+            items = tuple(item["metadata"] for item in found["items"] or ())
+            return Page(items, head["resourceVersion"], head.get("continue") or "")
+        except (KeyError, TypeError, AttributeError):
+            raise GarbledError(f"GET {self._path}: the answer is no list") from None
 
     def changes(self, version: str) -> Iterator[Change]:
         """Follow all changes since a version, until the server ends the watch. Raises `ClusterError`.
@@ -94,11 +101,15 @@ def key_of(metadata: Mapping[str, Any]) -> Key:
 
 
 def _change(step: Mapping[str, Any]) -> Change:
-    value = step["object"]
-    if step["type"] == "ERROR":
-        raise ClusterError(str(value.get("message", value)), status=value.get("code", 0))
-    metadata = value["metadata"]
-    return Change(None if step["type"] == "BOOKMARK" else key_of(metadata), metadata["resourceVersion"])
+    try:
+        kind, value = step["type"], step["object"]
+        if kind != "ERROR":
+            metadata = value["metadata"]
+            return Change(None if kind == "BOOKMARK" else key_of(metadata), metadata["resourceVersion"])
+        error = ClusterError(str(value.get("message", value)), status=value.get("code", 0))
+    except (KeyError, TypeError, AttributeError):
+        error = GarbledError("the answer is no step of a watch")
+    raise error
 
 
 def _expired(error: ClusterError) -> ClusterError:

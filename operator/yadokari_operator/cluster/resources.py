@@ -168,12 +168,16 @@ class Cluster:
             raise
         return made
 
-    def delete(self, kind: str, namespace: str, name: str, uid: str, version: str = "") -> None:
+    def delete(
+        self, kind: str, namespace: str, name: str, uid: str, version: str = "", *, at_once: bool = False
+    ) -> None:
         """Delete the resource of this UID; that it is gone already, or another one by now, is fine.
 
-        With a version of it, the same goes where it has changed since.
+        With a version of it, the same goes where it has changed since. What goes `at_once` gets no time.
         """
-        self._delete(f"/api/v1{_within(namespace)}/{_PATHS[kind]}/{name}", {"uid": uid}, version)
+        path = f"/api/v1{_within(namespace)}/{_PATHS[kind]}/{name}"
+        how = {"gracePeriodSeconds": 0} if at_once else {}
+        self._delete(path, {"uid": uid}, version, **how)
 
     def _delete(self, path: str, preconditions: dict[str, str], version: str = "", **how: Any) -> None:
         if version:

@@ -80,7 +80,7 @@ class Asking:
             return names
 
     def learnt(self, build: Key, found: Mapping[str, Answer]) -> frozenset[Key]:
-        """Note what a build's pod has found out; tells the other builds that want to know."""
+        """Note what a build's pod has found out; tells who else wants to know it, and who asks next."""
         with self._lock:
             group = self._group(build)
             if group is None:
@@ -93,13 +93,17 @@ class Asking:
             group.answers = known | new
             if not new:
                 return frozenset()
+            others = {key for key, wants in group.wants.items() if any(it.name in new for it in wants)}
             last = max(answer.time for answer in new.values())
-            others = {
-                key
+            waiting = (
+                (want.due, key)
                 for key, wants in group.wants.items()
-                if any(want.name in new or want.due <= last for want in wants)
-            }
-            return frozenset(others - {build})
+                for want in wants
+                if want.due <= last and want.name not in found
+            )
+            # One alone, whose pod asks for all that are due: there may be thousands.
+            _, following = min(waiting, default=(last, build))
+            return frozenset({*others, following} - {build})
 
     def failed(self, build: Key, why: Answer) -> frozenset[Key]:
         """Note that a build's pod found nothing out; tells whom else that concerns."""

@@ -1,7 +1,7 @@
 """Reconcile one ImageBuild: observe it, decide, act, report."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +17,6 @@ from yadokari_api.spec import (
 )
 from yadokari_api.status import Status
 from yadokari_contract.progress import Progress
-from yadokari_contract.verbs import RESOLVE
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
@@ -47,14 +46,16 @@ from yadokari_operator.pods.observed import (
     parse_pod,
 )
 from yadokari_operator.pods.outcome import Running
+from yadokari_operator.pods.strays import parse_stray
 from yadokari_operator.policies import Violation
 from yadokari_operator.progress.following import Following
 from yadokari_operator.reconcile.attempts import allowed
 from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Action, Answer, Create, Decision, Delete, Observed
-from yadokari_operator.reconcile.rebuild import answers_of, is_over
+from yadokari_operator.reconcile.rebuild import answers_of, asking, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
+from yadokari_operator.traces.run import Reconciled
 from yadokari_operator.turns import Limits, Pools, Slot, Waiting
 
 logger = logging.getLogger(__name__)
@@ -145,8 +146,9 @@ class Controller:
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
                 self._echoes.expect(key, version)
         self._telling.stored(build, decision.status, now)
-        if decision.event is not None:
-            self._tell(build, decision.event, now)
+        self._telling.reconciled(build, observed.pods, Reconciled(decision.status, now, self._clock()))
+        for event in decision.events:
+            self._tell(build, event, now)
         return decision.look_again
 
     def _running(self) -> Iterator[tuple[Slot, Pools]]:
@@ -173,6 +175,7 @@ class Controller:
             build=build,
             pods=pods,
             errands=tuple(errands),
+            strays=tuple(stray for pod in found if (stray := parse_stray(pod, build)) is not None),
             config_maps=tuple(self._owned_config_maps(build, selector)),
             sources={name: ConfigMapData.parse(it) for name, it in sources.items() if it is not None},
             artifact=self._artifact(build),
@@ -182,14 +185,12 @@ class Controller:
             progress=self._progress(build.key, pods),
         )
 
-    def _progress(self, key: Key, pods: Sequence[Pod]) -> Progress | None:
-        """Tell how far the latest pod has come that runs; at most one of a build does, but for moments."""
+    def _progress(self, key: Key, pods: Sequence[Pod]) -> Mapping[str, Progress]:
+        """Tell how far the pods have come that run; but for moments at most one for each platform does."""
         running = [it for it in pods if it.standing is Standing.OURS and isinstance(it.outcome, Running)]
-        if not running:
-            self._following.forget(key)
-            return None
-        latest = max(running, key=lambda it: (it.created, it.attempt))
-        return self._following.progress(key, latest.name, latest.uid)
+        in_order = sorted(running, key=lambda it: (it.part, it.created, it.attempt))
+        latest = {it.part: it for it in in_order}.values()
+        return self._following.progress(key, {it.name: it.uid for it in latest})
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
         for page in self._cluster.config_maps(build.key.namespace, selector).pages():
@@ -233,17 +234,21 @@ class Controller:
         return parse_artifact(source, found)
 
     def _learn(self, build: ImageBuild, errands: Iterable[ErrandPod], now: datetime) -> None:
-        """Note what pods have found out that asked, and have those looked at that want to know."""
-        for errand in errands:
-            if errand.verb == RESOLVE.name and is_over(errand, now):
-                found = answers_of(errand, now)
-                others = (
-                    self._asking.failed(build.key, found)
-                    if isinstance(found, Answer)
-                    else self._asking.learnt(build.key, found)
-                )
-                for key in others:
-                    self._changed(key)
+        """Note what the latest pod has found out that asked, and have those looked at that want to know.
+
+        Others that are still there were told of before, and could not go.
+        """
+        latest = max(asking(errands), key=lambda it: (it.created, it.number), default=None)
+        if latest is None or not is_over(latest, now):
+            return
+        found = answers_of(latest)
+        others = (
+            self._asking.failed(build.key, found)
+            if isinstance(found, Answer)
+            else self._asking.learnt(build.key, found)
+        )
+        for key in others:
+            self._changed(key)
 
     def _ask(
         self, observed: Observed, decision: Decision, settings: Settings, now: datetime
@@ -255,7 +260,7 @@ class Controller:
             return ()
         spec = ImageBuildSpec.model_validate(build.spec)
         self._asking.note(build.key, way_of_asking(build, spec, settings), wants)
-        is_out = any(errand.verb == RESOLVE.name for errand in observed.errands)
+        is_out = any(not is_over(errand, now) for errand in asking(observed.errands))
         if is_out or all(want.due > now for want in wants):
             return ()
         names = self._asking.batch(build.key, now)
@@ -266,7 +271,8 @@ class Controller:
         if isinstance(ruled, Violation):
             return self._unasked(build, f"{StateReason.POLICY_VIOLATION}: {ruled.message}", now)
         try:
-            return (self._cluster.create(build, resolve_pod(build, ruled, settings, names)),)
+            taken = {*observed.taken, *(errand.name for errand in observed.errands)}
+            return (self._cluster.create(build, resolve_pod(build, ruled, settings, names, taken)),)
         except RejectedError as error:
             return self._unasked(build, f"{error.reason}: {error}", now)
 
@@ -293,8 +299,8 @@ class Controller:
             case Create(manifest):
                 uid = self._cluster.create(build, manifest)
                 return (uid,) if manifest["kind"] == "Pod" else ()
-            case Delete(kind, name, uid, version):
-                self._cluster.delete(kind, build.key.namespace, name, uid, version)
+            case Delete(kind, name, uid, version, at_once):
+                self._cluster.delete(kind, build.key.namespace, name, uid, version, at_once=at_once)
                 return ()
 
     def _tell(self, build: ImageBuild, event: Event, now: datetime) -> None:

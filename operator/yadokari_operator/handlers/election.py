@@ -20,6 +20,9 @@ OF_ONE = "yadokari-namespace"
 _PAUSE = 1.0
 _RENEWS = 2.0
 _LOOKS_AROUND = 10.0
+_GIVES_WAY = 30.0
+"""Seconds in which an operator gives way surely; who does not is none, and whoever may edit a namespace may
+write a Lease there."""
 
 
 def place_of(settings: Settings) -> Place:
@@ -59,6 +62,7 @@ class Election:
         self._trouble = ""
         self._said = ""
         self._has_begun = False
+        self._waits_until: float | None = None
         self._ending = threading.Event()
 
     def run(self) -> None:
@@ -136,15 +140,27 @@ class Election:
         if self._watches_all and not self._has_begun:
             # Of two that begin at a time each sees the other, since both have their Lease by now.
             self._look_around()
-        if not (self._has_begun or self._elder or self._rivals):
+        if not (self._has_begun or self._elder or self._waits_for_rivals()):
             self._has_begun = True
             self._told.begins()
+
+    def _waits_for_rivals(self) -> bool:
+        """Whether a younger one may still work, who is to give way."""
+        if not self._rivals:
+            return False
+        if self._waits_until is None:
+            self._waits_until = self._clock() + _GIVES_WAY
+        if self._clock() < self._waits_until:
+            return True
+        logger.warning("begins although %s has not given way", _named(self._rivals))
+        return False
 
     def _give_way(self) -> None:
         self._lose()
         self._release()
 
     def _lose(self) -> None:
+        self._waits_until = None
         if self._has_begun:
             self._has_begun = False
             self._told.lost()

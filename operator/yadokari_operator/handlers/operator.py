@@ -7,11 +7,13 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import ParamSpec
 
 import kopf
 
 from yadokari_api.keys import Key
+from yadokari_contract.telemetry.otlp import ExportError, read_export, without_effect
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.leases import Leases
 from yadokari_operator.cluster.metadata import Metadata
@@ -30,10 +32,13 @@ from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.sender import Sender
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
+from yadokari_operator.traces.sender import TraceSender
 
 logger = logging.getLogger(__name__)
 
-_WORKERS = 4
+_WORKERS = 16
+"""Lists wait, for up to 0.1 s, until what the API server holds in memory is new enough."""
+
 _RESYNC = 1800.0
 _FAREWELL = 10.0
 """Seconds that the Lease may take to be given back: after that it runs out by itself."""
@@ -62,7 +67,7 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
     cluster = Cluster(api.limited(lambda: election.leads))
     policies = Policies(cluster, settings)
     following, echoes = Following(cluster, changed), Echoes()
-    telling = Telling(metrics, _sender(settings, changed))
+    telling = Telling(metrics, _sender(settings, changed), _trace_sender(settings))
     controller = Controller(
         cluster,
         settings,
@@ -135,6 +140,21 @@ def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None
     return sender
 
 
+def _trace_sender(settings: Settings) -> TraceSender | None:
+    try:
+        export = read_export(settings.telemetry, "yadokari-operator")
+    except ExportError as error:
+        logger.warning("no traces are sent: %s", error)
+        return None
+    if export is None:
+        return None
+    for remark in without_effect(settings.telemetry):
+        logger.info("%s", remark)
+    sender = TraceSender(export)
+    threading.Thread(target=sender.run, name="traces", daemon=True).start()
+    return sender
+
+
 def _build_watch(
     metadata: Metadata,
     references: References,
@@ -160,7 +180,6 @@ def _source_watch(
     """
 
     def begin() -> str:
-        references.await_users_of_kind(kind)
         version = version_now(metadata)
         for key in references.users_of_kind(kind):
             changed(key)
@@ -170,7 +189,14 @@ def _source_watch(
         for key in references.users_of(kind, source):
             changed(key)
 
-    return Watch(f"resources of kind {kind}", metadata, begin, source_changed, heard=metrics.heard)
+    return Watch(
+        f"resources of kind {kind}",
+        metadata,
+        begin,
+        source_changed,
+        heard=metrics.heard,
+        wanted=partial(references.await_users_of_kind, kind),
+    )
 
 
 def _policy_watch(metadata: Metadata, policies: Policies, changed: Callable[[Key], None]) -> Watch:

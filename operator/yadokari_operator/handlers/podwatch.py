@@ -11,6 +11,7 @@ import kopf
 
 from yadokari_api.keys import LABEL_BUILD, Key
 from yadokari_operator.handlers.election import Election
+from yadokari_operator.handlers.session import log_in
 from yadokari_operator.handlers.watch import Watch
 from yadokari_operator.pods.observed import build_of
 
@@ -45,7 +46,7 @@ def handlers(
     The operator is healthy as long as its `watches` live; who stands by is.
     """
     registry = kopf.OperatorRegistry()
-    kopf.on.login(registry=registry)(kopf.login_via_client)
+    kopf.on.login(registry=registry)(log_in)
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def pod(event: Mapping[str, Any], **_: Any) -> None:

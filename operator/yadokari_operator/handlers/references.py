@@ -47,10 +47,10 @@ class References:
         with self._lock:
             return frozenset(self._referred)
 
-    def await_users_of_kind(self, kind: str) -> None:
-        """Wait until some ImageBuild refers to a resource of a kind."""
+    def await_users_of_kind(self, kind: str, longest: float) -> bool:
+        """Wait, for so many seconds at most, until an ImageBuild refers to resources of a kind."""
         with self._lock:
-            self._lock.wait_for(lambda: kind in self._builds)
+            return self._lock.wait_for(lambda: kind in self._builds, longest)
 
     def _forget(self, build: Key, kind: str, key: Key) -> None:
         users = self._builds[kind]

@@ -1,5 +1,6 @@
-"""Who is told what becomes of ImageBuilds, beside those who read their status: metrics, the log, a sink."""
+"""Who is told what becomes of ImageBuilds, beside those who read their status: metrics, log, sink, traces."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,14 +11,20 @@ from yadokari_operator import journal
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.notice import due, mark_of
 from yadokari_operator.notices.sender import Sender
+from yadokari_operator.pods.observed import Pod
+from yadokari_operator.traces.run import Reconciled, ended
+from yadokari_operator.traces.sender import TraceSender
 
 
 class Telling:
-    """Tells all of them; without a `sender` there is no sink."""
+    """Tells all of them; without a `sender` there is no sink, without `traces` nobody who takes those."""
 
-    def __init__(self, metrics: Metrics, sender: Sender | None = None) -> None:
+    def __init__(
+        self, metrics: Metrics, sender: Sender | None = None, traces: TraceSender | None = None
+    ) -> None:
         self.metrics = metrics
         self._sender = sender
+        self._traces = traces
 
     def marked(self, build: ImageBuild, status: Status) -> Status:
         """Add to a status that is about to be stored how far the sink was told of it."""
@@ -31,6 +38,11 @@ class Telling:
         journal.tell(build.key, build.status, status)
         if self._sender:
             self._sender.offer(build.key, due(build, status))
+
+    def reconciled(self, build: ImageBuild, pods: Sequence[Pod], seen: Reconciled) -> None:
+        """Tell of a run that has ended, now that its end is stored."""
+        if self._traces and (spans := list(ended(build, pods, seen))):
+            self._traces.offer(build.key, spans)
 
     def gone(self, key: Key) -> None:
         """Note that an ImageBuild is no more."""

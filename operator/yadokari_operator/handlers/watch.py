@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from yadokari_api.keys import Key
-from yadokari_operator.cluster.api import ClusterError
+from yadokari_operator.cluster.api import ClusterError, GarbledError
 from yadokari_operator.cluster.metadata import SILENCE, ExpiredError, Metadata, key_of
 
 logger = logging.getLogger(__name__)
@@ -23,7 +23,8 @@ class Watch:
     some may have been missed. `is_echo` says which versions of which resources are not told, `heard` is told
     the kind each time when the server says something. `error` is what it says while it cannot be followed.
     While it runs, it gives a sign of life every `LONGEST_SILENCE` seconds at least: `seen` is when, by
-    `clock`.
+    `clock`. `wanted` waits for so many seconds at most, and tells whether anybody wants to know: before,
+    nothing is asked for.
     """
 
     def __init__(
@@ -36,9 +37,11 @@ class Watch:
         clock: Callable[[], float] = time.monotonic,
         is_echo: Callable[[Key, str], bool] = lambda _, __: False,
         heard: Callable[[str], None] = lambda _: None,
+        wanted: Callable[[float], bool] = lambda _: True,
     ) -> None:
         self.seen = clock()
         self._clock = clock
+        self._wanted = wanted
         self.error: ClusterError | None = None
         self.what = what
         self._metadata = metadata
@@ -54,9 +57,17 @@ class Watch:
         """Follow without end."""
         while True:
             self.seen = self._clock()
+            if not self._wanted(_LONGEST_PAUSE):
+                # Nothing is overdue of what nobody waits for.
+                self._heard(self.what)
+                continue
             try:
                 self.follow()
             except ExpiredError:
+                self._version = ""
+            except GarbledError as error:
+                self._failed(error)
+                # What it was nobody knows: from the same version on, it may come again for ever.
                 self._version = ""
             except ClusterError as error:
                 self._failed(error)

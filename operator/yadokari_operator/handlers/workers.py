@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import ClusterError
@@ -25,14 +26,16 @@ class Workers:
 
     async def run(self, workers: int) -> None:
         """Work until cancelled; what is worked on at that time is brought to its end."""
-        async with asyncio.TaskGroup() as group:
-            for _ in range(workers):
-                group.create_task(self._work())
+        # Threads of their own: those of the loop are as few as its machine has processors.
+        with ThreadPoolExecutor(workers, "worker") as threads:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work(threads))
 
-    async def _work(self) -> None:
+    async def _work(self, threads: ThreadPoolExecutor) -> None:
         while True:
             key = await self._queue.get()
-            attempt = asyncio.ensure_future(asyncio.to_thread(self._attempt, key))
+            attempt = asyncio.get_running_loop().run_in_executor(threads, self._attempt, key)
             try:
                 again = await asyncio.shield(attempt)
             except asyncio.CancelledError:

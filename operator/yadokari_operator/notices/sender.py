@@ -59,29 +59,36 @@ class Sender:
 
     def run(self) -> None:
         """Send without end."""
+        delay = _FIRST_DELAY
         while True:
             with self._news:
                 while not self._waiting:
                     self._news.wait()
                 key = next(iter(self._waiting))
                 notices = self._waiting.pop(key)
-            for notice in notices:
-                self._send(notice)
+            if all(map(self._send, notices)):
+                delay = _FIRST_DELAY
+                continue
+            with self._news:
+                # Behind the others: perhaps it is this one alone that the sink does not take.
+                self._waiting.setdefault(key, notices)
+            time.sleep(delay)
+            delay = min(2 * delay, _LONGEST_DELAY)
 
     @property
     def _host(self) -> str:
         """Who it is, without what may be secret in a URL."""
         return urllib3.util.parse_url(self._url).netloc or "the sink"
 
-    def _send(self, notice: Notice) -> None:
+    def _send(self, notice: Notice) -> bool:
+        """Send once, unless that was done; tells whether that was the end of it."""
         if self.told(notice.key) == notice.mark:
-            return
-        delay = _FIRST_DELAY
-        while not self._post(notice):
-            time.sleep(delay)
-            delay = min(2 * delay, _LONGEST_DELAY)
+            return True
+        if not self._post(notice):
+            return False
         self._told[notice.key] = notice.mark
         self._changed(notice.key)
+        return True
 
     def _post(self, notice: Notice) -> bool:
         """Send once; tells whether that was the end of it."""

@@ -5,7 +5,7 @@ into the next one as well, so what is ours is taken alone.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from yadokari_api.keys import CONTAINER
@@ -20,6 +20,7 @@ _OF_CONTAINERS = (
     *("name", "image", "args", "workingDir", "env", "envFrom", "securityContext"),
     *("terminationMessagePolicy", "volumeMounts"),
 )
+_PLATFORM = "--custom-platform="
 _VOLUMES = ("runtime", "work", "dockerfile", "certificates", CONTEXT, CACHES)
 
 
@@ -41,6 +42,10 @@ class Makings:
             tuple(volume for volume in spec.get("volumes") or () if _is_ours(volume["name"])),
         )
 
+    def for_platform(self, platform: str) -> "Makings":
+        """Have the image built for another platform: all else that makes it is the same for all of them."""
+        return replace(self, containers=tuple(_for_platform(it, platform) for it in self.containers))
+
     def put_into(self, pod: Manifest) -> Manifest:
         """Give a pod's manifest that is made of this; all else, resources among it, stays as it is."""
         resources = pod["spec"]["containers"][0]["resources"]
@@ -50,6 +55,15 @@ class Makings:
         spec["containers"] = [it | {"resources": resources} for it in self.containers]
         spec["volumes"] = list(self.volumes)
         return {**pod, "spec": spec}
+
+
+def _for_platform(container: Manifest, platform: str) -> Manifest:
+    """Name another platform where ours is named; what a spec adds to the arguments comes after it."""
+    args = list(container.get("args") or ())
+    ours = next((number for number, it in enumerate(args) if it.startswith(_PLATFORM)), None)
+    if ours is not None:
+        args[ours] = _PLATFORM + platform
+    return container | {"args": args}
 
 
 def _containers(found: Any, name: str) -> tuple[Manifest, ...]:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, replace
 
 from yadokari_api.fields import registry_host
+from yadokari_api.inputs.values import BuildSecret
 from yadokari_api.pod.executor import Executor
-from yadokari_api.spec import BuildSecret, ImageBuildSpec, OutputSpec
+from yadokari_api.spec import ImageBuildSpec, OutputSpec
 from yadokari_contract.arguments import format_arguments
 from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.given.caches import with_caches
@@ -77,6 +78,7 @@ def build_spec(inputs: Inputs, place: Place, settings: Settings) -> BuildSpec:
         reproducible=output.timestamp == "Zero",
         source_date=output.timestamp == "Source",
         compression=output.compression or BuildSpec().compression,
+        certificates_in_steps=spec.certificates is not None and bool(spec.certificates.in_steps),
         isolation=isolation_of(spec.executor or Executor(), settings).lower(),
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from yadokari_api.context import FluxSource, HttpContext
+from yadokari_api.inputs.context import FluxSource, HttpContext
 from yadokari_api.reasons import StateReason
 from yadokari_operator.pods.missing import Missing
 

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from yadokari_api.context import Context
 from yadokari_api.fields import spelled_out
-from yadokari_api.spec import BuildSecret, ImageBuildSpec
+from yadokari_api.inputs.context import Context
+from yadokari_api.inputs.values import BuildSecret
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods.files import ContextFiles
 
 
@@ -60,7 +61,12 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
 
 
 def tells_all(spec: ImageBuildSpec) -> bool:
-    """Whether equal hashes are equal contents: a context that is elsewhere may have others by now."""
+    """Whether equal hashes are equal contents: a context that is elsewhere may have others by now.
+
+    So may a Secret with build arguments: it counts by its name.
+    """
+    if any(source.secret_ref for source in spec.build_args_from):
+        return False
     context = spec.context
     if context is None or context.config_map is not None or context.config_maps is not None:
         return True
@@ -68,6 +74,8 @@ def tells_all(spec: ImageBuildSpec) -> bool:
         return re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", context.git.ref or "") is not None
     if context.http is not None:
         return context.http.sha256 is not None
+    if context.flux_source is not None:
+        return True
     return context.oci is not None and "@" in context.oci.image
 
 

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from yadokari_api.context import ConfigMapFiles, Context
 from yadokari_api.fields import BUILD_ARG_NAME, LONGEST_BUILD_ARG
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.inputs.context import ConfigMapFiles, Context
+from yadokari_api.inputs.dockerfile import DockerfileKey
 from yadokari_api.keys import RUN_DIGITS
 from yadokari_api.reasons import StateReason
-from yadokari_api.spec import DockerfileKey, ImageBuildSpec
+from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import ArgumentError, parse_arguments
 from yadokari_operator.pods.artifact import Artifact
 from yadokari_operator.pods.files import ConfigMapData, ContextFiles

@@ -5,6 +5,7 @@ A *run* is one build of one set of inputs; an *errand* is a verb of the executor
 
 import hashlib
 import re
+from collections.abc import Collection
 
 from yadokari_api.keys import RUN_DIGITS
 from yadokari_contract.verbs import INDEX, RESOLVE
@@ -58,6 +59,13 @@ def run_in(build: str, pod: str | None) -> str:
 def errand_name(build: str, verb: str, token: str, number: int) -> str:
     """Name the `number`-th pod of an errand; `token` is as many hexadecimal digits as a run has."""
     return _joined(build, f"{token}-{verb}-{number}")
+
+
+def free_number(build: str, verb: str, token: str, number: int, taken: Collection[str]) -> int:
+    """Give the number of an errand's next pod, or a later one where names before it are taken."""
+    while errand_name(build, verb, token, number) in taken:
+        number += 1
+    return number
 
 
 def parse_errand_name(build: str, name: str) -> tuple[str, str, int] | None:

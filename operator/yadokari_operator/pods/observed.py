@@ -1,6 +1,6 @@
 """Read what a build owns: whose it is, which attempt a pod is, and how far that has come."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
@@ -20,6 +20,7 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
+from yadokari_contract.result import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import (
@@ -33,17 +34,18 @@ from yadokari_operator.pods.outcome import (
     Failed,
     Outcome,
     Waiting,
+    began,
     is_over,
     is_unmounted,
     outcome_of,
     parse_time,
+    why_deleted,
 )
 
 PATIENCE = timedelta(seconds=120)
 """How long the volumes of a pod may take to be mounted before that is held against an image volume."""
 
 _DIGITS = 9
-_DESTINATION = "--destination="
 
 
 class Standing(Enum):
@@ -60,13 +62,14 @@ class Pod:
 
     `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
     `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
-    `destinations` are those that it was given. `accepted` is when a node took it, `limit` for how many
-    seconds from then on it may live, `deleted` is when it is to be gone, if somebody deleted it. `over` is
+    `destinations` and `annotations` of the image are those that it was given, as is `mark`, which tells what
+    the image is made of. `accepted` is when a node took it, `limit` for how many seconds from then on it may
+    live, `deleted` is when it is to be gone, if somebody deleted it, and `why_deleted` who did. `over` is
     whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
     `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
     node could not mount the executor's own files from its image, `mounting` since when it is to.
-    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `makings` what another
-    attempt would be made of.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `began` is when its
+    executor did, `makings` what another attempt would be made of.
     """
 
     uid: str
@@ -87,10 +90,14 @@ class Pod:
     node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     version: str = ""
     destinations: tuple[str, ...] = ()
+    annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    mark: str = ""
     unmounted: bool = False
     mounting: datetime | None = None
     queued: bool = False
+    began: datetime | None = None
     makings: Makings = field(default_factory=Makings)
+    why_deleted: Failure | None = None
 
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
@@ -129,6 +136,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     accepted = (resource.get("status") or {}).get("startTime")
     deleted = metadata.get("deletionTimestamp")
     mounting = runtime.mounting_since(resource)
+    pairs = (it.partition("=") for it in _given(resource, "annotation"))
     return Pod(
         uid=metadata["uid"],
         name=metadata["name"],
@@ -149,10 +157,14 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         version=metadata.get("resourceVersion", ""),
         unmounted=is_unmounted(resource),
         mounting=parse_time(mounting) if mounting else None,
-        destinations=_destinations(resource),
+        destinations=tuple(_given(resource, "destination")),
+        annotations={name: value for name, _, value in pairs},
+        mark=next(_given(resource, "inputs-hash"), ""),
         queued=QUEUE in (metadata.get("labels") or {})
         or (isinstance(outcome, Waiting) and bool(outcome.gates)),
+        began=began(resource),
         makings=Makings.parse(resource),
+        why_deleted=why_deleted(resource),
     )
 
 
@@ -161,10 +173,11 @@ def node_selector(resource: Mapping[str, Any]) -> Mapping[str, str]:
     return (resource.get("spec") or {}).get("nodeSelector") or {}
 
 
-def _destinations(resource: Mapping[str, Any]) -> tuple[str, ...]:
+def _given(resource: Mapping[str, Any], flag: str) -> Iterator[str]:
+    """Yield the values of a flag that the executor was given."""
     containers = (resource.get("spec") or {}).get("containers") or []
     arguments = (it for one in containers if one["name"] == CONTAINER for it in one.get("args") or ())
-    return tuple(it.removeprefix(_DESTINATION) for it in arguments if it.startswith(_DESTINATION))
+    return (it.removeprefix(f"--{flag}=") for it in arguments if it.startswith(f"--{flag}="))
 
 
 def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:

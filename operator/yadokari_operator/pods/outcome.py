@@ -80,6 +80,8 @@ _MISSING = (
     (re.compile(r'secret ".*" not found|in Secret '), StateReason.SECRET_NOT_FOUND),
     (re.compile(r'configmap ".*" not found|in ConfigMap '), StateReason.CONFIG_MAP_NOT_FOUND),
 )
+_DELETED = "the pod was deleted"
+_STOPPED = "the pod was stopped by the cluster"
 _OF_LOST_NODES = frozenset({"DeletionByPodGC", "DeletionByTaintManager"})
 
 
@@ -137,6 +139,15 @@ def _in_short(found: Failed) -> Failed:
     return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
 
 
+def why_deleted(resource: Mapping[str, Any]) -> Failure | None:
+    """Tell why a pod was told to go, if it was: it is seldom seen once it has ended, and may never end."""
+    if "deletionTimestamp" not in resource["metadata"]:
+        return None
+    status = _status(resource)
+    reason, message = _taken(status) or (Reason.CANCELLED, _DELETED)
+    return Failure(reason, _brief(message))
+
+
 def is_unmounted(resource: Mapping[str, Any]) -> bool:
     """Whether the node could not mount the executor's own files from its image."""
     return runtime.is_unmounted(resource, _executor(resource).get("state") or {})
@@ -145,6 +156,13 @@ def is_unmounted(resource: Mapping[str, Any]) -> bool:
 def is_over(resource: Mapping[str, Any]) -> bool:
     """Whether no container of a pod runs any more."""
     return _status(resource).get("phase") in ("Succeeded", "Failed")
+
+
+def began(resource: Mapping[str, Any]) -> datetime | None:
+    """Tell when the executor has started, if it has."""
+    state = _state(resource)
+    at = (state.get("running") or state.get("terminated") or {}).get("startedAt")
+    return parse_time(at) if at else None
 
 
 def parse_time(text: str) -> datetime:
@@ -183,13 +201,20 @@ def _by_memory(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdic
         return None
     limit = _limits(resource).get("memory")
     if limit is None:
-        text = "the build needed more memory than the node has: set spec.executor.resources.requests.memory"
+        text = "more memory than the node has: set spec.executor.resources.requests.memory"
     else:
-        text = (
-            f"the build needed more memory than its limit of {limit}:"
-            " raise spec.executor.resources.limits.memory"
-        )
-    return _because(StateReason.OUT_OF_MEMORY, text)
+        text = f"more memory than its limit of {limit}: raise spec.executor.resources.limits.memory"
+    result, _ = _result(termination_message(resource))
+    said = result.failure if result else None
+    if said is None or _exit_code(ended) == _KILLED:
+        return _because(StateReason.OUT_OF_MEMORY, f"the build needed {text}")
+    # The executor outlived it and says what failed: that is for want of memory where it was a step.
+    if said.reason != Reason.RUN_FAILED:
+        return None
+    what, *lines = shown(said.message).split("\n")
+    message = "\n".join([f"{what}; a process of the step was killed, since the build needed {text}", *lines])
+    failure = replace(said, reason=StateReason.OUT_OF_MEMORY, message=message, log_tail=shown(said.log_tail))
+    return failure, StateReason.OUT_OF_MEMORY.retry
 
 
 def _by_mounts(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict | None:
@@ -217,18 +242,20 @@ def _by_pod(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> _Verdict |
     reason, message = status.get("reason") or "", status.get("message") or ""
     if reason == "DeadlineExceeded":
         return _too_long(resource, ended), Retry.NEVER
-    disruption = _disruption(status)
+    taken = _taken(status)
     prepared = _by_preparation(resource)
-    if prepared and disruption is None:
+    if prepared and taken is None:
         return prepared
-    if disruption is not None or not ended:
-        taken = StateReason.NODE_LOST if disruption in _OF_LOST_NODES or not reason else StateReason.EVICTED
-        return _because(taken, _sentence(reason or "the pod was stopped by the cluster", message))
+    if taken is not None:
+        return _because(*taken)
+    if not ended:
+        lost = StateReason.EVICTED if reason else StateReason.NODE_LOST
+        return _because(lost, _sentence(reason or _STOPPED, message))
     if reason == "Evicted":
         return _because(StateReason.DISK_LIMIT_EXCEEDED, message)
     stopped = _exit_code(ended) in (Reason.CANCELLED.exit_code, _KILLED)
     if stopped and "deletionTimestamp" in resource["metadata"]:
-        return _because(Reason.CANCELLED, "the pod was deleted")
+        return _because(Reason.CANCELLED, _DELETED)
     return None
 
 
@@ -254,14 +281,20 @@ def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Failure:
     return Failure(kept.reason if kept.problem else StateReason.TIMEOUT, message)
 
 
-def _disruption(status: Mapping[str, Any]) -> str | None:
-    """Tell why the pod had to go, if not for reasons of its own: preemption, drain, a node short of memory.
+def _taken(status: Mapping[str, Any]) -> tuple[StateReason, str] | None:
+    """Tell why the cluster took the pod away, if not for reasons of its own: preemption, drain, a lost node.
 
     A pod evicted for exceeding a limit of its own does not have this condition.
     """
     conditions = status.get("conditions") or []
     target = (c for c in conditions if c.get("type") == "DisruptionTarget" and c.get("status") == "True")
-    return next((condition.get("reason") or "" for condition in target), None)
+    disruption = next(target, None)
+    if disruption is None:
+        return None
+    kind = disruption.get("reason") or ""
+    message = status.get("message") or disruption.get("message") or ""
+    reason = StateReason.NODE_LOST if kind in _OF_LOST_NODES else StateReason.EVICTED
+    return reason, _sentence(status.get("reason") or kind or _STOPPED, message)
 
 
 def _by_exit_code(ended: Mapping[str, Any], log: str) -> _Verdict:

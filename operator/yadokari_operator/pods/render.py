@@ -16,7 +16,7 @@ from yadokari_api.pod.executor import Executor, Resources
 from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
 from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.given import caches, trust
+from yadokari_operator.pods.given import caches, traces, trust
 from yadokari_operator.pods.given.environment import environment, whole_secrets
 from yadokari_operator.pods.given.sources import Place, place
 from yadokari_operator.pods.inputs import Inputs
@@ -85,7 +85,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             **security.of_pod(executor, settings),
             **placement(executor),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
-            "containers": [_container(build.key.namespace, inputs, where, settings, attempt.task)],
+            "containers": [_container(build, inputs, where, settings, attempt)],
             "volumes": [
                 *runtime.volumes(way, image),
                 *_volumes(name, inputs, where, attempt.run),
@@ -109,15 +109,24 @@ def _resources(executor: Executor) -> Manifest:
     return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
 
 
-def _container(namespace: str, inputs: Inputs, where: Place, settings: Settings, task: Task) -> Manifest:
+def _container(
+    build: ImageBuild, inputs: Inputs, where: Place, settings: Settings, attempt: Attempt
+) -> Manifest:
     executor = inputs.spec.executor or Executor()
     return {
         "name": CONTAINER,
         "image": image_of(executor, settings),
-        "args": arguments(namespace, inputs, where, settings, task),
+        "args": arguments(build.key.namespace, inputs, where, settings, attempt.task),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
-        "env": [*environment(inputs.spec), *where.env, *trust.environment(inputs.spec)],
+        "env": [
+            *traces.environment(
+                build, attempt.run, executor, settings.telemetry, settings.executor_otlp_endpoint
+            ),
+            *environment(inputs.spec),
+            *where.env,
+            *trust.environment(inputs.spec),
+        ],
         **({"envFrom": whole} if (whole := whole_secrets(inputs.spec)) else {}),
         "resources": _resources(executor),
         "securityContext": security.of_container(executor, settings),

@@ -1,10 +1,10 @@
-"""Follow the logs of executors that run: one connection and one thread a build, and what is shown of each."""
+"""Follow the logs of executors that run: one connection and thread a pod, and what is shown of a build."""
 
 import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from yadokari_operator.progress.reading import LogReader
 logger = logging.getLogger(__name__)
 
 _MOST = 500
-"""Builds that are followed at once; further ones show no progress."""
+"""Logs that are followed at once; further pods show no progress."""
 
 _BETWEEN = 1.0
 """Seconds between two changes of what is shown of a build."""
@@ -48,61 +48,89 @@ class Following:
     `changed` is told, from other threads, whose progress is to be looked at in how many seconds.
     """
 
-    def __init__(self, logs: Logs, changed: Callable[[Key, float], None]) -> None:
+    def __init__(self, logs: Logs, changed: Callable[[Key, float], None], most: int = _MOST) -> None:
         self._logs = logs
+        self._most = most
         self._changed = changed
         self._lock = threading.Lock()
-        self._followed: dict[Key, _Followed] = {}
+        self._builds: dict[Key, _Build] = {}
 
-    def progress(self, key: Key, pod: str, uid: str) -> Progress | None:
-        """Tell how far the pod of a build has come that runs, and follow it from now on."""
+    def progress(self, key: Key, pods: Mapping[str, str]) -> Mapping[str, Progress]:
+        """Tell how far the pods of a build have come that run, by name, and follow them from now on.
+
+        `pods` has the UID of each by its name; where there are too many, the first ones are followed.
+        """
         with self._lock:
-            followed = self._followed.get(key)
-            if followed is None or followed.uid != uid:
-                self._end(key)
-                if len(self._followed) >= _MOST:
-                    return None
-                followed = self._followed[key] = _Followed(self._logs, key, pod, uid, self._changed)
-                threading.Thread(target=followed.run, name=f"log of {key}", daemon=True).start()
-        return followed.shown()
+            build = self._builds.setdefault(key, _Build(self._logs, key, self._changed))
+            room = self._most - sum(len(it.logs) for it in self._builds.values() if it is not build)
+            build.follow(dict(list(pods.items())[:room]))
+            if not build.logs:
+                del self._builds[key]
+        return build.shown()
 
     def forget(self, key: Key) -> None:
         """Follow a build no longer: none of its pods runs."""
-        with self._lock:
-            self._end(key)
-
-    def _end(self, key: Key) -> None:
-        if followed := self._followed.pop(key, None):
-            followed.stopped.set()
+        self.progress(key, {})
 
 
-class _Followed:
-    """The log of one pod."""
+class _Build:
+    """The logs of a build's pods, and what is shown of them."""
 
-    def __init__(
-        self, logs: Logs, key: Key, pod: str, uid: str, changed: Callable[[Key, float], None]
-    ) -> None:
-        self.uid = uid
-        self.stopped = threading.Event()
-        self._logs = logs
+    def __init__(self, source: Logs, key: Key, changed: Callable[[Key, float], None]) -> None:
+        self.logs: dict[str, _Log] = {}
+        self._source = source
         self._key = key
-        self._pod = pod
         self._changed = changed
-        self._reader = LogReader()
-        self._shown: Progress | None = None
+        self._shown: dict[str, Progress] = {}
         self._shown_at = -math.inf
-        self._heard_at: float | None = None
 
-    def shown(self) -> Progress | None:
+    def follow(self, pods: Mapping[str, str]) -> None:
+        """Follow these pods, each with its UID, and no others."""
+        for pod, log in list(self.logs.items()):
+            if pods.get(pod) != log.uid:
+                log.stopped.set()
+                del self.logs[pod]
+        for pod, uid in pods.items():
+            if pod not in self.logs:
+                log = self.logs[pod] = _Log(self._source, self._key, pod, uid, self._told)
+                threading.Thread(
+                    target=log.run, name=f"log of {self._key.namespace}/{pod}", daemon=True
+                ).start()
+
+    def shown(self) -> Mapping[str, Progress]:
         """Tell what is to be shown, which changes once a second at most; what is newer is asked for later."""
-        latest = self._reader.latest
-        if latest != self._shown:
+        latest = {pod: it for pod, log in self.logs.items() if (it := log.latest) is not None}
+        shown = {pod: it for pod, it in self._shown.items() if pod in self.logs}
+        if latest != shown:
             wait = self._shown_at + _BETWEEN - time.monotonic()
             if wait > 0:
                 self._changed(self._key, wait)
             else:
-                self._shown, self._shown_at = latest, time.monotonic()
-        return self._shown
+                shown, self._shown_at = latest, time.monotonic()
+        self._shown = shown
+        return shown
+
+    def _told(self) -> None:
+        self._changed(self._key, max(0.0, self._shown_at + _BETWEEN - time.monotonic()))
+
+
+class _Log:
+    """The log of one pod; `told` is called when it tells something new."""
+
+    def __init__(self, source: Logs, key: Key, pod: str, uid: str, told: Callable[[], None]) -> None:
+        self.uid = uid
+        self.stopped = threading.Event()
+        self._source = source
+        self._key = key
+        self._pod = pod
+        self._told = told
+        self._reader = LogReader()
+        self._heard_at: float | None = None
+
+    @property
+    def latest(self) -> Progress | None:
+        """How far it has come."""
+        return self._reader.latest
 
     def run(self) -> None:
         """Follow until told to stop, or until the server says that there is nothing to follow."""
@@ -126,14 +154,14 @@ class _Followed:
             since = math.ceil(time.monotonic() - self._heard_at) + _OVERLAP
         began = time.monotonic()
         total = 0
-        with self._logs.log(self._key.namespace, self._pod, since, _SILENCE) as pieces:
+        with self._source.log(self._key.namespace, self._pod, since, _SILENCE) as pieces:
             self._heard_at = began
             for piece in pieces:
                 if self.stopped.is_set():
                     return
                 self._heard_at = time.monotonic()
                 if self._reader.feed(piece):
-                    self._changed(self._key, max(0.0, self._shown_at + _BETWEEN - self._heard_at))
+                    self._told()
                 total += len(piece)
                 ahead = (total - _BURST) / _PER_SECOND - (self._heard_at - began)
                 if ahead > 0:

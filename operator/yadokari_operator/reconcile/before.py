@@ -12,8 +12,8 @@ from yadokari_operator.pods.arguments import Task
 from yadokari_operator.pods.inputs import Inputs
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod, Standing
-from yadokari_operator.pods.outcome import Built, Failed, Waiting, shown
-from yadokari_operator.pods.placement import on_nodes_as
+from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting, shown
+from yadokari_operator.pods.placement import on_nodes_as, on_nodes_of
 from yadokari_operator.pods.render import pod
 from yadokari_operator.policies import Violation
 from yadokari_operator.reconcile.attempts import (
@@ -28,6 +28,7 @@ from yadokari_operator.reconcile.attempts import (
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import is_asked_for
+from yadokari_operator.reconcile.live import furthest_back, lives
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.settings import Settings
 
@@ -116,7 +117,8 @@ def _until_its_end(
             if isinstance(latest.outcome, Waiting):
                 report = waits(observed, before, latest, latest.outcome, now, note)
             else:
-                report = reports.building(build, before, now, observed.progress, note)
+                (live,) = lives([("", latest.name)], observed.progress, before.progress)
+                report = reports.building(build, before, now, live, note)
     # What has ended is looked at again: the next run may begin.
     return _decided(observed, inputs, latest.run, report, now, due=end)
 
@@ -130,31 +132,70 @@ def _until_all_ended(
     latest = {it.platform: _latest(it, pods) for it in before.run.platforms}
     seen = tuple(_seen(it, latest[it.platform]) for it in before.run.platforms)
     before = replace(before, run=replace(before.run, platforms=seen))
-    missing = {it.platform: latest[it.platform] for it in seen if it.digest is None}
+    unbuilt = [it for it in seen if it.digest is None]
+    missing = {it.platform: pod for it in unbuilt if (pod := latest[it.platform]) is not None}
+    unbegun = [it for it in unbuilt if it.platform not in missing]
+    if any(it.attempt for it in unbegun):
+        return None
+    running = [(word, it.name) for word, it in missing.items() if isinstance(it.outcome, Running)]
+    progress = furthest_back(lives(running, observed.progress, before.progress))
+    meanwhile = reports.building(build, before, now, progress, _NOTES[inputs.spec.concurrency_policy])
     for platform, latest_pod in missing.items():
-        if latest_pod is None or (latest_pod.deleted is not None and latest_pod.finished is None):
+        if latest_pod.deleted is not None and latest_pod.finished is None:
             return None
         if isinstance(outcome := latest_pod.outcome, Failed):
             if is_retried(latest_pod, outcome, inputs.spec):
-                return _again(observed, inputs, settings, before, latest_pod, outcome, now)
+                again = _again(observed, inputs, settings, before, latest_pod, outcome, now)
+                return again and replace(again, unacted=meanwhile)
             told = reports.failed_attempt(outcome.failure, outcome.retry, outcome.exit_code)
             told = replace(told, message=f"{platform}: {told.message}")
             report = reports.failed(build, before, now, told, outcome.finished)
             return _decided(observed, inputs, name, report, now, due=outcome.finished)
+    if unbegun:
+        first = _first(observed, inputs, settings, before, unbegun[0].platform, pods, now)
+        return first and replace(first, unacted=meanwhile)
     if missing:
-        due = earliest(*(deadline(it, inputs.spec) for it in missing.values() if it is not None))
-        report = reports.building(build, before, now, note=_NOTES[inputs.spec.concurrency_policy])
-        return None if due and now >= due else _decided(observed, inputs, name, report, now, due=due)
-    # Where it went the spec that it was made for told.
-    images = next((it.destinations for it in pods), ())
+        due = earliest(*(deadline(it, inputs.spec) for it in missing.values()))
+        return None if due and now >= due else _decided(observed, inputs, name, meanwhile, now, due=due)
+    # Where it went, and what it has, the spec that it was made for told.
+    made = next(iter(pods), None)
     spec = allowed(observed, inputs.spec)
-    if not images or isinstance(spec, Violation):
+    if made is None or not made.destinations or isinstance(spec, Violation):
         return None
     step = Publishing(
-        observed=observed, spec=spec, images=images, settings=settings, run=name, status=before, now=now
+        observed=observed,
+        spec=spec,
+        images=made.destinations,
+        settings=settings,
+        run=name,
+        status=before,
+        annotations=made.annotations,
+        mark=made.mark,
+        now=now,
     ).step()
     due = now if step.report.finished else step.due
     return _decided(observed, inputs, name, step.report, now, *step.actions, due=due)
+
+
+def _first(
+    observed: Observed,
+    inputs: Inputs,
+    settings: Settings,
+    before: Status,
+    platform: str,
+    pods: Sequence[Pod],
+    now: datetime,
+) -> Decision | None:
+    """Decide that a platform of the run before gets its first attempt, made of the pod for another one."""
+    beside = next(iter(pods), None)
+    spec = allowed(observed, on_nodes_of(platform, inputs.spec))
+    if beside is None or isinstance(spec, Violation):
+        return None
+    attempt = next_attempt(observed, beside.run, 1, 0, Task(platform, word_of(platform)))
+    made = pod(observed.build, replace(inputs, spec=spec), settings, attempt)
+    made = beside.makings.for_platform(platform).put_into(made)
+    report = starting(observed, before, attempt, now)
+    return _decided(observed, inputs, beside.run, report, now, Create(made), due=now)
 
 
 def _latest(platform: PlatformRun, pods: Sequence[Pod]) -> Pod | None:

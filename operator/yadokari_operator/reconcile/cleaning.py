@@ -15,7 +15,10 @@ from yadokari_contract.verbs import INDEX
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed
+from yadokari_operator.pods.strays import Stray
 from yadokari_operator.reconcile.decision import Delete, Observed, earliest
+
+_UNTIL_ASKED = timedelta(minutes=5)
 
 GRACE = timedelta(seconds=30)
 """How long a pod may outlive the time at which it should have ended."""
@@ -42,10 +45,18 @@ class Cleaning:
     due: datetime | None
 
 
-def clean(observed: Observed, run: str, stored: Status | None, keeping: Keeping, now: datetime) -> Cleaning:
+def clean(
+    observed: Observed,
+    run: str,
+    stored: Status | None,
+    keeping: Keeping,
+    now: datetime,
+    following: str = "",
+) -> Cleaning:
     """Decide what goes while `run` is the current one, empty if there is none.
 
-    `stored` is the status as it is stored, if that is about this run.
+    `stored` is the status as it is stored, if that is about this run. `following` is the run that begins if
+    something is found to have moved.
     """
     ended = stored is not None and stored.finished
     ours = [pod for pod in observed.pods if pod.standing is Standing.OURS]
@@ -63,12 +74,15 @@ def clean(observed: Observed, run: str, stored: Status | None, keeping: Keeping,
         elif pod.deleted is None:
             due = earliest(due, expiry)
     errands, errand_due = _errands(observed, run, keeping, now, ended=ended)
-    due = earliest(due, errand_due)
+    strays, strays_due = _strays(observed, run, following, now, ended=ended)
+    due = earliest(due, errand_due, strays_due)
     maps = [it for it in observed.config_maps if ended or it.run != run]
     return Cleaning(
         (
             *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in gone if pod.deleted is None),
             *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in errands if pod.deleted is None),
+            # How long it may take to end is said by who made it.
+            *(Delete("Pod", pod.name, pod.uid, at_once=True) for pod in strays),
             *(Delete("ConfigMap", it.name, it.uid) for it in maps),
         ),
         due,
@@ -98,6 +112,30 @@ def _errands(
         expiry = pod.outcome.finished + kept if isinstance(pod.outcome, Failed) and keeping.limit else now
         if expiry <= now:
             gone.append(pod)
+        else:
+            due = earliest(due, expiry)
+    return gone, due
+
+
+def _strays(
+    observed: Observed, run: str, following: str, now: datetime, *, ended: bool
+) -> tuple[list[Stray], datetime | None]:
+    """Tell which pods go that we do not know, and when the next one does.
+
+    One of the current run may be ours: it is found when it is made again. One that asks, or is of the run
+    that follows, may be so until it is known again what has moved.
+    """
+    gone: list[Stray] = []
+    due: datetime | None = None
+    for stray in observed.strays:
+        if stray.asks or (ended and stray.run == following):
+            expiry = stray.created + _UNTIL_ASKED
+        elif ended or stray.run != run:
+            expiry = now
+        else:
+            continue
+        if expiry <= now:
+            gone.append(stray)
         else:
             due = earliest(due, expiry)
     return gone, due

@@ -42,7 +42,7 @@ def _with_rivals(observed: Observed, decision: Decision, now: datetime) -> Decis
         decision,
         status=status,
         unacted=reports.with_rivals(build, decision.unacted, rivals, now),
-        event=decision.event or sharing(build.status, status),
+        events=tuple(filter(None, [*decision.events, sharing(build.status, status)])),
     )
 
 

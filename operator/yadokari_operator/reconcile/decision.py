@@ -18,6 +18,7 @@ from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.missing import Missing
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
+from yadokari_operator.pods.strays import Stray
 from yadokari_operator.policies import Violation
 
 
@@ -44,15 +45,17 @@ class Observed:
     """What the cluster holds: the ImageBuild, what was made for it, and what exists of its sources.
 
     `artifact` is what there is of the source of Flux, if the spec names one, `answers` what has been found
-    out by asking, by name. `errands` are the small pods that ask or do something for it. `policies` are those
-    that hold for it, or why nothing is known to be allowed; they count where an attempt begins, and are read
-    for that alone. `rivals` are other ImageBuilds that push to one of its destinations, `taken` names of ours
-    that pods of others bear for now. `progress` is how far the pod that runs has come, by its log.
+    out by asking, by name. `errands` are the small pods that ask or do something for it, `strays` pods of its
+    name that it does not know. `policies` are those that hold for it, or why nothing is known to be allowed;
+    they count where an attempt begins, and are read for that alone. `rivals` are other ImageBuilds that push
+    to one of its destinations, `taken` names of ours that pods of others bear for now. `progress` is how far
+    those that run have come, by their logs, for each pod's name.
     """
 
     build: ImageBuild
     pods: tuple[Pod, ...] = ()
     errands: tuple[ErrandPod, ...] = ()
+    strays: tuple[Stray, ...] = ()
     config_maps: tuple[OwnedConfigMap, ...] = ()
     sources: Mapping[str, ConfigMapData]
     artifact: Artifact | Missing | None = None
@@ -60,7 +63,7 @@ class Observed:
     rivals: Mapping[str, tuple[Key, ...]] = field(default_factory=lambda: MappingProxyType({}))
     taken: frozenset[str] = frozenset()
     policies: tuple[Policy, ...] | Violation = ()
-    progress: Progress | None = None
+    progress: Mapping[str, Progress] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +75,16 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete the very resource that was observed, as it was with `version`; that it is gone is fine."""
+    """Delete the very resource that was observed, as it was with `version`; that it is gone is fine.
+
+    What goes `at_once` gets no time to end.
+    """
 
     kind: Literal["Pod", "ConfigMap"]
     name: str
     uid: str
     version: str = ""
+    at_once: bool = False
 
 
 Action = Create | Delete
@@ -85,7 +92,7 @@ Action = Create | Delete
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What to do, in this order: the actions, then the status, then the event; and when to look again.
+    """What to do, in this order: the actions, then the status, then the events; and when to look again.
 
     `unacted` is how far the run has come without the actions: what is reported of it where the API server
     refuses one. `look_again` is in seconds, `None` if nothing but an event can change the decision. `wants`
@@ -95,7 +102,7 @@ class Decision:
     actions: tuple[Action, ...]
     status: Status
     unacted: Status
-    event: Event | None
+    events: tuple[Event, ...]
     look_again: float | None
     wants: tuple[Want, ...] = ()
 
@@ -130,7 +137,7 @@ def decided(
         actions=actions,
         status=report,
         unacted=unacted or report,
-        event=event(build.status, report),
+        events=tuple(filter(None, [event(build.status, report)])),
         look_again=None if due is None else max(0.0, (due - now).total_seconds()),
     )
 

@@ -1,6 +1,6 @@
 """The last step of a run for several platforms: an errand publishes their images as one index."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -16,6 +16,7 @@ from yadokari_operator import reports
 from yadokari_operator.pods.arguments import reach
 from yadokari_operator.pods.errands.observed import Answered, ErrandPod
 from yadokari_operator.pods.errands.render import Errand, errand_pod
+from yadokari_operator.pods.names import free_number
 from yadokari_operator.pods.observed import Standing
 from yadokari_operator.pods.outcome import Failed, Waiting
 from yadokari_operator.reconcile.attempts import delay
@@ -37,7 +38,8 @@ class Step:
 class Publishing:
     """The publishing of an index as `images`: `run` names the run of which `status` tells what was built.
 
-    `spec` is that of the build as it is by now, with what is needed to push. `mark` tells what the images are
+    `spec` is that of the build as it is by now, with what is needed to push. The index gets the `annotations`
+    that the images have. `mark` tells what the images are
     made of, if anything is to, and they are not new where all of them were there already.
     """
 
@@ -48,7 +50,8 @@ class Publishing:
     run: str
     status: Status
     now: datetime
-    mark: str = ""
+    annotations: Mapping[str, str]
+    mark: str
     is_new: bool = True
 
     def step(self) -> Step:
@@ -81,10 +84,10 @@ class Publishing:
             asked=replace(
                 reach(self.spec, self.settings),
                 destinations=tuple(self.images),
-                annotations={INPUTS_MARK: self.mark} if self.mark else {},
+                annotations={**self.annotations, **({INPUTS_MARK: self.mark} if self.mark else {})},
             ),
             token=self.run,
-            number=number,
+            number=free_number(build.key.name, INDEX.name, self.run, number, self.observed.taken),
             timeout=seconds(self.spec.timeout),
         )
         pod = errand_pod(build, self.spec, self.settings, errand)

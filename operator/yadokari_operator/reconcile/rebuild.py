@@ -5,7 +5,7 @@ where the operator is started anew. What has moved while something else kept a r
 have moved the next time.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -27,7 +27,7 @@ from yadokari_operator.reports import Cause, format_time
 
 _FIRST_DELAY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 16
-_WHILE_ASKED = timedelta(minutes=1)
+_WHILE_ASKED = timedelta(minutes=5)
 _LONGEST = 512
 _NEVER = "1970-01-01T00:00:00Z"
 _MOVED: frozenset[RunReason] = frozenset({"BaseImageChanged", "GitChanged"})
@@ -110,8 +110,9 @@ def looked_ahead(observed: Observed, spec: ImageBuildSpec, decision: Decision, n
             datetime.fromisoformat(schedule.next) if schedule and schedule.next else None,
             *(want.due if want.due > now else now + _WHILE_ASKED for want in wants),
         )
-    over = [errand for errand in _asking(observed) if is_over(errand, now)]
-    due = earliest(due, *(_end(errand) for errand in _asking(observed) if errand not in over))
+    out = asking(observed.errands)
+    over = [errand for errand in out if is_over(errand, now)]
+    due = earliest(due, *(_end(errand) for errand in out if errand not in over))
     return replace(
         decision,
         actions=(*decision.actions, *(Delete("Pod", it.name, it.uid) for it in over if it.deleted is None)),
@@ -129,21 +130,32 @@ def _sooner(look_again: float | None, due: datetime | None, now: datetime) -> fl
     return left if look_again is None else min(left, look_again)
 
 
+def asking(errands: Iterable[ErrandPod]) -> list[ErrandPod]:
+    """Give the pods that ask and that we made; of others an answer may be anything."""
+    return [it for it in errands if it.verb == RESOLVE.name and it.standing is Standing.OURS]
+
+
 def is_over(errand: ErrandPod, now: datetime) -> bool:
     """Whether the pod of an errand has ended, or should have long ago."""
     return errand.finished is not None or now >= _end(errand)
 
 
-def answers_of(errand: ErrandPod, now: datetime) -> Mapping[str, Answer] | Answer:
-    """Tell what a pod has found out that is over, by name, or why it has found out nothing."""
+def answers_of(errand: ErrandPod) -> Mapping[str, Answer] | Answer:
+    """Tell what a pod has found out that is over, by name, or why it has found out nothing.
+
+    However often that is told, it is known since the same time. The clock of its node counts only within the
+    time that the pod may take.
+    """
+    end = _end(errand)
     match errand.outcome:
         case Answered(ResolveResult() as answer, finished):
-            return {it.name: Answer(finished, it.resolved, _told(it.failure)) for it in answer.items}
+            time = min(max(finished, errand.created), end)
+            return {it.name: Answer(time, it.resolved, _told(it.failure)) for it in answer.items}
         case Failed(failure, finished=finished):
-            return Answer(finished, failure=_told(failure))
+            return Answer(min(max(finished, errand.created), end), failure=_told(failure))
         case Waiting(problem=problem) if problem:
-            return Answer(now, failure=f"the pod that asks did not start: {problem}")
-    return Answer(now, failure="the pod that asks has not ended in time")
+            return Answer(end, failure=f"the pod that asks did not start: {problem}")
+    return Answer(end, failure="the pod that asks has not ended in time")
 
 
 def _told(failure: Failure | None) -> str:
@@ -152,10 +164,6 @@ def _told(failure: Failure | None) -> str:
 
 def _end(errand: ErrandPod) -> datetime:
     return errand.created + timedelta(seconds=errand.limit or 0) + GRACE
-
-
-def _asking(observed: Observed) -> list[ErrandPod]:
-    return [it for it in observed.errands if it.verb == RESOLVE.name and it.standing is Standing.OURS]
 
 
 def _schedule(spec: ImageBuildSpec, before: Status, after: Status, now: datetime) -> ScheduleStatus | None:

@@ -7,13 +7,14 @@ from datetime import datetime
 from yadokari_api.pod.executor import Executor
 from yadokari_api.pod.platforms import word_of
 from yadokari_api.reasons import StateReason
+from yadokari_api.spec import OutputSpec
 from yadokari_api.status import BuildFailure, PlatformRun, Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
 from yadokari_operator.pods.arguments import Task, mark_of
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.hashes import tells_all
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs import Inputs, run_of
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Running
 from yadokari_operator.pods.placement import on_nodes_of
@@ -25,6 +26,7 @@ from yadokari_operator.reconcile.before import before_it
 from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import identify, with_artifact
+from yadokari_operator.reconcile.live import lives
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.reconcile.several import Verdicts, summed_up
 from yadokari_operator.reconcile.track import (
@@ -36,6 +38,7 @@ from yadokari_operator.reconcile.track import (
     Track,
     is_lost,
 )
+from yadokari_operator.reports import Summary
 from yadokari_operator.settings import Settings
 
 
@@ -146,6 +149,7 @@ class Run:
             settings=self._settings,
             run=self._run,
             status=run,
+            annotations=(self._inputs.spec.output or OutputSpec()).annotations,
             mark=mark_of(self._inputs),
             is_new=not all(it.result and it.result.already_pushed for it in self._tracks),
             now=self._now,
@@ -158,11 +162,15 @@ class Run:
         """Report attempts that go on, wait or are followed by others."""
         build, now = self._build, self._now
         match [verdict for _, verdict in verdicts]:
-            case [Lasts(_, Running(), _)]:
-                return reports.building(build, run, now, self._observed.progress)
+            case [Lasts(pod, Running(), _)]:
+                (live,) = lives([("", pod.name)], self._observed.progress, run.progress)
+                return reports.building(build, run, now, live)
         failures = (it.failure for _, it in verdicts if isinstance(it, Pauses))
         run = replace(run, failure=next(failures, run.failure))
-        return reports.under_way(build, run, now, summed_up(verdicts))
+        return reports.under_way(build, run, now, self._summed_up(verdicts))
+
+    def _summed_up(self, verdicts: Verdicts) -> Summary:
+        return summed_up(verdicts, self._observed.progress, self._status.progress)
 
     def _suspended(self, run: Status) -> Decision:
         """Decide what goes where nothing is to be built: all that is not kept for its log."""
@@ -194,8 +202,8 @@ class Run:
         if not self._are_several:
             return self._decided(report, *actions, unacted=run)
         began = self._with(report, report.run.platforms)
-        report = reports.under_way(build, began, self._now, summed_up(verdicts))
-        others_run = summed_up([(it, verdict) for it, verdict in verdicts if it is not track])
+        report = reports.under_way(build, began, self._now, self._summed_up(verdicts))
+        others_run = self._summed_up([(it, verdict) for it, verdict in verdicts if it is not track])
         unacted = reports.under_way(build, run, self._now, others_run)
         is_last = sum(isinstance(verdict, Start) for _, verdict in verdicts) == 1
         due = _due(verdicts) if is_last else self._now
@@ -214,7 +222,8 @@ class Run:
         due: datetime | None = None,
     ) -> Decision:
         keeping = Keeping.of(self._inputs.spec)
-        cleaning = clean(self._observed, self._run, self._stored, keeping, self._now)
+        following = run_of(self._build, self._inputs, self._status.run.number + 1)
+        cleaning = clean(self._observed, self._run, self._stored, keeping, self._now, following)
         due = earliest(due, cleaning.due)
         return decided(self._build, report, self._now, *cleaning.actions, *actions, unacted=unacted, due=due)
 

@@ -137,6 +137,9 @@ class Track:
             case Waiting() | Running() as outcome:
                 if is_lost(latest, self.now):
                     return Start(latest.attempt + 1, latest.retries)
+                if latest.deleted and latest.why_deleted:
+                    why = latest.why_deleted
+                    return Pauses(reports.failed_attempt(why, Retry.UNCOUNTED, None), latest.deleted + GRACE)
                 return self._while_it_lasts(latest, outcome)
 
     def _while_it_lasts(self, latest: Pod, outcome: Waiting | Running) -> Lasts | Over:

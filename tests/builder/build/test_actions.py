@@ -3,7 +3,7 @@
 import os
 import shutil
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class Shop:
 
     site: Site
     output: list[bytes]
+    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def root(self) -> Path:
@@ -41,7 +42,7 @@ class Shop:
 
     def do(self, lines: str, *, excluded: tuple[str, ...] = (), **fields: Any) -> Written | tuple[str, ...]:
         """Perform the last of the steps that stand in these lines."""
-        opened = self.site.open(self.site.spec(f"FROM scratch\n{lines}\n", **fields))
+        opened = self.site.open(self.site.spec(f"FROM scratch\n{lines}\n", **fields), self.environment)
         kept = opened.bench.boundary.excluded | set(excluded)
         boundary = Boundary(self.root, frozenset(kept))
         level = opened.bench.level
@@ -195,3 +196,57 @@ def test_a_bench_is_of_one_root(shop: Shop) -> None:
     assert bench.boundary.root == shop.root
     assert bench.boundary.is_excluded(f"/{bench.shelter.resolve().relative_to(shop.root)}")
     assert bench.boundary.is_excluded(f"/{bench.staging.resolve().relative_to(shop.root)}")
+
+
+def authority(word: str) -> str:
+    return f"-----BEGIN CERTIFICATE-----\n{word}\n-----END CERTIFICATE-----"
+
+
+def trusting(shop: Shop, lines: str) -> str:
+    """Run a step that is to trust an authority of the executor's; tells what it printed."""
+    given = shop.root.parent / "given.pem"
+    given.write_text(authority("given"))
+    shop.environment = {"SSL_CERT_FILE": str(given)}
+    shop.do(lines, certificates_in_steps=True)
+    return shop.printed
+
+
+def test_a_step_finds_certificates_of_the_executor_and_the_image_where_variables_say(shop: Shop) -> None:
+    bundle = shop.root / "etc/ssl/certs/ca-certificates.crt"
+    bundle.parent.mkdir(parents=True)
+    bundle.write_text(f"of the image\n{authority('own')}\n")
+    names = "$SSL_CERT_FILE $CURL_CA_BUNDLE $NODE_EXTRA_CA_CERTS"
+    told = trusting(shop, f"USER me\nRUN echo {names}; busybox cat $SSL_CERT_FILE")
+    file = "/run/yadokari/certificates.pem"
+    assert told == f"{file} {file} {file}\n{authority('own')}\n{authority('given')}\n"
+    assert not (shop.root / "run").exists()
+
+
+def test_steps_do_not_get_certificates_unless_they_are_to(shop: Shop) -> None:
+    shop.do("RUN echo ${SSL_CERT_FILE-none}; [ ! -e /run/yadokari ]")
+    assert shop.printed == "none\n"
+
+
+def test_a_variable_of_the_image_stays_what_it_is(shop: Shop) -> None:
+    assert trusting(shop, "ENV SSL_CERT_FILE=/mine\nRUN echo $SSL_CERT_FILE $PIP_CERT") == (
+        "/mine /run/yadokari/certificates.pem\n"
+    )
+
+
+def test_a_step_may_replace_the_bundle_of_the_image(shop: Shop) -> None:
+    (shop.root / "etc/ssl/certs").mkdir(parents=True)
+    bundle = shop.root / "etc/ssl/certs/ca-certificates.crt"
+    bundle.write_text(authority("old"))
+    trusting(shop, f"RUN echo new > /tmp/new && busybox mv /tmp/new /{bundle.relative_to(shop.root)}")
+    assert bundle.read_text() == "new\n"
+
+
+@pytest.mark.parametrize("link", ["/yadokari/key.pem", "cert.pem", "/dev/zero", "/etc"])
+def test_a_bundle_that_is_none_of_the_image_is_left_out(shop: Shop, link: str) -> None:
+    (shop.root / "yadokari").mkdir()
+    (shop.root / "yadokari/key.pem").write_text(authority("of the executor"))
+    (shop.root / "dev").mkdir(exist_ok=True)
+    (shop.root / "dev/zero").touch()
+    (shop.root / "etc/ssl").mkdir()
+    (shop.root / "etc/ssl/cert.pem").symlink_to(link)
+    assert trusting(shop, "RUN busybox cat $SSL_CERT_FILE") == f"{authority('given')}\n"

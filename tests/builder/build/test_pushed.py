@@ -8,7 +8,7 @@ from support.layout import Layout
 from support.registry import Registry
 from support.site import Site
 from support.verbs import run_verb
-from yadokari_builder.build.destinations import read_destinations
+from yadokari_builder.build.delivering.destinations import read_destinations
 from yadokari_builder.errors import UsageError
 from yadokari_contract.spec import BuildSpec
 

@@ -40,6 +40,15 @@ def test_steps_see_what_those_before_them_did(site: Site) -> None:
     assert text_in(built.made[-1].file, "all") == "b\n2\n"
 
 
+def test_a_folder_that_is_made_anew_as_it_was_is_in_no_layer_whatever_inode_it_gets(site: Site) -> None:
+    built = site.build(
+        "FROM busybox\nRUN mkdir -p /d/e\nRUN rm -rf /d && mkdir -p /d/e\n"
+        "RUN mkdir /between && rm -rf /d && mkdir -p /d/e && rmdir /between\n"
+        "RUN mv /d /old && mkdir -p /d/e && rm -rf /old\nRUN rm -rf /d && mkdir /d && touch /d/f\n"
+    )
+    assert built.names == [["d", "d/e"], None, None, None, ["d", "d/.wh.e", "d/f"]]
+
+
 def test_layers_are_told_of_in_their_order_as_they_are_made(site: Site) -> None:
     built = site.build("FROM busybox AS a\nRUN echo a > /a\nFROM a\nRUN echo b > /b\nRUN echo c > /c\n")
     assert [sorted(members(layer.file)) for layer in built.made] == [["a"], ["b"], ["c"]]

@@ -30,7 +30,7 @@ def told(
 ) -> str:
     stream = stream or io.StringIO()
     configure(stream, verbosity, log_format, timestamp=timestamp)
-    ticks = iter([0.0, 1.0, 3.5])
+    ticks = iter([1.0, 3.5])
     progress = Progress(clock=lambda: next(ticks))
     progress.expect(2)
     progress.begin("RUN make")

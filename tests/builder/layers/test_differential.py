@@ -90,7 +90,7 @@ def put_image(layout: Path, layers: Sequence[PackedLayer]) -> None:
     (layout / "oci-layout").write_text(json.dumps({"imageLayoutVersion": "1.0.0"}))
 
 
-FEATURES = {"a whiteout", "an opaque whiteout", "a hard link", "an attribute", "an ACL", "a capability"}
+FEATURES = {"a whiteout", "a hard link", "an attribute", "an ACL", "a capability"}
 
 
 @pytest.mark.long

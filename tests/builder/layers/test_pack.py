@@ -74,11 +74,6 @@ def test_a_layer_holds_changes_with_their_parents_first(root: Path, out: Path) -
     assert names(packed) == ["a", "d", "d/.wh.gone", "d/two", "e", "e/f", "e/f/g", "e/f/.wh.x"]
 
 
-def test_an_opaque_directory_is_marked_before_what_is_in_it(root: Path, out: Path) -> None:
-    changes = Changes(("/d", "/d/one"), (), frozenset({"/d"}))
-    assert names(pack_changes(changes, root, out)) == ["d", "d/.wh..wh..opq", "d/one"]
-
-
 def test_a_whiteout_is_an_empty_file_without_mode_and_time(root: Path, out: Path) -> None:
     (member,) = members(pack_changes(Changes((), ("/gone",)), root, out))
     assert (member.name, member.type, member.size) == (".wh.gone", tarfile.REGTYPE, 0)

@@ -57,3 +57,18 @@ def contents(layer: bytes) -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(layer)) as archive:
         read = {member.name: archive.extractfile(member) for member in archive if member.isfile()}
         return {name: file.read() for name, file in read.items() if file}
+
+
+@pytest.mark.parametrize("kind", ["baseline", "namespaces"])
+def test_steps_trust_what_the_executor_trusts_by_a_file_that_is_in_no_layer(
+    tmp_path: Path, kind: str
+) -> None:
+    built = build(
+        tmp_path,
+        "FROM busybox\nUSER 1001\nRUN grep -c BEGIN $SSL_CERT_FILE > /tmp/number\n"
+        "RUN test $(cat /tmp/number) -gt 50 && echo trusting $CURL_CA_BUNDLE\n",
+        "--certificates-in-steps",
+        kind=kind,
+    )
+    assert "\ntrusting /run/yadokari/certificates.pem\n" in built.output
+    assert not any("run" in name or "certificates" in name for name in built.image.names_in_layers(skip=1))

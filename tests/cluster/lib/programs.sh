@@ -6,7 +6,7 @@ programs() { basename --multiple "$REPO_DIR"/tests/go/*/; }
 # The folder's name holds everything that decides what is in it; support/programs.py knows it too.
 program_path() { # program
   local pins
-  pins=$(cd "$REPO_DIR/tests/go/$1" && cat go.mod go.sum tools.go | sha256sum | cut -c 1-12)
+  pins=$(cd "$REPO_DIR/tests/go/$1" && cat go.mod go.sum ./*.go | sha256sum | cut -c 1-12)
   echo "$CACHE_DIR/programs/$1-$pins/$1"
 }
 
@@ -23,14 +23,33 @@ build_programs() { # go
     path=$(program_path "$program")
     [[ ! -x $path ]] || continue
     say "compiling $program: about 60 s"
-    package=$(awk -F '"' '/^import _/ { print $2 }' "$REPO_DIR/tests/go/$program/tools.go")
+    # Of others, which tools.go names, or our own.
+    package=$(awk -F '"' '/^import _/ { print $2 }' "$REPO_DIR/tests/go/$program"/*.go)
     rm -rf "$CACHE_DIR/programs/$program"-*
     env -C "$REPO_DIR/tests/go/$program" -u GOFLAGS -u GOOS -u GOARCH \
       GOTOOLCHAIN=local GOWORK=off CGO_ENABLED=0 GOCACHE="$CACHE_DIR/programs/go/build" GOMODCACHE="$CACHE_DIR/programs/go/modules" \
-      nice "$1" build -trimpath -buildvcs=false -modcacherw -ldflags "-s -w" -o "$path" "$package" >&2 ||
+      nice "$1" build -trimpath -buildvcs=false -modcacherw -ldflags "-s -w" -o "$path" "${package:-.}" >&2 ||
       die "$program does not compile"
   done
   rm -rf "$CACHE_DIR/programs/go"
+}
+
+# What Flux's source-controller has in a cluster: the definitions of its resources, from its Go module.
+FLUX_MODULE=github.com/fluxcd/source-controller@v1.8.5
+FLUX_SUM=h1:3zKSTGc2FPoZcQ5BjnyOrwdHDWeYqst3uAoZ+c0DG3c=
+
+flux_folder() { echo "$CACHE_DIR/programs/flux-${FLUX_MODULE#*@}"; }
+
+install_flux() { # go
+  local folder found part=$CACHE_DIR/programs/go-flux
+  folder=$(flux_folder)
+  say "fetching $FLUX_MODULE: about 10 s"
+  found=$(env -u GOFLAGS GOTOOLCHAIN=local GOWORK=off GONOSUMDB='*' GOMODCACHE="$part" GOFLAGS=-modcacherw \
+    "$1" mod download -json "$FLUX_MODULE") || die "$FLUX_MODULE cannot be fetched: $found"
+  grep -qF "\"Sum\": \"$FLUX_SUM\"" <<<"$found" || die "$FLUX_MODULE is another one than it was: $found"
+  rm -rf "$CACHE_DIR/programs"/flux-*
+  cp -r "$part/github.com/fluxcd/source-controller@${FLUX_MODULE#*@}/config/crd/bases" "$folder"
+  rm -rf "$part"
 }
 
 # Azure's storage, a program in JavaScript: one folder with all that it needs.

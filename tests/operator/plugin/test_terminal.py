@@ -63,7 +63,6 @@ def test_a_build_is_drawn_in_place_and_ends_with_all_its_steps(played: Played, c
 
 def test_a_failed_step_is_shown_with_its_last_lines_and_what_to_do(played: Played) -> None:
     played.go_on("look")
-    played.go_on("end")
     screen = played.plugin.on_terminal("logs", "app", "-f")
     screen.wait_for("four.c")
     failure = {
@@ -73,6 +72,7 @@ def test_a_failed_step_is_shown_with_its_last_lines_and_what_to_do(played: Playe
         "line": 3,
     }
     played.status("Failed", failure=failure)
+    played.go_on("end")
     assert screen.end() == 1
     approved(screen, "terminal-failed")
 

@@ -1,6 +1,8 @@
 """The caches that a build's arguments ask for."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
@@ -9,8 +11,10 @@ from yadokari_builder.build.caching.steps import Policy
 from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.options import CACHE_FOLDER
 from yadokari_builder.build.registries import Registries
+from yadokari_builder.cache.layout import Layout
 from yadokari_builder.cache.steps.folder import FolderStore
 from yadokari_builder.cache.steps.key import Making
+from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.cache.steps.store import RegistryStore, Store
 from yadokari_builder.errors import UsageError
@@ -30,18 +34,27 @@ _RETRY = RetryPolicy(attempts=2)
 class Caches:
     """Where steps are looked for, in this order, and which of the stores is written to.
 
-    `stop` ends what is being written.
+    Digests of a context's files are in `digests`. `stop` ends what is being written.
     """
 
     stores: tuple[Store, ...]
     written: Store | None
     policy: Policy
     ttl: timedelta
+    digests: Layout | None
     stop: Event = field(default_factory=Event)
 
     def prober(self) -> Prober:
         """Return what looks for entries."""
         return Prober(self.stores, self.ttl.total_seconds())
+
+    @contextmanager
+    def known(self) -> Iterator[KnownDigests | None]:
+        """Have digests of files from earlier builds; in the end later ones get those of this one."""
+        known = KnownDigests(self.digests) if self.digests else None
+        yield known
+        if known and self.written:
+            known.keep()
 
 
 def open_caches(spec: BuildSpec, registries: Registries) -> Caches | None:
@@ -56,7 +69,8 @@ def open_caches(spec: BuildSpec, registries: Registries) -> Caches | None:
     others = [_read_only(text, registries) for text in spec.cache_from]
     stores = tuple(store for store in (own, *others) if store)
     policy = Policy(copies=spec.cache_copy_layers, runs=spec.cache_run_layers)
-    return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, stop)
+    digests = Layout(own.path) if isinstance(own, FolderStore) else None
+    return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, digests, stop)
 
 
 def making_of(packing: Packing, platform: Platform) -> Making:

@@ -10,8 +10,8 @@ from functools import partial
 from yadokari_builder.build.caching.writing import Left
 from yadokari_builder.cache.steps.entry import Trace
 from yadokari_builder.cache.steps.key import name_of_outline
-from yadokari_builder.cache.steps.probe import Prober
-from yadokari_builder.layers.outline import Outline, OutlineWriter
+from yadokari_builder.cache.steps.probe import Found, Prober
+from yadokari_builder.layers.outline import MOST_COMPRESSED, Outline, OutlineWriter
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
@@ -34,18 +34,20 @@ class CachedOutlines:
     platform: Platform
     _known: dict[Digest, LayerSource | None] = field(default_factory=dict)
 
-    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:
+    def find(self, layers: Sequence[Layer], *, are_wanted: bool) -> Mapping[Digest, LayerSource]:
         """Return the outlines that are known; those that are not yet are looked for side by side."""
+        if not (are_wanted or self.write):
+            return {}
         names = {name_of_outline(str(layer.diff_id)): layer.diff_id for layer in layers}
         unknown = {name: diff_id for name, diff_id in names.items() if diff_id not in self._known}
         for name, found in self.prober.probe(sorted(unknown)).items():
-            self._known[unknown[name]] = found.layer if found else None
+            self._known[unknown[name]] = _usable(found) if found else None
         known = ((diff_id, self._known[diff_id]) for diff_id in names.values())
         return {diff_id: outline for diff_id, outline in known if outline}
 
     def begin(self, layer: Layer) -> OutlineWriter | None:
         """Return what takes the outline of a layer, if it is not known."""
-        return OutlineWriter() if self.write and not self.find([layer]) else None
+        return OutlineWriter() if self.write and not self._known.get(layer.diff_id) else None
 
     def end(self, layer: Layer, outline: OutlineWriter) -> None:
         """Have an outline written."""
@@ -75,11 +77,21 @@ class CachedOutlines:
 
     def spoil(self, digest: Digest, why: str) -> bool:
         """Forget outlines that turned out to be of no use; tell whether there were any."""
-        spoiled = [diff_id for diff_id, known in self._known.items() if known and _digest(known) == digest]
+        known = [*self._known.items()]
+        spoiled = [diff_id for diff_id, outline in known if outline and _digest(outline) == digest]
         self._known.update(dict.fromkeys(spoiled))
         if spoiled:
             logger.warning("cache: the names in a layer are left out, and read from it itself: %s", why)
         return bool(spoiled)
+
+
+def _usable(found: Found) -> LayerSource | None:
+    """Return an outline that is not larger than it may be."""
+    size = found.layer.layer.descriptor.size if found.layer else 0
+    if size <= MOST_COMPRESSED:
+        return found.layer
+    logger.warning("cache: the names in a layer, in %s, are left out: they take %d bytes", found.store, size)
+    return None
 
 
 def _source(outline: Outline) -> LayerSource:

@@ -134,6 +134,11 @@ class StepCache:
             self._look_ahead()
         return self._hits.get(where)
 
+    def key_of(self, stage: PlannedStage, place: int) -> str:
+        """Return by what a step was looked for, empty where it was not."""
+        sight = self._sights.get((stage.index, place))
+        return sight.keys[-1].name if sight and self.policy.includes(stage.steps[place]) else ""
+
     def why_missed(self, stage: PlannedStage, place: int) -> str:
         """Say why a step has to be performed; empty for one that is not looked for."""
         sight = self._sights.get((stage.index, place))

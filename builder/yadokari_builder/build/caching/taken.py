@@ -7,6 +7,7 @@ from pathlib import Path
 
 from yadokari_builder.cache.steps.content import MOST_LISTED, Hashing
 from yadokari_builder.cache.steps.key import name_in, name_of, name_of_download, name_without_looking, takes
+from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.copy.perform import Fetched
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.plan.steps import (
@@ -33,12 +34,13 @@ class Takings:
     """Names what steps take; nothing is read twice.
 
     `tree` opens a source, `fetched` returns what is added from elsewhere, and `commit_of` of which commit a
-    repository's files are going to be.
+    repository's files are going to be. What is `known` of files of the context is not read again.
     """
 
     tree: Callable[[Source], SourceTree]
     fetched: Callable[[WebFile | GitFiles], Fetched]
     commit_of: Callable[[GitFiles], str]
+    known: KnownDigests | None = None
     _known: dict[tuple[Source | None, str], str] = field(default_factory=dict)
     _listings: dict[tuple[Source | None, str], dict[str, str]] = field(default_factory=dict)
 
@@ -90,7 +92,7 @@ class Takings:
         if known not in self._known:
             assert source is not None
             listing = self._listings.setdefault(known, {})
-            with Hashing() as hashing:
+            with Hashing(self.known if isinstance(source, ContextSource) else None) as hashing:
                 self._known[known] = hashing.digest(self.tree(source), copied, exclude, listing)
         return self._known[known]
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.layering.download import downloading
-from yadokari_builder.errors import BuilderError, ImageInvalidError, RegistryError
+from yadokari_builder.errors import BuilderError, ImageInvalidError, RegistryError, described
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.apply import apply, apply_outline
 from yadokari_builder.layers.fingerprints import Fingerprints
@@ -31,8 +31,11 @@ class SpoiledLayerError(Exception):
 class Outlines(Protocol):
     """Knows outlines of layers, and keeps those that it does not know."""
 
-    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:
-        """Return the outlines that are known, by the diff IDs of their layers."""
+    def find(self, layers: Sequence[Layer], *, are_wanted: bool) -> Mapping[Digest, LayerSource]:
+        """Return the outlines that are known, by the diff IDs of their layers.
+
+        Those that are not wanted need not be looked for, but for whether to keep what `begin` returns.
+        """
 
     def begin(self, layer: Layer) -> OutlineWriter | None:
         """Return what takes the outline of a layer while it is read; None where nobody wants it."""
@@ -44,7 +47,7 @@ class Outlines(Protocol):
 class NoOutlines:
     """Knows none."""
 
-    def find(self, layers: Sequence[Layer]) -> Mapping[Digest, LayerSource]:  # noqa: ARG002
+    def find(self, layers: Sequence[Layer], *, are_wanted: bool) -> Mapping[Digest, LayerSource]:  # noqa: ARG002
         """Return none."""
         return {}
 
@@ -80,36 +83,49 @@ def put(
 
     What is wrong with a layer is what `blame` makes of it; an outline's trouble is a `SpoiledLayerError`.
     """
-    known = outlines.find([source.layer for source in layers]) if place.names_only else {}
-    taken = [known.get(source.layer.diff_id, source) for source in layers]
+    known = outlines.find([source.layer for source in layers], are_wanted=place.names_only)
+    taken = [known.get(source.layer.diff_id, source) if place.names_only else source for source in layers]
     for source, instead in zip(layers, taken, strict=True):
         if instead is not source and isinstance(source, SharedLayer):
             source.forgo()
     whole, allowance = UnpackReport(), Allowance(place.boundary.root, place.limit)
     with downloading(taken, place.folder) as blobs:
         for source, instead, blob in zip(layers, taken, blobs, strict=True):
-            is_outline = instead is not source
+            if instead is not source:
+                whole.add(_put_outline(instead, blob, place, allowance))
+                continue
             try:
-                if is_outline:
-                    report = apply_outline(blob, place.boundary, place.fingerprints, allowance)
-                else:
-                    outline = outlines.begin(source.layer)
-                    report = apply(
-                        blob,
-                        source.layer.diff_id,
-                        place.boundary,
-                        names_only=place.names_only,
-                        fingerprints=place.fingerprints,
-                        allowance=allowance,
-                        watch=outline,
-                    )
-                    if outline:
-                        outlines.end(source.layer, outline)
+                whole.add(_put_layer(source, blob, place, allowance, outlines))
             except (ImageInvalidError, RegistryError) as error:
-                if is_outline:
-                    raise SpoiledLayerError(instead.layer.descriptor.digest, str(error)) from error
                 if (blamed := blame(source, error)) is error:
                     raise
                 raise blamed from error
-            whole.add(report)
     return whole
+
+
+def _put_outline(outline: LayerSource, blob: BinaryIO, place: Place, allowance: Allowance) -> UnpackReport:
+    try:
+        return apply_outline(blob, place.boundary, place.fingerprints, allowance)
+    except (ImageInvalidError, RegistryError) as error:
+        raise SpoiledLayerError(outline.layer.descriptor.digest, error.message) from error
+    except OSError as error:
+        # One with too many names fills a disk that has room for the layer.
+        raise SpoiledLayerError(outline.layer.descriptor.digest, described(error)) from error
+
+
+def _put_layer(
+    source: LayerSource, blob: BinaryIO, place: Place, allowance: Allowance, outlines: Outlines
+) -> UnpackReport:
+    outline = outlines.begin(source.layer)
+    report = apply(
+        blob,
+        source.layer.diff_id,
+        place.boundary,
+        names_only=place.names_only,
+        fingerprints=place.fingerprints,
+        allowance=allowance,
+        watch=outline,
+    )
+    if outline:
+        outlines.end(source.layer, outline)
+    return report

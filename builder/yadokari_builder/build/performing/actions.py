@@ -32,6 +32,7 @@ from yadokari_builder.run.mounts.files import FileMount
 from yadokari_builder.run.mounts.mounted import mounted
 from yadokari_builder.run.mounts.requests import Provisions, answer
 from yadokari_builder.run.process import run_step
+from yadokari_builder.run.trust import VARIABLES, trusted
 from yadokari_builder.sources.ssh.access import SshAccess
 from yadokari_builder.sources.tree import SourceTree
 
@@ -42,7 +43,8 @@ class Workbench:
 
     `staging` and `shelter` are host paths of folders that no snapshot sees; `whole` blames a step that
     deletes such folders while it runs (see `Lodging`); `level` runs steps, which read from the open file
-    `null`; `unpack_limit` is for archives that are added. `kept` is what was fetched already.
+    `null`; `unpack_limit` is for archives that are added. `authorities` are the certificates (PEM) that steps
+    are to trust beside those of the image, empty for none. `kept` is what was fetched already.
     """
 
     boundary: Boundary
@@ -58,6 +60,7 @@ class Workbench:
     unpack_limit: int
     http: urllib3.PoolManager
     ssh: SshAccess
+    authorities: str = ""
     kept: dict[Copied, Fetched] = field(default_factory=dict)
 
 
@@ -112,7 +115,10 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     root = bench.boundary.root
     bench.level.require_free(action.working_dir)
     user = find_user(action.user, root)
-    environment = step_environment(action.environment.variables(), user.home)
+    certificates = [trusted(bench.authorities, bench.boundary)] if bench.authorities else []
+    # One that the image or the build sets says where its own are.
+    trust = VARIABLES if certificates else {}
+    environment = step_environment({**trust, **action.environment.variables()}, user.home)
     script = action.script
     scripts = [FileMount(script.path, script.content.encode(), mode=0o755)] if script else []
     answered = answer(action.mounts, bench.provisions)
@@ -121,7 +127,8 @@ def run(action: RunAction, bench: Workbench) -> tuple[str, ...]:
     command = Command(action.argv, variables, action.working_dir, who, action.network)
     text = " ".join([*action.argv, script.content if script else ""])
     with bench.whole(), bench.caches.ready(answered.caches), bench.level.around() as beside:
-        mounts = mounted([*scripts, *answered.mounts], boundary=bench.boundary, shelter=str(bench.shelter))
+        files = [*certificates, *scripts, *answered.mounts]
+        mounts = mounted(files, boundary=bench.boundary, shelter=str(bench.shelter))
         with mounts as placed, bench.level.watched(text, action.working_dir):
             run_step(
                 command,

@@ -22,7 +22,7 @@ from yadokari_builder.build.layering.recording import (
 from yadokari_builder.build.outcome import FinishedStep, Made
 from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
-from yadokari_builder.build.progress import Progress, counted, human_size
+from yadokari_builder.build.progress import Progress, TimedStep, counted, human_size
 from yadokari_builder.build.root.roots import Roots, Stack
 from yadokari_builder.cache.options import expected
 from yadokari_builder.copy.destination import Written
@@ -137,11 +137,12 @@ class Build:
 
     def _begin(self, stage: PlannedStage) -> None:
         self.progress.stage = stage.name
-        self.progress.begin(stage.stage.base.original)
+        base = stage.stage.base
+        self.progress.begin(base.original, line=base.origin.location.start, stage=stage.index)
         last_use = self._is_last_reader(stage)
         self._ground = Ground(self.roots, stage, partial(self._needs, stage), last_use)
         result = ""
-        with located(stage.stage.base.origin):
+        with located(base.origin):
             is_worked_in = self.plan.needs[stage.index] or any(step.action for step in stage.steps)
             if not self.cache and is_worked_in:
                 self._ground.ready()
@@ -208,15 +209,23 @@ class Build:
     def _step(self, doing: "_Doing", recorder: Recorder) -> "_DoneStep":
         self._raise_failed()
         step = doing.step
-        self.progress.begin(step.instruction.original)
-        with located(step.instruction.origin):
+        origin = step.instruction.origin
+        timed = self.progress.begin(
+            step.instruction.original, line=origin.location.start, stage=doing.stage.index
+        )
+        with located(origin):
             try:
                 if self.cache and step.action:
-                    if hit := self.cache.find(doing.stage, doing.place):
+                    hit = self.cache.find(doing.stage, doing.place)
+                    timed.key = self.cache.key_of(doing.stage, doing.place)
+                    if hit:
+                        timed.size = hit.layer.layer.descriptor.size if hit.layer else None
                         return self._take(doing, hit, recorder)
                     self._prepare(doing, self.cache)
                 members, is_whole = self._perform(doing, recorder)
                 layer = self._pack(members, doing)
+                if layer:
+                    layer.add_done_callback(partial(_note_size, timed))
                 is_late = layer is not None and not layer.done()
                 result = "" if is_late else _size_of(layer)
             except BaseException:
@@ -390,6 +399,11 @@ def _tell_of_leaks(where: Location, layer: "Future[PackedLayer]") -> None:
             ", ".join(printable(f"/{name}") for name in names[:_MOST_LEAKS]),
             " and others" if names[_MOST_LEAKS:] else "",
         )  # fmt: skip
+
+
+def _note_size(timed: TimedStep, layer: "Future[PackedLayer]") -> None:
+    if not (layer.cancelled() or layer.exception()):
+        timed.size = layer.result().layer.descriptor.size
 
 
 def _size_of(layer: "Future[PackedLayer] | Future[Made] | None") -> str:

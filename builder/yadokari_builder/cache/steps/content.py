@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
+from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.plan.steps import LocalFiles, LocalPaths
 from yadokari_builder.rootfs.xattrs import read_xattrs
@@ -20,6 +21,7 @@ from yadokari_builder.sources.wildcards import find
 MOST_LISTED = 1000
 """Of more files the log does not say which have changed."""
 
+_NO_ATTRIBUTES = b"0 "
 _MOST_WORKERS = 8
 _SHORT = 8
 _CHUNK = 1 << 20
@@ -30,9 +32,10 @@ _MOST_WAITING = 64
 
 
 class Hashing:
-    """Digests of files and folders; large files are hashed side by side."""
+    """Digests of files and folders; large files are hashed side by side, and what is `known` is not read."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownDigests | None = None) -> None:
+        self._known = known
         workers = min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
         self._pool = ThreadPoolExecutor(workers, "hash")
 
@@ -66,7 +69,7 @@ class Hashing:
         whole = hashlib.sha256(b"unpacked" if unpack else b"copied")
         for path in [top] if is_literal else find(tree, top):
             whole.update(b"\0top\0")
-            taking = _Taking(tree, self._pool)
+            taking = _Taking(tree, self._pool, self._known)
             for name, piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):
                 whole.update(piece)
                 if listing is not None and len(listing) < MOST_LISTED:
@@ -78,6 +81,7 @@ class Hashing:
 class _Taking:
     tree: SourceTree
     pool: ThreadPoolExecutor
+    known: KnownDigests | None
     _links: dict[tuple[int, int], int] = field(default_factory=dict)
     _waiting: deque[tuple[str, bytes, "Future[bytes] | bytes"]] = field(default_factory=deque)
 
@@ -107,13 +111,7 @@ class _Taking:
         mode = status.st_mode
         content: Future[bytes] | bytes = b""
         if stat.S_ISREG(mode):
-            file = chosen.open()
-            attributes = _attributes(file)
-            if status.st_size < _WORTH_A_THREAD:
-                content = _hashed(file, status.st_size)
-            else:
-                content = self.pool.submit(_hashed, file, 0)
-                content.add_done_callback(lambda done: os.close(file) if done.cancelled() else None)
+            attributes, content = self._content(chosen)
         elif stat.S_ISLNK(mode):
             attributes = _attributes(chosen.host)
             content = os.fsencode(chosen.target()) + b"\0"
@@ -124,6 +122,21 @@ class _Taking:
         numbers = (mode, uid, gid, device, self._first_name(status), chosen.is_taken)
         fields = b"%o %d %d %d %d %d " % numbers
         return fields + os.fsencode(chosen.place) + b"\0" + attributes, content
+
+    def _content(self, chosen: Chosen) -> "tuple[bytes, Future[bytes] | bytes]":
+        """Return a file's attributes, and the digest of what it holds."""
+        file = chosen.open()
+        # Opening has a network file system ask what the file is now.
+        if self.known and (digest := self.known.find(file)):
+            os.close(file)
+            return _NO_ATTRIBUTES, digest
+        attributes = _attributes(file)
+        known = self.known if attributes == _NO_ATTRIBUTES else None
+        if chosen.status.st_size < _WORTH_A_THREAD:
+            return attributes, _hashed(file, chosen.status.st_size, known)
+        content = self.pool.submit(_hashed, file, 0, known)
+        content.add_done_callback(lambda done: os.close(file) if done.cancelled() else None)
+        return attributes, content
 
     def _first_name(self, status: os.stat_result) -> int:
         """Tell of which file, counted from 1, this is another name; 0 for one that has a single name."""
@@ -138,14 +151,19 @@ def _attributes(file: str | int) -> bytes:
     return b"%d " % len(attributes) + b"".join(texts)
 
 
-def _hashed(file: int, size: int) -> bytes:
-    """Hash an open file, and close it; one of `size` bytes is read at once, as long as it has no more."""
+def _hashed(file: int, size: int, known: KnownDigests | None) -> bytes:
+    """Hash an open file, and close it; one of `size` bytes is read at once, as long as it has no more.
+
+    What is `known` takes note of it.
+    """
     try:
         data = os.read(file, size + 1) if size else b""
         digest = hashlib.sha256(data)
         if len(data) != size or not size:
             while data := os.read(file, _CHUNK):
                 digest.update(data)
+        if known:
+            known.note(file, digest.digest())
         return digest.digest()
     finally:
         os.close(file)

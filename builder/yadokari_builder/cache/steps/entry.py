@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.layers.outline import FORMAT
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.config import History, ImageConfig
 from yadokari_builder.oci.digest import Digest
@@ -26,7 +27,7 @@ from yadokari_builder.oci.timestamp import format_time, parse_time
 _KEY = "dev.yadokari.cache.key"
 _NAME = "dev.yadokari.cache.name"
 _DIFF_ID = "dev.yadokari.cache.diff-id"
-_OUTLINE = "dev.yadokari.cache.outline"
+_OUTLINE = f"dev.yadokari.cache.outline-{FORMAT}"
 _SECONDS = "dev.yadokari.cache.seconds"
 _PARTS = "dev.yadokari.cache.parts"
 _FILES = "dev.yadokari.cache.files"

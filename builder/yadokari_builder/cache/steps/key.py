@@ -12,6 +12,7 @@ from typing import TypeGuard
 
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.instructions import Add, Copy
+from yadokari_builder.layers.outline import FORMAT
 from yadokari_builder.plan.needs import looks_up
 from yadokari_builder.plan.steps import (
     BindRequest,
@@ -36,8 +37,6 @@ VERSION = 1
 
 Framed = str | bytes | int | bool | None | Sequence["Framed"]
 
-# The version of outlines.
-_OUTLINES = 1
 _FULL_COMMITS = (40, 64)
 
 
@@ -162,7 +161,7 @@ def name_of_layer(digest: str) -> str:
 
 def name_of_outline(diff_id: str) -> str:
     """Name the entry of a layer's outline (see `layers.outline`)."""
-    return f"outline-{name_of(_OUTLINES, diff_id)}"
+    return f"outline-{name_of(FORMAT, diff_id)}"
 
 
 def _looks_below(step: Step) -> bool:

@@ -138,5 +138,9 @@ def _read(path: str, what: str) -> Iterator[str]:
         raise UsageError(f"{what}: {described(error)}") from error
     if len(data) > _MAX_BUNDLE:
         raise UsageError(f"{what}: {path} is larger than {_MAX_BUNDLE} bytes")
-    # Bundles hold comments in any encoding, too.
+    return certificates_in(data)
+
+
+def certificates_in(data: bytes) -> Iterator[str]:
+    """Find the certificates (PEM) in a bundle, which holds comments in any encoding, too."""
     return (match[0].decode("ascii") for match in _CERTIFICATE.finditer(data))

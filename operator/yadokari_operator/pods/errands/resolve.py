@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild
@@ -11,6 +11,7 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.verbs import RESOLVE
 from yadokari_operator.pods.arguments import reach
 from yadokari_operator.pods.errands.render import Errand, errand_pod
+from yadokari_operator.pods.names import free_number
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
@@ -20,13 +21,25 @@ _NOBODYS = frozenset({LABEL_BUILD, LABEL_RUN})
 
 
 def resolve_pod(
-    build: ImageBuild, spec: ImageBuildSpec, settings: Settings, names: Sequence[str]
+    build: ImageBuild,
+    spec: ImageBuildSpec,
+    settings: Settings,
+    names: Sequence[str],
+    taken: Collection[str] = (),
 ) -> Manifest:
-    """Write the pod that asks for names; until something is known since, it is the same one."""
+    """Write the pod that asks for names; until something is known since, it is the same one.
+
+    It is called otherwise where what it would be called is `taken`.
+    """
     known = [build.uid, build.status.run.number, *(f"{it.name} {it.time}" for it in build.status.asked)]
     token = hashlib.sha256(json.dumps(known).encode()).hexdigest()[:RUN_DIGITS]
     errand = Errand(
-        verb=RESOLVE, words=tuple(names), asked=reach(spec, settings), token=token, timeout=_TIMEOUT
+        verb=RESOLVE,
+        words=tuple(names),
+        asked=reach(spec, settings),
+        token=token,
+        number=free_number(build.key.name, RESOLVE.name, token, 1, taken),
+        timeout=_TIMEOUT,
     )
     return errand_pod(build, spec, settings, errand)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from yadokari_api.context import (
+from yadokari_api.inputs.context import (
     AzureContext,
     ClaimContext,
     Context,

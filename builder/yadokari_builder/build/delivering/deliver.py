@@ -7,8 +7,8 @@ from threading import Event, Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.build.caching.writing import Near
-from yadokari_builder.build.destinations import names_of
-from yadokari_builder.build.files import hosts, tell
+from yadokari_builder.build.delivering.destinations import names_of
+from yadokari_builder.build.delivering.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
 from yadokari_builder.build.progress import Phases, counted, human_size

@@ -8,7 +8,7 @@ import pytest
 
 from support.registry import Registry
 from support.site import Site
-from yadokari_builder.build.files import require_outputs, tell
+from yadokari_builder.build.delivering.files import require_outputs, tell
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.errors import UsageError
 from yadokari_builder.oci.digest import Digest

@@ -15,8 +15,8 @@ from support.layout import Layout
 from support.registry import Registry
 from support.site import Site
 from support.watching import come_true, files_in
-from yadokari_builder.build.deliver import Delivery
-from yadokari_builder.build.destinations import read_destinations
+from yadokari_builder.build.delivering.deliver import Delivery
+from yadokari_builder.build.delivering.destinations import read_destinations
 from yadokari_builder.build.outcome import assemble
 from yadokari_builder.build.progress import Phases
 from yadokari_builder.errors import BuilderError, PushError, UnauthorizedError, UsageError

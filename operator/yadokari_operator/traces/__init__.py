@@ -1,0 +1,1 @@
+"""Tells a collector of OpenTelemetry what became of runs."""
