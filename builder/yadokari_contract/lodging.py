@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-LONGEST = 250
-"""Characters of a stage's name and of a message, which come from a Dockerfile."""
-
 
 class NotLodged(StrEnum):
     """Why a base was unpacked though the container was said to be it, or that none had to be."""
@@ -30,7 +27,7 @@ class NotLodged(StrEnum):
 class LodgingResult:
     """Where `stage`, by its name or number, was built in the base as the container has it; "" for nowhere.
 
-    Then `reason` is one of `NotLodged`, and `message` says it to people. Texts are cut to `LONGEST`.
+    Then `reason` is one of `NotLodged`, and `message` says it to people.
     `image` is the base, as REPOSITORY@DIGEST, in whose own container a stage of this Dockerfile can be built;
     "" where none can.
     """
@@ -39,7 +36,3 @@ class LodgingResult:
     reason: str = ""
     message: str = ""
     image: str = ""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "stage", self.stage[:LONGEST])
-        object.__setattr__(self, "message", self.message[:LONGEST])

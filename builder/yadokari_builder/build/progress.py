@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from yadokari_contract.lodging import LodgingResult
 from yadokari_contract.progress import shortened, step_line
@@ -15,7 +15,7 @@ from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_MISS = 250
+_LONGEST_TEXT = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,9 @@ class Progress:
 
     def lodge(self, result: LodgingResult) -> None:
         """Note what comes of the base that the container was said to be."""
-        self.lodging = replace(result, image=self.lodging.image if self.lodging else "")
+        stage, message = result.stage[:_LONGEST_TEXT], result.message[:_LONGEST_TEXT]
+        image = self.lodging.image if self.lodging else ""
+        self.lodging = LodgingResult(stage, result.reason, message, image)
 
     def expect(self, total: int) -> None:
         """Tell how many steps there are."""
@@ -138,7 +140,7 @@ class Progress:
     def miss(self, why: str) -> None:
         """Tell that the step under way is not in the cache."""
         self.missed += 1
-        self.first_miss = self.first_miss or f"{self._step}: {why}"[:_LONGEST_MISS]
+        self.first_miss = self.first_miss or f"{self._step}: {why}"[:_LONGEST_TEXT]
         self.note(f"cache: {why}")
 
     def end_cached(self, result: str, seconds: float) -> None:

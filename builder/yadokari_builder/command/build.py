@@ -16,7 +16,7 @@ from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
 from yadokari_builder.command.own_files import is_writable
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
-from yadokari_builder.plan import dryrun
+from yadokari_builder.plan.telling import dryrun
 from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract import variables
 from yadokari_contract.arguments import ArgumentError, parse_arguments, without_effect

@@ -7,7 +7,7 @@ from builder.plan import planning
 from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.plan.draft import Draft
-from yadokari_builder.plan.dryrun import as_json, as_text
+from yadokari_builder.plan.telling.dryrun import as_json, as_text
 
 DEBIAN = ContainerConfig(env=("LANG=C",), on_build=("ARG FROM_BASE",))
 

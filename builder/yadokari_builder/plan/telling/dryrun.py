@@ -9,8 +9,8 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
 from yadokari_builder.plan.lodge import Refusal, lodger, offer
 from yadokari_builder.plan.plan import Plan, PlannedStage
-from yadokari_builder.plan.shown import as_lines, as_value
 from yadokari_builder.plan.steps import StageSource, Step
+from yadokari_builder.plan.telling.shown import as_lines, as_value
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_contract.lodging import LodgingResult
 
