@@ -391,6 +391,18 @@ FLAGS = (
         choices=("auto", "namespaces", "shared"),
     ),
     Flag(
+        "lodging",
+        "lodging",
+        Kind.TEXT,
+        "base image that this container is made of, as REFERENCE@DIGEST: it need not be unpacked",
+    ),
+    Flag(
+        "lodging-env",
+        "lodging_env",
+        Kind.WORDS,
+        "with --lodging, the variables that are the container's and not the image's: others are not there",
+    ),
+    Flag(
         "verbosity",
         "verbosity",
         Kind.TEXT,

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from yadokari_contract.bounded import dump, excess, keep_end, keep_start
+from yadokari_contract.lodging import LodgingResult
 
 
 class ResultError(ValueError):
@@ -57,6 +58,7 @@ class BuildResult:
     that are cached took when they were done. `context` is what the build context's location was resolved to:
     a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both are there also
     where the build failed. `already_pushed` is whether the image was there, and nothing built.
+    `lodging` is what came of the base image that the container was said to be, and which one it could be.
     """
 
     digest: str = ""
@@ -73,6 +75,7 @@ class BuildResult:
     missed: int = 0
     first_miss: str = ""
     saved: float = 0
+    lodging: LodgingResult | None = None
     failure: Failure | None = None
 
     @property
@@ -84,8 +87,8 @@ class BuildResult:
 def format_result(result: BuildResult) -> str:
     """Write a result as JSON of at most `MAX_BYTES`.
 
-    Where it is too long the log's beginning goes first, then the message's end, then what was missed first,
-    phases, images and bases.
+    Where it is too long the log's beginning goes first, then the message's end, then what was missed first
+    and what is said of the lodging, phases, images and bases.
     """
     text = dump(asdict(result))
     if result.failure and excess(text):
@@ -96,7 +99,8 @@ def format_result(result: BuildResult) -> str:
         message = keep_start(result.failure.message, excess(text))
         result = replace(result, failure=replace(result.failure, message=message))
         text = dump(asdict(result))
-    brief = replace(result, first_miss="")
+    lodging = result.lodging and replace(result.lodging, message="")
+    brief = replace(result, first_miss="", lodging=lodging)
     for shorter in (
         brief,
         replace(brief, phases=()),
@@ -114,7 +118,7 @@ def parse_result(text: str) -> BuildResult:
     """
     data = read_object(text)
     try:
-        failure = data.get("failure")
+        failure, lodging = data.get("failure"), data.get("lodging")
         return BuildResult(
             digest=typed(data, "digest", str, ""),
             size=typed(data, "size", int, 0),
@@ -133,6 +137,7 @@ def parse_result(text: str) -> BuildResult:
             missed=typed(data, "missed", int, 0),
             first_miss=typed(data, "first_miss", str, ""),
             saved=float(data.get("saved", 0)),
+            lodging=None if lodging is None else _read_lodging(lodging),
             failure=None if failure is None else read_failure(failure),
         )
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
@@ -159,6 +164,10 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
         log_tail=str(data.get("log_tail", "")),
         stage=typed(data, "stage", str, ""),
     )
+
+
+def _read_lodging(data: Mapping[str, Any]) -> LodgingResult:
+    return LodgingResult(*(typed(data, name, str, "") for name in ("stage", "reason", "message", "image")))
 
 
 def typed(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:

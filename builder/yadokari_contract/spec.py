@@ -83,6 +83,8 @@ class BuildSpec:
     ignore_paths: tuple[str, ...] = ()
     ignore_var_run: bool = False
     isolation: str = "auto"
+    lodging: str = ""
+    lodging_env: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     insecure: bool = False

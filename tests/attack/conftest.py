@@ -1,4 +1,4 @@
-"""Attacks are tried at both levels of isolation, which a run's report (--junit-xml) tells of each."""
+"""Attacks are tried at both levels of isolation and in a base's own container; a report tells which."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,18 @@ _LEVELS = {"baseline": "shared"}
 Record = Callable[[str, object], None]
 
 
-@pytest.fixture(params=["baseline", "namespaces"])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Leave out the pods whose runtime is on a read-only mount where an attack is to write it."""
+    own = any(mark.args[0] == "kind" for mark in metafunc.definition.iter_markers("parametrize"))
+    if "kind" in metafunc.fixturenames and not own:
+        writable = metafunc.definition.get_closest_marker("writable")
+        kinds = ["baseline", "namespaces"] if writable else ["baseline", "namespaces", "lodging"]
+        metafunc.parametrize("kind", kinds, indirect=True)
+
+
+@pytest.fixture
 def kind(request: pytest.FixtureRequest, record_property: Record) -> str:
-    """The kind of pod (see support.pod.kinds): one where steps share the container, one where they do not."""
+    """The kind of pod (see support.pod.kinds): steps share it, do not, or it is the base's own."""
     name: str = request.param
     record_property("level", _LEVELS.get(name, name))
     return name

@@ -17,6 +17,7 @@ LOUD = "/lib/x86_64-linux-gnu/libmemusage.so"
 LOADED = "heap peak: "
 
 
+@pytest.mark.writable
 def test_a_step_cannot_bring_the_library_that_looks_hosts_up(tmp_path: Path, kind: str) -> None:
     result = attack(
         tmp_path,

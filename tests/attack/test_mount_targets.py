@@ -17,6 +17,7 @@ pytestmark = [
     ("target", "foreign"),
     [("/l/lib/python3.11", "/yadokari"), ("/l/work/layers", "/yadokari"), ("/p/1/x", "/proc")],
 )
+@pytest.mark.writable
 def test_a_link_of_an_earlier_step_leads_no_mount_into_the_executor(
     tmp_path: Path, target: str, foreign: str, kind: str
 ) -> None:

@@ -20,6 +20,7 @@ RUN for f in lib bin e executor; do rm -rf /yadokari/$f; done; rm -rf /etc/* 2>/
 """
 
 
+@pytest.mark.writable
 def test_the_executor_opens_none_of_its_own_files_after_the_first_step(tmp_path: Path, kind: str) -> None:
     certificate = make_certificate(tmp_path / "tls")
     repositories = tmp_path / "repositories"
@@ -74,6 +75,7 @@ RUN echo to the end
         ("RUN --mount=type=tmpfs,target=/proc/x true", "cannot mount at /proc/x"),
     ],
 )
+@pytest.mark.writable
 def test_errors_are_told_without_the_executors_files(
     tmp_path: Path, step: str, words: str, kind: str
 ) -> None:

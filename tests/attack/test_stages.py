@@ -50,6 +50,7 @@ def test_a_finished_stage_is_taken_as_it_was_or_not_at_all(
     require_defended(built, kind, "stage 0")
 
 
+@pytest.mark.writable
 def test_an_image_that_files_were_copied_from_is_not_trusted_after_a_step(tmp_path: Path, kind: str) -> None:
     built = build(
         tmp_path,

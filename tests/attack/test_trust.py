@@ -39,6 +39,7 @@ system_default = f
 VerifyMode = None"""
 
 
+@pytest.mark.writable
 def test_a_step_cannot_have_an_authority_of_its_own_trusted(tmp_path: Path, kind: str) -> None:
     certificate = make_certificate(tmp_path / "tls")
     context = tmp_path / "context"

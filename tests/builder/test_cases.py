@@ -12,7 +12,7 @@ from support.pod import why_no_containers
 from support.pod.kinds import KINDS
 
 CASES = find_cases(Path(__file__).parents[1] / "data" / "cases")
-LEVELS = ("baseline", "namespaces")
+LEVELS = ("baseline", "namespaces", "lodging")
 A_FEW = ("configuration", "run-mount-cache", "run-shells", "users")
 
 pytestmark = [

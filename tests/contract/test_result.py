@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yadokari_contract.bounded import MAX_BYTES
+from yadokari_contract.lodging import LodgingResult
 from yadokari_contract.result import (
     BaseImage,
     BuildResult,
@@ -38,6 +39,7 @@ results = st.builds(
     missed=st.integers(0, 100),
     first_miss=any_text,
     saved=st.floats(0, 1e6),
+    lodging=st.none() | st.builds(LodgingResult, any_text, any_text, any_text, any_text),
     failure=st.none() | failures,
 )
 

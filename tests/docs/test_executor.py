@@ -2,7 +2,10 @@ import pytest
 import yaml
 
 from support.pages import DOCS, read_table, spans
+from yadokari_builder.build.root.tenancy import LOADED
+from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.flags import FLAGS, Flag, Kind
+from yadokari_contract.lodging import NotLodged
 from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec
 from yadokari_operator.pods import runtime
@@ -61,3 +64,20 @@ def test_the_pod_with_a_runtime_that_steps_cannot_write_is_like_the_operators() 
     assert shown.items() <= ours.items()
     assert pod["containers"][0]["volumeMounts"][:4] == runtime.mounts("InitContainer")
     assert pod["volumes"][:2] == runtime.volumes("InitContainer", image)
+
+
+def test_the_pod_of_a_bases_own_container_sets_all_variables_that_load_libraries_to_nothing() -> None:
+    section = (DOCS / "executor.md").read_text().partition("## A base's own container\n")[2]
+    pod = yaml.safe_load("    apiVersion" + section.partition("    apiVersion")[2].partition("\n\n")[0])
+    (container,) = pod["spec"]["containers"]
+    empty = {variable["name"] for variable in container["env"] if variable.get("value") == ""}
+    assert empty == set(LOADED)
+    spec = parse_arguments(container["args"], {})
+    assert spec.lodging == container["image"]
+    assert pod["spec"]["volumes"][:2] == runtime.volumes("InitContainer", "")
+    assert container["volumeMounts"][:4] == runtime.mounts("InitContainer")
+
+
+def test_the_reasons_for_unpacking_a_base_are_those_of_the_page() -> None:
+    rows = read_table("executor.md", "A base's own container").rows
+    assert [reason for reason, _ in rows] == [f"`{reason}`" for reason in NotLodged]

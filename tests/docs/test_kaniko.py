@@ -17,6 +17,8 @@ _OWN = {f"cache-mounts-{part}" for part in ("dir", "limit", "repo", "scope")} | 
         "image-unpack-limit",
         "inputs-hash",
         "isolation",
+        "lodging",
+        "lodging-env",
         "push-by-digest",
         "result-file",
     ),

@@ -14,9 +14,12 @@ from yadokari_builder.rootfs.tree import discard
 RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
+IN_A_POD = "KUBERNETES_SERVICE_HOST"
+"""A variable that the kubelet sets."""
 _VAR_RUN = "/var/run"
 # Contexts and caches stay, as they are the user's, but for those that are kept elsewhere.
 _OF_ONE_BUILD = ("aside", "fetched", "layers", "blobs", "root", "staging", "shelter", "borrowed", "trial")
+_BEGUN = "begun"
 _OVERLAY_KINDS = frozenset({"overlay", "fuse.fuse-overlayfs", "aufs"})
 
 
@@ -25,13 +28,17 @@ class Lodging:
     """The root that is built in, and what in it is the executor's own.
 
     `kept` names in-root paths that belong to the runtime beside its folder, such as /busybox of the debug
-    image; the image lists them in the runtime's file `keep`, one a line. `held` are the folders that a build
-    cannot do without, by what they are called. It is to be closed in the end.
+    image; the image lists them in the runtime's file `keep`, one a line. A root that `is_base` has nothing
+    of the executor's beside that folder: it is a base image's. It `is_new` if no build has begun there.
+    `held` are the folders that a build cannot do without, by what they are called. It is to be closed in the
+    end.
     """
 
     root: Path
     runtime: str
     kept: tuple[str, ...]
+    is_base: bool = False
+    is_new: bool = True
     held: dict[str, Anchor] = field(default_factory=dict)
     _open: list[int] = field(default_factory=list)
 
@@ -99,7 +106,7 @@ class Lodging:
     def without_link(self) -> Iterator[None]:
         """Take kaniko's link away, so that the root holds the image alone, and put it back in the end."""
         link = self.host(KANIKO)
-        was_there = os.path.islink(link)
+        was_there = os.path.islink(link) and not self.is_base
         if was_there:
             os.unlink(link)
         try:
@@ -133,20 +140,32 @@ class Lodging:
         return Boundary(self.root, frozenset({self.runtime, *self.kept, *mounts}))
 
 
-def open_lodging(root: Path) -> Lodging:
-    """Find the runtime in a root and make its work folder, without what an earlier build left there."""
+def open_lodging(root: Path, *, is_base: bool = False) -> Lodging:
+    """Find the runtime in a root and make its work folder, without what an earlier build left there.
+
+    `is_base` is whether the root is said to be that of a base image's container.
+    """
     try:
         with open(os.path.join(root, RUNTIME.lstrip("/"), "keep"), encoding="utf-8") as file:
             kept = tuple(line.strip() for line in file if line.startswith("/"))
     except FileNotFoundError:
         kept = ()
-    lodging = Lodging(root, RUNTIME, kept)
-    os.makedirs(work := lodging.host(lodging.work("")), mode=0o700, exist_ok=True)
+    os.makedirs(work := os.path.join(root, f"{RUNTIME[1:]}/work"), mode=0o700, exist_ok=True)
     # An emptyDir is anybody's.
     os.chmod(work, 0o700)
+    lodging = Lodging(root, RUNTIME, () if is_base else kept, is_base, _begin(work))
     for name in _OF_ONE_BUILD:
         discard(lodging.host(lodging.work(name)))
     return lodging
+
+
+def _begin(work: str) -> bool:
+    """Leave a mark that a build has begun here; tell whether there was none."""
+    try:
+        os.mkdir(f"{work}/{_BEGUN}", 0o700)
+    except FileExistsError:
+        return False
+    return True
 
 
 def require_container(root: Path, executable: str, environment: Mapping[str, str], mountinfo: str) -> None:
@@ -156,7 +175,7 @@ def require_container(root: Path, executable: str, environment: Mapping[str, str
     `UsageError`.
     """
     signs = (
-        "KUBERNETES_SERVICE_HOST" in environment,
+        IN_A_POD in environment,
         "container" in environment,
         os.path.exists(root / ".dockerenv"),
         os.path.exists(root / "run/.containerenv"),

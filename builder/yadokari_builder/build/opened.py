@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -25,7 +26,8 @@ from yadokari_builder.build.options import (
 from yadokari_builder.build.performing.actions import Workbench, files_of
 from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
-from yadokari_builder.build.roots import Roots
+from yadokari_builder.build.root.roots import Roots
+from yadokari_builder.build.root.tenancy import Container, open_tenancy, read_hint, refuse
 from yadokari_builder.cache.mounts import CacheMounts
 from yadokari_builder.cache.options import kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.located import located
@@ -33,6 +35,7 @@ from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
+from yadokari_builder.plan.lodge import Refusal, offer
 from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.planner import FindImage
@@ -51,6 +54,7 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
+from yadokari_contract.lodging import LodgingResult, NotLodged
 from yadokari_contract.result import BaseImage
 from yadokari_contract.spec import BuildSpec
 
@@ -86,7 +90,7 @@ def open_build(
 ) -> Iterator[Opened]:
     """Find everything that a build needs, and plan it; in the end lets go of it. Raises `BuilderError`."""
     registries = open_registries(spec, environment)
-    with closing(open_lodging(root)) as lodging:
+    with closing(open_lodging(root, is_base=bool(spec.lodging))) as lodging:
         yield _open(spec, environment, registries, lodging, cwd, progress)
 
 
@@ -102,7 +106,8 @@ def _open(
     caches = open_caches(spec, registries)
     packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
-    is_apart = may_be_apart(spec.isolation, lodging.folder("trial"))
+    hint = read_hint(spec.lodging, environment)
+    is_apart = _may_be_apart(spec, lodging, hint)
     # In namespaces of their own steps have a folder for their root: of the container's nothing is replaced.
     boundary = Boundary(lodging.folder("root"), MOUNT_POINTS) if is_apart else lodging.boundary(mounts)
     replaced = Boundary(root, frozenset({"/"})) if is_apart else boundary
@@ -122,6 +127,7 @@ def _open(
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
     progress.bases = tuple(_bases(plan))
+    progress.lodging = LodgingResult(image=str(offer(plan) or ""))
     progress.expect(plan.total_steps)
     roots = Roots(
         lodging,
@@ -133,11 +139,25 @@ def _open(
         replaced,
         are_apart=is_apart,
     )
+    if hint and is_apart:
+        refuse(Refusal(NotLodged.ISOLATION, "steps have a root of their own"), progress.lodge)
+    elif hint:
+        find = partial(images.find, platform=plan.target.state.image.platform)
+        container = Container(hint, find, mounts, lodging.is_new)
+        roots.tenancy = open_tenancy(container, plan, boundary, progress.lodge)
     level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
+
+
+def _may_be_apart(spec: BuildSpec, lodging: Lodging, hint: Reference | None) -> bool:
+    if hint and spec.isolation == "auto":
+        # What is mounted in the container's root cannot be taken out of a step's sight.
+        logger.info("isolation: shared: the base is the executor's own container")
+        return False
+    return may_be_apart(spec.isolation, lodging.folder("trial"))
 
 
 @dataclass(slots=True)

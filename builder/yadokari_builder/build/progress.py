@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from yadokari_contract.lodging import LodgingResult
 from yadokari_contract.progress import shortened, step_line
 from yadokari_contract.result import BaseImage, Phase
 from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
 
-_LONGEST_MISS = 250
+_LONGEST_TEXT = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,8 @@ class Progress:
     many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
     seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
     number where it has none; empty before and after all stages. `context` is what the build context's
-    location was resolved to, `bases` what the names of images were, once that is known. `timings` are all
+    location was resolved to, `bases` what the names of images were, once that is known. `lodging` is what
+    came of the base that the container was said to be, and which one it could be. `timings` are all
     steps that were begun, those again that were begun again.
     """
 
@@ -88,6 +90,7 @@ class Progress:
         self.context = ""
         self.stage = ""
         self.bases: tuple[BaseImage, ...] = ()
+        self.lodging: LodgingResult | None = None
         self.timings: list[TimedStep] = []
         self._clock = clock
         self._step = ""
@@ -97,6 +100,12 @@ class Progress:
     def number(self) -> int:
         """The number of the step under way, or of the next one."""
         return self.done + 1
+
+    def lodge(self, result: LodgingResult) -> None:
+        """Note what comes of the base that the container was said to be."""
+        stage, message = result.stage[:_LONGEST_TEXT], result.message[:_LONGEST_TEXT]
+        image = self.lodging.image if self.lodging else ""
+        self.lodging = LodgingResult(stage, result.reason, message, image)
 
     def expect(self, total: int) -> None:
         """Tell how many steps there are."""
@@ -131,7 +140,7 @@ class Progress:
     def miss(self, why: str) -> None:
         """Tell that the step under way is not in the cache."""
         self.missed += 1
-        self.first_miss = self.first_miss or f"{self._step}: {why}"[:_LONGEST_MISS]
+        self.first_miss = self.first_miss or f"{self._step}: {why}"[:_LONGEST_TEXT]
         self.note(f"cache: {why}")
 
     def end_cached(self, result: str, seconds: float) -> None:

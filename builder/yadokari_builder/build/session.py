@@ -127,6 +127,7 @@ class Session:
             images=tuple(destination.familiar for destination in pushed),
             context=self.progress.context,
             bases=self.progress.bases,
+            lodging=self.progress.lodging,
             phases=tuple(self.phases),
             steps=self.progress.done,
             total_steps=self.progress.total,

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from yadokari_builder.build.lodging import require_container
+from yadokari_builder.build.lodging import IN_A_POD, require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.performing.guard import guard
+from yadokari_builder.build.root.tenancy import LOADED, read_hint
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
 from yadokari_builder.command.own_files import is_writable
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
-from yadokari_builder.plan import dryrun
+from yadokari_builder.plan.telling import dryrun
 from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract import variables
 from yadokari_contract.arguments import ArgumentError, parse_arguments, without_effect
@@ -37,6 +38,7 @@ def run(
     """
     report.configure(log, "info", "text")
     try:
+        environment = _own(arguments, environment)
         spec = resolve_paths(parse_arguments(arguments, environment), cwd := Path.cwd())
     except ArgumentError as error:
         logger.error("%s", error)
@@ -66,6 +68,19 @@ def run(
     return code
 
 
+def _own(arguments: Sequence[str], environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Leave out of the environment, for libraries too, what a base says whose container this is."""
+    spec = parse_arguments(arguments, environment)
+    if not spec.lodging:
+        return environment
+    for name in set(os.environ) - set(spec.lodging_env):
+        # What is loaded at the start has been by now: read_hint refuses it.
+        if name not in LOADED:
+            del os.environ[name]
+    kept = {*spec.lodging_env, *LOADED, IN_A_POD}
+    return {name: value for name, value in environment.items() if name in kept}
+
+
 def _tracing(session: Session) -> "Tracing | None":
     """Begin a trace, if one is wanted: only then anything of it is loaded, and before the first step."""
     if not any(session.environment.get(name) for name in variables.TRACED):
@@ -92,7 +107,9 @@ def _build(session: Session, out: TextIO) -> tuple[BuildResult, int]:
 
 def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:
     draft = session.dry_run()
-    out.write(dryrun.as_json(draft) if session.spec.log_format == "json" else dryrun.as_text(draft))
+    container = read_hint(session.spec.lodging, session.environment)
+    write = dryrun.as_json if session.spec.log_format == "json" else dryrun.as_text
+    out.write(write(draft, container))
     if draft.error:
         return _failed(session, draft.error), draft.error.reason.exit_code
     return BuildResult(), SUCCESS
@@ -109,6 +126,7 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
     return BuildResult(
         context=session.progress.context,
         bases=session.progress.bases,
+        lodging=session.progress.lodging,
         phases=tuple(session.phases),
         steps=session.progress.done,
         total_steps=session.progress.total,

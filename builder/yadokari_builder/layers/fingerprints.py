@@ -7,7 +7,7 @@ link gone).
 
 import os
 from array import array
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from isal import isal_zlib
 
@@ -40,10 +40,16 @@ class Fingerprints:
     """Checksums of the files of a root by their in-root paths, as the newest layer that has them holds them.
 
     `below` are those of the layers that the root started from. A file takes 12 bytes. Added to by one thread.
+    `learn` adds what is known, once, when it is looked for first.
     """
 
-    def __init__(self, below: "Fingerprints | None" = None) -> None:
+    def __init__(
+        self,
+        below: "Fingerprints | None" = None,
+        learn: "Callable[[Fingerprints], None] | None" = None,
+    ) -> None:
         self._below = below
+        self._learn = learn
         # Paths by their hashes, which are keyed at random: nobody can make two of them meet.
         self._paths = array("q")
         self._checksums = array("I")
@@ -81,6 +87,9 @@ class Fingerprints:
         targets = {path: hash(path) for path in paths}
         layers: Fingerprints | None = self
         while layers and targets:
+            if learn := layers._learn:
+                layers._learn = None
+                learn(layers)
             named = {path: layers._links.get(target, target) for path, target in targets.items()}
             targets = {path: target for path, target in named.items() if target is not None}
             held = layers._find(set(targets.values()))

@@ -58,6 +58,7 @@ class FileMetadata(NamedTuple):
 _AT_ONCE = 1000
 _FIELDS = len(FileMetadata._fields)
 _MODE = FileMetadata._fields.index("mode")
+_LINKS = FileMetadata._fields.index("links")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,16 @@ class Snapshot:
                 for name, metadata in directory:
                     if metadata.inode in inodes and not metadata.is_directory:
                         yield f"{parent.rstrip('/')}/{os.fsdecode(name)}"
+
+    def linked(self) -> list[list[str]]:
+        """List the in-root paths of each file that has more names than one here."""
+        names: dict[FileMetadata, list[str]] = {}
+        for parent, directory in self.directories.items():
+            if any(links > 1 for links in directory.numbers[_LINKS::_FIELDS]):
+                for name, metadata in directory:
+                    if metadata.links > 1 and not metadata.is_directory:
+                        names.setdefault(metadata, []).append(f"{parent.rstrip('/')}/{os.fsdecode(name)}")
+        return [paths for paths in names.values() if len(paths) > 1]
 
     def find(self, paths: Iterable[str]) -> dict[str, FileMetadata]:
         """Return the metadata of those in-root paths that are there, by path."""

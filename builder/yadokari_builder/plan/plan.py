@@ -31,6 +31,11 @@ class PlannedStage:
         return self.stage.index
 
     @property
+    def name(self) -> str:
+        """What it is called: by its name, or its number where it has none."""
+        return self.stage.name or str(self.index)
+
+    @property
     def sources(self) -> frozenset[Source]:
         """Where its steps take files from."""
         return frozenset(source for step in self.steps for source in step.sources)

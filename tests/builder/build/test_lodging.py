@@ -24,13 +24,16 @@ def test_what_the_image_names_as_its_own_is_kept_too(tmp_path: Path) -> None:
 
 def test_what_an_earlier_build_left_goes_but_contexts_and_caches_stay(tmp_path: Path) -> None:
     lodging = open_lodging(tmp_path)
+    assert lodging.is_new
     for name in ("aside/stage0.0", "layers", "contexts/0", "caches/c"):
         Path(lodging.host(lodging.work(name))).mkdir(parents=True)
     lodging = open_lodging(tmp_path)
     assert sorted(entry.name for entry in (tmp_path / "yadokari" / "work").iterdir()) == [
+        "begun",
         "caches",
         "contexts",
     ]
+    assert not lodging.is_new
     assert lodging.free_refuge().name == "1"
 
 

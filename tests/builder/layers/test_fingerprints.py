@@ -80,3 +80,21 @@ def test_a_chain_of_stages_may_have_any_length() -> None:
     for _ in range(3000):
         known = Fingerprints(known)
     assert known.find(["/a"]) == {"/a": 1}
+
+
+def test_what_is_known_is_learned_once_when_it_is_looked_for() -> None:
+    learned: list[Fingerprints] = []
+
+    def learn(known: Fingerprints) -> None:
+        learned.append(known)
+        known.add("/a", 1)
+        known.add("/b", 2)
+
+    above = Fingerprints(Fingerprints(learn=learn))
+    above.add("/b", 3)
+    assert not learned
+    assert above.find(["/b"]) == {"/b": 3}
+    assert not learned
+    assert above.find(["/a", "/b", "/c"]) == {"/a": 1, "/b": 3}
+    assert above.find(["/a"]) == {"/a": 1}
+    assert len(learned) == 1

@@ -7,7 +7,7 @@ from builder.plan.planning import drafted, image
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.plan.dryrun import as_json, as_text
+from yadokari_builder.plan.telling.dryrun import as_json, as_text
 from yadokari_builder.registry.pull import PulledImage
 
 ODD = [

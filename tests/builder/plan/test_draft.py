@@ -7,7 +7,7 @@ from builder.plan import planning
 from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.plan.draft import Draft
-from yadokari_builder.plan.dryrun import as_json, as_text
+from yadokari_builder.plan.telling.dryrun import as_json, as_text
 
 DEBIAN = ContainerConfig(env=("LANG=C",), on_build=("ARG FROM_BASE",))
 
@@ -64,7 +64,7 @@ def test_a_base_that_is_not_there_is_no_mistake_of_the_dockerfile() -> None:
 
 def test_the_report_for_people_lists_steps_as_they_are_counted_in_a_build() -> None:
     draft = drafted("FROM debian AS Base\nRUN <<EOF\na\nEOF\nFROM scratch AS no\nFROM base\nENV A=1\n")
-    first, image, *rest = as_text(draft).splitlines()
+    first, image, *rest, lodging, warning = as_text(draft).splitlines()
     assert first == "stage base (line 1)"
     assert image.startswith("    1  FROM debian AS Base -> debian:latest sha256:")
     assert rest == [
@@ -73,8 +73,9 @@ def test_the_report_for_people_lists_steps_as_they_are_counted_in_a_build() -> N
         "stage 2 (line 6, the target)",
         "    4  FROM base -> stage 0",
         "    5  ENV A=1",
-        "warning: StageNameCasing: Stage name 'Base' should be lowercase (line 1)",
     ]
+    assert lodging.startswith("lodging: a container of docker.io/library/debian@sha256:")
+    assert warning == "warning: StageNameCasing: Stage name 'Base' should be lowercase (line 1)"
 
 
 def test_the_report_for_machines_holds_stages_warnings_and_no_error() -> None:

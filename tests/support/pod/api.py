@@ -37,12 +37,14 @@ def run_pod(
     mirror: bool = True,
     memory: int | None = None,
     kind: str = "baseline",
+    root: str = "",
     stdin: str = "",
     timeout: float = 300,
 ) -> PodResult:
     """Run a pod with these arguments of the executor, or of `entrypoint`, and wait for it.
 
     `image` is executor, debug or the folder of an OCI layout; `memory` is in bytes, `timeout` in seconds;
+    with `root`, an image of the mirror, the container is that one's and has the runtime alone of `image`;
     `kind` is one of `support.pod.kinds`; with `mirror`, docker.io is the registry with the base images.
     Raises `subprocess.TimeoutExpired`.
     """
@@ -53,6 +55,7 @@ def run_pod(
     options = [f"--kind={kind}", *(f"--bind={bind}" for bind in binds)]
     options += [f"--env={name}={value}" for name, value in (env or {}).items()]
     options += [f"--entrypoint={entrypoint}"] if entrypoint else []
+    options += [f"--root={root}"] if root else []
     options += [] if mirror else ["--no-mirror"]
     options += [] if memory is None else [f"--memory={memory}"]
     with tempfile.TemporaryDirectory() as folder:

@@ -52,6 +52,11 @@ def _pod(options: argparse.Namespace) -> Pod:
     if options.mirror and not mirrored and not entrypoint:
         address = mirror.running()
         arguments = [*arguments, f"--registry-mirror={address}", f"--insecure-registry={address}"]
+    kind = KINDS[options.kind]
+    root = options.root or kind.lodging
+    if root and not entrypoint:
+        own = [f"--lodging-env={pair.partition('=')[0]}" for pair in options.env]
+        arguments = [f"--lodging={root.partition('@')[0]}@{mirror.digest(root)}", *own, *arguments]
     return Pod(
         image=built(options.image) if options.image in RECIPES else Path(options.image),
         arguments=arguments,
@@ -59,7 +64,8 @@ def _pod(options: argparse.Namespace) -> Pod:
         environment=dict(pair.split("=", 1) for pair in options.env),
         entrypoint=entrypoint,
         memory=options.memory,
-        kind=KINDS[options.kind],
+        kind=kind,
+        root=mirror.layout(root) if root else None,
         keep=options.keep,
     )
 
@@ -73,6 +79,11 @@ def _parser(description: str) -> argparse.ArgumentParser:
         help="show a file or folder; :rw makes one that is missing")  # fmt: skip
     add("--env", action="append", default=[], metavar="NAME=VALUE", help="set a variable of the environment")
     add("--image", default="executor", help="executor (default), debug, or the folder of an OCI layout")
+    add(
+        "--root",
+        metavar="IMAGE",
+        help="be the container of this image of the mirror, which the executor is told",
+    )
     add("--entrypoint", metavar="PROGRAM", help="run this instead of the executor; no mirror is added then")
     add("--memory", type=int, metavar="BYTES", help="limit the memory")
     add("--kind", choices=KINDS, default="baseline", help="what the pod may do: see support/pod/kinds.py")

@@ -22,7 +22,8 @@ class Kind:
 
     `localhost` pods have the profile for namespaces, `own_users` ones a user namespace (`hostUsers: false`),
     `unmasked` ones all of /proc (`procMount: Unmasked`). What this machine cannot be brought to refuse to one
-    container alone is refused by seccomp in the same words: `refused` are calls with their errno.
+    container alone is refused by seccomp in the same words: `refused` are calls with their errno. A pod of a
+    kind with a `lodging` is that image's container, which the executor is told.
     """
 
     localhost: bool = False
@@ -30,6 +31,7 @@ class Kind:
     own_users: bool = False
     unmasked: bool = False
     refused: tuple[tuple[str, int], ...] = ()
+    lodging: str = ""
     confined: bool = True
 
     def seccomp(self) -> dict[str, Any]:
@@ -60,6 +62,7 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "no-user-namespaces": Kind(localhost=True, refused=(("unshare", errno.ENOSPC),)),
         # A kubelet without SeccompDefault, and a pod that says nothing.
         "unconfined": Kind(confined=False),
+        "lodging": Kind(lodging="library/busybox:latest"),
         "own-users": Kind(own_users=True),
         "own-users-namespaces": Kind(localhost=True, own_users=True, unmasked=True),
     }

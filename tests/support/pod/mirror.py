@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from support.folders import locked, scratch_folder
+from support.folders import locked, remove_tree, scratch_folder
 
 _BASES = Path(__file__).resolve().parents[1] / "bases"
 _CONFIG = """\
@@ -31,6 +31,29 @@ def running() -> str:
         with locked(folder / "lock"):
             address = _address(folder) or _start(folder)
     return address
+
+
+def digest(image: str) -> str:
+    """Return the digest of an image of the registry."""
+    name = f"docker://{running()}/{image}"
+    inspect = ["skopeo", "inspect", "--tls-verify=false", "--format={{.Digest}}", name]
+    return subprocess.run(inspect, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def layout(image: str) -> Path:
+    """Return an OCI layout with an image of the registry, NAME:TAG or REPOSITORY@DIGEST, for the machine."""
+    name = f"docker://{running()}/{image}"
+    folder = scratch_folder() / "layouts"
+    folder.mkdir(exist_ok=True)
+    made = folder / digest(image).removeprefix("sha256:")[:16]
+    with locked(folder / "lock"):
+        if not made.exists():
+            part = made.with_name(f"part-{made.name}")
+            remove_tree(part)
+            skopeo = ["skopeo", "copy", "--quiet", "--src-tls-verify=false", name, f"oci:{part}"]
+            subprocess.run(skopeo, check=True)
+            part.rename(made)
+    return made
 
 
 def down() -> None:

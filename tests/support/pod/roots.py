@@ -5,11 +5,15 @@ import os
 import stat
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from support.folders import locked, scratch_folder
+from support.folders import locked, remove_tree, scratch_folder
+
+VOLUMES = ("work", "tmp", "input")
+"""Folders of the runtime to mount volumes at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,25 @@ def unpacked(layout: Path) -> Unpacked:
     )
 
 
+def runtime(folders: Sequence[Path]) -> Path:
+    """Return the executor's own files in a folder of their own, as `copy-runtime` lays them out."""
+    shared = scratch_folder() / "runtimes"
+    shared.mkdir(exist_ok=True)
+    made = shared / "-".join(folder.name for folder in folders)
+    with locked(shared / "lock"):
+        if not made.exists():
+            part = made.with_name(f"part-{made.name}")
+            remove_tree(part)
+            for folder in reversed(folders):
+                if (folder / "yadokari").is_dir():
+                    subprocess.run(["cp", "-rlT", folder / "yadokari", part], check=True)
+            for name in VOLUMES:
+                remove_tree(part / name)
+                (part / name).mkdir()
+            part.rename(made)
+    return made
+
+
 def _folder(blob: Path) -> Path:
     layers = scratch_folder() / "layers"
     layers.mkdir(exist_ok=True)
@@ -51,7 +74,9 @@ def _unpack(blob: Path, folder: Path) -> None:
         tree.chmod(0o755)
         options = ["--numeric-owner", "--xattrs", "--xattrs-include=*"]
         subprocess.run(["tar", "-xf", blob, *options, "-C", tree], check=True)
-        for parent, _, names in os.walk(tree):
+        for parent, _, names in os.walk(tree, topdown=False):
+            # As runtimes unpack: with no time of access but that of change.
+            os.utime(parent, ns=(os.lstat(parent).st_mtime_ns,) * 2)
             for name in filter(lambda name: name.startswith(".wh."), names):
                 _mark(Path(parent, name))
         tree.rename(folder)

@@ -17,7 +17,8 @@ from support.pod.bundle import OWN_FILES, Bind, Process, configuration
 from support.pod.kinds import KINDS, Kind
 from support.pod.own_users import Places, owned
 from support.pod.place import place, runtime
-from support.pod.roots import unpacked
+from support.pod.roots import VOLUMES, Unpacked, unpacked
+from support.pod.roots import runtime as runtime_of
 from support.pod.usage import watch
 
 # The overlay is mounted where nobody else sees it: it goes when the last process goes, however that ends.
@@ -27,7 +28,10 @@ _OVERLAY_OPTIONS = "index=off,metacopy=off,redirect_dir=off"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod to run: `image` is an OCI layout, `memory` a limit in bytes."""
+    """A pod to run: `image` is an OCI layout, `memory` a limit in bytes.
+
+    With `root`, another layout, the container is that image's: of `image` it has /yadokari, read-only.
+    """
 
     image: Path
     arguments: Sequence[str]
@@ -36,6 +40,7 @@ class Pod:
     entrypoint: Sequence[str] = ()
     memory: int | None = None
     kind: Kind = KINDS["baseline"]
+    root: Path | None = None
     keep: bool = False
 
 
@@ -62,14 +67,15 @@ def run(pod: Pod) -> tuple[Report, Path]:
     """
     _check(pod.binds)
     image = unpacked(pod.image)
+    environment = unpacked(pod.root).environment if pod.root else image.environment
     with place(keep=pod.keep) as (folder, lock):
         root = _prepare(folder)
         process = Process(
             arguments=[*(pod.entrypoint or image.entrypoint), *pod.arguments],
-            environment=image.environment | pod.environment,
+            environment=environment | pod.environment,
             folder=_working_folder(pod.binds),
         )
-        files = Places(image.folders, pod.binds)
+        files = _places(pod, image, folder)
         with owned(folder, files.lower, files.binds) if pod.kind.own_users else nullcontext(files) as files:
             config = configuration(
                 process,
@@ -83,6 +89,18 @@ def run(pod: Pod) -> tuple[Report, Path]:
             (folder / "config.json").write_text(json.dumps(config))
             report = _run(folder, files, lock)
     return report, folder.with_name(f"kept-{folder.name}")
+
+
+def _places(pod: Pod, image: Unpacked, folder: Path) -> Places:
+    if pod.root is None:
+        return Places(image.folders, pod.binds)
+    volumes = [Bind(str(folder / f"volume-{name}"), f"/yadokari/{name}", writable=True) for name in VOLUMES]
+    for volume in volumes:
+        os.mkdir(volume.path)
+        # As the kubelet makes folders of an emptyDir.
+        os.chmod(volume.path, 0o750)
+    own = Bind(str(runtime_of(image.folders)), "/yadokari")
+    return Places(unpacked(pod.root).folders, [own, *volumes, *pod.binds])
 
 
 def _run(folder: Path, files: Places, lock: int) -> Report:

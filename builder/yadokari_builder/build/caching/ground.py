@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from yadokari_builder.build.roots import Roots
+from yadokari_builder.build.root.roots import Roots
 from yadokari_builder.plan.plan import PlannedStage
 from yadokari_builder.plan.steps import Files
 from yadokari_builder.registry.source import LayerSource
@@ -22,6 +22,8 @@ class Ground:
     needs: Callable[[], Files]
     last_use: bool
     depth: Files | None = None
+    is_lodged: bool = False
+    """Whether the root was the base's already."""
     _waiting: list[LayerSource] = field(default_factory=list)
 
     @property
@@ -41,7 +43,7 @@ class Ground:
         is_new = self.depth is None
         if self.depth is None:
             self.depth = self.needs()
-            self.roots.fill(self.stage.base, self.depth, last_use=self.last_use)
+            self.is_lodged = self.roots.fill(self.stage.base, self.depth, last_use=self.last_use)
         waiting, self._waiting = self._waiting, []
         if waiting and self.depth is not Files.NONE:
             self.roots.lay(waiting, self.depth)

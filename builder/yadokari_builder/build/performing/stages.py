@@ -23,7 +23,7 @@ from yadokari_builder.build.outcome import FinishedStep, Made
 from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
 from yadokari_builder.build.progress import Progress, TimedStep, counted, human_size
-from yadokari_builder.build.roots import Roots, Stack
+from yadokari_builder.build.root.roots import Roots, Stack
 from yadokari_builder.cache.options import expected
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.dockerfile.located import located
@@ -85,6 +85,9 @@ class Build:
             except SpoiledLayerError as error:
                 if self.cache is None or not self.cache.spoil(error.digest, error.why):
                     raise BuilderError(f"layer {error.digest} is broken: {error.why}") from error
+            except RunError as error:
+                if not (self.roots.tenancy and self.roots.tenancy.blames(error)):
+                    raise
             self.roots.start_again()
             self.progress.start_again()
 
@@ -133,7 +136,7 @@ class Build:
             raise _ContentNeeded
 
     def _begin(self, stage: PlannedStage) -> None:
-        self.progress.stage = stage.stage.name or str(stage.index)
+        self.progress.stage = stage.name
         base = stage.stage.base
         self.progress.begin(base.original, line=base.origin.location.start, stage=stage.index)
         last_use = self._is_last_reader(stage)
@@ -151,6 +154,8 @@ class Build:
         base, depth = stage.base, self._ground.depth
         if depth is None or not isinstance(base, PulledImage):
             return ""
+        if self._ground.is_lodged:
+            return "it is the container's own"
         return _DEPTHS[depth].format(counted(len(base.layers), "layer"))
 
     def _needs(self, stage: PlannedStage) -> Files:

@@ -21,6 +21,7 @@ from yadokari_builder.run.devices import SHARED
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, Fill
 from yadokari_builder.run.mounts.files import SecretMount
 from yadokari_builder.run.mounts.placement import Places
+from yadokari_builder.run.mounts.ssh import SshMount
 from yadokari_builder.run.spaces.view import Held, Memory, Written
 
 
@@ -120,6 +121,8 @@ def mounted(mounts: Iterable[Mount], *, boundary: Boundary, shelter: str) -> Ite
                     content, aside = f"{work}/content{number}", f"{work}/aside{number}"
                     taken_away.enter_context(mount.content(content, places.state(mount.target)))
                     path = taken_away.enter_context(places.placed(content, mount.target, aside))
+                    if isinstance(mount, SshMount):
+                        taken_away.enter_context(mount.listening(boundary.host(path)))
                     known.held.append(_held(mount, path))
                 places.settle()
                 try:

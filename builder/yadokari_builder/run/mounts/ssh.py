@@ -66,7 +66,14 @@ class SshMount:
 
     @contextmanager
     def content(self, place: str, existing: os.stat_result | None) -> Iterator[None]:  # noqa: ARG002
-        """Listen at the place, and connect whoever comes with the agent."""
+        """Make something to be put in place: a socket that is moved to another file system leads nowhere."""
+        os.close(os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        yield
+
+    @contextmanager
+    def listening(self, place: str) -> Iterator[None]:
+        """Listen at the host path where it stands now, and connect whoever comes with the agent."""
+        os.unlink(place)
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
             _bind(listener, place)
             os.chown(place, self.uid, self.gid)

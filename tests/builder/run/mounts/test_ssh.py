@@ -4,6 +4,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -60,6 +61,18 @@ def test_a_step_reaches_the_agent_and_no_socket_is_left(tmp_path: Path, agent: s
         if thread.name.startswith("ssh"):
             thread.join(5)
     assert threading.active_count() <= threads
+
+
+def test_a_step_reaches_the_agent_where_what_the_executor_keeps_is_on_a_volume(
+    tmp_path: Path, agent: str
+) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    with TemporaryDirectory(dir="/dev/shm") as volume:
+        assert os.stat(volume).st_dev != os.stat(root).st_dev
+        with mounted([SshMount("/agent", agent)], boundary=Boundary(root), shelter=volume):
+            assert talk(f"{root}/agent", b"hello") == [b"HELLO"]
+    assert list(root.iterdir()) == []
 
 
 def test_an_agent_that_is_gone_ends_the_connection(tmp_path: Path) -> None:

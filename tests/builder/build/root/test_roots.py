@@ -7,7 +7,7 @@ import pytest
 from support.archives import Member, archive, file, hard_link, link
 from support.handmade import FileLayer
 from yadokari_builder.build.lodging import open_lodging
-from yadokari_builder.build.roots import Roots
+from yadokari_builder.build.root.roots import Roots
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.oci.config import ImageConfig
 from yadokari_builder.oci.descriptor import Descriptor

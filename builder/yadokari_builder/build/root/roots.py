@@ -7,11 +7,13 @@ import stat
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from yadokari_builder.build.layering.outlined import NoOutlines, Outlines, Place, SpoiledLayerError, put
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
+from yadokari_builder.build.root.tenancy import Tenancy
 from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import BuilderError, ImageInvalidError
@@ -86,6 +88,8 @@ class Roots:
     has_hidden: bool = False
     """Whether there are files of images or steps that no step of this pod sees, but those of others do."""
     fingerprints: Fingerprints = field(default_factory=Fingerprints)
+    tenancy: Tenancy | None = None
+    """The base that stands in the root already."""
     outlines: Outlines = field(default_factory=NoOutlines)
     """Where the names in layers are known from, if they are enough."""
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
@@ -101,11 +105,35 @@ class Roots:
     def __post_init__(self) -> None:
         self._aside = self.lodging.hold("aside")
 
-    def fill(self, base: Base, needs: Files, *, last_use: bool) -> None:
-        """Clean the root and put there what is needed of a stage's base.
+    def fill(self, base: Base, needs: Files, *, last_use: bool) -> bool:
+        """Clean the root and put there what is needed of a stage's base, or find it there: tells if so.
 
         `last_use` tells that no other stage needs the files of the stage that this one starts from.
         """
+        if self.tenancy and self.tenancy.begin(base):
+            self._move_in(self.tenancy)
+            return True
+        self._fill(base, needs, last_use=last_use)
+        return False
+
+    def _move_in(self, tenancy: Tenancy) -> None:
+        """Take the root for the base; what a layer says is read when a change is in doubt."""
+        assert isinstance(tenancy.stage.base, PulledImage)
+        learn = partial(self._learn, tenancy.stage.base)
+        self.fingerprints = Fingerprints(Fingerprints(learn=learn))
+        self._strangers = {path: self._stamp(path) for path in tenancy.strangers}
+        # What they hide nobody has seen.
+        self.has_hidden |= bool(in_volumes(self.boundary.excluded, (self.lodging.runtime,)))
+
+    def _learn(self, base: PulledImage, fingerprints: Fingerprints) -> None:
+        logger.info(
+            "lodging: %s is read, to tell what was changed from what was touched", base.reference.familiar
+        )
+        folder = self._make_aside("base")
+        self._unpack(base, Boundary(folder.path), fingerprints)
+        self._remove(folder)
+
+    def _fill(self, base: Base, needs: Files, *, last_use: bool) -> None:
         tree.clear(self.boundary)
         tree.clear(Boundary(self.staging))
         if self.are_apart:

@@ -2,25 +2,30 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
+from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
-from yadokari_builder.plan.plan import PlannedStage
-from yadokari_builder.plan.shown import as_lines, as_value
+from yadokari_builder.plan.lodge import Refusal, lodger, offer
+from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import StageSource, Step
+from yadokari_builder.plan.telling.shown import as_lines, as_value
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_contract.lodging import LodgingResult
 
 
-def as_text(draft: Draft) -> str:
-    """Write a draft for people."""
-    return "".join(f"{line}\n" for line in _lines(draft))
+def as_text(draft: Draft, container: Reference | None = None) -> str:
+    """Write a draft for people; `container` is the image that the build's container is said to be."""
+    return "".join(f"{line}\n" for line in _lines(draft, container))
 
 
-def as_json(draft: Draft) -> str:
-    """Write a draft as one JSON object: `stages` in the order they are built in, `warnings`, `error`."""
+def as_json(draft: Draft, container: Reference | None = None) -> str:
+    """Write a draft as one JSON object: `stages` in the order of building, `lodging`, `warnings`, `error`."""
     stages = draft.plan.stages if draft.plan else ()
     value = {
         "stages": [_stage(draft, stage) for stage in stages],
+        "lodging": asdict(_lodging(draft.plan, container)) if draft.plan else None,
         "warnings": [
             {
                 "rule": warning.rule.name,
@@ -37,27 +42,50 @@ def as_json(draft: Draft) -> str:
     return json.dumps(value, indent=2) + "\n"
 
 
-def _lines(draft: Draft) -> Iterator[str]:
+def _lines(draft: Draft, container: Reference | None) -> Iterator[str]:
     if draft.plan:
         number = 0
         for stage in draft.plan.stages:
             target = ", the target" if stage is draft.plan.target else ""
-            yield f"stage {_name(stage)} (line {stage.stage.location.start}{target})"
+            yield f"stage {stage.name} (line {stage.stage.location.start}{target})"
             number += 1
             yield f"  {number:>3}  {_first_line(stage.stage.base.original)} -> {_describe_base(stage)}"
             for step in stage.steps:
                 number += 1
                 yield f"  {number:>3}  {_first_line(step.instruction.original)}"
                 yield from (f"         {line}" for line in as_lines(step))
+        yield f"lodging: {_lodging_text(_lodging(draft.plan, container))}"
     for note in draft.notes():
         yield f"warning: {note}"
     if draft.error:
         yield f"error: {draft.error}"
 
 
+def _lodging(plan: Plan, container: Reference | None) -> LodgingResult:
+    """Tell which stage is built in a base's own container, and whose container that is or could be."""
+    image = str(offer(plan) or "")
+    if container is None:
+        return LodgingResult(image=image)
+    stage = lodger(plan, container)
+    if isinstance(stage, Refusal):
+        return LodgingResult("", stage.reason, stage.message, image)
+    return LodgingResult(stage.name, image=image)
+
+
+def _lodging_text(lodging: LodgingResult) -> str:
+    if lodging.stage:
+        return f"stage {lodging.stage} is built in its base's own container"
+    could = (
+        f"a container of {lodging.image} would have it"
+        if lodging.image
+        else "no base's container would serve"
+    )
+    return f"{lodging.message}; {could}" if lodging.message else could
+
+
 def _stage(draft: Draft, stage: PlannedStage) -> dict[str, Any]:
     return {
-        "name": _name(stage),
+        "name": stage.name,
         "index": stage.index,
         "line": stage.stage.location.start,
         "target": bool(draft.plan and stage is draft.plan.target),
@@ -95,10 +123,6 @@ def _describe_base(stage: PlannedStage) -> str:
             return f"{reference.familiar} {image.manifest_digest} {image.config.platform}"
         case None:
             return "nothing"
-
-
-def _name(stage: PlannedStage) -> str:
-    return stage.stage.name or str(stage.index)
 
 
 def _first_line(text: str) -> str:

@@ -1,0 +1,240 @@
+"""A base image whose own container this is: taken for a stage's root as it stands, where that is exact.
+
+A container runtime has put the base's files there, and beside them what it mounts on: places that are mounts
+now, which no build sees, and the folders that lead there. Nothing else is in a root that nobody has touched.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from yadokari_builder.errors import BuilderError, RunError, UsageError
+from yadokari_builder.layers import snapshot
+from yadokari_builder.layers.snapshot import Snapshot
+from yadokari_builder.oci.reference import Reference
+from yadokari_builder.plan.lodge import Refusal, lodger
+from yadokari_builder.plan.plan import Base, Plan, PlannedStage
+from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import resolve
+from yadokari_contract.lodging import LodgingResult, NotLodged
+
+logger = logging.getLogger(__name__)
+
+_MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr")
+# A runtime makes mount points and what leads there shortly before it makes those links.
+_MOST_SECONDS = 1
+_NANO = 1_000_000_000
+_CROSS_DEVICE = "cross-device link"
+LOADED = (
+    *("LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "GCONV_PATH"),
+    *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
+)
+"""Variables by which a process loads libraries from anywhere, before it can look at them."""
+
+Tell = Callable[[LodgingResult], None]
+
+
+class _NotAsItWas(Exception):  # noqa: N818 as StopIteration is called
+    """The root is not the base's, or cannot be taken for it."""
+
+    def __init__(self, reason: NotLodged, message: str) -> None:
+        super().__init__(message)
+        self.refusal = Refusal(reason, message)
+
+
+@dataclass(slots=True)
+class Tenancy:
+    """A root that holds the base of `stage`, until something else is put there.
+
+    `made_ns` is when the container was made. What comes of it is told by `tell`.
+    """
+
+    boundary: Boundary
+    stage: PlannedStage
+    made_ns: int
+    tell: Tell
+    is_over: bool = False
+    is_lived_in: bool = False
+    """Whether what is in the root is the base and what steps made of it."""
+    strangers: tuple[str, ...] = field(default=())
+    """Folders that lead to mounts and that the base has not."""
+
+    def begin(self, base: Base) -> bool:
+        """Make the root what it would be if the base were unpacked there; tells whether that could be."""
+        if self.is_over or base is not self.stage.base:
+            self.end()
+            return False
+        self.is_over = True
+        try:
+            self._settle()
+        except _NotAsItWas as error:
+            refuse(error.refusal, self.tell)
+            return False
+        self.is_lived_in = True
+        name = self.stage.name
+        self.tell(LodgingResult(name))
+        logger.info("lodging: stage %s is built in its base's own container: nothing is unpacked", name)
+        return True
+
+    def end(self) -> None:
+        """Note that the root is another's from now on."""
+        self.is_over = True
+        self.is_lived_in = False
+
+    def blames(self, error: RunError) -> bool:
+        """Tell whether a step may have failed for an overlay: that renames no folder of a lower layer.
+
+        Then the base is to be unpacked.
+        """
+        if not (self.is_lived_in and _CROSS_DEVICE in error.log_tail.lower()):
+            return False
+        self.end()
+        why = "a step could not rename a folder of the base, which it can where that is unpacked"
+        refuse(Refusal(NotLodged.FILES_DIFFER, why), self.tell)
+        return True
+
+    def _settle(self) -> None:
+        # Before anything is listed, which is an access.
+        above = {path: os.lstat(self.boundary.host(path)) for path in self._above()}
+        found = snapshot.take(self.boundary)
+        self._require_untouched(found)
+        self._require_numbers(found)
+        self._join(found.linked())
+        self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
+        # No layer tells of the root itself.
+        root = self.boundary.host("/")
+        os.chown(root, 0, 0)
+        os.chmod(root, 0o755)
+
+    def _above(self) -> Iterator[str]:
+        return (path for path in sorted(self.boundary.above) if os.path.isdir(self.boundary.host(path)))
+
+    def _is_later(self, stamp_ns: int) -> bool:
+        """Tell whether a time is that of the container, and not of the base's files."""
+        return stamp_ns > self.made_ns - _MOST_SECONDS * _NANO
+
+    def _is_new(self, status: os.stat_result) -> bool:
+        return self._is_later(status.st_atime_ns) and self._is_later(status.st_mtime_ns)
+
+    def _require_untouched(self, found: Snapshot) -> None:
+        top = os.lstat(self.boundary.host("/")).st_ctime_ns
+        if max(found.newest_ns, top) <= self.made_ns:
+            return
+        place = next(_changed_after(found, self.made_ns), "/")
+        why = f"{place} was changed after the container was made"
+        raise _NotAsItWas(NotLodged.ROOT_CHANGED, why)
+
+    def _require_numbers(self, found: Snapshot) -> None:
+        """Make sure that a file is the same one after it is written to.
+
+        On an overlay of several file systems files have numbers of their own device until then.
+        """
+        device = os.lstat(self.boundary.host("/")).st_dev
+        for parent, directory in found.directories.items():
+            first = next((name for name, metadata in directory if not metadata.is_directory), None)
+            if first is not None:
+                path = f"{parent.rstrip('/')}/{os.fsdecode(first)}"
+                if os.lstat(self.boundary.host(path)).st_dev != device:
+                    why = f"{path} is on another file system than the root: its number would not last"
+                    raise _NotAsItWas(NotLodged.FILES_DIFFER, why)
+
+    def _join(self, linked: Iterable[list[str]]) -> None:
+        """Have the names of one file go on being that when one of them is written to.
+
+        An overlay copies what is written from its lower layers, by the name that it is written to.
+        """
+        for first, *others in linked:
+            for path in others:
+                parent = self.boundary.host(os.path.dirname(path))
+                status = os.lstat(parent)
+                os.unlink(self.boundary.host(path))
+                os.link(self.boundary.host(first), self.boundary.host(path), follow_symlinks=False)
+                os.utime(parent, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What the container is said to be: the image `hint`, which `find` finds.
+
+    `mounts` are all mount points in its root. It `is_new` if no build has begun there before.
+    """
+
+    hint: Reference
+    find: Callable[[Reference], PulledImage]
+    mounts: tuple[str, ...]
+    is_new: bool
+
+
+def open_tenancy(container: Container, plan: Plan, boundary: Boundary, tell: Tell) -> Tenancy | None:
+    """Find the stage that is to be built in the root as it stands; None where none can be.
+
+    Raises `UsageError` where what is mounted for the image's sake would be in the way of steps.
+    """
+    stage = lodger(plan, container.hint)
+    base = None if isinstance(stage, Refusal) else stage.base
+    image = base if isinstance(base, PulledImage) else _found(container)
+    if image:
+        _require_no_volume(image, container, boundary, tell)
+    if isinstance(stage, Refusal):
+        refuse(stage, tell)
+        return None
+    if not container.is_new:
+        refuse(Refusal(NotLodged.ROOT_CHANGED, "a build has begun in this container before"), tell)
+        return None
+    tell(LodgingResult("", NotLodged.NOT_NEEDED, "no step needed files of the base"))
+    return Tenancy(boundary, stage, _made_ns(), tell)
+
+
+def _found(container: Container) -> PulledImage | None:
+    try:
+        return container.find(container.hint)
+    except BuilderError as error:
+        # A hint makes no build worse: what steps then do in a volume they are told (see Volumes).
+        logger.info("lodging: which volumes the container's image has is not known: %s", error)
+        return None
+
+
+def _require_no_volume(image: PulledImage, container: Container, boundary: Boundary, tell: Tell) -> None:
+    """Refuse to build beside volumes that a runtime mounts because the image says so."""
+    own = {resolve(boundary.root, path) for path in image.image.config.config.volumes}
+    if hidden := sorted(own.intersection(container.mounts)):
+        why = f"the image's own volume {hidden[0]} is mounted over its files"
+        tell(LodgingResult("", NotLodged.VOLUMES, why))
+        name = container.hint.familiar
+        raise UsageError(f"--lodging {name}: {why}: build in a container of the executor image")
+
+
+def read_hint(text: str, environment: Mapping[str, str]) -> Reference | None:
+    """Read what the container is said to be, "" for nothing; raises `UsageError`."""
+    if not text:
+        return None
+    hint = Reference.parse(text)
+    if hint.digest is None:
+        raise UsageError(f"--lodging {text}: it names no digest: give REFERENCE@DIGEST")
+    if loaded := [name for name in LOADED if environment.get(name)]:
+        raise UsageError(
+            f"--lodging: {loaded[0]} is set, perhaps by the image, and would reach into the executor:"
+            ' set it to "" in the pod'
+        )
+    return hint
+
+
+def refuse(refusal: Refusal, tell: Tell) -> None:
+    """Tell that the base is unpacked as ever."""
+    logger.info("lodging: the base is unpacked as ever: %s", refusal.message)
+    tell(LodgingResult("", refusal.reason, refusal.message))
+
+
+def _made_ns() -> int:
+    """Return when the runtime made this container, by the clock that stamps files; 0 where nothing tells."""
+    stamps = [os.lstat(path).st_ctime_ns for path in _MADE_WITH_THE_CONTAINER if os.path.lexists(path)]
+    return min(stamps, default=0)
+
+
+def _changed_after(found: Snapshot, stamp_ns: int) -> Iterator[str]:
+    for parent, directory in found.directories.items():
+        for name, metadata in directory:
+            if metadata.ctime_ns > stamp_ns:
+                yield f"{parent.rstrip('/')}/{os.fsdecode(name)}"

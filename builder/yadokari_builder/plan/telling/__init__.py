@@ -1,0 +1,1 @@
+"""What a plan says to people and to machines before it is carried out."""

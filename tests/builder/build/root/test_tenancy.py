@@ -1,0 +1,111 @@
+"""A root that holds a base already, in a folder: what a container runtime does to one is done by hand."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.site import Site
+from yadokari_builder.build.root.tenancy import Tenancy, read_hint
+from yadokari_builder.errors import UsageError
+from yadokari_builder.plan.plan import PlannedStage
+from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_contract.lodging import LodgingResult, NotLodged
+
+LONG_AGO = 1_000_000_000
+DIGEST = "sha256:" + "a" * 64
+
+
+@pytest.fixture
+def stage(site: Site) -> PlannedStage:
+    return site.open(site.spec("FROM busybox AS only\nRUN true\n")).plan.target
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Return a root with files of a base, among them one with two names, and a mount below /run and /etc."""
+    root = tmp_path / "base"
+    for folder in ("bin", "etc", "run/new"):
+        (root / folder).mkdir(parents=True)
+    (root / "bin/perl").write_text("perl")
+    (root / "bin/perl5").hardlink_to(root / "bin/perl")
+    (root / "etc/passwd").touch()
+    for folder in ("etc", "bin"):
+        os.utime(root / folder, (LONG_AGO, LONG_AGO))
+    os.utime(root / "etc", (LONG_AGO, time.time()))
+    return root
+
+
+def tenancy(root: Path, stage: PlannedStage, told: list[LodgingResult]) -> Tenancy:
+    boundary = Boundary(root, frozenset({"/run/new/mount", "/etc/hosts"}))
+    return Tenancy(boundary, stage, time.time_ns() + 50_000_000, told.append)
+
+
+def test_a_root_that_nobody_has_touched_is_the_base(root: Path, stage: PlannedStage) -> None:
+    told: list[LodgingResult] = []
+    tenant = tenancy(root, stage, told)
+    assert tenant.begin(stage.base)
+    assert told == [LodgingResult("only")]
+    assert tenant.strangers == ("/run", "/run/new")
+
+
+def test_a_root_is_taken_once(root: Path, stage: PlannedStage) -> None:
+    tenant = tenancy(root, stage, [])
+    assert tenant.begin(stage.base)
+    assert not tenant.begin(stage.base)
+
+
+def test_a_root_that_another_stage_was_in_is_not_the_base(root: Path, stage: PlannedStage) -> None:
+    tenant = tenancy(root, stage, [])
+    assert not tenant.begin(None)
+    assert not tenant.begin(stage.base)
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (lambda root: (root / "bin/new").touch(), "/bin"),
+        (lambda root: (root / "bin/perl").chmod(0o700), "/bin/perl"),
+        (lambda root: (root / "etc/passwd").unlink(), "/etc"),
+        (lambda root: (root / "top").mkdir(), "/top"),
+        (lambda root: root.chmod(0o700), "/"),
+    ],
+)
+def test_a_root_that_was_changed_after_the_container_was_made_is_not_the_base(
+    change: Callable[[Path], object], place: str, root: Path, stage: PlannedStage
+) -> None:
+    told: list[LodgingResult] = []
+    tenant = tenancy(root, stage, told)
+    while time.time_ns() < tenant.made_ns + 10_000_000:
+        time.sleep(0.005)
+    change(root)
+    assert not tenant.begin(stage.base)
+    assert told == [
+        LodgingResult("", NotLodged.ROOT_CHANGED, f"{place} was changed after the container was made")
+    ]
+
+
+def test_names_of_one_file_stay_that_and_their_folder_keeps_its_time(root: Path, stage: PlannedStage) -> None:
+    before = os.stat(root / "bin/perl")
+    assert tenancy(root, stage, []).begin(stage.base)
+    after = os.stat(root / "bin/perl5")
+    assert os.path.samefile(root / "bin/perl", root / "bin/perl5")
+    assert (after.st_mode, after.st_mtime_ns, after.st_nlink) == (before.st_mode, before.st_mtime_ns, 2)
+    assert os.stat(root / "bin").st_mtime == LONG_AGO
+
+
+def test_what_the_container_is_made_of_is_said_by_digest() -> None:
+    hint = read_hint(f"debian@{DIGEST}", {})
+    assert hint is not None
+    assert str(hint.digest) == DIGEST
+    assert read_hint("", {"LD_PRELOAD": "/evil.so"}) is None
+    with pytest.raises(UsageError, match="--lodging debian:bookworm: it names no digest"):
+        read_hint("debian:bookworm", {})
+
+
+def test_an_image_cannot_load_a_library_into_the_executor_unnoticed() -> None:
+    read_hint(f"debian@{DIGEST}", {"LD_PRELOAD": ""})
+    with pytest.raises(UsageError, match="LD_PRELOAD is set, perhaps by the image"):
+        read_hint(f"debian@{DIGEST}", {"LD_PRELOAD": "/evil.so"})
