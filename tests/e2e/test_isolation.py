@@ -109,7 +109,7 @@ def test_user_namespaces_besides_give_them_a_proc_of_their_own(
 def test_steps_change_nothing_of_the_executor_however_it_came_into_its_pod(
     cluster: Cluster, builds: Builds, way: str
 ) -> None:
-    image = f"{cluster.registry}/team/hostile:1"
+    image = f"{cluster.registry}/team/{builds.namespace}:{way.lower()}"
     builds.apply("hostile", WRITES_THE_RUNTIME, image, executor={"runtime": way, "isolation": "Shared"})
     status = builds.wait_until_done("hostile")
     assert status["phase"] == "Succeeded", status["message"]

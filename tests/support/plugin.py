@@ -121,10 +121,10 @@ class Plugin:
         return Said(done.stdout, done.stderr, done.returncode)
 
     def on_terminal(self, *arguments: str, columns: int = 80, rows: int = 24, **environment: str) -> Screen:
-        """Run it on a terminal."""
+        """Run it on a terminal, on which an interrupt counts whoever started the tests in the background."""
         process: pexpect.spawn[bytes] = pexpect.spawn(
-            sys.executable,
-            [*_PROGRAM, *self._words(arguments)],
+            "env",
+            ["--default-signal=INT,QUIT", sys.executable, *_PROGRAM, *self._words(arguments)],
             env=self.variables | {"TERM": "xterm-256color"} | environment,
             dimensions=(rows, columns),
             encoding=None,

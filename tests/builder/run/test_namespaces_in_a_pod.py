@@ -20,6 +20,7 @@ SAID = {
     "no-new-privileges": f"{SHARED}unshare: Operation not permitted",
     "own-users": f"{SHARED}unshare: Operation not permitted",
     "apparmor": f"{SHARED}mount at /: Permission denied",
+    "lodging": "isolation: shared: the base is the executor's own container",
     "no-user-namespaces": f"{SHARED}unshare: No space left on device",
     "namespaces": "isolation: namespaces: each step is a container of its own; it sees the pod's /proc",
     "unconfined": "isolation: namespaces: each step is a container of its own; it sees the pod's /proc",
