@@ -405,21 +405,21 @@ def test_a_build_with_a_queue_waits_to_be_let_go_and_comes_again_when_it_was_sen
     kubectl = builds.kubectl
     first_runs_on = "case $(hostname) in *-1) trap 'exit 143' TERM; sleep 60 & wait ;; esac"
     script = f"{first_runs_on}\n{BUILT}"
-    builds.apply("queued", script, suspend=True)
-    kubectl("label", "ib/queued", f"{QUEUE}=builds")
+    builds.apply("sent-away", script, suspend=True)
+    kubectl("label", "ib/sent-away", f"{QUEUE}=builds")
     with queueing(kubectl, make_certificate(tmp_path)):
-        builds.apply("queued", script)
-        held_back = builds.wait_for_reason("queued", "Queued")
+        builds.apply("sent-away", script)
+        held_back = builds.wait_for_reason("sent-away", "Queued")
         assert f"waits for {GATE} to let it go" in held_back["message"]
         let_go(kubectl, held_back["run"]["pod"])
-        builds.wait_for_phase("queued", "Building")
+        builds.wait_for_phase("sent-away", "Building")
         send_away(kubectl, held_back["run"]["pod"])
         again = builds.wait(
-            "queued", lambda s: s["run"]["attempt"] == 2 and s["conditions"][0]["reason"] == "Queued"
+            "sent-away", lambda s: s["run"]["attempt"] == 2 and s["conditions"][0]["reason"] == "Queued"
         )
     let_go(kubectl, again["run"]["pod"])
     forget(kubectl, again["run"]["pod"])
-    done = builds.wait_for_phase("queued", "Succeeded")
+    done = builds.wait_for_phase("sent-away", "Succeeded")
     assert (done["run"]["attempt"], done["run"]["retries"], done["run"]["number"]) == (2, 0, 1)
 
 

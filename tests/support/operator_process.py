@@ -99,6 +99,7 @@ class OperatorProcess:
             "YADOKARI_METRICS_ADDRESS": f"127.0.0.1:{self.metrics_port}",
             "KUBECONFIG": str(kubeconfig),
             "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder",
+            "PYTHONFAULTHANDLER": "1",
         }
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -128,7 +129,7 @@ class OperatorProcess:
         """Wait until it ends by itself; gives its exit status."""
         assert self._process is not None
         process, self._process = self._process, None
-        return process.wait(timeout=30)
+        return self._end_of(process)
 
     @property
     def health(self) -> dict[str, str]:
@@ -179,7 +180,16 @@ class OperatorProcess:
             return 0
         process, self._process = self._process, None
         process.send_signal(how)
-        return process.wait(timeout=30)
+        return self._end_of(process)
+
+    def _end_of(self, process: "subprocess.Popen[bytes]") -> int:
+        """Wait for its end; one that does not come says where it is, and is gone."""
+        try:
+            return process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGABRT)
+            process.wait(timeout=30)
+            raise AssertionError(f"it does not end:\n{self.log[-12000:]}") from None
 
 
 def _free_port() -> int:
