@@ -129,7 +129,8 @@ class OperatorProcess:
         """Wait until it ends by itself; gives its exit status."""
         assert self._process is not None
         process, self._process = self._process, None
-        return self._end_of(process)
+        # A request that is under way comes to its end first, or to its time limit.
+        return self._end_of(process, seconds=90)
 
     @property
     def health(self) -> dict[str, str]:
@@ -182,10 +183,10 @@ class OperatorProcess:
         process.send_signal(how)
         return self._end_of(process)
 
-    def _end_of(self, process: "subprocess.Popen[bytes]") -> int:
+    def _end_of(self, process: "subprocess.Popen[bytes]", seconds: float = 30) -> int:
         """Wait for its end; one that does not come says where it is, and is gone."""
         try:
-            return process.wait(timeout=30)
+            return process.wait(seconds)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGABRT)
             process.wait(timeout=30)
