@@ -12,6 +12,8 @@ The patterns are RE2 without groups that capture, so that an API server reads th
 import re
 
 DOCKER_HUB = "docker.io"
+GITHUB = "github.com/"
+"""What follows is a repository of git and no image: wherever either may stand, BuildKit reads it so."""
 
 _LABEL = r"(?:[a-zA-Z0-9]|[a-zA-Z0-9][a-zA-Z0-9-]*[a-zA-Z0-9])"
 _COMPONENT = r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*"

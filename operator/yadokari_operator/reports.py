@@ -316,9 +316,13 @@ def _steps(result: BuildResult) -> Steps | None:
 
 
 def _is_right(base: BaseImage) -> bool:
-    """Whether what is said of a base can be: others will hand its name on."""
+    """Whether what is said of a base can be: others will hand its name on, with the logins of the build.
+
+    So it is to be read as an image's, and not as that of a repository of git.
+    """
     is_name = len(base.reference) <= _LONGEST_NAME and _REFERENCE.fullmatch(base.reference) is not None
-    return is_name and _DIGEST.fullmatch(base.digest) is not None
+    is_image = is_name and not base.reference.startswith(references.GITHUB)
+    return is_image and _DIGEST.fullmatch(base.digest) is not None
 
 
 def _source(context: str) -> Source | None:

@@ -78,6 +78,7 @@ def test_bases_are_told_but_for_those_that_are_none() -> None:
         BaseImage("Busybox", DIGEST),
         BaseImage("a" * 600, DIGEST),
         BaseImage("a\nb", DIGEST),
+        BaseImage("github.com/team/app", DIGEST),
         BaseImage("busybox", "latest"),
     ]
     result = BuildResult(digest=DIGEST, bases=(*wrong, *right))

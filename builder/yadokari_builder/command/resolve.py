@@ -18,13 +18,13 @@ from yadokari_builder.registry.pull import Puller
 from yadokari_contract.answers import Resolution, ResolveResult, format_resolve_result
 from yadokari_contract.arguments import parse_resolve
 from yadokari_contract.reasons import Reason
+from yadokari_contract.references import GITHUB
 from yadokari_contract.result import Failure
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 8
-_GITHUB = "github.com/"
 _SCP = re.compile(r"[A-Za-z0-9_-]+@(?!sha[0-9]+:)[A-Za-z0-9.-]+:")
 _PASSWORD = re.compile(r"://[^/?#]*:[^/?#]*@")
 
@@ -102,7 +102,7 @@ class _Resolver:
 
 def _reference(name: str) -> Reference | None:
     """Read the name of an image; None for one that a context's repository has, as `--context` reads it."""
-    if "://" in name or name.startswith(_GITHUB):
+    if "://" in name or name.startswith(GITHUB):
         return None
     try:
         return Reference.parse(name)

@@ -15,6 +15,7 @@ from yadokari_builder.dockerfile.literals import parse_bool
 from yadokari_builder.dockerfile.location import LanguageError
 from yadokari_builder.dockerfile.quoting import quote
 from yadokari_builder.dockerfile.urls import malformation
+from yadokari_contract.references import GITHUB
 
 _SCHEMES = ("http", "https", "ssh", "git")
 _SCHEME = re.compile(r"([a-zA-Z0-9]+)://")
@@ -61,7 +62,7 @@ def parse_git_ref(text: str) -> GitRef | None:
         return None
     if scheme := _SCHEME.match(text):
         parsed = _parse_url(text) if scheme[1].lower() in _SCHEMES else None
-    elif text.startswith("github.com/"):
+    elif text.startswith(GITHUB):
         parsed = _parse_github(text)
     else:
         parsed = _parse_scp(text)
