@@ -78,8 +78,6 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
         "metadata": metadata,
         "spec": {
             "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             **security.of_pod(executor, settings),

@@ -27,12 +27,16 @@ def isolation_of(executor: Executor, settings: Settings) -> str:
 
 
 def of_pod(executor: Executor, settings: Settings) -> Manifest:
-    """Give the fields of a pod's spec that say what it may do.
+    """Give the fields of a pod's spec that say what it may do, and what it is told of the cluster: nothing.
 
     A build that wants no namespaces gets an ordinary pod: steps can make device nodes there.
     """
     profile: Manifest = {"type": "RuntimeDefault"}
-    plain: Manifest = {"securityContext": {"seccompProfile": profile}}
+    plain: Manifest = {
+        "automountServiceAccountToken": False,
+        "enableServiceLinks": False,
+        "securityContext": {"seccompProfile": profile},
+    }
     if isolation_of(executor, settings) == "Shared":
         return plain
     if settings.executor_seccomp_profile:

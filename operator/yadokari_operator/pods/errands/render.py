@@ -63,8 +63,6 @@ def errand_pod(build: ImageBuild, spec: ImageBuildSpec, settings: Settings, erra
         "metadata": metadata,
         "spec": {
             "restartPolicy": "Never",
-            "automountServiceAccountToken": False,
-            "enableServiceLinks": False,
             "activeDeadlineSeconds": errand.timeout,
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             **security.of_pod(executor, settings),
