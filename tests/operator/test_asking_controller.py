@@ -117,6 +117,17 @@ def team() -> Iterator[Namespace]:
 NAMES = ("one", "three", "two")
 
 
+def asking(team: Namespace, *names: str) -> str:
+    """Have builds that are due to ask; gives the pod that does for all of them."""
+    for name in names:
+        team.apply(name)
+        team.build(name)
+    team.now += timedelta(hours=1)
+    team.look(*names)
+    (pod,) = team.pods(errand=True)
+    return pod
+
+
 def test_one_pod_asks_for_all_builds_and_each_is_built_anew(team: Namespace) -> None:
     for name in NAMES:
         team.apply(name)
@@ -137,12 +148,7 @@ def test_one_pod_asks_for_all_builds_and_each_is_built_anew(team: Namespace) -> 
 
 
 def test_a_base_that_has_not_moved_is_noted_by_all_and_built_by_none(team: Namespace) -> None:
-    for name in NAMES:
-        team.apply(name)
-        team.build(name)
-    team.now += timedelta(hours=1)
-    team.look(*NAMES)
-    (pod,) = team.pods(errand=True)
+    pod = asking(team, *NAMES)
     team.answer(pod, resolved=A)
     team.look("one")
     team.look(*NAMES)
@@ -275,17 +281,6 @@ def test_a_source_of_flux_is_waited_for_and_followed(team: Namespace) -> None:
         "SourceChanged",
         "the artifact moved from main@sha1:aaaa to main@sha1:bbbb",
     )
-
-
-def asking(team: Namespace, *names: str) -> str:
-    """Have builds that are due to ask; gives the pod that does for all of them."""
-    for name in names:
-        team.apply(name)
-        team.build(name)
-    team.now += timedelta(hours=1)
-    team.look(*names)
-    (pod,) = team.pods(errand=True)
-    return pod
 
 
 @pytest.mark.parametrize("owners", [[], [{"kind": "ImageBuild", "name": "one", "uid": "of an earlier one"}]])
