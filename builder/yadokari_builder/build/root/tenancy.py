@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from yadokari_builder.build.root.standing import hides
 from yadokari_builder.errors import BuilderError, RunError, UsageError
@@ -61,6 +62,7 @@ class Tenancy:
     """Whether what is in the root is the base and what steps made of it."""
     strangers: tuple[str, ...] = field(default=())
     """Folders that lead to mounts and that the base has not."""
+    _found: Snapshot | None = None
 
     @property
     def stage(self) -> PlannedStage:
@@ -83,6 +85,11 @@ class Tenancy:
         self.tell(LodgingResult(name))
         logger.info("lodging: stage %s is built in its base's own container: nothing is unpacked", name)
         return True
+
+    def take_found(self, boundary: Boundary) -> Snapshot | None:
+        """Return, once, how the root was found within a boundary: before anything is written there."""
+        found, self._found = self._found, None
+        return found if boundary == self.boundary else None
 
     def end(self) -> None:
         """Note that the root is another's from now on."""
@@ -113,7 +120,9 @@ class Tenancy:
         found = snapshot.take(self.boundary)
         self._require_untouched(found)
         self._require_numbers(found)
-        self._join(found.linked())
+        linked = found.linked()
+        self._join(linked)
+        self._found = snapshot.refreshed(found, self.boundary, chain.from_iterable(linked))
         self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
         # No layer tells of the root itself.
         root = self.boundary.host("/")
