@@ -321,7 +321,7 @@ class Build:
         is_outlined = self.cache is not None and self.cache.keeps(doing.step)
         try:
             layer = self._packer.pack(
-                members,
+                self.roots.timed(members, self.packing.timestamp),
                 followed=doing.is_followed,
                 fingerprints=self.roots.fingerprints,
                 purpose=Purpose(doing.is_sent, is_named, is_outlined),

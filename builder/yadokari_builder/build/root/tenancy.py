@@ -62,6 +62,8 @@ class Tenancy:
     """Whether what is in the root is the base and what steps made of it."""
     strangers: tuple[str, ...] = field(default=())
     """Folders that lead to mounts and that the base has not."""
+    stamps: Mapping[str, int] = field(default_factory=dict)
+    """Times of folders of the base in which the runtime has made mount points, in nanoseconds."""
     _found: Snapshot | None = None
 
     @property
@@ -123,6 +125,7 @@ class Tenancy:
         linked = found.linked()
         self._join(linked)
         self._found = snapshot.refreshed(found, self.boundary, chain.from_iterable(linked))
+        self.stamps = {path: status.st_mtime_ns for path, status in above.items() if self._is_opened(status)}
         self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
         # No layer tells of the root itself.
         root = self.boundary.host("/")
@@ -138,6 +141,10 @@ class Tenancy:
 
     def _is_new(self, status: os.stat_result) -> bool:
         return self._is_later(status.st_atime_ns) and self._is_later(status.st_mtime_ns)
+
+    def _is_opened(self, status: os.stat_result) -> bool:
+        """Tell whether the runtime has made a mount point in a folder of the base."""
+        return self._is_later(status.st_mtime_ns) and not self._is_later(status.st_atime_ns)
 
     def _require_untouched(self, found: Snapshot) -> None:
         top = os.lstat(self.boundary.host("/")).st_ctime_ns
