@@ -188,6 +188,14 @@ def test_a_build_that_was_killed_leaves_no_root_that_is_taken_for_the_base(tmp_p
     assert "\nclean\n" in second
 
 
+def test_a_step_that_takes_all_memory_is_ended_and_the_build_with_it(tmp_path: Path) -> None:
+    take = "head -c 900000000 /dev/zero | tail"
+    built = build(tmp_path, f"FROM busybox\nRUN {take}\n", root=BUSYBOX, memory=200_000_000)
+    assert "nothing is unpacked" in built.output
+    assert built.result.exit_code in (11, 137)
+    assert "\nbuilt " not in built.output
+
+
 def test_a_step_that_an_overlay_lets_down_is_run_again_where_the_base_is_unpacked(tmp_path: Path) -> None:
     rename = """["perl", "-e", "rename('/opt', '/opt2') or die $!"]"""
     dockerfile = f"FROM debian:bookworm\nRUN echo > /a\nRUN {rename}\n"
