@@ -232,7 +232,8 @@ async def _resync(queue: WorkQueue[Key], builds: Metadata, at_once: asyncio.Even
     """
     while True:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(at_once.wait(), _RESYNC)
+            async with asyncio.timeout(_RESYNC):
+                await at_once.wait()
         span = 0.0 if at_once.is_set() else _RESYNC
         at_once.clear()
         keys: list[Key] = []
