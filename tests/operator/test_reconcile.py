@@ -1027,6 +1027,11 @@ def task(spec: dict[str, Any], status: Status | None = None) -> BuildSpec:
     return parse_arguments(manifest["spec"]["containers"][0]["args"])
 
 
+def mounted(volume: dict[str, Any]) -> dict[str, Any]:
+    """An executor with a volume that its steps see."""
+    return {"volumes": [{"name": "v"} | volume], "volumeMounts": [{"name": "v", "mountPath": "/mnt"}]}
+
+
 COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
 
 
@@ -1042,6 +1047,9 @@ COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
         ({"context": {"oci": {"image": "registry.test/context:1"}}}, False),
         ({"context": {"persistentVolumeClaim": {"claimName": "sources"}}}, False),
         ({"buildArgsFrom": [{"secretRef": {"name": "versions"}}]}, False),
+        ({"executor": mounted({"emptyDir": {}})}, True),
+        ({"executor": mounted({"configMap": {"name": "files"}})}, False),
+        ({"executor": mounted({"persistentVolumeClaim": {"claimName": "files"}})}, False),
     ],
 )
 def test_a_first_build_looks_for_its_image_where_the_hash_tells_all(
