@@ -588,8 +588,22 @@ def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
 def test_a_pod_that_vanished_is_followed_by_another() -> None:
     build, manifest = begun()
     seen = with_status(build, decide(build, attempt(manifest, RUNNING)).status)
-    (made,) = created(decide(seen))
+    again = decide(seen)
+    (made,) = created(again)
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
+    assert made["metadata"]["annotations"]["yadokari.dev/retries"] == "0"
+    assert [(it.warning, it.reason) for it in again.events] == [(True, "Cancelled"), (False, "Scheduling")]
+    assert f"pod {manifest['metadata']['name']} is gone" in again.events[0].message
+    assert again.status.failure
+    assert (again.status.failure.reason, again.status.failure.retryable) == ("Cancelled", True)
+
+
+def test_a_pod_whose_end_was_told_has_not_vanished() -> None:
+    build, manifest = begun()
+    going = with_status(build, decide(build, attempt(manifest, RUNNING, deleted=time(-10))).status)
+    again = decide(going)
+    assert created(again)
+    assert [it.reason for it in again.events] == ["Scheduling"]
 
 
 def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
