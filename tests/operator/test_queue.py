@@ -80,6 +80,35 @@ def test_an_event_brings_a_delayed_key_forward_and_a_delay_never_puts_one_back()
     run(scenario)
 
 
+def test_what_has_changed_goes_before_what_is_looked_at_in_passing() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        swept = [Key("team", f"{number}") for number in range(3)]
+        for key in swept:
+            queue.add(key, patient=True)
+        queue.add(KEY)
+        queue.add(swept[1])
+        queue.add(swept[2], patient=True)
+        assert [await queue.get() for _ in range(4)] == [swept[1], KEY, swept[0], swept[2]]
+        assert queue.depth == 0
+
+    run(scenario)
+
+
+def test_what_changes_all_the_time_does_not_keep_others_from_their_turn() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        queue.add(OTHER, patient=True)
+        queue.add(KEY)
+        for _ in range(20):
+            taken = await queue.get()
+            if taken == OTHER:
+                return
+            queue.add(taken)
+            queue.done(taken)
+        raise AssertionError("it was never taken")
+
+    run(scenario)
+
+
 def test_a_waiting_worker_is_woken_by_a_key() -> None:
     async def scenario(queue: WorkQueue[Key]) -> None:
         waiting = [asyncio.create_task(queue.get()) for _ in range(2)]

@@ -53,7 +53,6 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
     """
     queue: WorkQueue[Key] = WorkQueue(metrics.waited)
     references = References()
-    changed = _from_threads(queue.add)
     begun, lost, returned, ended = (asyncio.Event() for _ in range(4))
 
     def lose() -> None:
@@ -62,6 +61,12 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
 
     told = Told(*map(_from_threads, (begun.set, lose, returned.set)))
     election = Election(Leases(api), place_of(settings), me, told)
+
+    def note(key: Key, delay: float = 0.0, *, patient: bool = False) -> None:
+        # What has come together while another worked is nothing new: what changes from now on goes first.
+        queue.add(key, delay, patient=patient or not election.leads)
+
+    changed, seen = _from_threads(note), _from_threads(partial(note, patient=True))
     # What comes together while another works is no work of this one.
     metrics.waiting(lambda: queue.depth if election.leads else 0)
     cluster = Cluster(api.limited(lambda: election.leads))
@@ -80,7 +85,7 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
         changed,
     )
     namespace = settings.namespace
-    builds = _build_watch(cluster.image_builds(namespace), references, echoes, metrics, changed)
+    builds = _build_watch(cluster.image_builds(namespace), references, echoes, metrics, changed, seen)
     watches = [builds]
     sources = {"ConfigMap": cluster.config_maps(namespace)}
     sources |= {kind: cluster.flux_sources(kind, namespace) for kind in FLUX_KINDS}
@@ -113,7 +118,7 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
 
     try:
         await kopf.operator(
-            registry=handlers(queue.add, watches, builds, election, rest),
+            registry=handlers(note, watches, builds, election, rest),
             settings=watch_settings(),
             standalone=True,
             clusterwide=not settings.namespace,
@@ -161,12 +166,13 @@ def _build_watch(
     echoes: Echoes,
     metrics: Metrics,
     changed: Callable[[Key], None],
+    seen: Callable[[Key], None],
 ) -> Watch:
     def begin() -> str:
         # Those that are known and not listed any more are gone.
         for key in references.users():
-            changed(key)
-        return list_all(metadata, changed)
+            seen(key)
+        return list_all(metadata, seen)
 
     return Watch("ImageBuilds", metadata, begin, changed, is_echo=echoes.is_one, heard=metrics.heard)
 
@@ -243,4 +249,4 @@ async def _resync(queue: WorkQueue[Key], builds: Metadata, at_once: asyncio.Even
             logger.warning("resync failed: %s", error)
             continue
         for number, key in enumerate(keys):
-            queue.add(key, span * number / len(keys))
+            queue.add(key, span * number / len(keys), patient=True)

@@ -5,7 +5,7 @@ With event handlers alone it leaves no annotations and no finalizers on resource
 
 import logging
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import kopf
 
@@ -19,6 +19,13 @@ logger = logging.getLogger(__name__)
 
 _CHUNK = 50
 _NOT_FOUND = 404
+
+
+class Changed(Protocol):
+    """Is told of what has changed, or, where it is `patient`, may have."""
+
+    def __call__(self, key: Key, *, patient: bool) -> None:
+        """Have it looked at."""
 
 
 def watch_settings() -> kopf.OperatorSettings:
@@ -35,7 +42,7 @@ def watch_settings() -> kopf.OperatorSettings:
 
 
 def handlers(
-    changed: Callable[[Key], None],
+    changed: Changed,
     watches: Collection[Watch],
     builds: Watch,
     election: Election,
@@ -50,7 +57,8 @@ def handlers(
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def pod(event: Mapping[str, Any], **_: Any) -> None:
-        changed(build_of(event["object"]["metadata"]))
+        # What is listed has no type.
+        changed(build_of(event["object"]["metadata"]), patient=event["type"] is None)
 
     @kopf.on.cleanup(registry=registry)
     async def end(**_: Any) -> None:

@@ -11,6 +11,7 @@ from yadokari_api.spec import OutputSpec
 from yadokari_api.status import BuildFailure, PlatformRun, Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
+from yadokari_operator.events import event
 from yadokari_operator.pods.arguments import Task, mark_of
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.hashes import tells_all
@@ -81,7 +82,10 @@ class Run:
         if self._inputs.spec.suspend:
             return self._suspended(run)
         if start:
-            return self._start(run, *start[0], verdicts)
+            seen = self._with_vanished(run, start[0][0])
+            gone = None if seen is run else event(self._build.status, seen)
+            decision = self._start(seen, *start[0], verdicts)
+            return replace(decision, events=(*filter(None, [gone]), *decision.events))
         return self._decided(self._under_way(run, verdicts), due=_due(verdicts))
 
     @property
@@ -133,6 +137,14 @@ class Run:
             platforms=tuple(attempts) if self._are_several else (),
         )
         return replace(status, run=run)
+
+    def _with_vanished(self, run: Status, track: Track) -> Status:
+        """Note that a pod has vanished between two looks, so that nothing else will tell of its end."""
+        before = self._build.status
+        was_there = before.phase == "Building" or (before.phase == "Pending" and before.failure is None)
+        if track.vanished is None or not was_there:
+            return run
+        return reports.retrying(self._build, run, self._now, track.vanished)
 
     def _done(self, run: Status, done: Sequence[Done]) -> Decision:
         images = [to.image for to in self._inputs.spec.destinations]

@@ -7,8 +7,8 @@ from yadokari_api.pod.platforms import node_architecture
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, PlatformRun
-from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult
+from yadokari_contract.reasons import Reason, Retry
+from yadokari_contract.result import BuildResult, Failure
 from yadokari_operator import reports
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import PATIENCE, Pod
@@ -94,6 +94,14 @@ class Track:
         """The pod of the latest attempt; `None` where that is gone or there was none."""
         reached = self.pods and self.pods[-1].attempt >= self.before.attempt
         return self.pods[-1] if reached else None
+
+    @property
+    def vanished(self) -> BuildFailure | None:
+        """What is known of the latest attempt where its pod is gone: nothing was heard of its end."""
+        if self.latest is not None or self.before.pod is None:
+            return None
+        message = f"pod {self.before.pod} is gone without a word: it was deleted at once, or its node was"
+        return reports.failed_attempt(Failure(Reason.CANCELLED, self.named(message)), Retry.UNCOUNTED, None)
 
     @property
     def result(self) -> BuildResult | None:
