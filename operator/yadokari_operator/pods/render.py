@@ -13,6 +13,7 @@ from yadokari_api.keys import (
     LABEL_PLATFORM,
 )
 from yadokari_api.pod.executor import Executor, Resources
+from yadokari_contract.runtime import HOME
 from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
 from yadokari_operator.pods.given import caches, traces, trust
@@ -26,10 +27,6 @@ from yadokari_operator.pods.placement import placement, user_mounts, user_volume
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
-
-# All mounts lie in the runtime's own directory: there, neither they nor the parents that the container
-# runtime makes for them can get into a layer or be hidden by what a base image brings.
-_RUNTIME = "/yadokari"
 
 _GRACE_SECONDS = 10
 
@@ -116,7 +113,7 @@ def _container(
         "image": image_of(executor, settings),
         "args": arguments(build.key.namespace, inputs, where, settings, attempt.task),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
-        **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
+        **({"workingDir": HOME} if inputs.dockerfile is None else {}),
         "env": [
             *traces.environment(
                 build, attempt.run, executor, settings.telemetry, settings.executor_otlp_endpoint
