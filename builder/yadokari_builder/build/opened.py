@@ -38,9 +38,8 @@ from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
 from yadokari_builder.plan.lodge import Refusal, offer
 from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
-from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.steps import ImageSource, RunAction
-from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.pull import FindImage, PulledImage
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
