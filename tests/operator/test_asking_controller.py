@@ -12,7 +12,7 @@ from support import resources
 from support.apiserver import ApiServer, Request, serve
 from support.resources import DIGEST, NOW, SPEC, ended
 from yadokari_api.keys import Key
-from yadokari_contract.result import BaseImage, BuildResult, format_result
+from yadokari_contract.results.build import BaseImage, BuildResult, format_result
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller

@@ -14,7 +14,7 @@ from support.operator_process import wait_until
 from support.resources import NOW, SPEC
 from yadokari_api.keys import Key
 from yadokari_api.policy import ImageBuildPolicySpec
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller

@@ -18,7 +18,7 @@ from kubernetes import client
 from support.apiserver import ApiServer, Request
 from support.resources import DIGEST, NOW, SPEC, ended
 from yadokari_api.keys import Key
-from yadokari_contract.result import BaseImage, BuildResult, format_result
+from yadokari_contract.results.build import BaseImage, BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller

@@ -54,8 +54,8 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
-from yadokari_contract.lodging import LodgingResult, NotLodged
-from yadokari_contract.result import BaseImage
+from yadokari_contract.results.build import BaseImage
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)

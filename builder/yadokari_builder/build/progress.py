@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from yadokari_contract.lodging import LodgingResult
 from yadokari_contract.progress import LONGEST_LINE, REPEATED_AFTER, goes_on_line, shortened, step_line
-from yadokari_contract.result import BaseImage, Phase
+from yadokari_contract.results.build import BaseImage, Phase
+from yadokari_contract.results.lodging import LodgingResult
 from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import Files
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_contract.lodging import NotLodged
+from yadokari_contract.results.lodging import NotLodged
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
-from yadokari_contract.result import Failure
+from yadokari_contract.results.build import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.names import (

@@ -8,7 +8,7 @@ from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, PlatformRun
 from yadokari_contract.reasons import Reason, Retry
-from yadokari_contract.result import BuildResult, Failure
+from yadokari_contract.results.build import BuildResult, Failure
 from yadokari_operator import reports
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import PATIENCE, Pod

@@ -18,7 +18,7 @@ from yadokari_builder.plan.plan import Base, Plan, PlannedStage
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
-from yadokari_contract.lodging import LodgingResult, NotLodged
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_contract import references
-from yadokari_contract.answers import (
+from yadokari_contract.results.answers import (
     IndexedImage,
     IndexResult,
     Resolution,
@@ -21,7 +21,7 @@ from yadokari_contract.answers import (
     parse_index_result,
     parse_resolve_result,
 )
-from yadokari_contract.result import Failure, ResultError
+from yadokari_contract.results.build import Failure, ResultError
 from yadokari_contract.verbs import INDEX, RESOLVE
 from yadokari_operator.pods.names import parse_errand_name
 from yadokari_operator.pods.observed import Standing, is_known, standing_of

@@ -12,7 +12,7 @@ from yadokari_builder.build.root.tenancy import Tenancy, read_hint
 from yadokari_builder.errors import UsageError
 from yadokari_builder.plan.plan import PlannedStage
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_contract.lodging import LodgingResult, NotLodged
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
 
 LONG_AGO = 1_000_000_000
 DIGEST = "sha256:" + "a" * 64
