@@ -1,7 +1,7 @@
 """Follow the logs of executors that run: one connection and thread a pod, and what is shown of a build.
 
 A log is followed from shortly before its end, where there is always a line that tells progress. One that
-comes faster than anybody reads is not followed but looked at, its end alone, once a second: so it costs the
+comes faster than anybody reads is not followed but looked at, its end alone, twice a second: so it costs the
 same whatever is printed, and what is shown of it is not what was printed a minute ago.
 """
 
@@ -38,8 +38,11 @@ _LONGEST_PAUSE = 30.0
 _LOUD = 256 << 10
 """Bytes in a second that are too much to follow."""
 
-_LOOKS = 8
-"""How many looks at a loud log follow each other, before it is seen whether it has become quiet."""
+_LOOK_AGAIN = 0.5
+"""Seconds between two looks at a loud log."""
+
+_LOOKS = 16
+"""How many looks follow each other, before it is seen whether the log has become quiet."""
 
 
 class Logs(Protocol):
@@ -169,7 +172,7 @@ class _Log:
             else:
                 return
         for _ in range(_LOOKS):
-            if not self.stopped.wait(_BETWEEN):
+            if not self.stopped.wait(_LOOK_AGAIN):
                 self._look()
 
     def _look(self) -> None:
