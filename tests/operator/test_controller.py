@@ -19,6 +19,7 @@ from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
@@ -62,10 +63,8 @@ def controlling(
     cluster = Cluster(api)
     policies = policies or Policies(cluster, settings)
     following = Following(cluster, lambda key, _: changed.append(key))
-    echoes, telling = echoes or Echoes(), Telling(Metrics())
-    return Controller(
-        cluster, settings, lambda: now, references, policies, following, echoes, telling, changed.append
-    )
+    memory = Memory(policies, following, references, echoes=echoes or Echoes())
+    return Controller(cluster, settings, lambda: now, memory, Telling(Metrics()), changed.append)
 
 
 @pytest.fixture

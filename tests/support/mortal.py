@@ -22,9 +22,8 @@ from yadokari_contract.results.build import BaseImage, BuildResult, format_resul
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
-from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
-from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.progress.following import Following
@@ -134,16 +133,9 @@ class World:
     def _begin(self) -> None:
         self._dead = False
         cluster, settings = Cluster(DirectApi(self._answered)), Settings()
+        memory = Memory(Policies(cluster, settings), Following(_Silent(), lambda *_: None))
         self._controller = Controller(
-            cluster,
-            settings,
-            lambda: self.now,
-            References(),
-            Policies(cluster, settings),
-            Following(_Silent(), lambda *_: None),
-            Echoes(),
-            Telling(Metrics()),
-            self._todo.append,
+            cluster, settings, lambda: self.now, memory, Telling(Metrics()), self._todo.append
         )
         self._todo[:] = [Key("team", name) for name in sorted(self.server.names("imagebuilds"))]
 

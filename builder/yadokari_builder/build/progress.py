@@ -223,16 +223,6 @@ class _Lines:
             self._emit(harmless(rest.removesuffix("\n"), colours=True))
 
 
-def human_size(size: int) -> str:
-    """Write a number of bytes for people, in powers of 1,000."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
-
-
 def counted(number: int, noun: str) -> str:
     """Write a number of things for people."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from yadokari_builder.build.progress import Phases, Progress, counted, human_size
+from yadokari_builder.build.progress import Phases, Progress, counted
 from yadokari_builder.command.report import configure
 from yadokari_contract.progress import REPEATED_AFTER
 
@@ -149,14 +149,6 @@ def test_half_a_million_short_lines_cost_little(log_format: str) -> None:
     # Line by line it was 4 s and more.
     assert time.process_time() - began < 1.5
     assert stream.getvalue().count("\n") == 500_000 + 500_000 // REPEATED_AFTER
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (51_200_000, "51.2 MB"), (4e12, "4.0 TB")],
-)
-def test_sizes_are_written_for_people(size: int, text: str) -> None:
-    assert human_size(size) == text
 
 
 def test_one_thing_is_not_many() -> None:
