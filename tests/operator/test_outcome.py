@@ -13,7 +13,7 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.reasons import Reason, Retry
 from yadokari_contract.results.build import BuildResult, Failure, format_result
 from yadokari_operator.pods import render
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, Running, Waiting, outcome_of, why_deleted
 from yadokari_operator.settings import Settings
 

@@ -29,7 +29,7 @@ from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.render import Attempt, pod
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings

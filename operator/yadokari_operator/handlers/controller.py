@@ -25,11 +25,11 @@ from yadokari_operator.handlers.admission import Admission
 from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.references import Referred
 from yadokari_operator.handlers.telling import Telling
-from yadokari_operator.pods.artifact import Artifact, not_allowed, not_found, parse_artifact
 from yadokari_operator.pods.errands.observed import ErrandPod, parse_errand
 from yadokari_operator.pods.errands.resolve import resolve_pod, way_of_asking
-from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.artifact import Artifact, not_allowed, not_found, parse_artifact
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.missing import Missing
 from yadokari_operator.pods.names import label_value, part_in
 from yadokari_operator.pods.observed import (
     OwnedConfigMap,

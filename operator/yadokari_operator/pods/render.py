@@ -15,11 +15,11 @@ from yadokari_api.keys import (
 from yadokari_api.pod.executor import Executor, Resources
 from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
-from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.given import caches, traces, trust
 from yadokari_operator.pods.given.environment import environment, whole_secrets
 from yadokari_operator.pods.given.sources import Place, place
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.gathered import Inputs
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
 from yadokari_operator.pods.placement import placement, user_mounts, user_volumes

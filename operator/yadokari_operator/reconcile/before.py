@@ -9,7 +9,7 @@ from yadokari_api.status import PlatformRun, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.pods.arguments import Task
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs.gathered import Inputs
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting, shown
