@@ -69,7 +69,7 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
     changed, seen = _from_threads(note), _from_threads(partial(note, patient=True))
     # What comes together while another works is no work of this one.
     metrics.waiting(lambda: queue.depth if election.leads else 0)
-    cluster = Cluster(api.limited(lambda: election.leads))
+    cluster = Cluster(api.limited(lambda: election.leads), settings.never_asked)
     policies = Policies(cluster, settings)
     following, echoes = Following(cluster, changed), Echoes()
     telling = Telling(metrics, _sender(settings, changed), _trace_sender(settings))
@@ -119,7 +119,7 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
     try:
         await kopf.operator(
             registry=handlers(note, watches, builds, election, rest),
-            settings=watch_settings(),
+            settings=watch_settings(settings.never_asked),
             standalone=True,
             clusterwide=not settings.namespace,
             namespaces=[settings.namespace] if settings.namespace else [],
