@@ -125,6 +125,11 @@ class Settings:
         """Whether ImageBuilds of a namespace are left alone."""
         return is_among(namespace, self.ignored_namespaces)
 
+    @property
+    def never_asked(self) -> tuple[str, ...]:
+        """Namespaces that are left alone and named, so that the API server is asked for nothing of them."""
+        return tuple(name for name in self.ignored_namespaces if "*" not in name)
+
 
 def is_among(namespace: str, patterns: tuple[str, ...]) -> bool:
     """Whether a namespace is one of some, in which * is any text."""

@@ -568,7 +568,7 @@ def test_progress_in_the_log_of_a_pod_that_runs_gets_into_the_status(
 
     def log() -> Iterator[bytes]:
         printed.wait()
-        yield b"STEP 2/3 RUN make\n"
+        yield b"2026-01-02T03:04:05.6Z STEP 2/3 RUN make\n"
 
     server.logs = [(200, log())]
     controller.reconcile(KEY)

@@ -138,6 +138,20 @@ def test_each_platform_is_built_by_a_pod_on_a_node_of_its_architecture_and_pushe
     ]
 
 
+def test_a_pod_that_vanishes_is_told_of_by_its_platform_and_followed_by_another() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    both.becomes("arm64", RUNNING)
+    (gone,) = (name for name in both.pods if "arm64" in name)
+    del both.pods[gone]
+    decision = both.look()
+    first = decision.events[0]
+    assert (first.warning, first.reason) == (True, "Cancelled")
+    assert f"{ARM64}: pod {gone} is gone" in first.message
+    assert [name.removeprefix(gone[:-1]) for name in both.pods if "arm64" in name] == ["2"]
+    assert [it.retries for it in both.settle().run.platforms] == [0, 0]
+
+
 def test_one_platform_is_an_ordinary_build_for_it() -> None:
     only = world(ARM64)
     (pod,) = only.pods.values()

@@ -59,9 +59,9 @@ class _Silent:
     """Logs in which nothing stands, and that end when nobody reads them any more."""
 
     def log(
-        self, namespace: str, pod: str, since: int | None, silence: float
+        self, namespace: str, pod: str, lines: int, silence: float, *, follow: bool
     ) -> AbstractContextManager[Iterator[bytes]]:
-        raise ClusterError(f"{namespace}/{pod} has no log for {silence} s since {since}", status=404)
+        raise ClusterError(f"{namespace}/{pod} has no {lines} lines in {silence} s ({follow})", status=404)
 
 
 @dataclass(slots=True)

@@ -65,7 +65,7 @@ class _Operator:
         # What comes together while another works is no work of this one.
         metrics.waiting(lambda: self._queue.depth if self._election.leads else 0)
         changed, seen = _from_threads(self._note), _from_threads(partial(self._note, patient=True))
-        self._cluster = Cluster(api.limited(lambda: self._election.leads))
+        self._cluster = Cluster(api.limited(lambda: self._election.leads), settings.never_asked)
         memory = Memory(Policies(self._cluster, settings), Following(self._cluster, changed))
         telling = Telling(metrics, _sender(settings, changed), _trace_sender(settings))
         self._controller = Controller(
@@ -95,7 +95,7 @@ class _Operator:
         try:
             await kopf.operator(
                 registry=handlers(self._note, self._watches, self._builds, self._election, self._rest),
-                settings=watch_settings(),
+                settings=watch_settings(self._settings.never_asked),
                 standalone=True,
                 clusterwide=not namespace,
                 namespaces=[namespace] if namespace else [],

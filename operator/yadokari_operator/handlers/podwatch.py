@@ -4,12 +4,13 @@ With event handlers alone it leaves no annotations and no finalizers on resource
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Any, Protocol
 
 import kopf
 
 from yadokari_api.keys import LABEL_BUILD, Key
+from yadokari_operator.cluster.resources import outside_of
 from yadokari_operator.handlers.election import Election
 from yadokari_operator.handlers.session import log_in
 from yadokari_operator.handlers.watch import Watch
@@ -28,8 +29,8 @@ class Changed(Protocol):
         """Have it looked at."""
 
 
-def watch_settings() -> kopf.OperatorSettings:
-    """Make kopf's settings: it asks for pods of ours only, and writes nothing."""
+def watch_settings(never: Iterable[str] = ()) -> kopf.OperatorSettings:
+    """Make kopf's settings: it asks for pods of ours only, of some namespaces `never`, and writes nothing."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
@@ -38,6 +39,8 @@ def watch_settings() -> kopf.OperatorSettings:
     # What is done for an event is to remember it, so there is nothing to wait for when the operator ends.
     settings.queueing.idle_timeout = settings.queueing.exit_timeout = 0.1
     settings.watching.label_selectors["v1", "pods"] = LABEL_BUILD
+    if fields := outside_of(never):
+        settings.watching.field_selectors["v1", "pods"] = fields
     return settings
 
 
