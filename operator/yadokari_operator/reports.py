@@ -88,6 +88,7 @@ def unbegun(build: ImageBuild) -> Status:
     return Status(
         rebuild_requested_at=build.rebuild or before.rebuild_requested_at,
         last_succeeded=before.last_succeeded,
+        lodging=before.lodging,
         run=RunStatus(number=before.run.number),
         history=before.history if before.finished else _history(before, "Replaced", None),
     )

@@ -20,9 +20,12 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
+from yadokari_contract.reasons import Reason
 from yadokari_contract.results.build import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
+from yadokari_operator.pods.lodging import PATIENCE as LODGING_PATIENCE
+from yadokari_operator.pods.lodging import is_overdue, lodged_in
 from yadokari_operator.pods.names import (
     label_value,
     parse_config_map_name,
@@ -37,6 +40,7 @@ from yadokari_operator.pods.outcome import (
     began,
     is_over,
     is_unmounted,
+    is_unstartable,
     outcome_of,
     parse_time,
     why_deleted,
@@ -46,6 +50,9 @@ PATIENCE = timedelta(seconds=120)
 """How long the volumes of a pod may take to be mounted before that is held against an image volume."""
 
 _DIGITS = 9
+
+_NOT_HERE = (Reason.INVALID_ARGUMENTS.exit_code, Reason.INTERNAL_ERROR.exit_code)
+"""How an executor ends that may have found the container of a base unfit: another one tells."""
 
 
 class Standing(Enum):
@@ -84,6 +91,8 @@ class Pod(KnownPod):
     `over` is whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
     `node_selector` says which nodes it demands. `unmounted` is whether that node could not mount the
     executor's own files from its image, `mounting` since when it is to.
+    `base` is the base image that its container is, if it is one, `unstartable` whether the node cannot
+    start that.
     `queued` is whether it waits, or has waited, for somebody else than the scheduler, `began` is when its
     executor did, `makings` what another attempt would be made of.
     """
@@ -101,6 +110,8 @@ class Pod(KnownPod):
     destinations: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     mark: str = ""
+    base: str = ""
+    unstartable: bool = False
     unmounted: bool = False
     mounting: datetime | None = None
     queued: bool = False
@@ -111,6 +122,19 @@ class Pod(KnownPod):
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
         return self.unmounted or (self.mounting is not None and now >= self.mounting + PATIENCE)
+
+    def cannot_lodge(self, now: datetime) -> str:
+        """Tell why an ordinary pod is to build in the place of this one of a base image; "" if none is."""
+        if not self.base:
+            return ""
+        match self.outcome:
+            case Failed(failure, exit_code=code) if code in _NOT_HERE or self.unstartable:
+                return failure.message
+            case Waiting(problem=problem) if self.unstartable:
+                return problem
+            case Waiting(gates=()) if is_overdue(self.accepted, now):
+                return f"the node did not start it within {LODGING_PATIENCE.seconds} s"
+        return ""
 
     @property
     def finished(self) -> datetime | None:
@@ -154,6 +178,8 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         outcome=outcome,
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
+        base=lodged_in(resource),
+        unstartable=is_unstartable(resource),
         unmounted=is_unmounted(resource),
         mounting=parse_time(mounting) if mounting else None,
         destinations=tuple(_given(resource, "destination")),

@@ -75,6 +75,8 @@ _NO_IMAGE = frozenset(
         "RegistryUnavailable",
     }
 )
+_NOT_CREATED = _NO_IMAGE | {"CreateContainerError", "RunContainerError"}
+_NOT_STARTED = frozenset({"ContainerCannotRun", "StartError"})
 # As the kubelet words it where an environment variable comes from nowhere.
 _MISSING = (
     (re.compile(r'secret ".*" not found|in Secret '), StateReason.SECRET_NOT_FOUND),
@@ -151,6 +153,13 @@ def why_deleted(resource: Mapping[str, Any]) -> Failure | None:
 def is_unmounted(resource: Mapping[str, Any]) -> bool:
     """Whether the node could not mount the executor's own files from its image."""
     return runtime.is_unmounted(resource, _executor(resource).get("state") or {})
+
+
+def is_unstartable(resource: Mapping[str, Any]) -> bool:
+    """Whether the node that has a pod cannot start the executor's container: for its image, most likely."""
+    state = _state(resource)
+    waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    return waiting.get("reason") in _NOT_CREATED or ended.get("reason") in _NOT_STARTED
 
 
 def is_over(resource: Mapping[str, Any]) -> bool:

@@ -28,7 +28,7 @@ from yadokari_operator.reconcile.attempts import (
     waits,
 )
 from yadokari_operator.reconcile.cleaning import Keeping, clean
-from yadokari_operator.reconcile.decision import Action, Create, Decision, Observed, decided, earliest
+from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import is_asked_for
 from yadokari_operator.reconcile.live import furthest_back, lives
 from yadokari_operator.reconcile.publishing import Publishing
@@ -78,6 +78,8 @@ class _Before:
         if latest is None or latest.attempt < before.run.attempt:
             return None
         before = self._refusing(before)
+        if latest.cannot_lodge(self.now):
+            return self._instead_of(before, latest)
         if isinstance(latest.outcome, Failed) and is_retried(latest, latest.outcome, self.inputs.spec):
             return self._again(before, latest, latest.outcome)
         return self._until_its_end(before, latest)
@@ -100,6 +102,14 @@ class _Before:
             before, attempt, latest.makings, on_nodes_as(latest.node_selector, self.inputs.spec)
         )
 
+    def _instead_of(self, before: Status, latest: Pod) -> Decision | None:
+        """Decide that an ordinary pod follows one of a base image that cannot build."""
+        attempt = next_attempt(
+            self.observed, self.run, latest.attempt + 1, latest.retries, Task(part=latest.part)
+        )
+        wanted = on_nodes_as(latest.node_selector, self.inputs.spec)
+        return self._begun(before, attempt, latest.makings, wanted, old=latest)
+
     def _begun(
         self,
         before: Status,
@@ -107,15 +117,17 @@ class _Before:
         makings: Makings,
         wanted: ImageBuildSpec,
         due: datetime | None = None,
+        old: Pod | None = None,
     ) -> Decision | None:
-        """Decide that an attempt begins, if policies allow what is wanted of it."""
+        """Decide that an attempt begins, if policies allow what is wanted of it; the `old` pod goes."""
         spec = allowed(self.observed, wanted)
         if isinstance(spec, Violation):
             return None
         build, inputs = self.observed.build, replace(self.inputs, spec=spec)
-        made = makings.put_into(pod(build, inputs, self.settings, attempt))
+        made = makings.ordinary().put_into(pod(build, inputs, self.settings, attempt))
         report = starting(self.observed, before, attempt, self.now)
-        return self._decided(report, Create(made), unacted=before, due=due)
+        gone = [] if old is None else [Delete("Pod", old.name, old.uid)]
+        return self._decided(report, *gone, Create(made), unacted=before, due=due)
 
     def _until_its_end(self, before: Status, latest: Pod) -> Decision | None:
         build, inputs, now, end = self.observed.build, self.inputs, self.now, latest.finished
@@ -154,6 +166,9 @@ class _Before:
         for platform, pod in missing.items():
             if pod.deleted is not None and pod.finished is None:
                 return None
+            if pod.cannot_lodge(self.now):
+                instead = self._instead_of(before, pod)
+                return instead and replace(instead, unacted=meanwhile)
             if isinstance(pod.outcome, Failed):
                 return self._after_failure(before, platform, pod, pod.outcome, meanwhile)
         if unbegun:

@@ -28,6 +28,7 @@ from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.reconcile.live import lives
+from yadokari_operator.reconcile.lodging import base_for, noted
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.reconcile.several import Verdicts, summed_up
 from yadokari_operator.reconcile.track import (
@@ -119,7 +120,11 @@ class Run:
         started = self._status.run.started_at or (reports.format_time(begin) if begin else None)
         status = replace(self._status, run=replace(self._status.run, started_at=started))
         status = reports.with_results(status, [it.result for it in self._tracks if it.result is not None])
+        status = noted(status, {self._named(track): track.latest for track in self._tracks}, self._now)
         return self._with(status, [track.after for track in self._tracks])
+
+    def _named(self, track: Track) -> str | None:
+        return track.platform if track.part else None
 
     def _with(self, status: Status, attempts: Sequence[PlatformRun]) -> Status:
         """Note how far each platform has come; the first one that has begun and is not built stands for all.
@@ -205,7 +210,8 @@ class Run:
             return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
         inputs = replace(inputs, spec=spec)
         task = Task(track.platform, track.part, self._adopts())
-        attempt = next_attempt(self._observed, self._run, start.number, start.retries, task)
+        base = base_for(run, spec, self._settings, self._named(track))
+        attempt = next_attempt(self._observed, self._run, start.number, start.retries, task, base)
         report = starting(self._observed, run, attempt, self._now)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
         old = start.instead_of

@@ -10,6 +10,7 @@ from yadokari_api.status import BuildFailure, PlatformRun
 from yadokari_contract.reasons import Reason, Retry
 from yadokari_contract.results.build import BuildResult, Failure
 from yadokari_operator import reports
+from yadokari_operator.pods.lodging import PATIENCE as LODGING_PATIENCE
 from yadokari_operator.pods.observed import PATIENCE, KnownPod, Pod
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.runtime import ADVICE
@@ -133,6 +134,8 @@ class Track:
         latest = self.latest
         if latest is None:
             return Start(self.before.attempt + 1, self.before.retries)
+        if latest.cannot_lodge(self.now):
+            return Start(latest.attempt + 1, latest.retries, latest)
         match latest.outcome:
             case Failed() | Waiting() if latest.lacks_runtime(self.now) and not self.needs_image_volume:
                 # The next attempt gets otherwise what the node of this one could not mount.
@@ -156,7 +159,10 @@ class Track:
         judged = latest.mounting and latest.mounting + PATIENCE
         if judged and judged <= self.now:
             judged = None
-        due = earliest(end, latest.deleted and latest.deleted + GRACE, judged)
+        lodging = latest.accepted if latest.base and isinstance(outcome, Waiting) else None
+        due = earliest(
+            end, latest.deleted and latest.deleted + GRACE, judged, lodging and lodging + LODGING_PATIENCE
+        )
         return Lasts(latest, self._judged(latest, outcome), due)
 
     def _judged(self, latest: Pod, outcome: Waiting | Running) -> Waiting | Running:
