@@ -142,8 +142,9 @@ def _open(
         refuse(Refusal(NotLodged.ISOLATION, "steps have a root of their own"), progress.lodge)
     elif hint:
         find = partial(images.find, platform=plan.target.state.image.platform)
-        container = Container(hint, find, mounts, lodging.is_new)
-        roots.tenancy = open_tenancy(container, plan, boundary, progress.lodge)
+        container = Container(hint, find, mounts, lodging.is_new, spec.materialize)
+        if tenancy := open_tenancy(container, plan, boundary, progress.lodge):
+            roots.tenancy, plan = tenancy, tenancy.lodger.plan
     level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)
