@@ -82,7 +82,7 @@ _MISSING = (
 )
 _DELETED = "the pod was deleted"
 _STOPPED = "the pod was stopped by the cluster"
-# https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions; the other is Kueue's.
+# Of https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions, and of Kueue.
 _OF_THE_CLUSTER = frozenset({"DisruptionTarget", "TerminationTarget"})
 _OF_LOST_NODES = frozenset({"DeletionByPodGC", "DeletionByTaintManager"})
 
