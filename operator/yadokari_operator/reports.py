@@ -34,9 +34,9 @@ from yadokari_api.status import (
     TimedPhase,
 )
 from yadokari_contract import references
-from yadokari_contract.answers import IndexResult
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BaseImage, BuildResult, Failure
+from yadokari_contract.results.answers import IndexResult
+from yadokari_contract.results.build import BaseImage, BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},

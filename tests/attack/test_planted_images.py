@@ -15,7 +15,7 @@ from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status
 from yadokari_builder.build.session import Session
 from yadokari_contract.arguments import parse_arguments
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 from yadokari_contract.spec import INPUTS_MARK
 from yadokari_operator.pods.observed import parse_pod
 from yadokari_operator.reconcile.decide import reconcile

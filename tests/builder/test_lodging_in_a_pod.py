@@ -88,6 +88,66 @@ def test_a_base_without_any_folder_gets_none_from_the_container(tmp_path: Path) 
     assert_alike(both(tmp_path, base, steps))
 
 
+STAGES = {
+    "stages of copies alone": """\
+FROM busybox AS copied
+COPY Dockerfile /copied/
+FROM {base} AS tools
+USER 0
+COPY --from=copied /copied /copied
+RUN mkdir -p /out/deep && echo a > /out/a && ln -s /out /link && ln /out/a /out/deep/b
+RUN ln -s /bin/sh /out/sh && chown 3:4 /out/deep && touch -d @5 /out/deep
+FROM scratch
+COPY --from=tools /link/a /link/sh /all/
+COPY --from=tools /out /out
+COPY --from=tools --parents /copied/./D* /out/./deep/b /parents/
+COPY --from=tools /copied/* /bin/sh /
+WORKDIR /made
+""",
+    "a stage that runs, and takes files": """\
+FROM busybox AS first
+RUN echo first > /first
+FROM {base} AS tools
+USER 0
+RUN mkdir -p /out/deep && echo a > /out/a && ln -s /out /link && ln /out/a /out/deep/b
+RUN ln -s /bin/sh /out/x.sh
+FROM busybox
+RUN --mount=from=tools,source=/link/deep,target=/in cp /in/b /b; rm -rf /home
+COPY --from=tools /out/x* /link/a /all/
+COPY --from=tools /bin/../link /dir
+COPY --from=first /first /
+""",
+    "stages that go on in the root": """\
+FROM {base} AS tools
+FROM tools AS more
+USER 0
+RUN echo a > /a && rm -rf /bin/arch
+FROM scratch AS beside
+COPY --from=more /a /b
+FROM more
+COPY --from=beside /b /c
+RUN cat /a /c > /d
+""",
+}
+
+
+@pytest.mark.parametrize("stages", STAGES)
+def test_of_several_stages_one_is_built_in_its_bases_own_container(stages: str, tmp_path: Path) -> None:
+    assert_alike(both(tmp_path, "library/busybox:latest", STAGES[stages]))
+
+
+def test_a_stage_that_takes_where_the_container_has_its_own_has_the_base_unpacked(tmp_path: Path) -> None:
+    known = "FROM busybox AS a\nRUN echo a > /a\nFROM scratch\nCOPY --from=a /etc /etc\n"
+    built = build(tmp_path / "known", known, root=BUSYBOX)
+    assert built.result.exit_code == 0, built.output
+    assert "/etc of stage a is taken, where the container has what is its own" in built.output
+    hidden = "FROM busybox AS a\nRUN ln -s /etc /link\nFROM scratch\nCOPY --from=a /link /etc\n"
+    built = build(tmp_path / "hidden", hidden, root=BUSYBOX)
+    assert built.result.exit_code == 0, built.output
+    assert "unpacked as ever: a stage takes /etc, where the container has what is its own" in built.output
+    assert "etc/passwd" in built.image.names_in_layers()
+
+
 def test_a_tag_that_means_another_image_by_now_is_unpacked(tmp_path: Path) -> None:
     built = build(tmp_path, "FROM debian:bookworm\nRUN echo > /a\n", root=BUSYBOX)
     assert built.result.exit_code == 0, built.output

@@ -11,9 +11,9 @@ from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.reasons import Reason, Retry
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.results.build import BuildResult, Failure, format_result
 from yadokari_operator.pods import render
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, Running, Waiting, outcome_of, why_deleted
 from yadokari_operator.settings import Settings
 

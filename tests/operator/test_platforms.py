@@ -25,11 +25,11 @@ from support.resources import (
 )
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status
-from yadokari_contract.answers import IndexResult, format_index_result
 from yadokari_contract.arguments import parse_arguments, parse_index
 from yadokari_contract.progress import BuildPhase, Progress
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BaseImage, BuildResult, Failure, format_result
+from yadokari_contract.results.answers import IndexResult, format_index_result
+from yadokari_contract.results.build import BaseImage, BuildResult, Failure, format_result
 from yadokari_operator.pods.errands.observed import parse_errand
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import parse_pod

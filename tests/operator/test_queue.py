@@ -163,3 +163,35 @@ def test_a_worker_that_is_stopped_ends_what_it_has_begun() -> None:
         assert ended == [KEY]
 
     run(scenario)
+
+
+def test_who_waits_can_be_cancelled_in_the_very_moment_in_which_a_key_comes() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        for turns in range(5):
+            waiting = asyncio.create_task(queue.get())
+            await asyncio.sleep(0)
+            # Later by each turn than the one before, so that nothing is due.
+            queue.add(Key("team", f"app-{turns}"), 10.0 + turns)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            done, _ = await asyncio.wait([waiting], timeout=2)
+            assert done, turns
+
+    run(scenario)
+
+
+def test_workers_end_when_they_are_told_so_while_keys_come_and_fall_due() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        for turns in range(12):
+            work = asyncio.create_task(Workers(queue, lambda _: 0.001).run(16))
+            queue.add(KEY)
+            for number in range(turns):
+                queue.add(Key("team", f"app-{number}"), 0.0005 * number)
+                await asyncio.sleep(0)
+            queue.add(OTHER)
+            work.cancel()
+            done, _ = await asyncio.wait([work], timeout=2)
+            assert done, turns
+
+    run(scenario)

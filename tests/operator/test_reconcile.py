@@ -32,9 +32,9 @@ from yadokari_api.spec import DEFAULT_RETRIES
 from yadokari_api.status import LastSucceeded, Output, RunStatus, Status, parse_status
 from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 from yadokari_contract.spec import BuildSpec
-from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.inputs.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decide import held, reconcile, refused

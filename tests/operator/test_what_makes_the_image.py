@@ -13,9 +13,9 @@ from yadokari_api.inputs.context import HttpContext
 from yadokari_api.model import Model
 from yadokari_api.pod import scheduling
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.artifact import Artifact
-from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.artifact import Artifact
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 
 Fields = dict[str, Any]
 

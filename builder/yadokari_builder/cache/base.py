@@ -27,13 +27,10 @@ from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.documents import MAX_CONFIG, MAX_MANIFEST
-from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.pull import FindImage, PulledImage
 from yadokari_builder.registry.source import LayerSource
 
 logger = logging.getLogger(__name__)
-
-FindImage = Callable[[Reference, Platform], PulledImage]
-"""Asks registries for an image; raises what `Puller.resolve` does."""
 
 _TIME = "dev.yadokari.cache.time"
 _WARMING = ".warming"

@@ -21,7 +21,7 @@ from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract import variables
 from yadokari_contract.arguments import ArgumentError, parse_arguments, without_effect
 from yadokari_contract.reasons import SUCCESS, Reason
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.results.build import BuildResult, Failure, format_result
 
 if TYPE_CHECKING:
     from yadokari_builder.command.tracing import Tracing

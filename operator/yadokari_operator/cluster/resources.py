@@ -141,15 +141,15 @@ class Cluster:
         return found
 
     def log(
-        self, namespace: str, pod: str, since: int | None, silence: float
+        self, namespace: str, pod: str, lines: int, silence: float, *, follow: bool
     ) -> AbstractContextManager[Iterator[bytes]]:
-        """Follow the executor's log in a pod, from its beginning or from so many seconds ago.
+        """Read the last lines of the executor's log in a pod, each with its time, and `follow` it from there.
 
         Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
         """
-        query = {"container": CONTAINER, "follow": "true"}
-        if since is not None:
-            query["sinceSeconds"] = str(since)
+        query = {"container": CONTAINER, "timestamps": "true", "tailLines": str(lines)}
+        if follow:
+            query["follow"] = "true"
         return self._api.text(f"/api/v1{_within(namespace)}/pods/{pod}/log", query=query, silence=silence)
 
     def config_map(self, namespace: str, name: str) -> Resource | None:

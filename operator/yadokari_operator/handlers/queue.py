@@ -1,6 +1,7 @@
 """A queue of keys: each at most once in it, each worked on by one worker at a time."""
 
 import asyncio
+import contextlib
 import heapq
 import time
 from collections import deque
@@ -70,10 +71,10 @@ class WorkQueue(Generic[K]):
                     self._busy.add(key)
                     return key
             wait = self._later[0][0] - now if self._later else None
-            try:
-                await asyncio.wait_for(self._changed.wait(), wait)
-            except TimeoutError:
-                continue
+            # Not `wait_for`: below Python 3.12 a cancellation is lost on it that comes together with a key.
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
 
     @property
     def depth(self) -> int:

@@ -15,7 +15,7 @@ from yadokari_api.keys import CONTAINER
 from yadokari_api.reasons import StateReason
 from yadokari_contract import references
 from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
-from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
+from yadokari_contract.results.build import BuildResult, Failure, ResultError, parse_result
 from yadokari_operator.pods import runtime
 
 

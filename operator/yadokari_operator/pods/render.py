@@ -13,23 +13,20 @@ from yadokari_api.keys import (
     LABEL_PLATFORM,
 )
 from yadokari_api.pod.executor import Executor, Resources
+from yadokari_contract.runtime import HOME
 from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
-from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.given import caches, traces, trust
 from yadokari_operator.pods.given.environment import environment, whole_secrets
 from yadokari_operator.pods.given.sources import Place, place
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.gathered import Inputs
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
 from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
-
-# All mounts lie in the runtime's own directory: there, neither they nor the parents that the container
-# runtime makes for them can get into a layer or be hidden by what a base image brings.
-_RUNTIME = "/yadokari"
 
 _GRACE_SECONDS = 10
 
@@ -116,7 +113,7 @@ def _container(
         "image": image_of(executor, settings),
         "args": arguments(build.key.namespace, inputs, where, settings, attempt.task),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
-        **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
+        **({"workingDir": HOME} if inputs.dockerfile is None else {}),
         "env": [
             *traces.environment(
                 build, attempt.run, executor, settings.telemetry, settings.executor_otlp_endpoint

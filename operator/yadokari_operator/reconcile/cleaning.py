@@ -13,7 +13,7 @@ from yadokari_api.spec import ImageBuildSpec, PodRetention
 from yadokari_api.status import Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator.pods.errands.observed import ErrandPod
-from yadokari_operator.pods.observed import Pod, Standing
+from yadokari_operator.pods.observed import KnownPod, Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed
 from yadokari_operator.pods.strays import Stray
 from yadokari_operator.reconcile.decision import Delete, Observed, earliest
@@ -141,7 +141,7 @@ def _strays(
     return gone, due
 
 
-def _version(pod: Pod | ErrandPod) -> str:
+def _version(pod: KnownPod) -> str:
     """Tell the version to delete: what was left without an owner may have got one by now."""
     return pod.version if pod.standing is Standing.LEFT else ""
 

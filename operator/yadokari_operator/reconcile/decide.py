@@ -13,8 +13,8 @@ from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.events import sharing
-from yadokari_operator.pods.inputs import gather
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.gathered import gather
+from yadokari_operator.pods.inputs.missing import Missing
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Decision, Delete, Observed, decided

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from yadokari_api.status import UNCHANGED, ArtifactStatus, Output, Status
-from yadokari_operator.pods.inputs import Inputs, run_of
+from yadokari_operator.pods.inputs.gathered import Inputs, run_of
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Standing
 from yadokari_operator.reconcile.decision import Observed

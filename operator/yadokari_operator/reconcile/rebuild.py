@@ -13,8 +13,8 @@ from yadokari_api.fields import seconds
 from yadokari_api.rebuild import Asking
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Asked, RunReason, ScheduleStatus, Status
-from yadokari_contract.answers import ResolveResult
-from yadokari_contract.result import Failure
+from yadokari_contract.results.answers import ResolveResult
+from yadokari_contract.results.build import Failure
 from yadokari_contract.verbs import RESOLVE
 from yadokari_operator.pods.errands.observed import Answered, ErrandPod
 from yadokari_operator.pods.given.sources import repository

@@ -14,8 +14,8 @@ from yadokari_operator import reports
 from yadokari_operator.events import event
 from yadokari_operator.pods.arguments import Task, mark_of
 from yadokari_operator.pods.errands.observed import ErrandPod
-from yadokari_operator.pods.hashes import tells_all
-from yadokari_operator.pods.inputs import Inputs, run_of
+from yadokari_operator.pods.inputs.gathered import Inputs, run_of
+from yadokari_operator.pods.inputs.hashes import tells_all
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Running
 from yadokari_operator.pods.placement import on_nodes_of

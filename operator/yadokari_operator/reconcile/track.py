@@ -8,10 +8,9 @@ from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, PlatformRun
 from yadokari_contract.reasons import Reason, Retry
-from yadokari_contract.result import BuildResult, Failure
+from yadokari_contract.results.build import BuildResult, Failure
 from yadokari_operator import reports
-from yadokari_operator.pods.errands.observed import ErrandPod
-from yadokari_operator.pods.observed import PATIENCE, Pod
+from yadokari_operator.pods.observed import PATIENCE, KnownPod, Pod
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.runtime import ADVICE
 from yadokari_operator.reconcile.attempts import deadline, delay, is_retried
@@ -205,6 +204,6 @@ def problem_of(waiting: Waiting, platform: str) -> str:
     return waiting.problem
 
 
-def is_lost(pod: Pod | ErrandPod, now: datetime) -> bool:
+def is_lost(pod: KnownPod, now: datetime) -> bool:
     """Whether a pod that was deleted should have ended by now."""
     return pod.deleted is not None and now >= pod.deleted + GRACE

@@ -12,7 +12,7 @@ from yadokari_api.inputs.context import Context
 from yadokari_api.inputs.values import BuildSecret
 from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.files import ContextFiles
+from yadokari_operator.pods.inputs.files import ContextFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
