@@ -22,17 +22,21 @@ def with_a_slot(kubectl: Kubectl, node: str) -> Iterator[None]:
     """Have a node offer one of something that nobody else asks for."""
     names = {"capacity": {SLOT: "1"}, "allocatable": {SLOT: "1"}}
     kubectl("patch", "node", node, "--subresource=status", "-p", json.dumps({"status": names}))
-    yield
-    gone = {part: {SLOT: None} for part in names}
-    kubectl("patch", "node", node, "--subresource=status", "-p", json.dumps({"status": gone}))
+    try:
+        yield
+    finally:
+        gone = {part: {SLOT: None} for part in names}
+        kubectl("patch", "node", node, "--subresource=status", "-p", json.dumps({"status": gone}))
 
 
 @contextmanager
 def a_class(kubectl: Kubectl, name: str, value: int) -> Iterator[str]:
     made = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
     kubectl("create", "-f", "-", stdin=made | {"value": value, "globalDefault": False})
-    yield name
-    kubectl("delete", "priorityclass", name)
+    try:
+        yield name
+    finally:
+        kubectl("delete", "priorityclass", name)
 
 
 @contextmanager

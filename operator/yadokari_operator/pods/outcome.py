@@ -84,6 +84,8 @@ _MISSING = (
 )
 _DELETED = "the pod was deleted"
 _STOPPED = "the pod was stopped by the cluster"
+# Of https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions, and of Kueue.
+_OF_THE_CLUSTER = frozenset({"DisruptionTarget", "TerminationTarget"})
 _OF_LOST_NODES = frozenset({"DeletionByPodGC", "DeletionByTaintManager"})
 
 
@@ -293,10 +295,10 @@ def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Failure:
 def _taken(status: Mapping[str, Any]) -> tuple[StateReason, str] | None:
     """Tell why the cluster took the pod away, if not for reasons of its own: preemption, drain, a lost node.
 
-    A pod evicted for exceeding a limit of its own does not have this condition.
+    A pod evicted for exceeding a limit of its own does not have such a condition.
     """
     conditions = status.get("conditions") or []
-    target = (c for c in conditions if c.get("type") == "DisruptionTarget" and c.get("status") == "True")
+    target = (c for c in conditions if c.get("type") in _OF_THE_CLUSTER and c.get("status") == "True")
     disruption = next(target, None)
     if disruption is None:
         return None
