@@ -1,5 +1,7 @@
 """A base's own container, and an ordinary pod: the same Dockerfile makes the same image in both."""
 
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -86,6 +88,18 @@ def test_a_base_without_any_folder_gets_none_from_the_container(tmp_path: Path) 
     base = pushed(tmp_path / "base", "bare", "FROM scratch\nCOPY --from=busybox /bin/busybox /sh\n")
     steps = 'FROM {base}\nRUN ["/sh", "-c", "echo a > /a"]\nCOPY Dockerfile /etc/x\nWORKDIR /tmp/a\n'
     assert_alike(both(tmp_path, base, steps))
+
+
+def test_folders_that_lead_to_mounts_have_the_times_of_the_base(tmp_path: Path) -> None:
+    text = "FROM debian:bookworm\nCOPY Dockerfile /etc/apt/\n"
+    times = []
+    for name, root in (("lodging", "library/debian:bookworm"), ("usual", "")):
+        built = build(tmp_path / name, text, root=root)
+        assert built.result.exit_code == 0, built.output
+        first, *_ = list(built.image.layers())[1:]
+        with tarfile.open(fileobj=io.BytesIO(first)) as archive:
+            times.append({member.name: member.mtime for member in archive}["etc"])
+    assert times[0] == times[1]
 
 
 STAGES = {

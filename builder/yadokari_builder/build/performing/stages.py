@@ -322,7 +322,7 @@ class Build:
         is_outlined = self.cache is not None and self.cache.keeps(doing.step)
         try:
             layer = self._packer.pack(
-                members,
+                self.roots.timed(members, self.packing.timestamp),
                 followed=doing.is_followed,
                 fingerprints=self.roots.fingerprints,
                 purpose=Purpose(doing.is_sent, is_named, is_outlined),
@@ -351,8 +351,11 @@ class Build:
         if not (is_sent or self.cache) or not any(step.action for step in stage.steps):
             return NoLayers()
         boundary = snapshotted(self.bench.boundary, self.packing)
-        kind = LayerPerStage if self.single_layer else LayerPerStep
-        return kind(boundary, self.packing, stage.is_bare, self._checksums)
+        if self.single_layer:
+            return LayerPerStage(boundary, self.packing, stage.is_bare, self._checksums)
+        tenancy = self.roots.tenancy
+        found = tenancy.take_found(boundary) if tenancy and self._ground.is_lodged else None
+        return LayerPerStep(boundary, self.packing, stage.is_bare, self._checksums, found)
 
     def _checksums(self, paths: Collection[str]) -> Mapping[str, int]:
         """Tell what files of the root hold by the layers so far."""

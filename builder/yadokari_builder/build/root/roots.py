@@ -15,10 +15,12 @@ from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
 from yadokari_builder.build.root.standing import StandingTree, set_aside
 from yadokari_builder.build.root.tenancy import Tenancy
+from yadokari_builder.build.root.times import FolderTimes
 from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import BuilderError, ImageInvalidError
 from yadokari_builder.layers.fingerprints import Fingerprints
+from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.plan import Base
@@ -103,6 +105,7 @@ class Roots:
     _aside: Anchor = field(init=False)
     # The stage whose files others read in the root, and these.
     _standing: tuple[int, StandingTree] | None = None
+    _times: FolderTimes | None = None
     # Where the stage is built that is not built in the root.
     _beside: _Aside | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
@@ -160,6 +163,7 @@ class Roots:
         learn = partial(self._learn, tenancy.stage.base)
         self.fingerprints = Fingerprints(Fingerprints(learn=learn))
         self._strangers = {path: self._stamp(path) for path in tenancy.strangers}
+        self._times = FolderTimes(self.boundary, tenancy.stage.base, tenancy.stamps)
         # What they hide nobody has seen.
         self.has_hidden |= bool(in_volumes(self.boundary.excluded, (self.lodging.runtime,)))
 
@@ -189,6 +193,11 @@ class Roots:
             self._unpack_stack(self._stacks[base.index], self.boundary, self.fingerprints, names_only)
         elif isinstance(base, PulledImage):
             self._unpack(base, self.boundary, self.fingerprints, names_only=names_only)
+
+    def timed(self, members: Members, latest: int | None) -> Members:
+        """Give members the times of the base that a container runtime has changed; see `FolderTimes`."""
+        is_lodged = self.tenancy and self.tenancy.is_lived_in and self._beside is None
+        return self._times.restored(members, latest) if is_lodged and self._times else members
 
     def lay(self, layers: Sequence[LayerSource], needs: Files) -> None:
         """Put layers of steps on top of what is in the root; raises `SpoiledLayerError`."""

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
 from yadokari_builder.build.root.standing import hides
 from yadokari_builder.errors import BuilderError, RunError, UsageError
@@ -57,6 +58,9 @@ class Tenancy:
     """Whether what is in the root is the base and what steps made of it."""
     strangers: tuple[str, ...] = field(default=())
     """Folders that lead to mounts and that the base has not."""
+    stamps: Mapping[str, int] = field(default_factory=dict)
+    """Times of folders of the base in which the runtime has made mount points, in nanoseconds."""
+    _found: Snapshot | None = None
 
     @property
     def stage(self) -> PlannedStage:
@@ -79,6 +83,11 @@ class Tenancy:
         self.tell(LodgingResult(name))
         logger.info("lodging: stage %s is built in its base's own container: nothing is unpacked", name)
         return True
+
+    def take_found(self, boundary: Boundary) -> Snapshot | None:
+        """Return, once, how the root was found within a boundary: before anything is written there."""
+        found, self._found = self._found, None
+        return found if boundary == self.boundary else None
 
     def end(self) -> None:
         """Note that the root is another's from now on."""
@@ -109,7 +118,10 @@ class Tenancy:
         found = snapshot.take(self.boundary)
         self._require_untouched(found)
         self._require_numbers(found)
-        self._join(found.linked())
+        linked = found.linked()
+        self._join(linked)
+        self._found = snapshot.refreshed(found, self.boundary, chain.from_iterable(linked))
+        self.stamps = {path: status.st_mtime_ns for path, status in above.items() if self._is_opened(status)}
         self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
         # No layer tells of the root itself.
         root = self.boundary.host("/")
@@ -125,6 +137,10 @@ class Tenancy:
 
     def _is_new(self, status: os.stat_result) -> bool:
         return self._is_later(status.st_atime_ns) and self._is_later(status.st_mtime_ns)
+
+    def _is_opened(self, status: os.stat_result) -> bool:
+        """Tell whether the runtime has made a mount point in a folder of the base."""
+        return self._is_later(status.st_mtime_ns) and not self._is_later(status.st_atime_ns)
 
     def _require_untouched(self, found: Snapshot) -> None:
         top = os.lstat(self.boundary.host("/")).st_ctime_ns

@@ -10,6 +10,7 @@ import pytest
 from support.site import Site
 from yadokari_builder.build.root.tenancy import Tenancy, read_hint
 from yadokari_builder.errors import UsageError
+from yadokari_builder.layers import snapshot
 from yadokari_builder.plan.lodge import Lodger
 from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.rootfs.boundary import Boundary
@@ -51,6 +52,15 @@ def test_a_root_that_nobody_has_touched_is_the_base(root: Path, stage: PlannedSt
     assert tenant.begin(stage.base)
     assert told == [LodgingResult("only")]
     assert tenant.strangers == ("/run", "/run/new")
+
+
+def test_a_folder_in_which_the_runtime_has_made_a_mount_point_is_known(
+    root: Path, stage: PlannedStage
+) -> None:
+    tenant = tenancy(root, stage, [])
+    assert tenant.begin(stage.base)
+    assert tenant.stamps == {"/etc": os.stat(root / "etc").st_mtime_ns}
+    assert tenant.take_found(tenant.boundary) == snapshot.take(tenant.boundary)
 
 
 def test_a_root_is_taken_once(root: Path, stage: PlannedStage) -> None:
