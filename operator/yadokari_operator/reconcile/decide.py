@@ -20,9 +20,9 @@ from yadokari_operator.pods.names import run_in
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Decision, Delete, Observed, decided
 from yadokari_operator.reconcile.lodging import without
-from yadokari_operator.reconcile.rebuild import looked_ahead
+from yadokari_operator.reconcile.rebuilds.rebuild import looked_ahead
+from yadokari_operator.reconcile.rebuilds.timetable import ScheduleError, Timetable
 from yadokari_operator.reconcile.run import Run
-from yadokari_operator.reconcile.timetable import ScheduleError, Timetable
 from yadokari_operator.settings import Settings
 from yadokari_operator.turns import Place
 

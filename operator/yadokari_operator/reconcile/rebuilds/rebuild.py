@@ -22,7 +22,7 @@ from yadokari_operator.pods.observed import Standing
 from yadokari_operator.pods.outcome import Failed, Waiting
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decision import Answer, Decision, Delete, Observed, Want, earliest
-from yadokari_operator.reconcile.timetable import Timetable
+from yadokari_operator.reconcile.rebuilds.timetable import Timetable
 from yadokari_operator.reports import Cause, format_time
 
 _FIRST_DELAY = timedelta(minutes=1)
