@@ -34,9 +34,9 @@ from yadokari_api.status import (
     TimedPhase,
 )
 from yadokari_contract import references
-from yadokari_contract.answers import IndexResult
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BaseImage, BuildResult, Failure
+from yadokari_contract.results.answers import IndexResult
+from yadokari_contract.results.build import BaseImage, BuildResult, Failure
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
@@ -88,6 +88,7 @@ def unbegun(build: ImageBuild) -> Status:
     return Status(
         rebuild_requested_at=build.rebuild or before.rebuild_requested_at,
         last_succeeded=before.last_succeeded,
+        lodging=before.lodging,
         run=RunStatus(number=before.run.number),
         history=before.history if before.finished else _history(before, "Replaced", None),
     )

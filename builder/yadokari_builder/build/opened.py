@@ -38,9 +38,8 @@ from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
 from yadokari_builder.plan.lodge import Refusal, offer
 from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
-from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.steps import ImageSource, RunAction
-from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.pull import FindImage, PulledImage
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
@@ -54,8 +53,8 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
-from yadokari_contract.lodging import LodgingResult, NotLodged
-from yadokari_contract.result import BaseImage
+from yadokari_contract.results.build import BaseImage
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -117,18 +116,10 @@ def _open(
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(find_bases(spec, registries, replaced), blobs)
-    drafted = _draft(spec, environment, text, images.find)
-    for note in drafted.notes():
-        logger.warning("%s", note)
-    # What counts as changed in all of a stage is found by comparing, which needs the content.
-    plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
-    if spec.materialize:
-        plan = with_all_files(plan)
+    plan = _planned(spec, _draft(spec, environment, text, images.find))
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
-    progress.bases = tuple(_bases(plan))
-    progress.lodging = LodgingResult(image=str(offer(plan) or ""))
-    progress.expect(plan.total_steps)
+    _tell(progress, plan)
     roots = Roots(
         lodging,
         boundary,
@@ -151,6 +142,21 @@ def _open(
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
+
+
+def _planned(spec: BuildSpec, drafted: Draft) -> Plan:
+    for note in drafted.notes():
+        logger.warning("%s", note)
+    # What counts as changed in all of a stage is found by comparing, which needs the content.
+    plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
+    return with_all_files(plan) if spec.materialize else plan
+
+
+def _tell(progress: Progress, plan: Plan) -> None:
+    """Note what the result says of a plan."""
+    progress.bases = tuple(_bases(plan))
+    progress.lodging = LodgingResult(image=str(offer(plan) or ""))
+    progress.expect(plan.total_steps)
 
 
 def _may_be_apart(spec: BuildSpec, lodging: Lodging, hint: Reference | None) -> bool:

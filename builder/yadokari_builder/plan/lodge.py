@@ -17,7 +17,7 @@ from yadokari_builder.plan.steps import (
     StageSource,
 )
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_contract.lodging import NotLodged
+from yadokari_contract.results.lodging import NotLodged
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.lodge import Lodger, Refusal, Taken, lodger, offer
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_contract.lodging import NotLodged
+from yadokari_contract.results.lodging import NotLodged
 
 BASES = {"debian:latest": BASE, "other:latest": ContainerConfig(user="other")}
 

@@ -22,7 +22,7 @@ from yadokari_builder.build.layering.recording import (
 from yadokari_builder.build.outcome import FinishedStep, Made
 from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
-from yadokari_builder.build.progress import Progress, TimedStep, counted, human_size
+from yadokari_builder.build.progress import Progress, TimedStep, counted
 from yadokari_builder.build.root.roots import Roots, Stack
 from yadokari_builder.build.root.standing import HiddenError
 from yadokari_builder.cache.options import expected
@@ -39,6 +39,7 @@ from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import CopyAction, Files, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.source import LayerSource, LocalLayer
+from yadokari_contract.sizes import human_size
 
 logger = logging.getLogger(__name__)
 

@@ -20,7 +20,8 @@ from yadokari_builder.plan.plan import Base, Plan, PlannedStage
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
-from yadokari_contract.lodging import LodgingResult, NotLodged
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
+from yadokari_contract.runtime import LOADED
 
 logger = logging.getLogger(__name__)
 
@@ -29,11 +30,6 @@ _MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr
 _MOST_SECONDS = 1
 _NANO = 1_000_000_000
 _CROSS_DEVICE = "cross-device link"
-LOADED = (
-    *("LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "GCONV_PATH"),
-    *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
-)
-"""Variables by which a process loads libraries from anywhere, before it can look at them."""
 
 Tell = Callable[[LodgingResult], None]
 

@@ -12,7 +12,7 @@ from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import StageSource, Step
 from yadokari_builder.plan.telling.shown import as_lines, as_value
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_contract.lodging import LodgingResult
+from yadokari_contract.results.lodging import LodgingResult
 
 
 def as_text(draft: Draft, container: Reference | None = None) -> str:

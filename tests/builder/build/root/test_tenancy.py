@@ -14,7 +14,7 @@ from yadokari_builder.layers import snapshot
 from yadokari_builder.plan.lodge import Lodger
 from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_contract.lodging import LodgingResult, NotLodged
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
 
 LONG_AGO = 1_000_000_000
 DIGEST = "sha256:" + "a" * 64
