@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -93,13 +94,15 @@ def test_a_base_without_any_folder_gets_none_from_the_container(tmp_path: Path) 
 def test_folders_that_lead_to_mounts_have_the_times_of_the_base(tmp_path: Path) -> None:
     text = "FROM debian:bookworm\nCOPY Dockerfile /etc/apt/\n"
     times = []
+    # Later than the base, and earlier than the container.
+    epoch = f"--build-arg=SOURCE_DATE_EPOCH={int(time.time()) - 60}"
     for name, root in (("lodging", "library/debian:bookworm"), ("usual", "")):
-        built = build(tmp_path / name, text, root=root)
+        built = build(tmp_path / name, text, epoch, root=root)
         assert built.result.exit_code == 0, built.output
         first, *_ = list(built.image.layers())[1:]
         with tarfile.open(fileobj=io.BytesIO(first)) as archive:
             times.append({member.name: member.mtime for member in archive}["etc"])
-    assert times[0] == times[1]
+    assert times[0] == times[1] < time.time() - 60
 
 
 STAGES = {
@@ -186,6 +189,14 @@ def test_a_build_that_was_killed_leaves_no_root_that_is_taken_for_the_base(tmp_p
     assert "nothing is unpacked" in first
     assert "a build has begun in this container before" in second
     assert "\nclean\n" in second
+
+
+def test_a_step_that_takes_all_memory_is_ended_and_the_build_with_it(tmp_path: Path) -> None:
+    take = "head -c 900000000 /dev/zero | tail"
+    built = build(tmp_path, f"FROM busybox\nRUN {take}\n", root=BUSYBOX, memory=200_000_000)
+    assert "nothing is unpacked" in built.output
+    assert built.result.exit_code in (11, 137)
+    assert "\nbuilt " not in built.output
 
 
 def test_a_step_that_an_overlay_lets_down_is_run_again_where_the_base_is_unpacked(tmp_path: Path) -> None:
