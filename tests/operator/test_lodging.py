@@ -233,6 +233,14 @@ def test_a_base_that_was_of_no_use_is_left_alone_until_there_is_another(reason: 
     assert image_of(decide(again(build, "and again"))) == OTHER
 
 
+def test_a_base_that_other_stages_keep_from_use_is_tried_again_when_there_are_others() -> None:
+    build = run(known(), told(BASE, reason=NotLodged.OTHER_STAGES, message="another stage needs the root"))
+    assert build.status.lodging[0].unusable
+    assert image_of(decide(again(build, "later"))) == EXECUTOR
+    changed = dict(build.spec) | {"dockerfile": "FROM busybox\nRUN true\n"}
+    assert image_of(decide(image_build(changed, build.status, generation=2))) == BASE
+
+
 def test_a_stage_that_was_built_in_it_is_told() -> None:
     build = run(known(), told(stage="build"))
     assert build.status.lodging == (Lodging(image=BASE, stage="build"),)

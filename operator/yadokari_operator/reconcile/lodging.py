@@ -23,10 +23,13 @@ from yadokari_operator.settings import Settings
 
 _LONGEST = 256
 _IMAGE = re.compile(rf"{references.DOMAIN}/{references.PATH}@{references.DIGEST}", re.ASCII)
-_FOR_GOOD = frozenset(
-    {NotLodged.FILES_DIFFER, NotLodged.ISOLATION, NotLodged.ROOT_CHANGED, NotLodged.VOLUMES}
+_AGAIN = frozenset(
+    {
+        *(NotLodged.FILES_DIFFER, NotLodged.ISOLATION, NotLodged.OTHER_STAGES),
+        *(NotLodged.ROOT_CHANGED, NotLodged.VOLUMES),
+    }
 )
-"""Why a base was unpacked that others cannot be built in either, on such nodes and in such pods."""
+"""Why a base was unpacked that the next run would have to unpack as well."""
 
 
 def base_for(status: Status, spec: ImageBuildSpec, settings: Settings, platform: str | None) -> str:
@@ -86,7 +89,7 @@ def _told(pod: Pod, result: BuildResult, platform: str | None, before: Lodging |
         stage=shown(told.stage[:_LONGEST]) or None if pod.base else None,
         reason=reason or None,
         message=shown(message[:_LONGEST]) or None if reason else None,
-        unusable=(reason in _FOR_GOOD and pod.base == told.image) or None,
+        unusable=(reason in _AGAIN and pod.base == told.image) or None,
     )
 
 
