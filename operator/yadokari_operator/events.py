@@ -28,7 +28,8 @@ def event(old: Status, new: Status) -> Event | None:
     """Tell people what happened between two statuses, if anything did."""
     if _happening(new) == _happening(old):
         return None
-    warning = new.conditions[0].status == "False"
+    # Of a status that has ended, and that not the operator wrote, conditions may be missing.
+    warning = any(it.status == "False" for it in new.conditions[:1])
     message = new.message[:_LONGEST]
     to_do = advice(new.reason) if warning else ""
     if to_do and len(message) + len(to_do) < _LONGEST:

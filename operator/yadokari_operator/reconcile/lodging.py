@@ -37,6 +37,9 @@ def base_for(status: Status, spec: ImageBuildSpec, settings: Settings, platform:
     entry = next((it for it in status.lodging if it.platform == platform), None)
     if entry is None or entry.unusable or not is_wanted(spec, settings):
         return ""
+    # Not every status is the operator's own: one may come from a backup, or from whoever may write it.
+    if not _IMAGE.fullmatch(entry.image):
+        return ""
     if status.run.reason == "BaseImageChanged" or _is_needless(entry, spec, settings):
         return ""
     return entry.image

@@ -5,6 +5,7 @@ where the operator is started anew. What has moved while something else kept a r
 have moved the next time.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from yadokari_api.fields import seconds
 from yadokari_api.rebuild import Asking
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Asked, RunReason, ScheduleStatus, Status
+from yadokari_contract import references
 from yadokari_contract.results.answers import ResolveResult
 from yadokari_contract.results.build import Failure
 from yadokari_contract.verbs import RESOLVE
@@ -32,6 +34,9 @@ _SKEW = timedelta(minutes=10)
 """What is further ahead than clocks differ was written by one that was set back since: it does not count."""
 _LONGEST = 512
 _NEVER = "1970-01-01T00:00:00Z"
+_TAGGED = re.compile(rf"(?:{references.DOMAIN}/)?{references.PATH}(?::{references.TAG})?", re.ASCII)
+"""What names of images may move; they become arguments, and whoever may write a status may write others."""
+
 _MOVED: frozenset[RunReason] = frozenset({"BaseImageChanged", "GitChanged"})
 
 
@@ -240,7 +245,7 @@ def _followed(spec: ImageBuildSpec, status: Status, now: datetime) -> Iterator[_
         return _Followed(name, interval, reason, built, asked.get(name))
 
     if rebuild.on_base_image_change:
-        for name in dict.fromkeys(base.reference for base in status.bases if "@" not in base.reference):
+        for name in dict.fromkeys(it.reference for it in status.bases if _TAGGED.fullmatch(it.reference)):
             built = frozenset(base.digest for base in status.bases if base.reference == name)
             yield one(name, rebuild.on_base_image_change, "BaseImageChanged", built)
     if rebuild.on_git_change:
