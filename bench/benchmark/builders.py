@@ -56,17 +56,19 @@ class Builder:
     build: Build
 
 
-def yadokari(image: str, kind: str = "", more: str = "") -> Builder:
+def yadokari(image: str, kind: str = "", more: str = "", *, lodging: bool = False) -> Builder:
     """Return Yadokari, run as a pod is run; tests/pod knows image and kind by these names.
 
-    `more` are arguments beside those of every build.
+    `more` are arguments beside those of every build. With `lodging` the pod's container is the base's, which
+    is unpacked before the clock, as a node has it.
     """
     options = f"--kind {kind} " if kind else ""
+    options += "--root {base} " if lodging else ""
     options += f"--image {shlex.quote(image)} --no-mirror --bind {{context}} --report {{report}}"
     pod = f"{COMMAND} {options} --"
     arguments = "--context dir://{context} --dockerfile {dockerfile} --destination {destination} --insecure"
     mirror = "--registry-mirror {mirror} --insecure-registry {mirror}"
-    name = f"Yadokari-{kind}" if kind else "Yadokari"
+    name = "-".join(filter(None, ["Yadokari", kind, "lodging" if lodging else ""]))
     return peer(f"{name}={pod} {arguments} {mirror} {more}")
 
 
@@ -84,6 +86,7 @@ def peer(text: str) -> Builder:
 
     def build(job: Job) -> Figures:
         places = {
+            "{base}": job.workload.base,
             "{context}": str(job.workload.context),
             "{dockerfile}": str(job.workload.dockerfile),
             "{destination}": job.destination,

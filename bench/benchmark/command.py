@@ -27,7 +27,14 @@ def main(arguments: Sequence[str], description: str) -> int:
         return 1
     image = str(built(options.image)) if options.image in RECIPES else options.image
     kinds = [yadokari(image, kind) for kind in options.kind]
-    builders = [yadokari(image), *kinds, *([chroot_buildah()] if options.buildah else []), *options.peer]
+    lodging = [yadokari(image, lodging=True)] if options.lodging else []
+    builders = [
+        yadokari(image),
+        *lodging,
+        *kinds,
+        *([chroot_buildah()] if options.buildah else []),
+        *options.peer,
+    ]
     with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
         workloads = prepare(options.only or names(), Path(folder, "contexts"))
         try:
@@ -40,7 +47,9 @@ def main(arguments: Sequence[str], description: str) -> int:
                 titles = dict.fromkeys(results, "")
             else:
                 columns = tuple(builder.name for builder in builders)
-                results = _measure(workloads, builders, options.rounds, registry())
+                heavy = any(workload.base == "bench/heavy" for workload in workloads)
+                running = registry(with_heavy=heavy)
+                results = _measure(workloads, builders, options.rounds, running)
         except RuntimeError as error:
             print(f"bench: {error}", file=sys.stderr)
             return 1
@@ -80,6 +89,7 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--rounds", type=int, default=3, metavar="N", help="how often (3)")
     add("--image", default="executor", help="executor (default), or the folder of an OCI layout")
     add("--kind", action="append", default=[], choices=KINDS, help="Yadokari in this kind of pod, too")
+    add("--lodging", action="store_true", help="Yadokari in a container of the base, too")
     add("--without-buildah", dest="buildah", action="store_false", help="leave buildah out")
     add("--rebuilds", action="store_true", help="measure rebuilds through a cache")
     add("--peer", action="append", default=[], type=peer, metavar="[NAME=]COMMAND", help="another builder")

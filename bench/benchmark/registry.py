@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmark.heavy import HEAVY, heavy
 from benchmark.toolchain import TOOLCHAIN, toolchain
 from support.folders import scratch_folder
 from support.pod import mirror
@@ -29,14 +30,20 @@ class Registry:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def registry() -> Registry:
+def registry(*, with_heavy: bool = False) -> Registry:
     """Return the registry with all base images, made and pushed first where they are missing."""
     host = mirror.running()
-    image = f"docker://{host}/{TOOLCHAIN}"
-    copy = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{toolchain(host)}", image]
-    subprocess.run(copy, check=True)
+    _push(toolchain(host), host, TOOLCHAIN)
+    if with_heavy:
+        _push(heavy(mirror.layout("library/debian:bookworm")), host, HEAVY)
     data = scratch_folder() / "mirror/data/docker/registry/v2"
     return Registry(host, data, frozenset(_digests(data)))
+
+
+def _push(layout: Path, host: str, name: str) -> None:
+    image = f"docker://{host}/{name}"
+    copy = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}", image]
+    subprocess.run(copy, check=True)
 
 
 def _digests(data: Path) -> Iterator[str]:

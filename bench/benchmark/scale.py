@@ -110,7 +110,7 @@ def measure(arguments: argparse.Namespace, programs: Path, folder: Path) -> None
                 operator.start()
                 wait_until(lambda: operator.log.count("this operator works") == 2)
                 print(f"started anew, it works after {time.monotonic() - begin:.1f} s, and", end=" ")
-                print(f"picks up a change {picked_up(api, 'b-20'):.1f} s later, having looked at all")
+                print(f"picks up a change {picked_up(api, 'b-20'):.1f} s later, while it looks at all")
                 print(
                     f"memory: {operator.memory / 2**20:.0f} MB, {operator.peak_memory / 2**20:.0f} MB at most"
                 )

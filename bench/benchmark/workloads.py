@@ -24,6 +24,13 @@ class Workload:
         """The Dockerfile; it is in the context."""
         return self.context / "Dockerfile"
 
+    @property
+    def base(self) -> str:
+        """The image that its first stage starts from, as the registry has it."""
+        name = re.search(r"^FROM (\S+)", self.dockerfile.read_text(), re.MULTILINE)
+        assert name
+        return name[1] if "/" in name[1] else f"library/{name[1]}"
+
 
 def names() -> list[str]:
     """List the workloads that are built unless others are asked for."""

@@ -1,7 +1,9 @@
 """Lines of the executor's log that tell how far a build has come.
 
 `STEP 3/12 RUN make` begins a step, `PUSHING registry.test/app:1` the end of a build; `--log-timestamp` puts a
-time before them. A step may print such lines as well: what they tell is text to show and nothing to trust.
+time before them. `STEP 3/12 (goes on) RUN make` stands between what a step prints, so that the end of a log
+tells the same, however long it is. A step may print such lines as well: what they tell is text to show and
+nothing to trust.
 """
 
 import re
@@ -17,6 +19,13 @@ MARKERS = (b"STEP ", b"PUSHING ")
 MAX_LINE = 2048
 """Bytes of the longest line that counts; the executor's own are much shorter."""
 
+REPEATED_AFTER = 500
+"""How many lines of a log, as container runtimes cut them, may stand between two lines that tell progress."""
+
+LONGEST_LINE = 16 * 1024
+"""Bytes of a line in a node's log files: container runtimes cut longer ones."""
+
+_GOES_ON = "(goes on) "
 _LONGEST_TEXT = 120
 _TIME = r"(?:[-+:.0-9TZ]{20,35} )?"
 _STEP = re.compile(rf"{_TIME}STEP ([0-9]{{1,6}})/([0-9]{{1,6}}) (\S.*)", re.ASCII)
@@ -41,6 +50,11 @@ def step_line(number: int, total: int, instruction: str) -> str:
     return f"STEP {number}/{total} {shortened(instruction)}"
 
 
+def goes_on_line(number: int, total: int, instruction: str) -> str:
+    """Write the line that tells the step which is under way."""
+    return f"STEP {number}/{total} {_GOES_ON}{shortened(instruction)}"
+
+
 def pushing_line(images: Iterable[str]) -> str:
     """Write the line that begins the push."""
     return f"PUSHING {', '.join(images)}"
@@ -54,8 +68,9 @@ def parse_line(line: bytes) -> Progress | None:
     found = _STEP.fullmatch(text)
     if found is None or not 0 < int(found[1]) <= int(found[2]):
         return None
-    is_base = found[3].upper().startswith("FROM ")
-    return Progress("Pulling" if is_base else "Building", int(found[1]), int(found[2]), _shown(found[3]))
+    instruction = found[3].removeprefix(_GOES_ON)
+    phase: BuildPhase = "Pulling" if instruction.upper().startswith("FROM ") else "Building"
+    return Progress(phase, int(found[1]), int(found[2]), _shown(instruction))
 
 
 def shortened(text: str) -> str:

@@ -18,7 +18,6 @@ class Actor(Enum):
 
     AUTHOR = "the Dockerfile's author"
     OWNER = "the owner of the build or of its credentials"
-    ADMINISTRATOR = "the cluster's administrator"
     NOBODY = "nobody: it passes"
     MAINTAINERS = "Yadokari's maintainers"
 

@@ -16,3 +16,13 @@ def parse_size(text: str) -> int:
         if size < _LARGEST:
             return int(size)
     raise ValueError(f"invalid size: '{text}'")
+
+
+def human_size(size: int) -> str:
+    """Write a size in bytes for people, in powers of 1,000 (go-units: `HumanSize`): `61.9 MB`."""
+    value = float(size)
+    for unit in ("B", "kB", "MB", "GB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} TB"

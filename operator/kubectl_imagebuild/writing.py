@@ -1,4 +1,4 @@
-"""Text for people: how wide it is, tables, ages, sizes."""
+"""Text for people: how wide it is, tables, ages."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -72,16 +72,6 @@ def since(text: str, now: datetime) -> str:
     """Write how long ago a time of Kubernetes' is; empty where there is none."""
     time = parse_time(text)
     return span((now - time).total_seconds()) if time else ""
-
-
-def size(number: int) -> str:
-    """Write a number of bytes, in powers of 1,000."""
-    value = float(number)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def _columns(character: str) -> int:

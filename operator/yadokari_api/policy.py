@@ -87,6 +87,11 @@ class Bounds(Model):
         json_schema_extra={"enum": ["Namespaces"]},
         description="Namespaces: each step in namespaces of its own, or the build fails.",
     )
+    lodging: Literal["Never"] | None = Field(
+        default=None,
+        json_schema_extra={"enum": ["Never"]},
+        description="Never: all pods are of the executor image, and none is a base image's own.",
+    )
     priority: Annotated[int, Field(ge=-HIGHEST_PRIORITY, le=HIGHEST_PRIORITY)] | None = Field(
         default=None, description="How high priority may be."
     )

@@ -143,6 +143,24 @@ class Base:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Lodging:
+    """A base image in whose own container the build can begin, so that it need not be unpacked."""
+
+    __pydantic_config__ = REPORTED
+
+    image: Annotated[str, Field(description="The base image, by the digest of its manifest.")]
+    platform: Annotated[str | None, Field(description="For which of several platforms that is.")] = None
+    stage: Annotated[str | None, Field(description="Stage that the last run built in it.")] = None
+    reason: Annotated[str | None, Field(description="Why that run, which was to, did not; for machines.")] = (
+        None
+    )
+    message: Annotated[str | None, Field(description="The same for people.")] = None
+    unusable: Annotated[
+        bool | None, Field(description="Whether ordinary pods build until there is another base.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformRun:
     """How far one of several platforms has come in a run."""
 
@@ -323,6 +341,10 @@ class Status:
         tuple[Base, ...],
         Field(description="Images that the build began with or took files from; at most 32 of them."),
     ] = ()
+    lodging: Annotated[
+        tuple[Lodging, ...],
+        Field(description="Base images in whose own containers the build can begin: one for each platform."),
+    ] = ()
     run: Annotated[RunStatus, Field(description="The latest run.")] = field(default_factory=RunStatus)
     schedule: Annotated[ScheduleStatus | None, Field(description="How far rebuild.schedule has come.")] = None
     asked: Annotated[
@@ -383,7 +405,9 @@ def parse_status(data: Mapping[str, Any] | None) -> Status:
 def format_status(status: Status) -> dict[str, Any]:
     """Write a status as the API server takes it."""
     written: dict[str, Any] = _STATUS.dump_python(status, mode="json", by_alias=True, exclude_none=True)
-    empty = [name for name in ("tags", "bases", "phases", "history", "asked") if not written.get(name)]
+    empty = [
+        name for name in ("tags", "bases", "lodging", "phases", "history", "asked") if not written.get(name)
+    ]
     for part in ("run", "output"):
         if part in written and not written[part]["platforms"]:
             del written[part]["platforms"]

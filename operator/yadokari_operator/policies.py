@@ -147,6 +147,8 @@ def _problems(spec: ImageBuildSpec, bounds: Bounds) -> Iterator[str]:
             yield f"spec.executor.nodeSelector.{key} is {named}: it may be {value}, or be left out"
     if bounds.isolation and executor.isolation not in (None, bounds.isolation):
         yield f"spec.executor.isolation is {executor.isolation}: it may be {bounds.isolation}, or be left out"
+    if bounds.lodging and executor.lodging not in (None, "Auto", bounds.lodging):
+        yield f"spec.executor.lodging is {executor.lodging}: it may be {bounds.lodging}, or be left out"
     if bounds.priority is not None and spec.priority > bounds.priority:
         yield f"spec.priority is {spec.priority}: it may be {bounds.priority} at most"
     if bounds.timeout and seconds(spec.timeout) > seconds(bounds.timeout):
@@ -197,6 +199,7 @@ def _within(spec: ImageBuildSpec, bounds: Bounds) -> ImageBuildSpec:
         spec,
         node_selector=executor.node_selector | bounds.node_selector,
         isolation=executor.isolation or bounds.isolation,
+        lodging=bounds.lodging or executor.lodging,
     )
     if not bounds.cache_read_only or spec.cache is None:
         return spec

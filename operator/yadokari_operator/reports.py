@@ -21,6 +21,7 @@ from yadokari_api.status import (
     BuildFailure,
     LastSucceeded,
     LiveProgress,
+    Lodging,
     Output,
     PastRun,
     Phase,
@@ -34,9 +35,10 @@ from yadokari_api.status import (
     TimedPhase,
 )
 from yadokari_contract import references
-from yadokari_contract.answers import IndexResult
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BaseImage, BuildResult, Failure
+from yadokari_contract.results.answers import IndexResult
+from yadokari_contract.results.build import BaseImage, BuildResult, Failure
+from yadokari_contract.results.lodging import NotLodged
 
 _TRUTHS: dict[Phase, dict[ConditionType, Truth]] = {
     "Pending": {"Ready": "Unknown", "Reconciling": "True", "Stalled": "False", "Succeeded": "Unknown"},
@@ -88,6 +90,7 @@ def unbegun(build: ImageBuild) -> Status:
     return Status(
         rebuild_requested_at=build.rebuild or before.rebuild_requested_at,
         last_succeeded=before.last_succeeded,
+        lodging=before.lodging,
         run=RunStatus(number=before.run.number),
         history=before.history if before.finished else _history(before, "Replaced", None),
     )
@@ -97,7 +100,16 @@ def begun(build: ImageBuild, inputs_hash: str, why: Cause, now: datetime) -> Sta
     """Give the status with which a run begins."""
     number = build.status.run.number + 1
     run = RunStatus(number=number, reason=why.reason, cause=why.text or None, queued_at=format_time(now))
-    return replace(unbegun(build), inputs_hash=inputs_hash, run=run)
+    status = unbegun(build)
+    if inputs_hash != build.status.inputs_hash:
+        # Other stages may leave the root to the one that is built on it.
+        lodging = (replace(it, unusable=None) if _is_of_stages(it) else it for it in status.lodging)
+        status = replace(status, lodging=tuple(lodging))
+    return replace(status, inputs_hash=inputs_hash, run=run)
+
+
+def _is_of_stages(lodging: Lodging) -> bool:
+    return lodging.reason == NotLodged.OTHER_STAGES
 
 
 def waiting(build: ImageBuild, run: Status, now: datetime, reason: StateReason, message: str) -> Status:

@@ -21,6 +21,7 @@ LOG_LEVELS = ("debug", "info", "warning", "error")
 LOG_FORMATS = ("text", "json")
 RUNTIMES = ("Auto", "ImageVolume", "InitContainer")
 ISOLATIONS = ("Auto", "Namespaces", "Shared")
+LODGINGS = ("Auto", "Always", "Never")
 PROC_MOUNTS = ("Default", "Unmasked")
 NOTIFY_FORMATS = ("CloudEvents", "Text")
 _TRUTHS = ("true", "false")
@@ -50,7 +51,8 @@ class Settings:
     `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
-    their steps are kept apart, where an ImageBuild says nothing. `executor_seccomp_profile` is a file below
+    their steps are kept apart, `executor_lodging` whether they build in a base image's own container, where
+    an ImageBuild says nothing. `executor_seccomp_profile` is a file below
     the kubelet's folder of seccomp profiles, empty for the container runtime's own; `executor_host_users` is
     whether pods use the node's users (true or false).
     """
@@ -58,6 +60,7 @@ class Settings:
     executor_image: str = DEFAULT_EXECUTOR_IMAGE
     executor_runtime: str = "Auto"
     executor_isolation: str = "Auto"
+    executor_lodging: str = "Auto"
     executor_seccomp_profile: str = ""
     executor_host_users: str = "true"
     executor_proc_mount: str = "Default"
@@ -90,6 +93,7 @@ class Settings:
             executor_image=_text(environment, "EXECUTOR_IMAGE", DEFAULT_EXECUTOR_IMAGE),
             executor_runtime=_choice(environment, "EXECUTOR_RUNTIME", RUNTIMES, "Auto"),
             executor_isolation=_choice(environment, "EXECUTOR_ISOLATION", ISOLATIONS, "Auto"),
+            executor_lodging=_choice(environment, "EXECUTOR_LODGING", LODGINGS, "Auto"),
             executor_seccomp_profile=_text(environment, "EXECUTOR_SECCOMP_PROFILE", ""),
             executor_host_users=_choice(environment, "EXECUTOR_HOST_USERS", _TRUTHS, "true"),
             executor_proc_mount=_choice(environment, "EXECUTOR_PROC_MOUNT", PROC_MOUNTS, "Default"),
@@ -124,6 +128,11 @@ class Settings:
     def ignores(self, namespace: str) -> bool:
         """Whether ImageBuilds of a namespace are left alone."""
         return is_among(namespace, self.ignored_namespaces)
+
+    @property
+    def never_asked(self) -> tuple[str, ...]:
+        """Namespaces that are left alone and named, so that the API server is asked for nothing of them."""
+        return tuple(name for name in self.ignored_namespaces if "*" not in name)
 
 
 def is_among(namespace: str, patterns: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from support.cluster import KubectlError
 from support.operator_fixtures import Unseen
 from support.operator_process import BUILT, DIGEST, OperatorProcess, wait_until
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 
 pytestmark = pytest.mark.cluster
 

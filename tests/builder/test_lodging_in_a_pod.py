@@ -1,5 +1,8 @@
 """A base's own container, and an ordinary pod: the same Dockerfile makes the same image in both."""
 
+import io
+import tarfile
+import time
 from pathlib import Path
 
 import pytest
@@ -88,6 +91,80 @@ def test_a_base_without_any_folder_gets_none_from_the_container(tmp_path: Path) 
     assert_alike(both(tmp_path, base, steps))
 
 
+def test_folders_that_lead_to_mounts_have_the_times_of_the_base(tmp_path: Path) -> None:
+    text = "FROM debian:bookworm\nCOPY Dockerfile /etc/apt/\n"
+    times = []
+    # Later than the base, and earlier than the container.
+    epoch = f"--build-arg=SOURCE_DATE_EPOCH={int(time.time()) - 60}"
+    for name, root in (("lodging", "library/debian:bookworm"), ("usual", "")):
+        built = build(tmp_path / name, text, epoch, root=root)
+        assert built.result.exit_code == 0, built.output
+        first, *_ = list(built.image.layers())[1:]
+        with tarfile.open(fileobj=io.BytesIO(first)) as archive:
+            times.append({member.name: member.mtime for member in archive}["etc"])
+    assert times[0] == times[1] < time.time() - 60
+
+
+STAGES = {
+    "stages of copies alone": """\
+FROM busybox AS copied
+COPY Dockerfile /copied/
+FROM {base} AS tools
+USER 0
+COPY --from=copied /copied /copied
+RUN mkdir -p /out/deep && echo a > /out/a && ln -s /out /link && ln /out/a /out/deep/b
+RUN ln -s /bin/sh /out/sh && chown 3:4 /out/deep && touch -d @5 /out/deep
+FROM scratch
+COPY --from=tools /link/a /link/sh /all/
+COPY --from=tools /out /out
+COPY --from=tools --parents /copied/./D* /out/./deep/b /parents/
+COPY --from=tools /copied/* /bin/sh /
+WORKDIR /made
+""",
+    "a stage that runs, and takes files": """\
+FROM busybox AS first
+RUN echo first > /first
+FROM {base} AS tools
+USER 0
+RUN mkdir -p /out/deep && echo a > /out/a && ln -s /out /link && ln /out/a /out/deep/b
+RUN ln -s /bin/sh /out/x.sh
+FROM busybox
+RUN --mount=from=tools,source=/link/deep,target=/in cp /in/b /b; rm -rf /home
+COPY --from=tools /out/x* /link/a /all/
+COPY --from=tools /bin/../link /dir
+COPY --from=first /first /
+""",
+    "stages that go on in the root": """\
+FROM {base} AS tools
+FROM tools AS more
+USER 0
+RUN echo a > /a && rm -rf /bin/arch
+FROM scratch AS beside
+COPY --from=more /a /b
+FROM more
+COPY --from=beside /b /c
+RUN cat /a /c > /d
+""",
+}
+
+
+@pytest.mark.parametrize("stages", STAGES)
+def test_of_several_stages_one_is_built_in_its_bases_own_container(stages: str, tmp_path: Path) -> None:
+    assert_alike(both(tmp_path, "library/busybox:latest", STAGES[stages]))
+
+
+def test_a_stage_that_takes_where_the_container_has_its_own_has_the_base_unpacked(tmp_path: Path) -> None:
+    known = "FROM busybox AS a\nRUN echo a > /a\nFROM scratch\nCOPY --from=a /etc /etc\n"
+    built = build(tmp_path / "known", known, root=BUSYBOX)
+    assert built.result.exit_code == 0, built.output
+    assert "/etc of stage a is taken, where the container has what is its own" in built.output
+    hidden = "FROM busybox AS a\nRUN ln -s /etc /link\nFROM scratch\nCOPY --from=a /link /etc\n"
+    built = build(tmp_path / "hidden", hidden, root=BUSYBOX)
+    assert built.result.exit_code == 0, built.output
+    assert "unpacked as ever: a stage takes /etc, where the container has what is its own" in built.output
+    assert "etc/passwd" in built.image.names_in_layers()
+
+
 def test_a_tag_that_means_another_image_by_now_is_unpacked(tmp_path: Path) -> None:
     built = build(tmp_path, "FROM debian:bookworm\nRUN echo > /a\n", root=BUSYBOX)
     assert built.result.exit_code == 0, built.output
@@ -112,6 +189,14 @@ def test_a_build_that_was_killed_leaves_no_root_that_is_taken_for_the_base(tmp_p
     assert "nothing is unpacked" in first
     assert "a build has begun in this container before" in second
     assert "\nclean\n" in second
+
+
+def test_a_step_that_takes_all_memory_is_ended_and_the_build_with_it(tmp_path: Path) -> None:
+    take = "head -c 900000000 /dev/zero | tail"
+    built = build(tmp_path, f"FROM busybox\nRUN {take}\n", root=BUSYBOX, memory=200_000_000)
+    assert "nothing is unpacked" in built.output
+    assert built.result.exit_code in (11, 137)
+    assert "\nbuilt " not in built.output
 
 
 def test_a_step_that_an_overlay_lets_down_is_run_again_where_the_base_is_unpacked(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yadokari_contract.answers import (
+from yadokari_contract.results.answers import (
     IndexedImage,
     IndexResult,
     Resolution,
@@ -16,8 +16,8 @@ from yadokari_contract.answers import (
     parse_index_result,
     parse_resolve_result,
 )
-from yadokari_contract.bounded import MAX_BYTES
-from yadokari_contract.result import Failure, ResultError, parse_result
+from yadokari_contract.results.bounded import MAX_BYTES
+from yadokari_contract.results.build import Failure, ResultError, parse_result
 
 texts = st.text(st.characters(exclude_categories=["Cs"]))
 failures = st.none() | st.builds(Failure, texts, texts)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_contract.progress import Progress, parse_line, pushing_line, step_line
+from yadokari_contract.progress import Progress, goes_on_line, parse_line, pushing_line, step_line
 
 
 @given(st.integers(1, 500), st.integers(0, 500), st.text(min_size=1).filter(lambda it: it.strip() == it))
@@ -13,6 +13,13 @@ def test_a_step_is_read_as_it_was_written(number: int, more: int, instruction: s
     assert (found.phase, found.step, found.steps) == ("Building", number, number + more)
     assert found.text.startswith("RUN")
     assert found.text.isprintable()
+
+
+@pytest.mark.parametrize("instruction", ["RUN make", "FROM debian:12"])
+def test_a_step_that_goes_on_is_told_as_it_was_when_it_began(instruction: str) -> None:
+    begun, goes_on = step_line(2, 3, instruction), goes_on_line(2, 3, instruction)
+    assert begun != goes_on
+    assert parse_line(goes_on.encode()) == parse_line(begun.encode()) is not None
 
 
 def test_while_a_base_comes_in_and_an_image_goes_out_other_words_are_used() -> None:

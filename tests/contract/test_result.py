@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yadokari_contract.bounded import MAX_BYTES
-from yadokari_contract.lodging import LodgingResult
-from yadokari_contract.result import (
+from yadokari_contract.results.bounded import MAX_BYTES
+from yadokari_contract.results.build import (
     BaseImage,
     BuildResult,
     Failure,
@@ -15,6 +14,7 @@ from yadokari_contract.result import (
     format_result,
     parse_result,
 )
+from yadokari_contract.results.lodging import LodgingResult
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]))
 failures = st.builds(

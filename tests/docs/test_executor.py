@@ -2,11 +2,11 @@ import pytest
 import yaml
 
 from support.pages import DOCS, read_table, spans
-from yadokari_builder.build.root.tenancy import LOADED
 from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.flags import FLAGS, Flag, Kind
-from yadokari_contract.lodging import NotLodged
 from yadokari_contract.reasons import SUCCESS, Reason
+from yadokari_contract.results.lodging import NotLodged
+from yadokari_contract.runtime import LOADED
 from yadokari_contract.spec import COMPRESSION_LEVELS, BuildSpec
 from yadokari_operator.pods import runtime
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from support.operator_process import BUILT, DIGEST, Builds, OperatorProcess, wait_until
-from support.queueing import GATE, QUEUE, forget, let_go, queueing, send_away
+from support.queueing import GATE, PREEMPTED, QUEUE, forget, let_go, queueing, send_away
 from support.registry import make_certificate
 
 pytestmark = pytest.mark.cluster
@@ -417,6 +417,8 @@ def test_a_build_with_a_queue_waits_to_be_let_go_and_comes_again_when_it_was_sen
         again = builds.wait(
             "sent-away", lambda s: s["run"]["attempt"] == 2 and s["conditions"][0]["reason"] == "Queued"
         )
+        assert again["failure"]["reason"] == "Evicted"
+        assert again["failure"]["message"] == f"WorkloadEvicted: {PREEMPTED}"
     let_go(kubectl, again["run"]["pod"])
     forget(kubectl, again["run"]["pod"])
     done = builds.wait_for_phase("sent-away", "Succeeded")

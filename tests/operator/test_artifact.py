@@ -8,9 +8,9 @@ from support.resources import SPEC, image_build
 from yadokari_api.inputs.context import FluxSource
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import parse_arguments
-from yadokari_operator.pods.artifact import Artifact, not_allowed, not_found, parse_artifact
-from yadokari_operator.pods.inputs import Inputs, gather
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.artifact import Artifact, not_allowed, not_found, parse_artifact
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
+from yadokari_operator.pods.inputs.missing import Missing
 from yadokari_operator.pods.render import Attempt, pod
 from yadokari_operator.settings import Settings
 

@@ -5,15 +5,15 @@ from datetime import timedelta
 from support.resources import NOW, SPEC, image_build
 from yadokari_api.keys import Key
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_contract.answers import (
+from yadokari_contract.arguments import parse_resolve
+from yadokari_contract.results.answers import (
     Resolution,
     ResolveResult,
     format_resolve_result,
     parse_resolve_result,
     surely_answered,
 )
-from yadokari_contract.arguments import parse_resolve
-from yadokari_contract.result import Failure
+from yadokari_contract.results.build import Failure
 from yadokari_operator.handlers.asking import Asking
 from yadokari_operator.pods.errands.resolve import resolve_pod, way_of_asking
 from yadokari_operator.reconcile.decision import Answer, Want

@@ -12,13 +12,12 @@ from support import resources
 from support.apiserver import ApiServer, Request, serve
 from support.resources import DIGEST, NOW, SPEC, ended
 from yadokari_api.keys import Key
-from yadokari_contract.result import BaseImage, BuildResult, format_result
+from yadokari_contract.results.build import BaseImage, BuildResult, format_result
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
-from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
-from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.progress.following import Following
@@ -92,17 +91,8 @@ def controlling(api: Api, team: Namespace) -> Controller:
     """A controller as an operator has it that has just begun."""
     cluster, settings = Cluster(api), Settings()
     following = Following(cluster, lambda key, _: team.changed.append(key))
-    return Controller(
-        cluster,
-        settings,
-        lambda: team.now,
-        References(),
-        Policies(cluster, settings),
-        following,
-        Echoes(),
-        Telling(Metrics()),
-        team.changed.append,
-    )
+    memory, telling = Memory(Policies(cluster, settings), following), Telling(Metrics())
+    return Controller(cluster, settings, lambda: team.now, memory, telling, team.changed.append)
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from support.operator_process import wait_until
 from support.resources import NOW, SPEC
 from yadokari_api.keys import Key
 from yadokari_api.policy import ImageBuildPolicySpec
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
@@ -62,10 +63,8 @@ def controlling(
     cluster = Cluster(api)
     policies = policies or Policies(cluster, settings)
     following = Following(cluster, lambda key, _: changed.append(key))
-    echoes, telling = echoes or Echoes(), Telling(Metrics())
-    return Controller(
-        cluster, settings, lambda: now, references, policies, following, echoes, telling, changed.append
-    )
+    memory = Memory(policies, following, references, echoes=echoes or Echoes())
+    return Controller(cluster, settings, lambda: now, memory, Telling(Metrics()), changed.append)
 
 
 @pytest.fixture
@@ -569,7 +568,7 @@ def test_progress_in_the_log_of_a_pod_that_runs_gets_into_the_status(
 
     def log() -> Iterator[bytes]:
         printed.wait()
-        yield b"STEP 2/3 RUN make\n"
+        yield b"2026-01-02T03:04:05.6Z STEP 2/3 RUN make\n"
 
     server.logs = [(200, log())]
     controller.reconcile(KEY)

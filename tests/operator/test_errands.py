@@ -7,7 +7,9 @@ import pytest
 from support.resources import DIGEST, IMAGE, RUNNING, SPEC, ended, image_build, knowing, pod_resource, waiting
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_contract.answers import (
+from yadokari_contract.arguments import parse_index, parse_resolve
+from yadokari_contract.reasons import Reason
+from yadokari_contract.results.answers import (
     IndexedImage,
     IndexResult,
     Resolution,
@@ -15,9 +17,7 @@ from yadokari_contract.answers import (
     format_index_result,
     format_resolve_result,
 )
-from yadokari_contract.arguments import parse_index, parse_resolve
-from yadokari_contract.reasons import Reason
-from yadokari_contract.result import Failure
+from yadokari_contract.results.build import Failure
 from yadokari_contract.verbs import INDEX, RESOLVE, Verb
 from yadokari_operator.pods.arguments import reach
 from yadokari_operator.pods.errands.observed import Answered, ErrandPod, parse_errand

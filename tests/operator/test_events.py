@@ -9,7 +9,7 @@ from support.resources import IMAGE, NOW, image_build, time
 from yadokari_api.reasons import StateReason, advice
 from yadokari_api.status import BuildFailure, RunStatus, Status
 from yadokari_contract.progress import Progress
-from yadokari_contract.result import BuildResult
+from yadokari_contract.results.build import BuildResult
 from yadokari_operator import reports
 from yadokari_operator.events import event, event_manifest
 from yadokari_operator.reconcile.live import live

@@ -18,8 +18,13 @@ KEY = Key("team", "app")
 SECOND = Progress("Building", 2, 3, "RUN make")
 
 
-def step(number: int) -> bytes:
-    return b"STEP %d/3 RUN make\n" % number
+def step(number: int, total: int = 3) -> bytes:
+    return timed(b"STEP %d/%d RUN make" % (number, total), number)
+
+
+def timed(line: bytes, number: int) -> bytes:
+    """A line as the kubelet gives it, so many hundredths of a second after the first one."""
+    return b"2026-01-02T03:04:%02d.%02dZ %s\n" % (*divmod(number, 100), line)
 
 
 class Changes:
@@ -63,10 +68,12 @@ def open_end(server: ApiServer, *pieces: bytes) -> Iterator[bytes]:
 def test_a_build_is_asked_about_again_when_its_log_tells_something(
     server: ApiServer, following: Following, changes: Changes
 ) -> None:
-    server.logs = [(200, open_end(server, b"resolving a\n", step(1)[:5], step(1)[5:], step(2)))]
+    server.logs = [(200, open_end(server, timed(b"resolving a", 0), step(1)[:5], step(1)[5:], step(2)))]
     wait_until(lambda: following.progress(KEY, {"app-1": "u1"}).get("app-1") == SECOND)
     wait_until(lambda: {key for key, _ in changes.told} == {KEY})
-    assert asked(server) == [{"container": "executor", "follow": "true"}]
+    assert asked(server) == [
+        {"container": "executor", "follow": "true", "tailLines": "600", "timestamps": "true"}
+    ]
 
 
 def test_what_is_shown_changes_once_a_second_at_most_and_ends_with_the_latest(
@@ -74,7 +81,7 @@ def test_what_is_shown_changes_once_a_second_at_most_and_ends_with_the_latest(
 ) -> None:
     def log() -> Iterator[bytes]:
         for number in range(1, 150):
-            yield b"STEP %d/200 RUN make\n" % number
+            yield step(number, 200)
             time.sleep(0.01)
         server.stopped.wait()
 
@@ -101,13 +108,47 @@ def test_after_a_lost_connection_it_goes_on_from_where_it_was(
     server.logs = [
         (200, [step(1)]),
         *([(503, ())] if how == "refused" else []),
-        (200, open_end(server, step(2))),
+        (200, open_end(server, step(1), step(2))),
     ]
     following.progress(KEY, {"app-1": "u1"}).get("app-1")
     wait_until(lambda: following.progress(KEY, {"app-1": "u1"}).get("app-1") == SECOND)
-    first, *others = asked(server)
-    assert "sinceSeconds" not in first
-    assert all(5 <= int(it["sinceSeconds"]) <= 60 for it in others)
+    assert {it["tailLines"] for it in asked(server)} == {"600"}
+
+
+NOISE = timed(b"[ 42%] Building CXX object src/CMakeFiles/app.dir/main.cpp.o", 0)
+
+
+def test_of_a_log_that_comes_too_fast_the_end_is_looked_at_until_it_is_quiet(
+    server: ApiServer, following: Following
+) -> None:
+    flood = itertools.chain([step(1, 20)], itertools.repeat(NOISE * 10))
+    looks = [[NOISE * 500, step(number, 20)] for number in range(2, 18)]
+    server.logs = [(200, flood), *((200, look) for look in looks), (200, open_end(server, step(20, 20)))]
+    seen: list[int] = []
+
+    def look() -> bool:
+        if (now := following.progress(KEY, {"app-1": "u1"}).get("app-1")) and now.step not in seen:
+            seen.append(now.step)
+        return 20 in seen
+
+    wait_until(look)
+    assert seen == sorted(seen)
+    assert len(seen) > 5
+    follows = [it.get("follow", "") for it in asked(server)]
+    assert follows == ["true", *([""] * 16), "true"]
+
+
+def test_a_look_ends_with_the_lines_that_were_there_however_fast_others_come(
+    server: ApiServer, following: Following
+) -> None:
+    looked = [NOISE * 300, step(2), NOISE * 299]
+    server.logs = [
+        (200, itertools.repeat(NOISE * 10)),
+        (200, itertools.chain(looked, itertools.repeat(NOISE * 10))),
+        (200, open_end(server)),
+    ]
+    wait_until(lambda: following.progress(KEY, {"app-1": "u1"}).get("app-1") == SECOND)
+    wait_until(lambda: len(asked(server)) == 3)
 
 
 def test_each_pod_has_its_own_progress(server: ApiServer, following: Following) -> None:
@@ -134,7 +175,7 @@ def test_what_is_shown_of_a_build_changes_once_a_second_at_most_however_many_pod
 ) -> None:
     def log() -> Iterator[bytes]:
         for number in range(1, 300):
-            yield b"STEP %d/300 RUN make\n" % number
+            yield step(number, 300)
             time.sleep(0.01)
         server.stopped.wait()
 

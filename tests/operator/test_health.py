@@ -12,7 +12,7 @@ from support.programs import program
 from support.resources import DIGEST, IMAGE, NOW, image_build, time
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import BuildFailure, RunStatus, Status, format_status
-from yadokari_contract.result import BuildResult
+from yadokari_contract.results.build import BuildResult
 from yadokari_operator import reports
 
 CONFIG = Path(__file__).parents[2] / "kustomize/argo-cd/argocd-cm.yaml"

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.inputs import Inputs, gather, run_of
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.gathered import Inputs, gather, run_of
+from yadokari_operator.pods.inputs.missing import Missing
 
 FROM_CONFIG_MAP = {
     "dockerfileFrom": {"configMapKeyRef": {"name": "source"}},

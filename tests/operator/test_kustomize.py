@@ -266,6 +266,41 @@ def test_the_name_of_a_source_of_flux_reaches_an_image_build(rendered: Render, t
     assert spec["context"]["fluxSource"]["name"] == "app-dev"
 
 
+def test_images_say_in_one_place_what_is_built_and_what_runs(rendered: Render, tmp_path: Path) -> None:
+    build = {
+        "apiVersion": "yadokari.dev/v1alpha1",
+        "kind": "ImageBuild",
+        "metadata": {"name": "app"},
+        "spec": {
+            "dockerfile": "FROM r.test/base:1",
+            "context": {"oci": {"image": "r.test/files:1"}},
+            "destinations": [{"image": "app"}, {"image": "r.test/mirror/app:1"}],
+            "executor": {"image": "custom"},
+        },
+    }
+    app = {"containers": [{"name": "app", "image": "app:0"}]}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "app"}, "spec": app}
+    (tmp_path / "both.yaml").write_text(yaml.safe_dump_all([build, pod]))
+    images = {"app": "r.test/team/app", "r.test/files": "r.test/team/files", "custom": "r.test/custom"}
+    kustomization = {
+        "resources": ["both.yaml"],
+        "components": [relative(tmp_path, "kustomize/components/name-reference")],
+        "images": [{"name": name, "newName": new, "newTag": "2"} for name, new in images.items()],
+    }
+    (tmp_path / "kustomization.yaml").write_text(yaml.safe_dump(kustomization))
+    resources = rendered(tmp_path)
+    spec = resources["ImageBuild", "app"]["spec"]
+    (container,) = resources["Pod", "app"]["spec"]["containers"]
+    assert [it["image"] for it in spec["destinations"]] == [container["image"], "r.test/mirror/app:1"]
+    assert container["image"] == "r.test/team/app:2"
+    assert (spec["context"]["oci"]["image"], spec["executor"]["image"]) == (
+        "r.test/team/files:2",
+        "r.test/custom:2",
+    )
+    # What a Dockerfile names is its own affair.
+    assert spec["dockerfile"] == "FROM r.test/base:1"
+
+
 @pytest.mark.parametrize(
     "folder", sorted(path.parent.name for path in ROOT.glob("examples/*/kustomization.yaml"))
 )

@@ -7,7 +7,7 @@ import pytest
 from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.cluster.likeness import is_like
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.render import Attempt, pod
 from yadokari_operator.settings import Settings
 

@@ -24,9 +24,8 @@ from yadokari_operator import reports
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
-from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
-from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.notice import Notice, due, mark_of, signature
@@ -252,9 +251,6 @@ def test_what_a_restart_kept_from_being_told_is_told_afterwards(sink: Sink, chan
 
 def controller_with(api: Api, sender: Sender, changed: list[Key]) -> Controller:
     cluster = Cluster(api)
-    policies = Policies(cluster, Settings())
-    following = Following(cluster, lambda _, __: None)
+    memory = Memory(Policies(cluster, Settings()), Following(cluster, lambda _, __: None))
     telling = Telling(Metrics(), sender)
-    return Controller(
-        cluster, Settings(), lambda: NOW, References(), policies, following, Echoes(), telling, changed.append
-    )
+    return Controller(cluster, Settings(), lambda: NOW, memory, telling, changed.append)

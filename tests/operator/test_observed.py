@@ -9,7 +9,7 @@ from support.resources import SPEC, image_build, knowing, pod_resource, time
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Status
 from yadokari_operator.pods import render
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.observed import (
     Pod,
     Standing,

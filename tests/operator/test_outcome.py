@@ -11,9 +11,9 @@ from support.resources import NOW, SPEC, ended, image_build, pod_resource, taken
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.reasons import Reason, Retry
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.results.build import BuildResult, Failure, format_result
 from yadokari_operator.pods import render
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.outcome import Built, Failed, Outcome, Running, Waiting, outcome_of, why_deleted
 from yadokari_operator.settings import Settings
 
@@ -286,11 +286,13 @@ def test_a_pod_that_the_cluster_took_away_is_followed_by_another_uncounted(reaso
         ("EvictionByEvictionAPI", "Evicted"),
         ("PreemptionByScheduler", "Evicted"),
         ("DeletionByTaintManager", "NodeLost"),
+        ("WorkloadEvicted", "Evicted"),
         (None, "Cancelled"),
     ],
 )
 def test_a_pod_that_was_told_to_go_says_why_before_it_has_ended(kind: str | None, reason: str) -> None:
-    target = {"type": "DisruptionTarget", "status": "True", "reason": kind, "message": "by\x1b somebody"}
+    of = "TerminationTarget" if kind == "WorkloadEvicted" else "DisruptionTarget"
+    target = {"type": of, "status": "True", "reason": kind, "message": "by\x1b somebody"}
     pod = resource(resources.RUNNING | ({"conditions": [target]} if kind else {}))
     assert why_deleted(pod) is None
     pod["metadata"]["deletionTimestamp"] = time(-30)

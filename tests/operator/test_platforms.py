@@ -25,11 +25,11 @@ from support.resources import (
 )
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status
-from yadokari_contract.answers import IndexResult, format_index_result
 from yadokari_contract.arguments import parse_arguments, parse_index
 from yadokari_contract.progress import BuildPhase, Progress
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BaseImage, BuildResult, Failure, format_result
+from yadokari_contract.results.answers import IndexResult, format_index_result
+from yadokari_contract.results.build import BaseImage, BuildResult, Failure, format_result
 from yadokari_operator.pods.errands.observed import parse_errand
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import parse_pod
@@ -136,6 +136,20 @@ def test_each_platform_is_built_by_a_pod_on_a_node_of_its_architecture_and_pushe
         "linux-amd64",
         "linux-arm-v7",
     ]
+
+
+def test_a_pod_that_vanishes_is_told_of_by_its_platform_and_followed_by_another() -> None:
+    both = world()
+    both.becomes("amd64", RUNNING)
+    both.becomes("arm64", RUNNING)
+    (gone,) = (name for name in both.pods if "arm64" in name)
+    del both.pods[gone]
+    decision = both.look()
+    first = decision.events[0]
+    assert (first.warning, first.reason) == (True, "Cancelled")
+    assert f"{ARM64}: pod {gone} is gone" in first.message
+    assert [name.removeprefix(gone[:-1]) for name in both.pods if "arm64" in name] == ["2"]
+    assert [it.retries for it in both.settle().run.platforms] == [0, 0]
 
 
 def test_one_platform_is_an_ordinary_build_for_it() -> None:

@@ -11,9 +11,9 @@ import pytest
 from support.operator_process import wait_until
 from support.pretended import BUILT, Ending
 from support.town import Town
-from yadokari_contract.answers import IndexResult, format_index_result
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.results.answers import IndexResult, format_index_result
+from yadokari_contract.results.build import BuildResult, Failure, format_result
 
 pytestmark = [pytest.mark.cluster, pytest.mark.long]
 

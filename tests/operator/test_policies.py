@@ -12,7 +12,7 @@ from yadokari_api.fields import amount
 from yadokari_api.pod.executor import Executor
 from yadokari_api.policy import ImageBuildPolicySpec, Policy
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.policies import Violation, in_order, ruled, selects
 
 

@@ -80,6 +80,35 @@ def test_an_event_brings_a_delayed_key_forward_and_a_delay_never_puts_one_back()
     run(scenario)
 
 
+def test_what_has_changed_goes_before_what_is_looked_at_in_passing() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        swept = [Key("team", f"{number}") for number in range(3)]
+        for key in swept:
+            queue.add(key, patient=True)
+        queue.add(KEY)
+        queue.add(swept[1])
+        queue.add(swept[2], patient=True)
+        assert [await queue.get() for _ in range(4)] == [swept[1], KEY, swept[0], swept[2]]
+        assert queue.depth == 0
+
+    run(scenario)
+
+
+def test_what_changes_all_the_time_does_not_keep_others_from_their_turn() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        queue.add(OTHER, patient=True)
+        queue.add(KEY)
+        for _ in range(20):
+            taken = await queue.get()
+            if taken == OTHER:
+                return
+            queue.add(taken)
+            queue.done(taken)
+        raise AssertionError("it was never taken")
+
+    run(scenario)
+
+
 def test_a_waiting_worker_is_woken_by_a_key() -> None:
     async def scenario(queue: WorkQueue[Key]) -> None:
         waiting = [asyncio.create_task(queue.get()) for _ in range(2)]
@@ -132,5 +161,37 @@ def test_a_worker_that_is_stopped_ends_what_it_has_begun() -> None:
         working.cancel()
         await asyncio.gather(working, return_exceptions=True)
         assert ended == [KEY]
+
+    run(scenario)
+
+
+def test_who_waits_can_be_cancelled_in_the_very_moment_in_which_a_key_comes() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        for turns in range(5):
+            waiting = asyncio.create_task(queue.get())
+            await asyncio.sleep(0)
+            # Later by each turn than the one before, so that nothing is due.
+            queue.add(Key("team", f"app-{turns}"), 10.0 + turns)
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            waiting.cancel()
+            done, _ = await asyncio.wait([waiting], timeout=2)
+            assert done, turns
+
+    run(scenario)
+
+
+def test_workers_end_when_they_are_told_so_while_keys_come_and_fall_due() -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        for turns in range(12):
+            work = asyncio.create_task(Workers(queue, lambda _: 0.001).run(16))
+            queue.add(KEY)
+            for number in range(turns):
+                queue.add(Key("team", f"app-{number}"), 0.0005 * number)
+                await asyncio.sleep(0)
+            queue.add(OTHER)
+            work.cancel()
+            done, _ = await asyncio.wait([work], timeout=2)
+            assert done, turns
 
     run(scenario)

@@ -135,6 +135,40 @@ def test_what_was_missed_while_no_operator_ran_is_made_up_for_once() -> None:
     assert (again.actions, again.status.run.number) == ((), 2)
 
 
+def test_a_clock_that_was_ahead_and_is_set_back_postpones_no_schedule() -> None:
+    build = built(rebuild=DAILY)
+    build = with_status(build, decide(build).status)
+    ahead = run_to_its_end(build, decide(build, 1000), 1000)
+    ahead = with_status(ahead, decide(ahead, 1000).status)
+    made_up = decide(ahead, 24)
+    assert (made_up.status.run.number, made_up.status.run.reason) == (3, "Scheduled")
+    settled = decide(run_to_its_end(ahead, made_up, 24), 25)
+    assert settled.actions == ()
+    assert settled.status.schedule is not None
+    assert settled.status.schedule.next == "2026-01-04T03:00:00Z"
+
+
+def test_a_schedule_that_began_when_the_clock_was_ahead_begins_when_it_is_set_back() -> None:
+    build = image_build(SPEC | {"rebuild": DAILY}, built().status, generation=2)
+    build = with_status(build, decide(build, 1000).status)
+    settled = decide(build, 1)
+    assert settled.actions == ()
+    assert settled.status.schedule is not None
+    assert settled.status.schedule.next == "2026-01-03T03:00:00Z"
+
+
+def test_a_clock_that_was_ahead_and_is_set_back_keeps_nobody_from_asking() -> None:
+    build = built(rebuild=HOURLY)
+    ahead = decide(build, 1000, answers={BASE: Answer(at(999.9), A)})
+    build = with_status(build, ahead.status)
+    (want,) = decide(build, 2).wants
+    assert want.due < at(2)
+    asked = decide(build, 2.1, answers={BASE: Answer(at(2), A)})
+    assert [it.due for it in asked.wants] == [at(3)]
+    moved = decide(build, 2.1, answers={BASE: Answer(at(2), B)})
+    assert moved.status.run.reason == "BaseImageChanged"
+
+
 def test_a_schedule_that_is_new_or_changed_has_missed_nothing() -> None:
     build = built()
     scheduled = image_build(SPEC | {"rebuild": DAILY}, build.status, generation=2)

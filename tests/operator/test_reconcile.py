@@ -32,9 +32,9 @@ from yadokari_api.spec import DEFAULT_RETRIES
 from yadokari_api.status import LastSucceeded, Output, RunStatus, Status, parse_status
 from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 from yadokari_contract.spec import BuildSpec
-from yadokari_operator.pods.files import ConfigMapData
+from yadokari_operator.pods.inputs.files import ConfigMapData
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, Standing, parse_pod
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decide import held, reconcile, refused
@@ -588,8 +588,22 @@ def test_of_earlier_attempts_only_the_last_keeps_its_log() -> None:
 def test_a_pod_that_vanished_is_followed_by_another() -> None:
     build, manifest = begun()
     seen = with_status(build, decide(build, attempt(manifest, RUNNING)).status)
-    (made,) = created(decide(seen))
+    again = decide(seen)
+    (made,) = created(again)
     assert made["metadata"]["labels"]["yadokari.dev/attempt"] == "2"
+    assert made["metadata"]["annotations"]["yadokari.dev/retries"] == "0"
+    assert [(it.warning, it.reason) for it in again.events] == [(True, "Cancelled"), (False, "Scheduling")]
+    assert f"pod {manifest['metadata']['name']} is gone" in again.events[0].message
+    assert again.status.failure
+    assert (again.status.failure.reason, again.status.failure.retryable) == ("Cancelled", True)
+
+
+def test_a_pod_whose_end_was_told_has_not_vanished() -> None:
+    build, manifest = begun()
+    going = with_status(build, decide(build, attempt(manifest, RUNNING, deleted=time(-10))).status)
+    again = decide(going)
+    assert created(again)
+    assert [it.reason for it in again.events] == ["Scheduling"]
 
 
 def test_a_pod_that_vanished_is_not_mistaken_for_the_one_before_it() -> None:
@@ -1027,6 +1041,11 @@ def task(spec: dict[str, Any], status: Status | None = None) -> BuildSpec:
     return parse_arguments(manifest["spec"]["containers"][0]["args"])
 
 
+def mounted(volume: dict[str, Any]) -> dict[str, Any]:
+    """An executor with a volume that its steps see."""
+    return {"volumes": [{"name": "v"} | volume], "volumeMounts": [{"name": "v", "mountPath": "/mnt"}]}
+
+
 COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
 
 
@@ -1042,6 +1061,9 @@ COMMIT = {"url": "https://git.test/app", "ref": "a" * 40}
         ({"context": {"oci": {"image": "registry.test/context:1"}}}, False),
         ({"context": {"persistentVolumeClaim": {"claimName": "sources"}}}, False),
         ({"buildArgsFrom": [{"secretRef": {"name": "versions"}}]}, False),
+        ({"executor": mounted({"emptyDir": {}})}, True),
+        ({"executor": mounted({"configMap": {"name": "files"}})}, False),
+        ({"executor": mounted({"persistentVolumeClaim": {"claimName": "files"}})}, False),
     ],
 )
 def test_a_first_build_looks_for_its_image_where_the_hash_tells_all(

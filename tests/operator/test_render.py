@@ -8,8 +8,8 @@ from yadokari_api.spec import ImageBuildSpec
 from yadokari_builder.sources.repository import read_ref
 from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.spec import BuildSpec, GitOptions
-from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.names import parse_config_map_name
 from yadokari_operator.pods.render import Attempt, config_maps, pod
 from yadokari_operator.settings import Settings

@@ -22,7 +22,7 @@ from yadokari_api.status import (
 )
 from yadokari_contract.progress import Progress
 from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BaseImage, BuildResult, Failure, Phase
+from yadokari_contract.results.build import BaseImage, BuildResult, Failure, Phase
 from yadokari_operator import reports
 from yadokari_operator.reconcile.live import live
 

@@ -10,7 +10,7 @@ from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.cluster.resources import Cluster, RejectedError
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.render import config_maps
 from yadokari_operator.pods.runtime import volumes
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from yadokari_api.rebuild import Schedule
-from yadokari_operator.reconcile.timetable import ScheduleError, Timetable
+from yadokari_operator.reconcile.rebuilds.timetable import ScheduleError, Timetable
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -25,12 +25,11 @@ from yadokari_contract.telemetry.trace import Span, TraceContext
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
-from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
-from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
-from yadokari_operator.pods.inputs import Inputs, gather
+from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.render import Attempt, pod
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
@@ -159,10 +158,9 @@ def test_a_run_that_is_replaced_is_told_as_far_as_it_came() -> None:
 def controller_with(api: Api, sender: TraceSender, url: str) -> Controller:
     cluster = Cluster(api)
     said = settings(OTEL_EXPORTER_OTLP_ENDPOINT=url)
-    following = Following(cluster, lambda _, __: None)
+    memory = Memory(Policies(cluster, said), Following(cluster, lambda _, __: None))
     telling = Telling(Metrics(), traces=sender)
-    times = Policies(cluster, said), following, Echoes(), telling, lambda _: None
-    return Controller(cluster, said, lambda: NOW, References(), *times)
+    return Controller(cluster, said, lambda: NOW, memory, telling, lambda _: None)
 
 
 @pytest.mark.long

@@ -189,7 +189,7 @@ def serve(server: ApiServer) -> Iterator[Api]:
             )
             if "watch" in request.query:
                 self._stream(request, server.watches)
-            elif "follow" in request.query:
+            elif url.path.endswith("/log"):
                 self._stream(request, server.logs)
             else:
                 self._send(*server.answer(request))

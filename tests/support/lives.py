@@ -8,7 +8,7 @@ from support.resources import DIGEST, IMAGE, NOW, image_build
 from yadokari_api.keys import Key
 from yadokari_api.reasons import StateReason
 from yadokari_api.status import BuildFailure, Status
-from yadokari_contract.result import BuildResult, Phase
+from yadokari_contract.results.build import BuildResult, Phase
 from yadokari_operator import reports
 from yadokari_operator.metrics import Metrics
 

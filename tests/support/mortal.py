@@ -18,13 +18,12 @@ from kubernetes import client
 from support.apiserver import ApiServer, Request
 from support.resources import DIGEST, NOW, SPEC, ended
 from yadokari_api.keys import Key
-from yadokari_contract.result import BaseImage, BuildResult, format_result
+from yadokari_contract.results.build import BaseImage, BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
-from yadokari_operator.handlers.echoes import Echoes
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.policies import Policies
-from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.progress.following import Following
@@ -60,9 +59,9 @@ class _Silent:
     """Logs in which nothing stands, and that end when nobody reads them any more."""
 
     def log(
-        self, namespace: str, pod: str, since: int | None, silence: float
+        self, namespace: str, pod: str, lines: int, silence: float, *, follow: bool
     ) -> AbstractContextManager[Iterator[bytes]]:
-        raise ClusterError(f"{namespace}/{pod} has no log for {silence} s since {since}", status=404)
+        raise ClusterError(f"{namespace}/{pod} has no {lines} lines in {silence} s ({follow})", status=404)
 
 
 @dataclass(slots=True)
@@ -134,16 +133,9 @@ class World:
     def _begin(self) -> None:
         self._dead = False
         cluster, settings = Cluster(DirectApi(self._answered)), Settings()
+        memory = Memory(Policies(cluster, settings), Following(_Silent(), lambda *_: None))
         self._controller = Controller(
-            cluster,
-            settings,
-            lambda: self.now,
-            References(),
-            Policies(cluster, settings),
-            Following(_Silent(), lambda *_: None),
-            Echoes(),
-            Telling(Metrics()),
-            self._todo.append,
+            cluster, settings, lambda: self.now, memory, Telling(Metrics()), self._todo.append
         )
         self._todo[:] = [Key("team", name) for name in sorted(self.server.names("imagebuilds"))]
 

@@ -14,7 +14,7 @@ from support.operator_process import BUILT, Builds, Kubectl, OperatorProcess, in
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_operator.pods.arguments import Task
-from yadokari_operator.pods.inputs import Inputs, gather, run_of
+from yadokari_operator.pods.inputs.gathered import Inputs, gather, run_of
 from yadokari_operator.pods.render import Attempt, config_maps, pod
 from yadokari_operator.settings import Settings
 

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 
 from support.cluster import Cluster
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 
 ROOT = Path(__file__).parents[2]
 DIGEST = "sha256:" + "1" * 64

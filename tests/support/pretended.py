@@ -11,7 +11,7 @@ from typing import Any
 
 from support.operator_process import DIGEST
 from yadokari_api.keys import LABEL_BUILD
-from yadokari_contract.result import BuildResult, format_result
+from yadokari_contract.results.build import BuildResult, format_result
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.pods.observed import build_of
 

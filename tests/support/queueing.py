@@ -20,6 +20,7 @@ from support.tokens import serving
 GATE = "kueue.x-k8s.io/admission"
 MANAGED = "kueue.x-k8s.io/managed"
 QUEUE = "kueue.x-k8s.io/queue-name"
+PREEMPTED = "Preempted to accommodate a workload"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -92,7 +93,9 @@ def let_go(kubectl: Kubectl, pod: str) -> None:
 
 
 def send_away(kubectl: Kubectl, pod: str) -> None:
-    """Delete a pod, to make room for others."""
+    """Delete a pod, to make room for others, having said so."""
+    said = {"type": "TerminationTarget", "status": "True", "reason": "WorkloadEvicted", "message": PREEMPTED}
+    kubectl("patch", "pod", pod, "--subresource=status", "-p", json.dumps({"status": {"conditions": [said]}}))
     kubectl("delete", "pod", pod, "--wait=false")
     forget(kubectl, pod)
 

@@ -8,7 +8,7 @@ from typing import Any
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status, format_status
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.results.build import BuildResult, Failure, format_result
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod, parse_owned_config_map, parse_pod
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from yadokari_builder.build.registries import Registries
 from yadokari_builder.cache.base import BaseFolder, CachedBases
-from yadokari_builder.plan.planner import FindImage
-from yadokari_builder.registry.pull import Puller
+from yadokari_builder.registry.pull import FindImage, Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_contract.spec import BuildSpec
 

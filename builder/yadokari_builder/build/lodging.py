@@ -10,8 +10,8 @@ from yadokari_builder.errors import RunError, UsageError
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
+from yadokari_contract.runtime import HOME
 
-RUNTIME = "/yadokari"
 KANIKO = "/kaniko"
 """A link to the runtime, for those who know where kaniko was."""
 IN_A_POD = "KUBERNETES_SERVICE_HOST"
@@ -146,14 +146,14 @@ def open_lodging(root: Path, *, is_base: bool = False) -> Lodging:
     `is_base` is whether the root is said to be that of a base image's container.
     """
     try:
-        with open(os.path.join(root, RUNTIME.lstrip("/"), "keep"), encoding="utf-8") as file:
+        with open(os.path.join(root, HOME.lstrip("/"), "keep"), encoding="utf-8") as file:
             kept = tuple(line.strip() for line in file if line.startswith("/"))
     except FileNotFoundError:
         kept = ()
-    os.makedirs(work := os.path.join(root, f"{RUNTIME[1:]}/work"), mode=0o700, exist_ok=True)
+    os.makedirs(work := os.path.join(root, f"{HOME[1:]}/work"), mode=0o700, exist_ok=True)
     # An emptyDir is anybody's.
     os.chmod(work, 0o700)
-    lodging = Lodging(root, RUNTIME, () if is_base else kept, is_base, _begin(work))
+    lodging = Lodging(root, HOME, () if is_base else kept, is_base, _begin(work))
     for name in _OF_ONE_BUILD:
         discard(lodging.host(lodging.work(name)))
     return lodging
@@ -181,7 +181,7 @@ def require_container(root: Path, executable: str, environment: Mapping[str, str
         os.path.exists(root / "run/.containerenv"),
         _kind_of_root(mountinfo) in _OVERLAY_KINDS,
     )
-    if executable.startswith(f"{RUNTIME}/") and any(signs):
+    if executable.startswith(f"{HOME}/") and any(signs):
         return
     raise UsageError(
         "this does not look like a container of the executor image: a build deletes everything in / and"

@@ -38,9 +38,8 @@ from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
 from yadokari_builder.plan.lodge import Refusal, offer
 from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
-from yadokari_builder.plan.planner import FindImage
 from yadokari_builder.plan.steps import ImageSource, RunAction
-from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.pull import FindImage, PulledImage
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.mounts import own_mounts
@@ -54,8 +53,8 @@ from yadokari_builder.run.spaces.ground import MOUNT_POINTS
 from yadokari_builder.run.volumes import Volumes
 from yadokari_builder.sources.context import Context
 from yadokari_builder.sources.dockerfile import read_dockerfile
-from yadokari_contract.lodging import LodgingResult, NotLodged
-from yadokari_contract.result import BaseImage
+from yadokari_contract.results.build import BaseImage
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
@@ -117,18 +116,10 @@ def _open(
     text = read_dockerfile(spec.dockerfile, context, cwd=cwd)
     blobs = Blobs(lodging.hold("blobs").path)
     images = _Images(find_bases(spec, registries, replaced), blobs)
-    drafted = _draft(spec, environment, text, images.find)
-    for note in drafted.notes():
-        logger.warning("%s", note)
-    # What counts as changed in all of a stage is found by comparing, which needs the content.
-    plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
-    if spec.materialize:
-        plan = with_all_files(plan)
+    plan = _planned(spec, _draft(spec, environment, text, images.find))
     packing = replace(packing, timestamp=read_epoch(spec, environment, plan.epoch))
     images.announce(plan)
-    progress.bases = tuple(_bases(plan))
-    progress.lodging = LodgingResult(image=str(offer(plan) or ""))
-    progress.expect(plan.total_steps)
+    _tell(progress, plan)
     roots = Roots(
         lodging,
         boundary,
@@ -143,13 +134,29 @@ def _open(
         refuse(Refusal(NotLodged.ISOLATION, "steps have a root of their own"), progress.lodge)
     elif hint:
         find = partial(images.find, platform=plan.target.state.image.platform)
-        container = Container(hint, find, mounts, lodging.is_new)
-        roots.tenancy = open_tenancy(container, plan, boundary, progress.lodge)
+        container = Container(hint, find, mounts, lodging.is_new, spec.materialize)
+        if tenancy := open_tenancy(container, plan, boundary, progress.lodge):
+            roots.tenancy, plan = tenancy, tenancy.lodger.plan
     level = Namespaces(boundary.root) if is_apart else _shared(spec, roots, mounts)
     bench = _bench(spec, environment, roots, level, registries, progress)
     _require_free(plan, level)
     packing = replace(packing, sought=bench.provisions.secrets.sought())
     return Opened(plan, context, blobs, registries, roots, bench, packing, caches)
+
+
+def _planned(spec: BuildSpec, drafted: Draft) -> Plan:
+    for note in drafted.notes():
+        logger.warning("%s", note)
+    # What counts as changed in all of a stage is found by comparing, which needs the content.
+    plan = drafted.approved().with_content() if spec.single_snapshot else drafted.approved()
+    return with_all_files(plan) if spec.materialize else plan
+
+
+def _tell(progress: Progress, plan: Plan) -> None:
+    """Note what the result says of a plan."""
+    progress.bases = tuple(_bases(plan))
+    progress.lodging = LodgingResult(image=str(offer(plan) or ""))
+    progress.expect(plan.total_steps)
 
 
 def _may_be_apart(spec: BuildSpec, lodging: Lodging, hint: Reference | None) -> bool:

@@ -47,19 +47,20 @@ def assemble(
     steps = [step for stage in plan.chain() for step in finished[stage.index]]
     layers = (*(base.layers if base else ()), *(step.layer.layer for step in steps if step.layer))
     state = plan.target.state.image
+    labels = {**state.config.labels, **spec.labels}
+    # Not that of a base, nor what a Dockerfile would have this image taken for.
+    labels.pop(INPUTS_MARK, None)
     config = replace(
         state,
         created=created,
-        config=replace(
-            state.config, labels=MappingProxyType({**state.config.labels, **spec.labels, **_mark(spec)})
-        ),
+        config=replace(state.config, labels=MappingProxyType(labels | _mark(spec))),
         diff_ids=tuple(layer.diff_id for layer in layers),
         history=(*state.history, *(step.history for step in steps if step.history)),
     )
     return Image.assemble(config, layers, _manifest_type(spec, base), spec.annotations)
 
 
-def _mark(spec: BuildSpec) -> Mapping[str, str]:
+def _mark(spec: BuildSpec) -> dict[str, str]:
     """Tell what the image is made of; the index that takes it up tells that of all its images."""
     return {INPUTS_MARK: spec.inputs_hash} if spec.inputs_hash and not spec.push_by_digest else {}
 

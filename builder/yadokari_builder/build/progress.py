@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from yadokari_contract.lodging import LodgingResult
-from yadokari_contract.progress import shortened, step_line
-from yadokari_contract.result import BaseImage, Phase
+from yadokari_contract.progress import LONGEST_LINE, REPEATED_AFTER, goes_on_line, shortened, step_line
+from yadokari_contract.results.build import BaseImage, Phase
+from yadokari_contract.results.lodging import LodgingResult
 from yadokari_contract.terminal import harmless
 
 logger = logging.getLogger(__name__)
 
 _LONGEST_TEXT = 250
+
+_LONG = LONGEST_LINE // 4
+"""Characters of output that may make another line of the log, since they have 4 bytes at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,7 @@ class Progress:
         self._clock = clock
         self._step = ""
         self._lines = _Lines(self._output)
+        self._printed = 0
 
     @property
     def number(self) -> int:
@@ -121,6 +125,7 @@ class Progress:
         begun = TimedStep(text, stage, self.stage, line, self._clock())
         self.timings.append(begun)
         self._step = shortened(text)
+        self._printed = 0
         self._say("step", step_line(self.number, self.total, text))
         return begun
 
@@ -166,8 +171,19 @@ class Progress:
         self.timings[-1].ended = now = self._clock()
         return now
 
-    def _output(self, lines: str) -> None:
-        self._say("output", lines)
+    def _output(self, text: str) -> None:
+        """Say what a step printed, and between it, where it is much, which step that is."""
+        lines = text.split("\n")
+        begin = 0
+        while begin < len(lines):
+            part = lines[begin : begin + REPEATED_AFTER - self._printed]
+            begin += len(part)
+            said = "\n".join(part)
+            self._say("output", said)
+            self._printed += len(part) + len(said) // _LONG
+            if self._printed >= REPEATED_AFTER:
+                self._printed = 0
+                self._say("note", goes_on_line(self.number, self.total, self._step))
 
     def note(self, text: str) -> None:
         """Tell something about the step under way."""
@@ -205,16 +221,6 @@ class _Lines:
         self._rest = ""
         if rest:
             self._emit(harmless(rest.removesuffix("\n"), colours=True))
-
-
-def human_size(size: int) -> str:
-    """Write a number of bytes for people, in powers of 1,000."""
-    value = float(size)
-    for unit in ("B", "kB", "MB", "GB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.1f} {unit}"
-        value /= 1000
-    return f"{value:.1f} TB"
 
 
 def counted(number: int, noun: str) -> str:

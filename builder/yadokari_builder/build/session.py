@@ -31,7 +31,7 @@ from yadokari_builder.plan.draft import Draft
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.registry.pushed import find_pushed
 from yadokari_builder.rootfs.mounts import own_mounts
-from yadokari_contract.result import BuildResult
+from yadokari_contract.results.build import BuildResult
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import BinaryIO
 
-from yadokari_builder.cache.layout import NAME, Layout
+from yadokari_builder.cache.layout import Layout
 from yadokari_builder.errors import BuilderError, ImageInvalidError, described
 from yadokari_builder.layers.streams import CHUNK_SIZE, HashingReader
 from yadokari_builder.oci.config import ImageConfig
@@ -22,18 +22,16 @@ from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.layout import REF_NAME
 from yadokari_builder.oci.manifest import Manifest
 from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.documents import MAX_CONFIG, MAX_MANIFEST
-from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.pull import FindImage, PulledImage
 from yadokari_builder.registry.source import LayerSource
 
 logger = logging.getLogger(__name__)
-
-FindImage = Callable[[Reference, Platform], PulledImage]
-"""Asks registries for an image; raises what `Puller.resolve` does."""
 
 _TIME = "dev.yadokari.cache.time"
 _WARMING = ".warming"
@@ -60,7 +58,7 @@ class BaseFolder:
     def find(self, reference: Reference, platform: Platform) -> KeptImage | None:
         """Return the image that a name meant on a platform; None if there is none."""
         name = _name(reference, platform)
-        return self._first(lambda entry: entry.annotations.get(NAME) == name)
+        return self._first(lambda entry: entry.annotations.get(REF_NAME) == name)
 
     def find_digest(self, digest: Digest) -> KeptImage | None:
         """Return the image whose manifest has a digest; None if there is none."""
@@ -243,6 +241,6 @@ def _listed(image: Image, name: str, now: int) -> Descriptor:
         image.manifest.media_type,
         image.manifest_digest,
         len(image.manifest.format()),
-        MappingProxyType({NAME: name, _TIME: str(now)}),
+        MappingProxyType({REF_NAME: name, _TIME: str(now)}),
         image.config.platform,
     )

@@ -17,15 +17,12 @@ from yadokari_builder.cache.whole import completed, sweep
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layout import INDEX, MARKER, REF_NAME, VERSION, blob_path
 from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.media_types import OCI_INDEX
 
 logger = logging.getLogger(__name__)
 
-NAME = "org.opencontainers.image.ref.name"
-"""The annotation that names what an index lists."""
-
-_LAYOUT = b'{"imageLayoutVersion":"1.0.0"}'
 _MOST_INDEX = 64 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
@@ -51,9 +48,7 @@ class Layout:
     def document(self, digest: Digest, most: int) -> bytes:
         """Read a blob of at most so many bytes, which fits its digest."""
         data = _read(self._blob(digest), most)
-        hasher = digest.hasher()
-        hasher.update(data)
-        if hasher.hexdigest() != digest.hex:
+        if not digest.fits(data):
             raise ImageInvalidError(f"blob {digest} has another content")
         return data
 
@@ -84,12 +79,12 @@ class Layout:
             except ImageInvalidError as error:
                 logger.warning("%s: %s: it is made anew", self.path, error)
                 index = Index(OCI_INDEX, ())
-            names = {entry.annotations.get(NAME) for entry in entries}
-            others = (each for each in index.manifests if each.annotations.get(NAME) not in names)
+            names = {entry.annotations.get(REF_NAME) for entry in entries}
+            others = (each for each in index.manifests if each.annotations.get(REF_NAME) not in names)
             with completed(self._index) as file:
                 file.write(replace(index, manifests=(*others, *entries)).format())
-            with completed(os.path.join(self.path, "oci-layout")) as file:
-                file.write(_LAYOUT)
+            with completed(os.path.join(self.path, MARKER)) as file:
+                file.write(VERSION)
 
     def read_beside(self, name: str, most: int) -> bytes:
         """Read a file of at most so many bytes that is no part of the layout."""
@@ -120,10 +115,10 @@ class Layout:
 
     @property
     def _index(self) -> str:
-        return os.path.join(self.path, "index.json")
+        return os.path.join(self.path, INDEX)
 
     def _blob(self, digest: Digest) -> str:
-        return os.path.join(self.path, "blobs", digest.algorithm, digest.hex)
+        return os.path.join(self.path, blob_path(digest))
 
 
 def _read(path: str, most: int) -> bytes:

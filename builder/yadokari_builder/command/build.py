@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 from yadokari_builder.build.lodging import IN_A_POD, require_container
 from yadokari_builder.build.options import resolve_paths
 from yadokari_builder.build.performing.guard import guard
-from yadokari_builder.build.root.tenancy import LOADED, read_hint
+from yadokari_builder.build.root.tenancy import read_hint
 from yadokari_builder.build.session import Session
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
@@ -21,7 +21,8 @@ from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract import variables
 from yadokari_contract.arguments import ArgumentError, parse_arguments, without_effect
 from yadokari_contract.reasons import SUCCESS, Reason
-from yadokari_contract.result import BuildResult, Failure, format_result
+from yadokari_contract.results.build import BuildResult, Failure, format_result
+from yadokari_contract.runtime import LOADED
 
 if TYPE_CHECKING:
     from yadokari_builder.command.tracing import Tracing

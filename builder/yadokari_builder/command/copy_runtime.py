@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from yadokari_builder.build.lodging import RUNTIME
 from yadokari_builder.command import report
 from yadokari_builder.command.failures import exit_code
-from yadokari_builder.command.own_files import VOLUMES
 from yadokari_builder.errors import UsageError
+from yadokari_contract.runtime import HOME, WRITTEN
 
 
 def run(arguments: Sequence[str], root: Path, log: TextIO) -> int:
@@ -19,7 +18,7 @@ def run(arguments: Sequence[str], root: Path, log: TextIO) -> int:
     def copy() -> None:
         match arguments:
             case [folder] if not folder.startswith("-"):
-                _copy(root / RUNTIME.lstrip("/"), Path(folder))
+                _copy(root / HOME.lstrip("/"), Path(folder))
             case _:
                 raise UsageError("copy-runtime takes one folder: copy-runtime FOLDER")
 
@@ -31,7 +30,7 @@ def _copy(runtime: Path, folder: Path) -> None:
     """Copy all but what builds write, for which there are empty folders to mount volumes at."""
 
     def written_by_builds(place: str, names: list[str]) -> set[str]:
-        return {name for name in names if place == str(runtime) and name in VOLUMES}
+        return {name for name in names if place == str(runtime) and name in WRITTEN}
 
     try:
         if os.listdir(folder):
@@ -39,7 +38,7 @@ def _copy(runtime: Path, folder: Path) -> None:
                 f"{folder} is not empty: copy-runtime takes an empty folder, such as an emptyDir"
             )
         shutil.copytree(runtime, folder, symlinks=True, ignore=written_by_builds, dirs_exist_ok=True)
-        for name in VOLUMES:
+        for name in WRITTEN:
             (folder / name).mkdir()
     except OSError as error:
         raise UsageError(f"the runtime cannot be copied to {folder}: {error.strerror or error}") from None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from yadokari_builder.errors import BuilderError, UsageError, described
 from yadokari_contract.arguments import ArgumentError
 from yadokari_contract.reasons import SUCCESS
-from yadokari_contract.result import Failure
+from yadokari_contract.results.build import Failure
 
 logger = logging.getLogger(__name__)
 

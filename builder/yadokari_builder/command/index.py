@@ -12,8 +12,8 @@ from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.index import find_members, make_index, push_index
 from yadokari_builder.registry.pull import PulledImage, Puller
 from yadokari_builder.registry.push import Pusher
-from yadokari_contract.answers import IndexedImage, IndexResult, format_index_result
 from yadokari_contract.arguments import parse_index
+from yadokari_contract.results.answers import IndexedImage, IndexResult, format_index_result
 from yadokari_contract.spec import BuildSpec
 
 

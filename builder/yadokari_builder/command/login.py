@@ -13,13 +13,10 @@ from yadokari_builder.command.failures import exit_code
 from yadokari_builder.errors import UsageError
 from yadokari_builder.registry.credentials.config_file import parse_config
 from yadokari_builder.registry.credentials.environment import config_path
-from yadokari_builder.registry.credentials.keys import parse_key
+from yadokari_builder.registry.credentials.keys import HUB_KEY, parse_key
 from yadokari_contract.arguments import parse_login
 from yadokari_contract.references import DOCKER_HUB
 from yadokari_contract.spec import LoginSpec
-
-# What every tool looks under, since docker login writes it.
-_HUB_KEY = "https://index.docker.io/v1/"
 
 
 def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, log: TextIO) -> int:
@@ -57,7 +54,7 @@ def _keep(path: str, spec: LoginSpec, password: str) -> None:
     config: dict[str, Any] = json.loads(text)
     auth = base64.b64encode(f"{spec.username}:{password}".encode()).decode()
     auths = {name: entry for name, entry in (config.get("auths") or {}).items() if parse_key(name) != key}
-    config["auths"] = {**auths, _HUB_KEY if key == DOCKER_HUB else key: {"auth": auth}}
+    config["auths"] = {**auths, HUB_KEY if key == DOCKER_HUB else key: {"auth": auth}}
     _write(path, json.dumps(config, indent=2) + "\n")
 
 

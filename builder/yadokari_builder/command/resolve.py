@@ -15,11 +15,11 @@ from yadokari_builder.command.failures import as_failure, exit_code, write_resul
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import InvalidReferenceError, Reference
 from yadokari_builder.registry.pull import Puller
-from yadokari_contract.answers import Resolution, ResolveResult, format_resolve_result
 from yadokari_contract.arguments import parse_resolve
 from yadokari_contract.reasons import Reason
 from yadokari_contract.references import GITHUB
-from yadokari_contract.result import Failure
+from yadokari_contract.results.answers import Resolution, ResolveResult, format_resolve_result
+from yadokari_contract.results.build import Failure
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)

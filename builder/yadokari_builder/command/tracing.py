@@ -21,7 +21,7 @@ from yadokari_builder.registry.http.proxies import read_proxies
 from yadokari_builder.registry.http.tls import read_trust
 from yadokari_builder.registry.http.transport import Transport, TransportError, origin
 from yadokari_contract import VERSION
-from yadokari_contract.result import BuildResult
+from yadokari_contract.results.build import BuildResult
 from yadokari_contract.telemetry.otlp import Export, ExportError, read_export, without_effect
 from yadokari_contract.telemetry.trace import TRACEPARENT, Span, TraceContext, Value, written
 

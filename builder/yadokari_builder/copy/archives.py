@@ -11,18 +11,13 @@ from yadokari_builder.errors import ContextError, ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.compression import decompress
 from yadokari_builder.layers.streams import Readable
-from yadokari_builder.layers.tar_member import BLOCK, Kind, Member, shown
+from yadokari_builder.layers.tar_member import BLOCK, NODE_TYPES, Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.rootfs.paths import follow, normalise
 from yadokari_builder.rootfs.xattrs import set_xattr
 from yadokari_builder.sources.tree import Owner
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_DEVICE_TYPES = {
-    Kind.CHARACTER_DEVICE: stat.S_IFCHR,
-    Kind.BLOCK_DEVICE: stat.S_IFBLK,
-    Kind.FIFO: stat.S_IFIFO,
-}
 
 
 def is_archive(file: str) -> bool:
@@ -129,8 +124,8 @@ class _Unpacking:
                 os.close(file)
         elif member.kind is Kind.LINK:
             os.symlink(member.link, host)
-        elif member.kind in _DEVICE_TYPES:
-            os.mknod(host, _DEVICE_TYPES[member.kind] | 0o600, os.makedev(*member.device))
+        elif member.kind in NODE_TYPES:
+            os.mknod(host, NODE_TYPES[member.kind] | 0o600, os.makedev(*member.device))
 
     def _describe(self, member: Member, host: str) -> None:
         uid, gid = self.owner or (member.uid, member.gid)

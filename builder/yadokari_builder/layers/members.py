@@ -14,13 +14,12 @@ from dataclasses import dataclass
 
 from yadokari_builder.layers.changes import Changes, walk_key
 from yadokari_builder.layers.layer_file import Content, LayerFile
-from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.layers.tar_member import WHITEOUT, Kind, Member
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import parents
 from yadokari_builder.rootfs.xattrs import read_xattrs
 
 _SECOND = 1_000_000_000
-_WHITEOUT = ".wh."
 _KINDS = {
     stat.S_IFREG: Kind.FILE,
     stat.S_IFLNK: Kind.LINK,
@@ -142,7 +141,7 @@ class _Gathering:
     def _add_whiteout(self, path: str) -> Members:
         yield from self._add_parents(path)
         parent, name = posixpath.split(path)
-        yield _whiteout(parent, _WHITEOUT + name), None
+        yield _whiteout(parent, WHITEOUT + name), None
 
     def _member(self, entry: Entry, status: os.stat_result | None) -> Member:
         name = entry.path[1:]

@@ -1,10 +1,14 @@
 """Members of tar archives: the values that headers hold."""
 
+import stat
 from collections.abc import Mapping
 from enum import Enum
+from types import MappingProxyType
 from typing import NamedTuple
 
 BLOCK = 512
+WHITEOUT = ".wh."
+"""What the name of a whiteout begins with (image-spec, layer.md)."""
 _MOST_SHOWN = 200
 
 
@@ -18,6 +22,12 @@ class Kind(Enum):
     BLOCK_DEVICE = b"4"
     DIRECTORY = b"5"
     FIFO = b"6"
+
+
+NODE_TYPES: Mapping[Kind, int] = MappingProxyType(
+    {Kind.CHARACTER_DEVICE: stat.S_IFCHR, Kind.BLOCK_DEVICE: stat.S_IFBLK, Kind.FIFO: stat.S_IFIFO}
+)
+"""What mknod(2) calls the kinds that it makes."""
 
 
 class Member(NamedTuple):

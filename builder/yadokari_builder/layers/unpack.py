@@ -11,14 +11,13 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.fingerprints import Fingerprints, checksum
 from yadokari_builder.layers.outline import OutlineReader, is_of_accounts
-from yadokari_builder.layers.tar_member import Kind, Member, shown
+from yadokari_builder.layers.tar_member import NODE_TYPES, WHITEOUT, Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader, Watch
 from yadokari_builder.rootfs import xattrs
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import normalise, resolve
 from yadokari_builder.rootfs.tree import empty, remove
 
-_WHITEOUT = ".wh."
 _OPAQUE = ".wh..wh..opq"
 # aufs kept notes of its own under such names; they are no whiteouts.
 _WHITEOUT_METADATA = ".wh..wh."
@@ -27,11 +26,6 @@ _NEW_DIRECTORY_MODE = 0o755
 _MOST_NAMES = 100
 _OTHERS = "(others)"
 _RELATIVE = ("", ".", "..")
-_NODE_TYPES = {
-    Kind.CHARACTER_DEVICE: stat.S_IFCHR,
-    Kind.BLOCK_DEVICE: stat.S_IFBLK,
-    Kind.FIFO: stat.S_IFIFO,
-}
 _DEFAULT_ACL = "system.posix_acl_default"
 _ACLS = ("system.posix_acl_access", _DEFAULT_ACL)
 # What only an archive can cause, not the machine.
@@ -203,7 +197,7 @@ class _Unpacking:
             self._report.leave_out(f"{normalise(head)}/{name}")
             return
         path = f"{parent.path}/{name}"
-        if self._whiteouts and name.startswith(_WHITEOUT):
+        if self._whiteouts and name.startswith(WHITEOUT):
             self._white_out(parent.path, name)
         elif path in self._excluded:
             self._report.leave_out(path)
@@ -385,7 +379,7 @@ class _Unpacking:
     def _make_node(self, path: str, member: Member) -> bool:
         host = self._prefix + path
         try:
-            os.mknod(host, _NODE_TYPES[member.kind] | member.mode, os.makedev(*member.device))
+            os.mknod(host, NODE_TYPES[member.kind] | member.mode, os.makedev(*member.device))
         except PermissionError:
             self._report.devices += 1
             return False
@@ -412,7 +406,7 @@ class _Unpacking:
         if name == _OPAQUE:
             empty(self._boundary, parent or "/", self._is_added)
         elif not name.startswith(_WHITEOUT_METADATA):
-            hidden = name.removeprefix(_WHITEOUT)
+            hidden = name.removeprefix(WHITEOUT)
             if hidden in ("", ".", ".."):
                 raise ImageInvalidError(
                     f"the whiteout {shown(name)} in {shown(parent or '/')} hides nothing that can be"

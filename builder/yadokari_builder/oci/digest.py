@@ -47,5 +47,11 @@ class Digest:
         """Return a new hash object of this digest's algorithm."""
         return hashlib.new(self.algorithm)
 
+    def fits(self, data: bytes) -> bool:
+        """Tell whether this is the digest of `data`."""
+        hasher = self.hasher()
+        hasher.update(data)
+        return hasher.hexdigest() == self.hex
+
     def __str__(self) -> str:
         return f"{self.algorithm}:{self.hex}"

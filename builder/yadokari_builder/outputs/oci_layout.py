@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from yadokari_builder.oci.descriptor import Descriptor
-from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
+from yadokari_builder.oci.layout import INDEX, MARKER, REF_NAME, VERSION, blob_path
 from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.media_types import OCI_INDEX
 from yadokari_builder.oci.reference import Reference
@@ -25,12 +25,11 @@ def write_oci_layout(
 
     What `index.json` named there before is forgotten; the first destination becomes the image's name in it.
     """
-    os.makedirs(os.path.join(path, "blobs", "sha256"), exist_ok=True)
     with ThreadPoolExecutor(_WORKERS, "output") as pool:
         list(pool.map(lambda layer: _write_layer(path, layer), distributable(layers)))
     config, manifest = image.config.format(), image.manifest.format()
-    _write(_blob_path(path, image.manifest.config.digest), config)
-    _write(_blob_path(path, image.manifest_digest), manifest)
+    _write(os.path.join(path, blob_path(image.manifest.config.digest)), config)
+    _write(os.path.join(path, blob_path(image.manifest_digest)), manifest)
     entry = Descriptor(
         image.manifest.media_type,
         image.manifest_digest,
@@ -38,8 +37,8 @@ def write_oci_layout(
         _names(destinations),
         image.config.platform,
     )
-    _write(os.path.join(path, "oci-layout"), b'{"imageLayoutVersion":"1.0.0"}')
-    _write(os.path.join(path, "index.json"), Index(OCI_INDEX, (entry,)).format())
+    _write(os.path.join(path, MARKER), VERSION)
+    _write(os.path.join(path, INDEX), Index(OCI_INDEX, (entry,)).format())
 
 
 def _names(destinations: Sequence[Reference]) -> Mapping[str, str]:
@@ -49,17 +48,14 @@ def _names(destinations: Sequence[Reference]) -> Mapping[str, str]:
     first = destinations[0]
     return {
         "io.containerd.image.name": str(first),
-        "org.opencontainers.image.ref.name": first.tag or str(first.digest),
+        REF_NAME: first.tag or str(first.digest),
     }
 
 
 def _write_layer(folder: str, layer: LayerSource) -> None:
-    with completed(_blob_path(folder, layer.layer.descriptor.digest)) as file, verified(layer) as blob:
+    place = os.path.join(folder, blob_path(layer.layer.descriptor.digest))
+    with completed(place) as file, verified(layer) as blob:
         shutil.copyfileobj(blob, file, _CHUNK)
-
-
-def _blob_path(folder: str, digest: Digest) -> str:
-    return os.path.join(folder, "blobs", digest.algorithm, digest.hex)
 
 
 def _write(path: str, data: bytes) -> None:

@@ -24,6 +24,7 @@ from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
 from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.layout import INDEX, blob_path
 from yadokari_builder.oci.manifest import Index, Manifest, parse_manifest
 from yadokari_builder.oci.verbatim import verbatim_config, verbatim_manifest
 from yadokari_builder.registry.source import LocalLayer
@@ -56,19 +57,18 @@ def open_stored(path: str, scratch: Path) -> StoredImage:
 
 def _open_layout(path: str) -> StoredImage:
     try:
-        with open(os.path.join(path, "index.json"), "rb") as file:
-            found = parse_manifest(_small(file, "index.json"), media_types.OCI_INDEX)
+        with open(os.path.join(path, INDEX), "rb") as file:
+            found = parse_manifest(_small(file, INDEX), media_types.OCI_INDEX)
     except FileNotFoundError:
-        raise UsageError(f"{path} is no OCI layout: it has no index.json") from None
+        raise UsageError(f"{path} is no OCI layout: it has no {INDEX}") from None
     while isinstance(found, Index):
         images = found.images()
         if len(images) != 1:
             raise UsageError(f"{path} holds {len(images)} images: only a layout of one can be pushed")
-        digest = images[0].digest
         data = _checked(path, images[0])
         found = parse_manifest(data, images[0].media_type)
     manifest = verbatim_manifest(found, data)
-    image = Image.of(digest, manifest, verbatim_config(_checked(path, found.config)))
+    image = Image.of(Digest.of(data), manifest, verbatim_config(_checked(path, found.config)))
     return StoredImage(
         image,
         tuple(LocalLayer(layer, partial(_blob, path, layer.descriptor.digest)) for layer in image.layers),
@@ -78,13 +78,13 @@ def _open_layout(path: str) -> StoredImage:
 def _checked(path: str, descriptor: Descriptor) -> bytes:
     with _blob(path, descriptor.digest) as file:
         data = _small(file, str(descriptor.digest))
-    if Digest.of(data) != descriptor.digest:
+    if not descriptor.digest.fits(data):
         raise ImageInvalidError(f"{path}: blob {descriptor.digest} has another content")
     return data
 
 
 def _blob(path: str, digest: Digest) -> BinaryIO:
-    place = os.path.join(path, "blobs", digest.algorithm, digest.hex)
+    place = os.path.join(path, blob_path(digest))
     if not os.path.realpath(place).startswith(os.path.realpath(path) + os.sep):
         raise ImageInvalidError(f"{path}: blob {digest} is a link that leads out of the layout")
     try:

@@ -14,8 +14,9 @@ from yadokari_builder.dockerfile.parser import Dockerfile, decode, parse
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import ContextError, DockerfileError
 from yadokari_builder.plan.plan import Plan
-from yadokari_builder.plan.planner import FindImage, make_plan
+from yadokari_builder.plan.planner import make_plan
 from yadokari_builder.plan.scope import Platforms, default_args, open_scope
+from yadokari_builder.registry.pull import FindImage
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ no file touched. Stages that the target does not need are not evaluated and thei
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -32,15 +32,12 @@ from yadokari_builder.plan.steps import (
     Source,
     StageSource,
 )
-from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.pull import FindImage, PulledImage
 from yadokari_contract.suggestion import suggest
 
 logger = logging.getLogger(__name__)
 
 _COMMON_IMAGES = ("alpine", "busybox", "centos", "debian", "golang", "ubuntu", "fedora")
-
-FindImage = Callable[[Reference, Platform], PulledImage]
-"""Asks for an image; raises BuilderError where there is none."""
 
 
 def make_plan(

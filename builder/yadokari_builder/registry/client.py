@@ -163,3 +163,9 @@ def _absolute(base: str, url: str) -> str:
     if base.startswith("https:") and urlsplit(joined)[:2] == ("http", urlsplit(base).netloc):
         return "https" + joined.removeprefix("http")
     return joined
+
+
+def said_digest(answer: Answer) -> str:
+    """Return the digest that a registry tells of a manifest beside its content; empty if it does not."""
+    answer.discard()
+    return answer.headers.get("Docker-Content-Digest", "")

@@ -12,7 +12,7 @@ from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.manifest import Index, Manifest, parse_manifest
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
-from yadokari_builder.registry.client import RegistryClient, Request
+from yadokari_builder.registry.client import RegistryClient, Request, said_digest
 from yadokari_builder.registry.http.failures import printable
 from yadokari_builder.registry.http.transport import Answer, TransportError
 
@@ -78,7 +78,7 @@ class Documents:
         """Return what a name points at, without fetching it where the registry says so."""
         name = str(reference.digest or reference.tag)
         request = self._request("HEAD", f"manifests/{name}", f"look for manifest {name}", _IS_IT_RIGHT)
-        said = self._client.call(request, _said_digest)
+        said = self._client.call(request, said_digest)
         try:
             return reference.digest or Digest.parse(said)
         except ImageInvalidError:
@@ -140,11 +140,6 @@ def _read_checked(answer: Answer, limit: int) -> bytes:
     if said.startswith("sha256:") and said != str(Digest.of(data)):
         raise TransportError("the answer's content is not what its digest says", temporary=True)
     return data
-
-
-def _said_digest(answer: Answer) -> str:
-    answer.discard()
-    return answer.headers.get("Docker-Content-Digest", "")
 
 
 def _media_type(answer: Answer) -> str:

@@ -40,6 +40,10 @@ class PulledImage:
     named: Digest | None = None
 
 
+FindImage = Callable[[Reference, Platform], PulledImage]
+"""Asks for an image; raises what `Puller.resolve` does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Artifact:
     """What a registry holds under a name, an image or anything else, and where it was found."""

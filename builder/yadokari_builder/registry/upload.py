@@ -13,7 +13,7 @@ from yadokari_builder.errors import CancelledError, PushError, RegistryError, Un
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Repository
-from yadokari_builder.registry.client import RegistryClient, Request
+from yadokari_builder.registry.client import RegistryClient, Request, said_digest
 from yadokari_builder.registry.http.failures import printable
 from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.source import GrowingSource
@@ -110,7 +110,7 @@ class Uploads:
             body=lambda: io.BytesIO(data),
             length=len(data),
         )
-        stored = self._client.call(request, _content_digest)
+        stored = self._client.call(request, said_digest)
         if stored and stored != str(Digest.of(data)):
             raise PushError(
                 f"{self.repository}: the registry stored manifest {name} as {printable(stored, 80)},"
@@ -263,11 +263,6 @@ def _done(answer: Answer) -> None:
 def _status(answer: Answer) -> int:
     answer.discard()
     return answer.status
-
-
-def _content_digest(answer: Answer) -> str:
-    answer.discard()
-    return answer.headers.get("Docker-Content-Digest", "")
 
 
 def _reached(answer: Answer) -> tuple[int, str]:

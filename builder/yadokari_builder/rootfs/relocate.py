@@ -3,9 +3,11 @@
 import errno
 import os
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import parents
 from yadokari_builder.rootfs.tree import clear, clone, copy_metadata
 
 _NEW_DIRECTORY_MODE = 0o700
@@ -30,6 +32,19 @@ def move_contents(boundary: Boundary, destination: str) -> None:
     destination.
     """
     _Relocation(boundary, destination).run(_entries(boundary, ""))
+
+
+def move_parts(boundary: Boundary, paths: Iterable[str], destination: str) -> None:
+    """Move what stands at some in-root paths to the same places below a directory of the host.
+
+    What is not there is left out. The directories above are made, with nothing of their own.
+    """
+    wanted = set(paths)
+    chosen = [path for path in sorted(wanted) if wanted.isdisjoint(parents(path))]
+    there = [path for path in chosen if os.path.lexists(boundary.prefix + path)]
+    for path in there:
+        os.makedirs(os.path.dirname(destination + path), exist_ok=True)
+    _Relocation(boundary, destination).run(there)
 
 
 def restore_contents(boundary: Boundary, source: str) -> None:

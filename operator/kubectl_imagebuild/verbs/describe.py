@@ -8,8 +8,9 @@ from kubectl_imagebuild.build import Build, shown
 from kubectl_imagebuild.dockerfile import excerpt, stage_at
 from kubectl_imagebuild.kubectl import RESOURCE
 from kubectl_imagebuild.verbs.asked import Asked
-from kubectl_imagebuild.writing import since, size, table
+from kubectl_imagebuild.writing import since, table
 from yadokari_api.reasons import advice
+from yadokari_contract.sizes import human_size
 
 _INDENT = "  "
 
@@ -80,7 +81,7 @@ def _overview(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
     if build.value("status", "output"):
         yield "Image", build.text("status", "output", "ref")
         if number := build.number("status", "output", "size"):
-            yield "Size", size(number)
+            yield "Size", human_size(number)
 
 
 def _run(build: Build, now: datetime) -> Iterator[tuple[str, str]]:

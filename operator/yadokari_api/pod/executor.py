@@ -245,6 +245,13 @@ class Executor(Model):
             "each of volumes must be mounted by one of volumeMounts, or be left out",
             lambda it: {volume.name for volume in it.volumes} <= {mount.name for mount in it.volume_mounts},
         ),
+        Rule(
+            "!has(self.lodging) || self.lodging != 'Always'"
+            " || !has(self.isolation) || self.isolation != 'Namespaces'",
+            "lodging Always and isolation Namespaces exclude each other, leave one of them out: in a base"
+            " image's own container steps have no root of their own",
+            lambda it: (it.lodging, it.isolation) != ("Always", "Namespaces"),
+        ),
     )
 
     image: ImageReference | None = Field(
@@ -279,6 +286,12 @@ class Executor(Model):
         default=None,
         description="How steps are kept apart: each in namespaces of its own, all in the executor's own, or"
         " as the pod allows (Auto). What the operator's settings say where it is absent.",
+    )
+    lodging: Literal["Auto", "Always", "Never"] | None = Field(
+        default=None,
+        description="Whether a base image's own container is built in, where the last run told which one can"
+        " be: always, never, or where nothing is lost by it (Auto). What the operator's settings say where it"
+        " is absent.",
     )
     runtime_class_name: ResourceName | None = Field(
         default=None, description="RuntimeClass that runs the pod."

@@ -4,7 +4,7 @@ Resources are plain dictionaries, as the server gives them.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
@@ -55,23 +55,35 @@ class RejectedError(ClusterError):
         return StateReason.INVALID_SPEC if self.status in _WRONG else StateReason.POD_REJECTED
 
 
-class Cluster:
-    """The cluster that this operator works in."""
+def outside_of(namespaces: Iterable[str]) -> str:
+    """Select by fields what is in none of some namespaces."""
+    return ",".join(f"metadata.namespace!={name}" for name in namespaces)
 
-    def __init__(self, api: Api) -> None:
+
+class Cluster:
+    """The cluster that this operator works in; what is in namespaces `left_alone` is never listed."""
+
+    def __init__(self, api: Api, left_alone: Iterable[str] = ()) -> None:
         self._api = api
+        self._fields = outside_of(left_alone)
 
     def image_builds(self, namespace: str) -> Metadata:
         """Give the metadata of the ImageBuilds of a namespace, or of all of them when it is empty."""
-        return Metadata(self._api, f"/apis/{API_VERSION}{_within(namespace)}/{PLURAL}")
+        return Metadata(
+            self._api, f"/apis/{API_VERSION}{_within(namespace)}/{PLURAL}", fields=self._outside(namespace)
+        )
 
     def config_maps(self, namespace: str, selector: str = "") -> Metadata:
         """Give the metadata of the ConfigMaps of a namespace, or of all of them when it is empty."""
-        return Metadata(self._api, f"/api/v1{_within(namespace)}/configmaps", selector)
+        return Metadata(
+            self._api, f"/api/v1{_within(namespace)}/configmaps", selector, self._outside(namespace)
+        )
 
     def unfinished_pods(self, namespace: str) -> Iterator[Resource]:
         """Yield the pods that build and have not ended, of a namespace or of all of them, page by page."""
-        fields = "status.phase!=Succeeded,status.phase!=Failed"
+        fields = ",".join(
+            filter(None, ["status.phase!=Succeeded,status.phase!=Failed", self._outside(namespace)])
+        )
         selector = f"{LABEL_BUILD},!{LABEL_ERRAND}"
         query = {"labelSelector": selector, "fieldSelector": fields, "limit": str(_PAGE)}
         while True:
@@ -84,7 +96,11 @@ class Cluster:
 
     def flux_sources(self, kind: str, namespace: str) -> Metadata:
         """Give the metadata of the sources of Flux of one kind, of a namespace or of all of them."""
-        return Metadata(self._api, f"/apis/{FLUX}{_within(namespace)}/{FLUX_KINDS[kind]}")
+        path = f"/apis/{FLUX}{_within(namespace)}/{FLUX_KINDS[kind]}"
+        return Metadata(self._api, path, fields=self._outside(namespace))
+
+    def _outside(self, namespace: str) -> str:
+        return "" if namespace else self._fields
 
     def flux_source(self, kind: str, key: Key) -> Resource | None:
         """Read a source of Flux, if there is one; whoever may not read it gets a `ClusterError` of 403."""
@@ -125,15 +141,15 @@ class Cluster:
         return found
 
     def log(
-        self, namespace: str, pod: str, since: int | None, silence: float
+        self, namespace: str, pod: str, lines: int, silence: float, *, follow: bool
     ) -> AbstractContextManager[Iterator[bytes]]:
-        """Follow the executor's log in a pod, from its beginning or from so many seconds ago.
+        """Read the last lines of the executor's log in a pod, each with its time, and `follow` it from there.
 
         Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
         """
-        query = {"container": CONTAINER, "follow": "true"}
-        if since is not None:
-            query["sinceSeconds"] = str(since)
+        query = {"container": CONTAINER, "timestamps": "true", "tailLines": str(lines)}
+        if follow:
+            query["follow"] = "true"
         return self._api.text(f"/api/v1{_within(namespace)}/pods/{pod}/log", query=query, silence=silence)
 
     def config_map(self, namespace: str, name: str) -> Resource | None:

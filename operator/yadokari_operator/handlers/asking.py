@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from yadokari_api.keys import Key
-from yadokari_contract.answers import surely_answered
+from yadokari_contract.results.answers import surely_answered
 from yadokari_operator.reconcile.decision import Answer, Want
 
 _LONGEST = timedelta(minutes=5)

@@ -22,17 +22,14 @@ from yadokari_operator.cluster.resources import Cluster, RejectedError
 from yadokari_operator.events import Event, event_manifest
 from yadokari_operator.handlers.abilities import Abilities
 from yadokari_operator.handlers.admission import Admission
-from yadokari_operator.handlers.asking import Asking
-from yadokari_operator.handlers.echoes import Echoes
-from yadokari_operator.handlers.policies import Policies
-from yadokari_operator.handlers.references import References, Referred
-from yadokari_operator.handlers.rivals import Rivals
+from yadokari_operator.handlers.memory import Memory
+from yadokari_operator.handlers.references import Referred
 from yadokari_operator.handlers.telling import Telling
-from yadokari_operator.pods.artifact import Artifact, not_allowed, not_found, parse_artifact
 from yadokari_operator.pods.errands.observed import ErrandPod, parse_errand
 from yadokari_operator.pods.errands.resolve import resolve_pod, way_of_asking
-from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.artifact import Artifact, not_allowed, not_found, parse_artifact
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.missing import Missing
 from yadokari_operator.pods.names import label_value, part_in
 from yadokari_operator.pods.observed import (
     OwnedConfigMap,
@@ -48,11 +45,10 @@ from yadokari_operator.pods.observed import (
 from yadokari_operator.pods.outcome import Running
 from yadokari_operator.pods.strays import parse_stray
 from yadokari_operator.policies import Violation
-from yadokari_operator.progress.following import Following
 from yadokari_operator.reconcile.attempts import allowed
 from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Action, Answer, Create, Decision, Delete, Observed
-from yadokari_operator.reconcile.rebuild import answers_of, asking, is_over
+from yadokari_operator.reconcile.rebuilds.rebuild import answers_of, asking, is_over
 from yadokari_operator.reports import format_time
 from yadokari_operator.settings import Settings
 from yadokari_operator.traces.run import Reconciled
@@ -67,9 +63,7 @@ _FORBIDDEN = 403
 class Controller:
     """Brings the cluster to what ImageBuilds ask for.
 
-    `references` is told which ConfigMaps they take, `policies` which of them they keep from being built,
-    `following` whose logs tell progress, `echoes` which of our writes needs no look, `telling` what happens,
-    `changed` which others are to be looked at.
+    `memory` is told what was seen of them, `telling` what happens, `changed` which of them to look at, too.
     """
 
     def __init__(
@@ -77,21 +71,13 @@ class Controller:
         cluster: Cluster,
         settings: Settings,
         clock: Callable[[], datetime],
-        references: References,
-        policies: Policies,
-        following: Following,
-        echoes: Echoes,
+        memory: Memory,
         telling: Telling,
         changed: Callable[[Key], None],
     ) -> None:
         self._cluster = cluster
-        self._references = references
-        self._policies = policies
-        self._following = following
-        self._echoes = echoes
+        self._memory = memory
         self._telling = telling
-        self._rivals = Rivals()
-        self._asking = Asking()
         self._changed = changed
         self._limits = Limits(
             settings.max_builds, settings.max_builds_per_namespace, settings.max_builds_on_nodes
@@ -115,36 +101,29 @@ class Controller:
         resource = self._cluster.image_build(key)
         build = None if resource is None else ImageBuild.parse(resource)
         if resource is None or build is None or build.deleted:
-            self._references.replace(key, ())
-            self._note_places(key, frozenset())
-            self._policies.release(key)
-            self._admission.rests(key)
-            self._asking.note(key, "", ())
-            self._following.forget(key)
-            self._echoes.forget(key)
-            self._telling.gone(key)
+            self._forget(key)
             return None
         # Before they are read: what changes after that is an event for this ImageBuild.
-        self._references.replace(key, _referred(build))
-        self._note_places(key, pushed_to(build.spec))
+        self._memory.references.replace(key, _referred(build))
+        self._concern(self._memory.rivals.replace(key, pushed_to(build.spec)))
         now = self._clock()
         observed = self._observe(build, now)
         self._abilities.learn(key.namespace, observed.pods, now)
         settings = self._abilities.decided(self._settings, key.namespace)
         decision = reconcile(observed, settings, now)
         if decision.makes_pods:
-            observed = replace(observed, policies=self._policies.of(key))
+            observed = replace(observed, policies=self._memory.policies.of(key))
             decision = reconcile(observed, settings, now)
         decision = self._admitted(observed, decision, now)
         asked = self._ask(observed, decision, settings, now)
         if decision.status.reason != StateReason.POLICY_VIOLATION:
-            self._policies.release(key)
+            self._memory.policies.release(key)
         decision = self._act(observed, decision, now, asked)
         decision = replace(decision, status=self._telling.marked(build, decision.status))
         if decision.status != build.status:
             version = self._cluster.write_status(resource, decision.status)
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
-                self._echoes.expect(key, version)
+                self._memory.echoes.expect(key, version)
         self._telling.stored(build, decision.status, now)
         self._telling.reconciled(build, observed.pods, Reconciled(decision.status, now, self._clock()))
         for event in decision.events:
@@ -158,9 +137,15 @@ class Controller:
             part = part_in(key.name, pod["metadata"]["name"])
             yield Slot(key, part), self._limits.pools([node_selector(pod)])
 
-    def _note_places(self, key: Key, places: frozenset[str]) -> None:
-        for rival in self._rivals.replace(key, places):
-            self._changed(rival)
+    def _forget(self, key: Key) -> None:
+        self._concern(self._memory.forget(key))
+        self._admission.rests(key)
+        self._telling.gone(key)
+
+    def _concern(self, others: Iterable[Key]) -> None:
+        """Have other ImageBuilds looked at."""
+        for key in others:
+            self._changed(key)
 
     def _observe(self, build: ImageBuild, now: datetime) -> Observed:
         namespace = build.key.namespace
@@ -179,8 +164,8 @@ class Controller:
             config_maps=tuple(self._owned_config_maps(build, selector)),
             sources={name: ConfigMapData.parse(it) for name, it in sources.items() if it is not None},
             artifact=self._artifact(build),
-            answers=self._asking.answers(build.key),
-            rivals=self._rivals.of(build.key),
+            answers=self._memory.asking.answers(build.key),
+            rivals=self._memory.rivals.of(build.key),
             taken=frozenset(pod["metadata"]["name"] for pod in found if is_stuck(pod, build)),
             progress=self._progress(build.key, pods),
         )
@@ -190,7 +175,7 @@ class Controller:
         running = [it for it in pods if it.standing is Standing.OURS and isinstance(it.outcome, Running)]
         in_order = sorted(running, key=lambda it: (it.part, it.created, it.attempt))
         latest = {it.part: it for it in in_order}.values()
-        return self._following.progress(key, {it.name: it.uid for it in latest})
+        return self._memory.following.progress(key, {it.name: it.uid for it in latest})
 
     def _owned_config_maps(self, build: ImageBuild, selector: str) -> Iterator[OwnedConfigMap]:
         for page in self._cluster.config_maps(build.key.namespace, selector).pages():
@@ -243,12 +228,11 @@ class Controller:
             return
         found = answers_of(latest)
         others = (
-            self._asking.failed(build.key, found)
+            self._memory.asking.failed(build.key, found)
             if isinstance(found, Answer)
-            else self._asking.learnt(build.key, found)
+            else self._memory.asking.learnt(build.key, found)
         )
-        for key in others:
-            self._changed(key)
+        self._concern(others)
 
     def _ask(
         self, observed: Observed, decision: Decision, settings: Settings, now: datetime
@@ -256,18 +240,18 @@ class Controller:
         """Have a pod ask for what is due, unless one does already; gives its UID."""
         build, wants = observed.build, decision.wants
         if not wants:
-            self._asking.note(build.key, "", ())
+            self._memory.asking.note(build.key, "", ())
             return ()
         spec = ImageBuildSpec.model_validate(build.spec)
-        self._asking.note(build.key, way_of_asking(build, spec, settings), wants)
+        self._memory.asking.note(build.key, way_of_asking(build, spec, settings), wants)
         is_out = any(not is_over(errand, now) for errand in asking(observed.errands))
         if is_out or all(want.due > now for want in wants):
             return ()
-        names = self._asking.batch(build.key, now)
+        names = self._memory.asking.batch(build.key, now)
         if not names:
             return ()
         # Its pod is one of the build's, too.
-        ruled = allowed(replace(observed, policies=self._policies.of(build.key)), spec)
+        ruled = allowed(replace(observed, policies=self._memory.policies.of(build.key)), spec)
         if isinstance(ruled, Violation):
             return self._unasked(build, f"{StateReason.POLICY_VIOLATION}: {ruled.message}", now)
         try:
@@ -277,8 +261,7 @@ class Controller:
             return self._unasked(build, f"{error.reason}: {error}", now)
 
     def _unasked(self, build: ImageBuild, why: str, now: datetime) -> tuple[str, ...]:
-        for key in (*self._asking.failed(build.key, Answer(now, failure=why)), build.key):
-            self._changed(key)
+        self._concern([*self._memory.asking.failed(build.key, Answer(now, failure=why)), build.key])
         return ()
 
     def _act(self, observed: Observed, decision: Decision, now: datetime, asked: tuple[str, ...]) -> Decision:

@@ -16,17 +16,16 @@ from yadokari_api.keys import Key
 from yadokari_contract.telemetry.otlp import ExportError, read_export, without_effect
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.leases import Leases
-from yadokari_operator.cluster.metadata import Metadata
-from yadokari_operator.cluster.resources import FLUX_KINDS, Cluster
+from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
-from yadokari_operator.handlers.echoes import Echoes
 from yadokari_operator.handlers.election import Election, Told, place_of
+from yadokari_operator.handlers.memory import Memory
 from yadokari_operator.handlers.podwatch import handlers, watch_settings
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.queue import WorkQueue
-from yadokari_operator.handlers.references import References
 from yadokari_operator.handlers.telling import Telling
-from yadokari_operator.handlers.watch import Watch, list_all, version_now
+from yadokari_operator.handlers.watch import list_all
+from yadokari_operator.handlers.watches import Watches
 from yadokari_operator.handlers.workers import Workers
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.sender import Sender
@@ -51,85 +50,106 @@ async def run(api: Api, settings: Settings, me: str, metrics: Metrics) -> bool:
 
     Tells whether it ended because another, somehow, works in its place: it may begin anew, to stand by.
     """
-    queue: WorkQueue[Key] = WorkQueue(metrics.waited)
-    references = References()
-    changed = _from_threads(queue.add)
-    begun, lost, returned, ended = (asyncio.Event() for _ in range(4))
+    return await _Operator(api, settings, me, metrics).run()
 
-    def lose() -> None:
-        lost.set()
-        ended.set()
 
-    told = Told(*map(_from_threads, (begun.set, lose, returned.set)))
-    election = Election(Leases(api), place_of(settings), me, told)
-    # What comes together while another works is no work of this one.
-    metrics.waiting(lambda: queue.depth if election.leads else 0)
-    cluster = Cluster(api.limited(lambda: election.leads))
-    policies = Policies(cluster, settings)
-    following, echoes = Following(cluster, changed), Echoes()
-    telling = Telling(metrics, _sender(settings, changed), _trace_sender(settings))
-    controller = Controller(
-        cluster,
-        settings,
-        lambda: datetime.now(UTC),
-        references,
-        policies,
-        following,
-        echoes,
-        telling,
-        changed,
-    )
-    namespace = settings.namespace
-    builds = _build_watch(cluster.image_builds(namespace), references, echoes, metrics, changed)
-    watches = [builds]
-    sources = {"ConfigMap": cluster.config_maps(namespace)}
-    sources |= {kind: cluster.flux_sources(kind, namespace) for kind in FLUX_KINDS}
-    watches += [
-        _source_watch(kind, metadata, references, metrics, changed) for kind, metadata in sources.items()
-    ]
-    if not namespace:
-        watches.append(_policy_watch(cluster.policy_changes(), policies, changed))
-    for watch in watches:
-        # A daemon: it waits for the server at any time, and has nothing to end.
-        threading.Thread(target=watch.run, daemon=True).start()
-    standing = threading.Thread(target=election.run, daemon=True)
-    standing.start()
+class _Operator:
+    """All that works together, in one event loop and some threads; it runs once."""
 
-    def reconcile(key: Key) -> float | None:
-        return None if election.cedes(key.namespace) else controller.reconcile(key)
-
-    tasks = [
-        asyncio.create_task(_work(begun, Workers(queue, reconcile))),
-        asyncio.create_task(_resync(queue, cluster.image_builds(settings.namespace), returned)),
-    ]
-
-    async def rest() -> None:
-        ended.set()
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        election.end()
-        await asyncio.to_thread(standing.join, _FAREWELL)
-
-    try:
-        await kopf.operator(
-            registry=handlers(queue.add, watches, builds, election, rest),
-            settings=watch_settings(),
-            standalone=True,
-            clusterwide=not settings.namespace,
-            namespaces=[settings.namespace] if settings.namespace else [],
-            liveness_endpoint=f"http://{settings.health_address}/healthz",
-            stop_flag=ended,
+    def __init__(self, api: Api, settings: Settings, me: str, metrics: Metrics) -> None:
+        self._settings = settings
+        self._queue: WorkQueue[Key] = WorkQueue(metrics.waited)
+        self._begun, self._lost, self._returned, self._ended = (asyncio.Event() for _ in range(4))
+        told = Told(*map(_from_threads, (self._begun.set, self._lose, self._returned.set)))
+        self._election = Election(Leases(api), place_of(settings), me, told)
+        # What comes together while another works is no work of this one.
+        metrics.waiting(lambda: self._queue.depth if self._election.leads else 0)
+        changed, seen = _from_threads(self._note), _from_threads(partial(self._note, patient=True))
+        self._cluster = Cluster(api.limited(lambda: self._election.leads), settings.never_asked)
+        memory = Memory(Policies(self._cluster, settings), Following(self._cluster, changed))
+        telling = Telling(metrics, _sender(settings, changed), _trace_sender(settings))
+        self._controller = Controller(
+            self._cluster, settings, lambda: datetime.now(UTC), memory, telling, changed
         )
-    finally:
-        await rest()
-    return lost.is_set()
+        watches = Watches(
+            cluster=self._cluster,
+            namespace=settings.namespace,
+            memory=memory,
+            heard=metrics.heard,
+            changed=changed,
+            seen=seen,
+        )
+        self._builds = watches.builds()
+        self._watches = [self._builds, *watches.others()]
+        self._standing = threading.Thread(target=self._election.run, daemon=True)
+        self._tasks: list[asyncio.Task[None]] = []
 
+    async def run(self) -> bool:
+        """Run until it is to end; tells whether another works in its place."""
+        for watch in self._watches:
+            # A daemon: it waits for the server at any time, and has nothing to end.
+            threading.Thread(target=watch.run, daemon=True).start()
+        self._standing.start()
+        self._tasks += [asyncio.create_task(self._work()), asyncio.create_task(self._resync())]
+        namespace = self._settings.namespace
+        try:
+            await kopf.operator(
+                registry=handlers(self._note, self._watches, self._builds, self._election, self._rest),
+                settings=watch_settings(self._settings.never_asked),
+                standalone=True,
+                clusterwide=not namespace,
+                namespaces=[namespace] if namespace else [],
+                liveness_endpoint=f"http://{self._settings.health_address}/healthz",
+                stop_flag=self._ended,
+            )
+        finally:
+            await self._rest()
+        return self._lost.is_set()
 
-async def _work(begun: asyncio.Event, workers: Workers) -> None:
-    """Work on what has come together while another operator worked, and on all that comes."""
-    await begun.wait()
-    await workers.run(_WORKERS)
+    def _note(self, key: Key, delay: float = 0.0, *, patient: bool = False) -> None:
+        # What has come together while another worked is nothing new: what changes from now on goes first.
+        self._queue.add(key, delay, patient=patient or not self._election.leads)
+
+    def _lose(self) -> None:
+        self._lost.set()
+        self._ended.set()
+
+    async def _rest(self) -> None:
+        self._ended.set()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        self._election.end()
+        await asyncio.to_thread(self._standing.join, _FAREWELL)
+
+    async def _work(self) -> None:
+        """Work on what has come together while another operator worked, and on all that comes."""
+        await self._begun.wait()
+        await Workers(self._queue, self._reconcile).run(_WORKERS)
+
+    def _reconcile(self, key: Key) -> float | None:
+        return None if self._election.cedes(key.namespace) else self._controller.reconcile(key)
+
+    async def _resync(self) -> None:
+        """Look at every ImageBuild from time to time, one after the other, in case a watch missed something.
+
+        Where namespaces have `returned`, which were none of our business so far, all are looked at now.
+        """
+        builds = self._cluster.image_builds(self._settings.namespace)
+        while True:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_RESYNC):
+                    await self._returned.wait()
+            span = 0.0 if self._returned.is_set() else _RESYNC
+            self._returned.clear()
+            keys: list[Key] = []
+            try:
+                await asyncio.to_thread(list_all, builds, keys.append)
+            except ClusterError as error:
+                logger.warning("resync failed: %s", error)
+                continue
+            for number, key in enumerate(keys):
+                self._queue.add(key, span * number / len(keys), patient=True)
 
 
 def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None:
@@ -155,65 +175,6 @@ def _trace_sender(settings: Settings) -> TraceSender | None:
     return sender
 
 
-def _build_watch(
-    metadata: Metadata,
-    references: References,
-    echoes: Echoes,
-    metrics: Metrics,
-    changed: Callable[[Key], None],
-) -> Watch:
-    def begin() -> str:
-        # Those that are known and not listed any more are gone.
-        for key in references.users():
-            changed(key)
-        return list_all(metadata, changed)
-
-    return Watch("ImageBuilds", metadata, begin, changed, is_echo=echoes.is_one, heard=metrics.heard)
-
-
-def _source_watch(
-    kind: str, metadata: Metadata, references: References, metrics: Metrics, changed: Callable[[Key], None]
-) -> Watch:
-    """Follow resources of a kind; what nobody refers to is of no interest, so they are not even listed.
-
-    While nobody refers to any, nothing is asked for: the cluster need not know the kind.
-    """
-
-    def begin() -> str:
-        version = version_now(metadata)
-        for key in references.users_of_kind(kind):
-            changed(key)
-        return version
-
-    def source_changed(source: Key) -> None:
-        for key in references.users_of(kind, source):
-            changed(key)
-
-    return Watch(
-        f"resources of kind {kind}",
-        metadata,
-        begin,
-        source_changed,
-        heard=metrics.heard,
-        wanted=partial(references.await_users_of_kind, kind),
-    )
-
-
-def _policy_watch(metadata: Metadata, policies: Policies, changed: Callable[[Key], None]) -> Watch:
-    """Follow policies: what one refuses, another version of it may allow."""
-
-    def begin() -> str:
-        version = version_now(metadata)
-        look_again()
-        return version
-
-    def look_again(*_: Key) -> None:
-        for key in policies.refused():
-            changed(key)
-
-    return Watch("ImageBuildPolicies", metadata, begin, look_again)
-
-
 def _from_threads(do: Callable[P, None]) -> Callable[P, None]:
     loop = asyncio.get_running_loop()
 
@@ -223,23 +184,3 @@ def _from_threads(do: Callable[P, None]) -> Callable[P, None]:
             loop.call_soon_threadsafe(functools.partial(do, *arguments, **named))
 
     return tell
-
-
-async def _resync(queue: WorkQueue[Key], builds: Metadata, at_once: asyncio.Event) -> None:
-    """Look at every ImageBuild from time to time, one after the other, in case a watch missed something.
-
-    Where that is to be `at_once`, since some were none of our business so far, all are looked at now.
-    """
-    while True:
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(at_once.wait(), _RESYNC)
-        span = 0.0 if at_once.is_set() else _RESYNC
-        at_once.clear()
-        keys: list[Key] = []
-        try:
-            await asyncio.to_thread(list_all, builds, keys.append)
-        except ClusterError as error:
-            logger.warning("resync failed: %s", error)
-            continue
-        for number, key in enumerate(keys):
-            queue.add(key, span * number / len(keys))

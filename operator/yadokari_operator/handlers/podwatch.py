@@ -4,12 +4,13 @@ With event handlers alone it leaves no annotations and no finalizers on resource
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from typing import Any, Protocol
 
 import kopf
 
 from yadokari_api.keys import LABEL_BUILD, Key
+from yadokari_operator.cluster.resources import outside_of
 from yadokari_operator.handlers.election import Election
 from yadokari_operator.handlers.session import log_in
 from yadokari_operator.handlers.watch import Watch
@@ -21,8 +22,15 @@ _CHUNK = 50
 _NOT_FOUND = 404
 
 
-def watch_settings() -> kopf.OperatorSettings:
-    """Make kopf's settings: it asks for pods of ours only, and writes nothing."""
+class Changed(Protocol):
+    """Is told of what has changed, or, where it is `patient`, may have."""
+
+    def __call__(self, key: Key, *, patient: bool) -> None:
+        """Have it looked at."""
+
+
+def watch_settings(never: Iterable[str] = ()) -> kopf.OperatorSettings:
+    """Make kopf's settings: it asks for pods of ours only, of some namespaces `never`, and writes nothing."""
     settings = kopf.OperatorSettings()
     settings.posting.enabled = False
     settings.peering.standalone = True
@@ -31,11 +39,13 @@ def watch_settings() -> kopf.OperatorSettings:
     # What is done for an event is to remember it, so there is nothing to wait for when the operator ends.
     settings.queueing.idle_timeout = settings.queueing.exit_timeout = 0.1
     settings.watching.label_selectors["v1", "pods"] = LABEL_BUILD
+    if fields := outside_of(never):
+        settings.watching.field_selectors["v1", "pods"] = fields
     return settings
 
 
 def handlers(
-    changed: Callable[[Key], None],
+    changed: Changed,
     watches: Collection[Watch],
     builds: Watch,
     election: Election,
@@ -50,7 +60,8 @@ def handlers(
 
     @kopf.on.event("v1", "pods", registry=registry)
     async def pod(event: Mapping[str, Any], **_: Any) -> None:
-        changed(build_of(event["object"]["metadata"]))
+        # What is listed has no type.
+        changed(build_of(event["object"]["metadata"]), patient=event["type"] is None)
 
     @kopf.on.cleanup(registry=registry)
     async def end(**_: Any) -> None:

@@ -11,13 +11,14 @@ from typing import Any
 from yadokari_api.keys import CONTAINER
 from yadokari_operator.pods.given.caches import VOLUME as CACHES
 from yadokari_operator.pods.given.sources import VOLUME as CONTEXT
+from yadokari_operator.pods.lodging import unlodged
 from yadokari_operator.pods.placement import PREFIX
 from yadokari_operator.pods.runtime import PREPARING
 
 Manifest = dict[str, Any]
 
 _OF_CONTAINERS = (
-    *("name", "image", "args", "workingDir", "env", "envFrom", "securityContext"),
+    *("name", "image", "command", "args", "workingDir", "env", "envFrom", "securityContext"),
     *("terminationMessagePolicy", "volumeMounts"),
 )
 _PLATFORM = "--custom-platform="
@@ -45,6 +46,16 @@ class Makings:
     def for_platform(self, platform: str) -> "Makings":
         """Have the image built for another platform: all else that makes it is the same for all of them."""
         return replace(self, containers=tuple(_for_platform(it, platform) for it in self.containers))
+
+    def ordinary(self) -> "Makings":
+        """Have it built in a container of the executor image, and in no base's own."""
+        images = [it["image"] for it in self.init_containers]
+        images += [
+            it["image"]["reference"] for it in self.volumes if it["name"] == "runtime" and "image" in it
+        ]
+        if not images:
+            return self
+        return replace(self, containers=tuple(unlodged(it, images[0]) for it in self.containers))
 
     def put_into(self, pod: Manifest) -> Manifest:
         """Give a pod's manifest that is made of this; all else, resources among it, stays as it is."""

@@ -11,7 +11,7 @@ from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.given.caches import with_caches
 from yadokari_operator.pods.given.environment import secret_variable
 from yadokari_operator.pods.given.sources import Place
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs.gathered import Inputs
 from yadokari_operator.pods.security import isolation_of
 from yadokari_operator.settings import Settings
 

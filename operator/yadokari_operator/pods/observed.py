@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
 from yadokari_api.keys import (
@@ -20,9 +20,12 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
-from yadokari_contract.result import Failure
+from yadokari_contract.reasons import Reason
+from yadokari_contract.results.build import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
+from yadokari_operator.pods.lodging import PATIENCE as LODGING_PATIENCE
+from yadokari_operator.pods.lodging import is_overdue, lodged_in
 from yadokari_operator.pods.names import (
     label_value,
     parse_config_map_name,
@@ -37,6 +40,7 @@ from yadokari_operator.pods.outcome import (
     began,
     is_over,
     is_unmounted,
+    is_unstartable,
     outcome_of,
     parse_time,
     why_deleted,
@@ -46,6 +50,9 @@ PATIENCE = timedelta(seconds=120)
 """How long the volumes of a pod may take to be mounted before that is held against an image volume."""
 
 _DIGITS = 9
+
+_NOT_HERE = (Reason.INVALID_ARGUMENTS.exit_code, Reason.INTERNAL_ERROR.exit_code)
+"""How an executor ends that may have found the container of a base unfit: another one tells."""
 
 
 class Standing(Enum):
@@ -57,41 +64,54 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pod:
-    """An attempt's pod.
+class KnownPod:
+    """What is told of any pod that was made for a build.
 
-    `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
-    `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
-    `destinations` and `annotations` of the image are those that it was given, as is `mark`, which tells what
-    the image is made of. `accepted` is when a node took it, `limit` for how many seconds from then on it may
-    live, `deleted` is when it is to be gone, if somebody deleted it, and `why_deleted` who did. `over` is
-    whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
-    `node_selector` says which nodes it demands; `version` is what of it was seen. `unmounted` is whether that
-    node could not mount the executor's own files from its image, `mounting` since when it is to.
-    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `began` is when its
-    executor did, `makings` what another attempt would be made of.
+    `limit` is for how many seconds it may live once a node took it, `deleted` when it is to be gone, if
+    somebody deleted it; `version` is what of it was seen.
     """
 
     uid: str
     name: str
     standing: Standing
+    created: datetime
+    limit: int | None
+    deleted: datetime | None
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod(KnownPod):
+    """An attempt's pod.
+
+    `run` names the build that it belongs to, `part` is the word of its platform where there are several (see
+    `platforms.word_of`), `generation` is that of the spec that it was made for (0 if it does not say),
+    `destinations` and `annotations` of the image are those that it was given, as is `mark`, which tells what
+    the image is made of. `accepted` is when a node took it, `why_deleted` who deleted it, if somebody did.
+    `over` is whether nothing of it runs any more. `node` is where it runs, empty before that is decided,
+    `node_selector` says which nodes it demands. `unmounted` is whether that node could not mount the
+    executor's own files from its image, `mounting` since when it is to.
+    `base` is the base image that its container is, if it is one, `unstartable` whether the node cannot
+    start that.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `began` is when its
+    executor did, `makings` what another attempt would be made of.
+    """
+
     run: str
     attempt: int
     part: str
     retries: int
     generation: int
-    created: datetime
     accepted: datetime | None
-    limit: int | None
-    deleted: datetime | None
     over: bool
     outcome: Outcome
     node: str = ""
     node_selector: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    version: str = ""
     destinations: tuple[str, ...] = ()
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     mark: str = ""
+    base: str = ""
+    unstartable: bool = False
     unmounted: bool = False
     mounting: datetime | None = None
     queued: bool = False
@@ -102,6 +122,19 @@ class Pod:
     def lacks_runtime(self, now: datetime) -> bool:
         """Whether an image volume is not to be had where the pod is."""
         return self.unmounted or (self.mounting is not None and now >= self.mounting + PATIENCE)
+
+    def cannot_lodge(self, now: datetime) -> str:
+        """Tell why an ordinary pod is to build in the place of this one of a base image; "" if none is."""
+        if not self.base:
+            return ""
+        match self.outcome:
+            case Failed(failure, exit_code=code) if code in _NOT_HERE or self.unstartable:
+                return failure.message
+            case Waiting(problem=problem) if self.unstartable:
+                return problem
+            case Waiting(gates=()) if is_overdue(self.accepted, now):
+                return f"the node did not start it within {LODGING_PATIENCE.seconds} s"
+        return ""
 
     @property
     def finished(self) -> datetime | None:
@@ -121,40 +154,32 @@ class OwnedConfigMap:
 def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
     """Read a pod as the API server gives it; `None` if it is not one that was made for this ImageBuild.
 
-    Names cannot be changed, so they tell the run and the attempt; labels and annotations can. Anybody may
-    make a pod of that name with this owner: it counts only if the status, which only the operator writes,
-    says that we made it. One that we made and did not get to write down is found when it is made again.
+    Names cannot be changed, so they tell the run and the attempt; labels and annotations can.
     """
     metadata = resource["metadata"]
-    standing = standing_of(resource, build)
-    named = parse_pod_name(build.key.name, metadata["name"])
-    if standing is None or named is None or (standing is Standing.OURS and not is_known(resource, build)):
+    known, named = known_of(resource, build), parse_pod_name(build.key.name, metadata["name"])
+    if known is None or named is None:
         return None
     run, attempt, part = named
     outcome = outcome_of(resource)
     annotations = metadata.get("annotations") or {}
     accepted = (resource.get("status") or {}).get("startTime")
-    deleted = metadata.get("deletionTimestamp")
     mounting = runtime.mounting_since(resource)
     pairs = (it.partition("=") for it in _given(resource, "annotation"))
     return Pod(
-        uid=metadata["uid"],
-        name=metadata["name"],
-        standing=standing,
+        **known,
         run=run,
         attempt=attempt,
         part=part,
         retries=_number(annotations.get(ANNOTATION_RETRIES)),
         generation=_number(annotations.get(ANNOTATION_GENERATION)),
-        created=parse_time(metadata["creationTimestamp"]),
         accepted=parse_time(accepted) if accepted else None,
-        limit=(resource.get("spec") or {}).get("activeDeadlineSeconds"),
-        deleted=parse_time(deleted) if deleted else None,
         over=is_over(resource),
         outcome=outcome,
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
-        version=metadata.get("resourceVersion", ""),
+        base=lodged_in(resource),
+        unstartable=is_unstartable(resource),
         unmounted=is_unmounted(resource),
         mounting=parse_time(mounting) if mounting else None,
         destinations=tuple(_given(resource, "destination")),
@@ -166,6 +191,29 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         makings=Makings.parse(resource),
         why_deleted=why_deleted(resource),
     )
+
+
+def known_of(resource: Mapping[str, Any], build: ImageBuild) -> Mapping[str, Any] | None:
+    """Read the fields of a `KnownPod`; `None` if it was not made for this ImageBuild.
+
+    Anybody may make a pod with a name of ours and this owner: it counts only if the status, which only the
+    operator writes, says that we made it. One that we made and did not get to write down is found when it is
+    made again.
+    """
+    standing = standing_of(resource, build)
+    if standing is None or (standing is Standing.OURS and not is_known(resource, build)):
+        return None
+    metadata = resource["metadata"]
+    deleted = metadata.get("deletionTimestamp")
+    return {
+        "uid": metadata["uid"],
+        "name": metadata["name"],
+        "standing": standing,
+        "created": parse_time(metadata["creationTimestamp"]),
+        "limit": (resource.get("spec") or {}).get("activeDeadlineSeconds"),
+        "deleted": parse_time(deleted) if deleted else None,
+        "version": metadata.get("resourceVersion", ""),
+    }
 
 
 def node_selector(resource: Mapping[str, Any]) -> Mapping[str, str]:
@@ -188,15 +236,8 @@ def is_known(resource: Mapping[str, Any], build: ImageBuild) -> bool:
     return resource["metadata"]["uid"] in known
 
 
-class _Known(Protocol):
-    @property
-    def uid(self) -> str: ...
-    @property
-    def standing(self) -> Standing: ...
-
-
 def known_pods(
-    before: Sequence[str] | None, observed: Iterable[_Known], made: Sequence[str]
+    before: Sequence[str] | None, observed: Iterable[KnownPod], made: Sequence[str]
 ) -> tuple[str, ...]:
     """Name the pods that we made, by UID: those known before, with new ones in the place of what is gone."""
     there = [pod.uid for pod in observed if pod.standing is Standing.OURS]

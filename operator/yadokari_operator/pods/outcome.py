@@ -15,7 +15,7 @@ from yadokari_api.keys import CONTAINER
 from yadokari_api.reasons import StateReason
 from yadokari_contract import references
 from yadokari_contract.reasons import SUCCESS, Reason, Retry, retry_after
-from yadokari_contract.result import BuildResult, Failure, ResultError, parse_result
+from yadokari_contract.results.build import BuildResult, Failure, ResultError, parse_result
 from yadokari_operator.pods import runtime
 
 
@@ -75,6 +75,8 @@ _NO_IMAGE = frozenset(
         "RegistryUnavailable",
     }
 )
+_NOT_CREATED = _NO_IMAGE | {"CreateContainerError", "RunContainerError"}
+_NOT_STARTED = frozenset({"ContainerCannotRun", "StartError"})
 # As the kubelet words it where an environment variable comes from nowhere.
 _MISSING = (
     (re.compile(r'secret ".*" not found|in Secret '), StateReason.SECRET_NOT_FOUND),
@@ -82,6 +84,8 @@ _MISSING = (
 )
 _DELETED = "the pod was deleted"
 _STOPPED = "the pod was stopped by the cluster"
+# Of https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions, and of Kueue.
+_OF_THE_CLUSTER = frozenset({"DisruptionTarget", "TerminationTarget"})
 _OF_LOST_NODES = frozenset({"DeletionByPodGC", "DeletionByTaintManager"})
 
 
@@ -151,6 +155,13 @@ def why_deleted(resource: Mapping[str, Any]) -> Failure | None:
 def is_unmounted(resource: Mapping[str, Any]) -> bool:
     """Whether the node could not mount the executor's own files from its image."""
     return runtime.is_unmounted(resource, _executor(resource).get("state") or {})
+
+
+def is_unstartable(resource: Mapping[str, Any]) -> bool:
+    """Whether the node that has a pod cannot start the executor's container: for its image, most likely."""
+    state = _state(resource)
+    waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    return waiting.get("reason") in _NOT_CREATED or ended.get("reason") in _NOT_STARTED
 
 
 def is_over(resource: Mapping[str, Any]) -> bool:
@@ -284,10 +295,10 @@ def _too_long(resource: Mapping[str, Any], ended: Mapping[str, Any]) -> Failure:
 def _taken(status: Mapping[str, Any]) -> tuple[StateReason, str] | None:
     """Tell why the cluster took the pod away, if not for reasons of its own: preemption, drain, a lost node.
 
-    A pod evicted for exceeding a limit of its own does not have this condition.
+    A pod evicted for exceeding a limit of its own does not have such a condition.
     """
     conditions = status.get("conditions") or []
-    target = (c for c in conditions if c.get("type") == "DisruptionTarget" and c.get("status") == "True")
+    target = (c for c in conditions if c.get("type") in _OF_THE_CLUSTER and c.get("status") == "True")
     disruption = next(target, None)
     if disruption is None:
         return None

@@ -1,12 +1,13 @@
 """What a spec says of the pod itself: where it may run, by what, with which volumes beside its own."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 
 from yadokari_api.pod.executor import Executor, Volume
 from yadokari_api.pod.platforms import node_architecture
+from yadokari_api.references import SecretReference
 from yadokari_api.spec import ImageBuildSpec
 
 Manifest = dict[str, Any]
@@ -37,10 +38,11 @@ def _on_nodes(nodes: Mapping[str, str], spec: ImageBuildSpec) -> ImageBuildSpec:
     return spec.model_copy(update={"executor": chosen})
 
 
-def placement(executor: Executor) -> Manifest:
-    """Write where a pod may run, and by what."""
+def placement(executor: Executor, of_bases: Sequence[SecretReference] = ()) -> Manifest:
+    """Write where a pod may run, and by what; the node pulls a base with the Secrets `of_bases`."""
+    secrets = [*executor.image_pull_secrets, *of_bases]
     fields: Manifest = {
-        "imagePullSecrets": _dumped(executor.image_pull_secrets),
+        "imagePullSecrets": _dumped(tuple({it.name: it for it in secrets}.values())),
         "serviceAccountName": executor.service_account_name,
         "nodeSelector": dict(executor.node_selector),
         "tolerations": _dumped(executor.tolerations),

@@ -13,13 +13,15 @@ from yadokari_api.keys import (
     LABEL_PLATFORM,
 )
 from yadokari_api.pod.executor import Executor, Resources
+from yadokari_contract.runtime import HOME
 from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
-from yadokari_operator.pods.files import ConfigMapData
 from yadokari_operator.pods.given import caches, traces, trust
 from yadokari_operator.pods.given.environment import environment, whole_secrets
 from yadokari_operator.pods.given.sources import Place, place
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.gathered import Inputs
+from yadokari_operator.pods.lodging import lodged
 from yadokari_operator.pods.metadata import metadata_of
 from yadokari_operator.pods.names import context_name, dockerfile_name, pod_name
 from yadokari_operator.pods.placement import placement, user_mounts, user_volumes
@@ -27,21 +29,21 @@ from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
 
-# All mounts lie in the runtime's own directory: there, neither they nor the parents that the container
-# runtime makes for them can get into a layer or be hidden by what a base image brings.
-_RUNTIME = "/yadokari"
-
 _GRACE_SECONDS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One pod of a run; `retries` of the attempts before it failed by network or registry."""
+    """One pod of a run; `retries` of the attempts before it failed by network or registry.
+
+    `base` is the base image whose own container it builds in, if any.
+    """
 
     run: str
     number: int
     retries: int
     task: Task = field(default_factory=Task)
+    base: str = ""
 
 
 def config_maps(build: ImageBuild, inputs: Inputs, run: str) -> list[Manifest]:
@@ -66,6 +68,7 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
     metadata = metadata_of(build, attempt.run, pod_name(name, attempt.run, attempt.number, part))
     marks = {**metadata["labels"], LABEL_ATTEMPT: str(attempt.number)}
     marks |= {LABEL_PLATFORM: part} if part else {}
+    container = _container(build, inputs, where, settings, attempt)
     metadata["labels"] = {**executor.labels, **build.handed_over, **marks}
     metadata["annotations"] = {
         **executor.annotations,
@@ -81,9 +84,9 @@ def pod(build: ImageBuild, inputs: Inputs, settings: Settings, attempt: Attempt)
             "activeDeadlineSeconds": seconds(spec.timeout),
             "terminationGracePeriodSeconds": _GRACE_SECONDS,
             **security.of_pod(executor, settings),
-            **placement(executor),
+            **placement(executor, spec.pull_secret_refs if attempt.base else ()),
             **_prepared(runtime.init_containers(way, image, _resources(executor))),
-            "containers": [_container(build, inputs, where, settings, attempt)],
+            "containers": [lodged(container, attempt.base) if attempt.base else container],
             "volumes": [
                 *runtime.volumes(way, image),
                 *_volumes(name, inputs, where, attempt.run),
@@ -116,7 +119,7 @@ def _container(
         "image": image_of(executor, settings),
         "args": arguments(build.key.namespace, inputs, where, settings, attempt.task),
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
-        **({"workingDir": _RUNTIME} if inputs.dockerfile is None else {}),
+        **({"workingDir": HOME} if inputs.dockerfile is None else {}),
         "env": [
             *traces.environment(
                 build, attempt.run, executor, settings.telemetry, settings.executor_otlp_endpoint

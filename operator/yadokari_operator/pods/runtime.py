@@ -9,18 +9,17 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from yadokari_api.pod.executor import Executor
+from yadokari_contract.runtime import HOME, WRITTEN
 from yadokari_operator.pods.security import WITHOUT_STEPS
 from yadokari_operator.settings import Settings
 
 Manifest = dict[str, Any]
 Way = Literal["ImageVolume", "InitContainer"]
 
-HOME = "/yadokari"
 PREPARING = "runtime"
 """The init container."""
 
 _VOLUME = "/runtime"
-_WRITTEN = ("work", "tmp", "input")
 
 ADVICE = (
     "the node cannot mount the executor's own files from its image (a container runtime before containerd 2.2"
@@ -86,7 +85,7 @@ def mounts(way: Way) -> list[Manifest]:
     part = {"subPath": HOME.lstrip("/")} if way == "ImageVolume" else {}
     return [
         {"name": "runtime", "mountPath": HOME, "readOnly": True, **part},
-        *({"name": "work", "mountPath": f"{HOME}/{name}", "subPath": name} for name in _WRITTEN),
+        *({"name": "work", "mountPath": f"{HOME}/{name}", "subPath": name} for name in WRITTEN),
     ]
 
 

@@ -1,15 +1,20 @@
-"""Follow the logs of executors that run: one connection and thread a pod, and what is shown of a build."""
+"""Follow the logs of executors that run: one connection and thread a pod, and what is shown of a build.
+
+A log is followed from shortly before its end, where there is always a line that tells progress. One that
+comes faster than anybody reads is not followed but looked at, its end alone, twice a second: so it costs the
+same whatever is printed, and what is shown of it is not what was printed a minute ago.
+"""
 
 import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
 
 from yadokari_api.keys import Key
-from yadokari_contract.progress import Progress
+from yadokari_contract.progress import REPEATED_AFTER, Progress
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.progress.reading import LogReader
 
@@ -24,22 +29,29 @@ _BETWEEN = 1.0
 _SILENCE = 60.0
 """Seconds without output after which it is connected anew: the connection may be dead, or the log rotated."""
 
+_LINES = REPEATED_AFTER + 100
+"""How many of a log's last lines have one among them that tells progress."""
+
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 30.0
-_OVERLAP = 5
 
-# What a build may print faster than it is read waits on its node, so that no build can take all of our time.
-_BURST = 128 << 20
-_PER_SECOND = 16 << 20
+_LOUD = 256 << 10
+"""Bytes in a second that are too much to follow."""
+
+_LOOK_AGAIN = 0.5
+"""Seconds between two looks at a loud log."""
+
+_LOOKS = 16
+"""How many looks follow each other, before it is seen whether the log has become quiet."""
 
 
 class Logs(Protocol):
     """Where logs come from."""
 
     def log(
-        self, namespace: str, pod: str, since: int | None, silence: float
+        self, namespace: str, pod: str, lines: int, silence: float, *, follow: bool
     ) -> AbstractContextManager[Iterator[bytes]]:
-        """Follow the log of a pod, from its beginning or from so many seconds ago. Raises `ClusterError`."""
+        """Read the last lines of a pod's log, each with its time, and `follow` it. Raises `ClusterError`."""
 
 
 class Following:
@@ -125,7 +137,6 @@ class _Log:
         self._pod = pod
         self._told = told
         self._reader = LogReader()
-        self._heard_at: float | None = None
 
     @property
     def latest(self) -> Progress | None:
@@ -133,7 +144,7 @@ class _Log:
         return self._reader.latest
 
     def run(self) -> None:
-        """Follow until told to stop, or until the server says that there is nothing to follow."""
+        """Follow until told to stop."""
         pause = _FIRST_PAUSE
         while not self.stopped.is_set():
             try:
@@ -149,20 +160,41 @@ class _Log:
             self.stopped.wait(pause)
 
     def _follow(self) -> None:
-        since = None
-        if self._heard_at is not None:
-            since = math.ceil(time.monotonic() - self._heard_at) + _OVERLAP
-        began = time.monotonic()
-        total = 0
-        with self._source.log(self._key.namespace, self._pod, since, _SILENCE) as pieces:
-            self._heard_at = began
+        """Follow until the server ends it; where more comes than can be followed, look for a while."""
+        with self._open(follow=True) as pieces:
+            size, second = 0, time.monotonic() + _BETWEEN
             for piece in pieces:
-                if self.stopped.is_set():
+                if time.monotonic() >= second:
+                    size, second = 0, time.monotonic() + _BETWEEN
+                size += len(piece)
+                if size > _LOUD:
+                    break
+            else:
+                return
+        for _ in range(_LOOKS):
+            if not self.stopped.wait(_LOOK_AGAIN):
+                self._look()
+
+    def _look(self) -> None:
+        """Read what was there when it was asked for: more comes as fast as it can be read."""
+        with self._open(follow=False) as pieces:
+            lines = 0
+            for piece in pieces:
+                lines += piece.count(b"\n")
+                if lines >= _LINES:
                     return
-                self._heard_at = time.monotonic()
-                if self._reader.feed(piece):
-                    self._told()
-                total += len(piece)
-                ahead = (total - _BURST) / _PER_SECOND - (self._heard_at - began)
-                if ahead > 0:
-                    self.stopped.wait(ahead)
+
+    @contextmanager
+    def _open(self, *, follow: bool) -> Iterator[Iterator[bytes]]:
+        """Open the log at its last lines; pieces have been read for progress when they come."""
+        self._reader.begin()
+        with self._source.log(self._key.namespace, self._pod, _LINES, _SILENCE, follow=follow) as pieces:
+            yield self._heard(pieces)
+
+    def _heard(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            if self.stopped.is_set():
+                return
+            if self._reader.feed(piece):
+                self._told()
+            yield piece

@@ -66,11 +66,13 @@ def deadline(latest: Pod, spec: ImageBuildSpec) -> datetime | None:
     return latest.accepted + timedelta(seconds=latest.limit or timeout) + GRACE
 
 
-def next_attempt(observed: Observed, run: str, number: int, retries: int, task: Task) -> Attempt:
+def next_attempt(
+    observed: Observed, run: str, number: int, retries: int, task: Task, base: str = ""
+) -> Attempt:
     """Give the attempt of a run with this number, or a later one where others have the names before it."""
     while pod_name(observed.build.key.name, run, number, task.part) in observed.taken:
         number += 1
-    return Attempt(run=run, number=number, retries=retries, task=task)
+    return Attempt(run=run, number=number, retries=retries, task=task, base=base)
 
 
 def starting(observed: Observed, status: Status, attempt: Attempt, now: datetime) -> Status:

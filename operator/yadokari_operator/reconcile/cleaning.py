@@ -13,7 +13,7 @@ from yadokari_api.spec import ImageBuildSpec, PodRetention
 from yadokari_api.status import Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator.pods.errands.observed import ErrandPod
-from yadokari_operator.pods.observed import Pod, Standing
+from yadokari_operator.pods.observed import KnownPod, Pod, Standing
 from yadokari_operator.pods.outcome import Built, Failed
 from yadokari_operator.pods.strays import Stray
 from yadokari_operator.reconcile.decision import Delete, Observed, earliest
@@ -59,6 +59,27 @@ def clean(
     something is found to have moved.
     """
     ended = stored is not None and stored.finished
+    pods, pods_due = _attempts(observed, run, stored, keeping, now)
+    errands, errands_due = _errands(observed, run, keeping, now, ended=ended)
+    strays, strays_due = _strays(observed, run, following, now, ended=ended)
+    maps = [it for it in observed.config_maps if ended or it.run != run]
+    return Cleaning(
+        (
+            *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in pods if pod.deleted is None),
+            *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in errands if pod.deleted is None),
+            # How long it may take to end is said by who made it.
+            *(Delete("Pod", pod.name, pod.uid, at_once=True) for pod in strays),
+            *(Delete("ConfigMap", it.name, it.uid) for it in maps),
+        ),
+        earliest(pods_due, errands_due, strays_due),
+    )
+
+
+def _attempts(
+    observed: Observed, run: str, stored: Status | None, keeping: Keeping, now: datetime
+) -> tuple[list[Pod], datetime | None]:
+    """Tell which pods of attempts go, and when the next one does: some that have ended are kept."""
+    ended = stored is not None and stored.finished
     ours = [pod for pod in observed.pods if pod.standing is Standing.OURS]
     gone = [pod for pod in observed.pods if pod.standing is Standing.LEFT]
     gone += [pod for pod in ours if pod.finished is None and (ended or pod.run != run)]
@@ -73,20 +94,7 @@ def clean(
             gone.append(pod)
         elif pod.deleted is None:
             due = earliest(due, expiry)
-    errands, errand_due = _errands(observed, run, keeping, now, ended=ended)
-    strays, strays_due = _strays(observed, run, following, now, ended=ended)
-    due = earliest(due, errand_due, strays_due)
-    maps = [it for it in observed.config_maps if ended or it.run != run]
-    return Cleaning(
-        (
-            *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in gone if pod.deleted is None),
-            *(Delete("Pod", pod.name, pod.uid, _version(pod)) for pod in errands if pod.deleted is None),
-            # How long it may take to end is said by who made it.
-            *(Delete("Pod", pod.name, pod.uid, at_once=True) for pod in strays),
-            *(Delete("ConfigMap", it.name, it.uid) for it in maps),
-        ),
-        due,
-    )
+    return gone, due
 
 
 def _is_told(pod: Pod, stored: Status | None) -> bool:
@@ -141,7 +149,7 @@ def _strays(
     return gone, due
 
 
-def _version(pod: Pod | ErrandPod) -> str:
+def _version(pod: KnownPod) -> str:
     """Tell the version to delete: what was left without an owner may have got one by now."""
     return pod.version if pod.standing is Standing.LEFT else ""
 

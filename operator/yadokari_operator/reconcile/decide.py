@@ -13,14 +13,16 @@ from yadokari_api.status import BuildFailure, Status
 from yadokari_contract.reasons import Retry
 from yadokari_operator import reports
 from yadokari_operator.events import sharing
-from yadokari_operator.pods.inputs import gather
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.gathered import gather
+from yadokari_operator.pods.inputs.missing import Missing
+from yadokari_operator.pods.lodging import familiar, lodged_in
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Decision, Delete, Observed, decided
-from yadokari_operator.reconcile.rebuild import looked_ahead
+from yadokari_operator.reconcile.lodging import without
+from yadokari_operator.reconcile.rebuilds.rebuild import looked_ahead
+from yadokari_operator.reconcile.rebuilds.timetable import ScheduleError, Timetable
 from yadokari_operator.reconcile.run import Run
-from yadokari_operator.reconcile.timetable import ScheduleError, Timetable
 from yadokari_operator.settings import Settings
 from yadokari_operator.turns import Place
 
@@ -86,6 +88,12 @@ def refused(
     again, the less often the longer that lasts.
     """
     build = observed.build
+    base = next(filter(None, map(lodged_in, decision.pods)), "")
+    if base and reason is not StateReason.QUOTA_EXCEEDED:
+        said = f"a pod of {familiar(base)} is refused, so an ordinary one is made: {message}"
+        status = without(decision.unacted, base, message)
+        report = _kept_from_beginning(build, status, now, StateReason.SCHEDULING, said)
+        return _with_rivals(observed, decided(build, report, now, due=now), now)
     if reason.retry is Retry.NEVER:
         failure = BuildFailure(reason=reason, message=message)
         report = reports.failed(build, decision.unacted, now, failure, None)

@@ -12,10 +12,10 @@ from yadokari_api.policy import Policy
 from yadokari_api.status import Status
 from yadokari_contract.progress import Progress
 from yadokari_operator.events import Event, event
-from yadokari_operator.pods.artifact import Artifact
 from yadokari_operator.pods.errands.observed import ErrandPod
-from yadokari_operator.pods.files import ConfigMapData
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.artifact import Artifact
+from yadokari_operator.pods.inputs.files import ConfigMapData
+from yadokari_operator.pods.inputs.missing import Missing
 from yadokari_operator.pods.observed import OwnedConfigMap, Pod
 from yadokari_operator.pods.render import Manifest
 from yadokari_operator.pods.strays import Stray

@@ -8,8 +8,8 @@ from yadokari_api.fields import repository_of, seconds
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, Status
-from yadokari_contract.answers import IndexResult
 from yadokari_contract.reasons import Retry
+from yadokari_contract.results.answers import IndexResult
 from yadokari_contract.spec import INPUTS_MARK
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports

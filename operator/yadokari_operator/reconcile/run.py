@@ -11,10 +11,11 @@ from yadokari_api.spec import OutputSpec
 from yadokari_api.status import BuildFailure, PlatformRun, Status
 from yadokari_contract.verbs import INDEX
 from yadokari_operator import reports
+from yadokari_operator.events import event
 from yadokari_operator.pods.arguments import Task, mark_of
 from yadokari_operator.pods.errands.observed import ErrandPod
-from yadokari_operator.pods.hashes import tells_all
-from yadokari_operator.pods.inputs import Inputs, run_of
+from yadokari_operator.pods.inputs.gathered import Inputs, run_of
+from yadokari_operator.pods.inputs.hashes import tells_all
 from yadokari_operator.pods.observed import Pod, Standing
 from yadokari_operator.pods.outcome import Running
 from yadokari_operator.pods.placement import on_nodes_of
@@ -27,6 +28,7 @@ from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.reconcile.live import lives
+from yadokari_operator.reconcile.lodging import base_for, noted
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.reconcile.several import Verdicts, summed_up
 from yadokari_operator.reconcile.track import (
@@ -81,7 +83,10 @@ class Run:
         if self._inputs.spec.suspend:
             return self._suspended(run)
         if start:
-            return self._start(run, *start[0], verdicts)
+            seen = self._with_vanished(run, start[0][0])
+            gone = None if seen is run else event(self._build.status, seen)
+            decision = self._start(seen, *start[0], verdicts)
+            return replace(decision, events=(*filter(None, [gone]), *decision.events))
         return self._decided(self._under_way(run, verdicts), due=_due(verdicts))
 
     @property
@@ -115,7 +120,11 @@ class Run:
         started = self._status.run.started_at or (reports.format_time(begin) if begin else None)
         status = replace(self._status, run=replace(self._status.run, started_at=started))
         status = reports.with_results(status, [it.result for it in self._tracks if it.result is not None])
+        status = noted(status, {self._named(track): track.latest for track in self._tracks}, self._now)
         return self._with(status, [track.after for track in self._tracks])
+
+    def _named(self, track: Track) -> str | None:
+        return track.platform if track.part else None
 
     def _with(self, status: Status, attempts: Sequence[PlatformRun]) -> Status:
         """Note how far each platform has come; the first one that has begun and is not built stands for all.
@@ -133,6 +142,14 @@ class Run:
             platforms=tuple(attempts) if self._are_several else (),
         )
         return replace(status, run=run)
+
+    def _with_vanished(self, run: Status, track: Track) -> Status:
+        """Note that a pod has vanished between two looks, so that nothing else will tell of its end."""
+        before = self._build.status
+        was_there = before.phase == "Building" or (before.phase == "Pending" and before.failure is None)
+        if track.vanished is None or not was_there:
+            return run
+        return reports.retrying(self._build, run, self._now, track.vanished)
 
     def _done(self, run: Status, done: Sequence[Done]) -> Decision:
         images = [to.image for to in self._inputs.spec.destinations]
@@ -193,7 +210,8 @@ class Run:
             return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
         inputs = replace(inputs, spec=spec)
         task = Task(track.platform, track.part, self._adopts())
-        attempt = next_attempt(self._observed, self._run, start.number, start.retries, task)
+        base = base_for(run, spec, self._settings, self._named(track))
+        attempt = next_attempt(self._observed, self._run, start.number, start.retries, task, base)
         report = starting(self._observed, run, attempt, self._now)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]
         old = start.instead_of

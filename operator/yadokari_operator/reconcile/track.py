@@ -7,11 +7,11 @@ from yadokari_api.pod.platforms import node_architecture
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import BuildFailure, PlatformRun
-from yadokari_contract.reasons import Retry
-from yadokari_contract.result import BuildResult
+from yadokari_contract.reasons import Reason, Retry
+from yadokari_contract.results.build import BuildResult, Failure
 from yadokari_operator import reports
-from yadokari_operator.pods.errands.observed import ErrandPod
-from yadokari_operator.pods.observed import PATIENCE, Pod
+from yadokari_operator.pods.lodging import PATIENCE as LODGING_PATIENCE
+from yadokari_operator.pods.observed import PATIENCE, KnownPod, Pod
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.runtime import ADVICE
 from yadokari_operator.reconcile.attempts import deadline, delay, is_retried
@@ -96,6 +96,14 @@ class Track:
         return self.pods[-1] if reached else None
 
     @property
+    def vanished(self) -> BuildFailure | None:
+        """What is known of the latest attempt where its pod is gone: nothing was heard of its end."""
+        if self.latest is not None or self.before.pod is None:
+            return None
+        message = f"pod {self.before.pod} is gone without a word: it was deleted at once, or its node was"
+        return reports.failed_attempt(Failure(Reason.CANCELLED, self.named(message)), Retry.UNCOUNTED, None)
+
+    @property
     def result(self) -> BuildResult | None:
         """What the executor of the latest attempt left, if it has ended."""
         outcome = self.latest.outcome if self.latest else None
@@ -126,6 +134,8 @@ class Track:
         latest = self.latest
         if latest is None:
             return Start(self.before.attempt + 1, self.before.retries)
+        if latest.cannot_lodge(self.now):
+            return Start(latest.attempt + 1, latest.retries, latest)
         match latest.outcome:
             case Failed() | Waiting() if latest.lacks_runtime(self.now) and not self.needs_image_volume:
                 # The next attempt gets otherwise what the node of this one could not mount.
@@ -149,7 +159,10 @@ class Track:
         judged = latest.mounting and latest.mounting + PATIENCE
         if judged and judged <= self.now:
             judged = None
-        due = earliest(end, latest.deleted and latest.deleted + GRACE, judged)
+        lodging = latest.accepted if latest.base and isinstance(outcome, Waiting) else None
+        due = earliest(
+            end, latest.deleted and latest.deleted + GRACE, judged, lodging and lodging + LODGING_PATIENCE
+        )
         return Lasts(latest, self._judged(latest, outcome), due)
 
     def _judged(self, latest: Pod, outcome: Waiting | Running) -> Waiting | Running:
@@ -197,6 +210,6 @@ def problem_of(waiting: Waiting, platform: str) -> str:
     return waiting.problem
 
 
-def is_lost(pod: Pod | ErrandPod, now: datetime) -> bool:
+def is_lost(pod: KnownPod, now: datetime) -> bool:
     """Whether a pod that was deleted should have ended by now."""
     return pod.deleted is not None and now >= pod.deleted + GRACE

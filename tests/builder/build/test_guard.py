@@ -18,6 +18,7 @@ def test_before_the_first_step_the_process_closes_itself_to_what_steps_may_do(ex
         "path": [],
         "is_dumpable": False,
         "has_git": False,
+        "has_traces": False,
     }
 
 

@@ -1,4 +1,5 @@
 import io
+import itertools
 import json
 import logging
 import time
@@ -6,8 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from yadokari_builder.build.progress import Phases, Progress, counted, human_size
+from yadokari_builder.build.progress import Phases, Progress, counted
 from yadokari_builder.command.report import configure
+from yadokari_contract.progress import REPEATED_AFTER
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +48,38 @@ def test_a_long_instruction_is_named_by_its_beginning() -> None:
     assert lines[0].startswith("STEP 1/3 RUN make && make")
     assert lines[0].endswith("…")
     assert lines[2] == "STEP 2/3 RUN echo ok"
+
+
+def printed(*outputs: bytes, log: str = "text") -> list[str]:
+    """What is in the log of a step that prints this, behind the line that begins it."""
+    stream = io.StringIO()
+    configure(stream, "info", log)
+    progress = Progress()
+    progress.expect(3)
+    progress.begin("RUN make")
+    for output in outputs:
+        progress.output(output)
+    return stream.getvalue().splitlines()[1:]
+
+
+@pytest.mark.parametrize("pieces", [[b"x\n" * 30_000], [b"x\n"] * 30_000, [b"x\n" * 30, b"y\n" * 720] * 40])
+def test_wherever_a_long_log_is_cut_its_end_tells_the_step(pieces: list[bytes]) -> None:
+    lines = printed(*pieces)
+    told = [number for number, line in enumerate(lines) if line == "STEP 1/3 (goes on) RUN make"]
+    assert len(told) == 60
+    assert all(after - before <= REPEATED_AFTER + 1 for before, after in itertools.pairwise([-1, *told]))
+    assert [line for line in lines if "STEP" not in line] == b"".join(pieces).decode().split()
+
+
+def test_long_lines_count_as_the_many_that_a_node_makes_of_them() -> None:
+    lines = printed(*[("é" * 8 * 1024 + "\n").encode()] * 400)
+    told = [number for number, line in enumerate(lines) if "goes on" in line]
+    assert max(after - before for before, after in itertools.pairwise(told)) <= REPEATED_AFTER / 2
+
+
+def test_a_short_log_tells_the_step_once() -> None:
+    assert printed(b"one\n\ntwo\n") == ["one", "", "two"]
+    assert len(printed(b"x\n" * (REPEATED_AFTER - 1))) == REPEATED_AFTER - 1
 
 
 def test_a_phase_counts_whatever_comes_of_it() -> None:
@@ -114,15 +148,7 @@ def test_half_a_million_short_lines_cost_little(log_format: str) -> None:
         progress.output(data[start : start + 4096])
     # Line by line it was 4 s and more.
     assert time.process_time() - began < 1.5
-    assert stream.getvalue().count("\n") == 500_000
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [(0, "0 B"), (999, "999 B"), (1000, "1.0 kB"), (51_200_000, "51.2 MB"), (4e12, "4.0 TB")],
-)
-def test_sizes_are_written_for_people(size: int, text: str) -> None:
-    assert human_size(size) == text
+    assert stream.getvalue().count("\n") == 500_000 + 500_000 // REPEATED_AFTER
 
 
 def test_one_thing_is_not_many() -> None:

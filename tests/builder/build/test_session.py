@@ -16,7 +16,7 @@ from support.site import Site, unguarded
 from yadokari_builder.build.session import Session
 from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError, RunError, UsageError
 from yadokari_builder.plan.plan import Plan
-from yadokari_contract.result import BaseImage
+from yadokari_contract.results.build import BaseImage
 
 
 def built(site: Site, dockerfile: str, **fields: object) -> Layout:

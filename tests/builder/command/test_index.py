@@ -20,7 +20,7 @@ from yadokari_builder.oci.media_types import (
     OCI_MANIFEST,
 )
 from yadokari_builder.oci.platform import Platform
-from yadokari_contract.answers import parse_index_result
+from yadokari_contract.results.answers import parse_index_result
 
 PLATFORMS = {
     "amd64": Platform("linux", "amd64"),

@@ -12,7 +12,7 @@ from support.handmade import make_image, push
 from support.registry import Registry
 from support.verbs import run_verb
 from yadokari_builder.oci.platform import Platform
-from yadokari_contract.answers import parse_resolve_result
+from yadokari_contract.results.answers import parse_resolve_result
 
 NEEDS_GIT = pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
 

@@ -1,16 +1,19 @@
 """Images read back from files."""
 
 import gzip
+import hashlib
 import json
 import tarfile
 from collections.abc import Mapping
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.handmade import LocalImage, make_image
 from yadokari_builder.errors import ImageInvalidError, UsageError
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.media_types import DOCKER_MANIFEST, OCI_MANIFEST
 from yadokari_builder.outputs.docker_archive import write_docker_archive
 from yadokari_builder.outputs.oci_layout import write_oci_layout
@@ -63,6 +66,31 @@ def test_a_layout_is_read_byte_for_byte(made: LocalImage, tmp_path: Path) -> Non
     assert stored.image.manifest.format() == made.image.manifest.format()
     assert stored.image.config.format() == made.image.config.format()
     assert contents(stored) == [blob(made, 0), blob(made, 1)]
+
+
+def test_a_layout_may_have_digests_of_other_kinds(made: LocalImage, tmp_path: Path) -> None:
+    layout = tmp_path / "layout"
+    write_oci_layout(str(layout), made.image, made.layers, ())
+    (layout / "blobs/sha512").mkdir()
+
+    def renamed(descriptor: dict[str, Any]) -> dict[str, Any]:
+        content = (layout / "blobs" / descriptor["digest"].replace(":", "/")).read_bytes()
+        return descriptor | kept(content)
+
+    def kept(content: bytes) -> dict[str, Any]:
+        name = hashlib.sha512(content).hexdigest()
+        (layout / "blobs/sha512" / name).write_bytes(content)
+        return {"digest": f"sha512:{name}", "size": len(content)}
+
+    manifest = json.loads(made.image.manifest.format())
+    data = json.dumps(manifest | {"config": renamed(manifest["config"])}).encode()
+    index = json.loads((layout / "index.json").read_text())
+    index["manifests"] = [index["manifests"][0] | kept(data)]
+    (layout / "index.json").write_text(json.dumps(index))
+    image = open_stored(str(layout), tmp_path).image
+    assert image.manifest.config.digest.algorithm == "sha512"
+    # A registry names a manifest that is put under a tag by its SHA-256.
+    assert image.manifest_digest == Digest.of(data)
 
 
 def test_an_archive_has_dockers_kind_of_manifest_and_its_very_config_and_layers(

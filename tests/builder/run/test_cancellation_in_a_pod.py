@@ -63,10 +63,10 @@ def cancelled(
         return pod.wait(), time.monotonic() - begin, log
 
 
-def test_a_running_step_ends_at_once(tmp_path: Path) -> None:
-    code, seconds, log = cancelled(
-        tmp_path, "FROM busybox\nRUN echo begun; while :; do sleep 0.1; done\n", "\nbegun", "--no-push"
-    )
+@pytest.mark.parametrize("kind", ["baseline", "lodging"])
+def test_a_running_step_ends_at_once(tmp_path: Path, kind: str) -> None:
+    dockerfile = "FROM busybox\nRUN echo begun; while :; do sleep 0.1; done\n"
+    code, seconds, log = cancelled(tmp_path, dockerfile, "\nbegun", "--no-push", kind=kind)
     assert (code, seconds < 3) == (143, True), log
     assert log.endswith("error: the build was cancelled\n")
 

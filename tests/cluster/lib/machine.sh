@@ -21,7 +21,9 @@ restore_kernel_settings() {
 make_bridge() {
   sysctl --quiet --write net.ipv4.ip_forward=1
   ip link show "$BRIDGE" >/dev/null 2>&1 && return
-  ip link add "$BRIDGE" type bridge
+  # With an address of its own: else it has that of one of its ports, and when a pod's is added or goes, what others
+  # know of the bridge is wrong for a minute or two, in which they reach nobody.
+  ip link add "$BRIDGE" address 0a:58:0a:62:00:01 type bridge
   ip address add "$NODE_IP/${POD_RANGE#*/}" dev "$BRIDGE"
   ip link set "$BRIDGE" up
 }

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kubectl_imagebuild.build import FAILED, SUCCEEDED, Build
 from kubectl_imagebuild.verbs.describe import described
-from kubectl_imagebuild.writing import fit, size, span, table, width
+from kubectl_imagebuild.writing import fit, span, table, width
 from yadokari_api.status import FINISHED
 
 _ANYTHING = st.recursive(
@@ -71,5 +71,4 @@ def test_numbers_are_written_as_kubectl_writes_them() -> None:
     assert [span(seconds) for seconds in (5, 119, 150, 600, 10_800, 12_000, 90_000, 200_000)] == [
         *("5s", "119s", "2m30s", "10m", "3h0m", "3h20m", "25h", "2d"),
     ]
-    assert [size(number) for number in (999, 1_000, 61_865_984)] == ["999 B", "1.0 kB", "61.9 MB"]
     assert table(("A", "B"), [("日本", "x"), ("a", "")]) == ["A      B", "日本   x", "a"]

@@ -11,7 +11,7 @@ from yadokari_builder.build.delivering.destinations import names_of
 from yadokari_builder.build.delivering.files import hosts, tell
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.opened import Opened
-from yadokari_builder.build.progress import Phases, counted, human_size
+from yadokari_builder.build.progress import Phases, counted
 from yadokari_builder.errors import CancelledError
 from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.layer_file import Watch
@@ -28,6 +28,7 @@ from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import LayerSource, LocalLayer
 from yadokari_contract.progress import pushing_line
+from yadokari_contract.sizes import human_size
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)

@@ -60,23 +60,23 @@ class LayerPerStep:
     """A layer for every step that changes files.
 
     `is_bare` tells that the stage starts from nothing and no process has run in it; `checksums` tells what
-    layers hold.
+    layers hold; `baseline` is how the root is, where that is known.
     """
 
     boundary: Boundary
     packing: Packing
     is_bare: bool
     checksums: Checksums
-    _baseline: Snapshot | None = None
+    baseline: Snapshot | None = None
 
     def run(self, perform: Perform) -> Members | None:
         """Let a process run; returns the members of the layer of what has changed."""
-        before = self._baseline or snapshot.take(self.boundary)
-        self._baseline = None
+        before = self.baseline or snapshot.take(self.boundary)
+        self.baseline = None
         snapshot.settle(before)
         disturbed = frozenset(perform())
-        self._baseline = snapshot.take(self.boundary)
-        changes = _without(compare(before, self._baseline, self.boundary, self.checksums), disturbed)
+        self.baseline = snapshot.take(self.boundary)
+        changes = _without(compare(before, self.baseline, self.boundary, self.checksums), disturbed)
         extra = _mount_points(self.boundary) if self.is_bare else []
         self.is_bare = False
         return _gathered(changes, extra, self.boundary, self.packing)
@@ -87,8 +87,8 @@ class LayerPerStep:
         staged = _staged(written, self.packing)
         if not (paths or staged):
             return None
-        if self._baseline is not None:
-            self._baseline = snapshot.refreshed(self._baseline, self.boundary, written.paths)
+        if self.baseline is not None:
+            self.baseline = snapshot.refreshed(self.baseline, self.boundary, written.paths)
         return members_of_paths(paths, self.boundary, extra=staged, timestamp=self.packing.timestamp)
 
     def finish(self) -> None:
@@ -96,7 +96,7 @@ class LayerPerStep:
 
     def skip(self, *, ran: bool) -> None:
         """Note that a step's changes come from elsewhere; `ran` tells that a process made them."""
-        self._baseline = None
+        self.baseline = None
         self.is_bare = self.is_bare and not ran
 
 

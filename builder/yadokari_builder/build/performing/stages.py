@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from yadokari_builder.build.caching.ground import Ground
@@ -22,8 +22,9 @@ from yadokari_builder.build.layering.recording import (
 from yadokari_builder.build.outcome import FinishedStep, Made
 from yadokari_builder.build.performing import actions
 from yadokari_builder.build.performing.actions import Workbench
-from yadokari_builder.build.progress import Progress, TimedStep, counted, human_size
+from yadokari_builder.build.progress import Progress, TimedStep, counted
 from yadokari_builder.build.root.roots import Roots, Stack
+from yadokari_builder.build.root.standing import HiddenError
 from yadokari_builder.cache.options import expected
 from yadokari_builder.copy.destination import Written
 from yadokari_builder.dockerfile.located import located
@@ -38,6 +39,7 @@ from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import CopyAction, Files, RunAction, StageSource, Step, WorkdirAction
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.registry.source import LayerSource, LocalLayer
+from yadokari_contract.sizes import human_size
 
 logger = logging.getLogger(__name__)
 
@@ -88,6 +90,9 @@ class Build:
             except RunError as error:
                 if not (self.roots.tenancy and self.roots.tenancy.blames(error)):
                     raise
+            except HiddenError as error:
+                assert self.roots.tenancy
+                self.roots.tenancy.hides(error.path)
             self.roots.start_again()
             self.progress.start_again()
 
@@ -104,16 +109,30 @@ class Build:
         self.bench.caches.expect(expected(waiting, self.roots.name_of))
         with Packer(self.packing, self.made) as self._packer:
             for stage in self.plan.stages:
-                is_sent = stage.index in sent
-                self._begin(stage)
-                finished[stage.index] = self._build(stage, is_sent=is_sent)
-                self._end(stage, finished[stage.index])
+                with self._place(stage):
+                    self._begin(stage)
+                    finished[stage.index] = self._build(stage, is_sent=stage.index in sent)
+                    self._end(stage, finished[stage.index])
             self.progress.stage = ""
             done = {index: tuple(step.finish() for step in steps) for index, steps in finished.items()}
         for digest, sending in self._sent:
             if error := sending.exception():
                 raise SpoiledLayerError(digest, str(error)) from error
         return done
+
+    @contextmanager
+    def _place(self, stage: PlannedStage) -> Iterator[None]:
+        """Have a stage built in the root, or in a folder of its own while the root is a base's container."""
+        tenancy, in_root = self.roots.tenancy, self.bench
+        if not (tenancy and tenancy.lodger.is_beside(stage)):
+            yield
+            return
+        with self.roots.beside():
+            self.bench = replace(in_root, boundary=self.roots.boundary, staging=self.roots.staging)
+            try:
+                yield
+            finally:
+                self.bench = in_root
 
     def _build(self, stage: PlannedStage, *, is_sent: bool) -> list["_DoneStep"]:
         recorder = self._recorder(stage, is_sent=is_sent)
@@ -303,7 +322,7 @@ class Build:
         is_outlined = self.cache is not None and self.cache.keeps(doing.step)
         try:
             layer = self._packer.pack(
-                members,
+                self.roots.timed(members, self.packing.timestamp),
                 followed=doing.is_followed,
                 fingerprints=self.roots.fingerprints,
                 purpose=Purpose(doing.is_sent, is_named, is_outlined),
@@ -332,8 +351,11 @@ class Build:
         if not (is_sent or self.cache) or not any(step.action for step in stage.steps):
             return NoLayers()
         boundary = snapshotted(self.bench.boundary, self.packing)
-        kind = LayerPerStage if self.single_layer else LayerPerStep
-        return kind(boundary, self.packing, stage.is_bare, self._checksums)
+        if self.single_layer:
+            return LayerPerStage(boundary, self.packing, stage.is_bare, self._checksums)
+        tenancy = self.roots.tenancy
+        found = tenancy.take_found(boundary) if tenancy and self._ground.is_lodged else None
+        return LayerPerStep(boundary, self.packing, stage.is_bare, self._checksums, found)
 
     def _checksums(self, paths: Collection[str]) -> Mapping[str, int]:
         """Tell what files of the root hold by the layers so far."""

@@ -13,11 +13,14 @@ from pathlib import Path
 from yadokari_builder.build.layering.outlined import NoOutlines, Outlines, Place, SpoiledLayerError, put
 from yadokari_builder.build.lodging import Lodging
 from yadokari_builder.build.progress import counted
+from yadokari_builder.build.root.standing import StandingTree, set_aside
 from yadokari_builder.build.root.tenancy import Tenancy
+from yadokari_builder.build.root.times import FolderTimes
 from yadokari_builder.cache.naming import files_name
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import BuilderError, ImageInvalidError
 from yadokari_builder.layers.fingerprints import Fingerprints
+from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.unpack import UnpackReport, is_placeholder
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.plan import Base
@@ -100,6 +103,11 @@ class Roots:
     _strangers: dict[str, int] = field(default_factory=dict)
     # Steps can reach what is beside the root: it is held, and never looked for by its name again.
     _aside: Anchor = field(init=False)
+    # The stage whose files others read in the root, and these.
+    _standing: tuple[int, StandingTree] | None = None
+    _times: FolderTimes | None = None
+    # Where the stage is built that is not built in the root.
+    _beside: _Aside | None = None
     _numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def __post_init__(self) -> None:
@@ -110,11 +118,44 @@ class Roots:
 
         `last_use` tells that no other stage needs the files of the stage that this one starts from.
         """
-        if self.tenancy and self.tenancy.begin(base):
-            self._move_in(self.tenancy)
-            return True
+        if self._beside is None:
+            if self._is_standing(base) and last_use:
+                self._standing = None
+                return False
+            self._vacate()
+            if self.tenancy and self.tenancy.begin(base):
+                self._move_in(self.tenancy)
+                return True
         self._fill(base, needs, last_use=last_use)
         return False
+
+    @contextmanager
+    def beside(self) -> Iterator[None]:
+        """Have a stage built in a folder of its own, while the root stays as it is."""
+        root = (self.boundary, self.staging, self.fingerprints, self._strangers)
+        self._beside, staging = self._make_aside("beside"), self._make_aside("staging")
+        self.boundary, self.staging = Boundary(self._beside.path), staging.path
+        try:
+            yield
+        finally:
+            self._beside = None
+            self.boundary, self.staging, self.fingerprints, self._strangers = root
+            self._remove(staging)
+
+    def _vacate(self) -> None:
+        """Put aside what others take of the stage in the root, before that is needed.
+
+        To put aside all that an overlay has in its lower layers would be to copy it.
+        """
+        if self._standing is None or self.tenancy is None:
+            return
+        (index, files), self._standing = self._standing, None
+        folder = self._make_aside(f"stage{index}")
+        set_aside(files, self.tenancy.lodger.taken(index), str(folder.path))
+        self._stages[index], self._of_stages[index] = folder, self.fingerprints
+
+    def _is_standing(self, base: Base) -> bool:
+        return self._standing is not None and base == StageSource(self._standing[0])
 
     def _move_in(self, tenancy: Tenancy) -> None:
         """Take the root for the base; what a layer says is read when a change is in doubt."""
@@ -122,6 +163,7 @@ class Roots:
         learn = partial(self._learn, tenancy.stage.base)
         self.fingerprints = Fingerprints(Fingerprints(learn=learn))
         self._strangers = {path: self._stamp(path) for path in tenancy.strangers}
+        self._times = FolderTimes(self.boundary, tenancy.stage.base, tenancy.stamps)
         # What they hide nobody has seen.
         self.has_hidden |= bool(in_volumes(self.boundary.excluded, (self.lodging.runtime,)))
 
@@ -152,6 +194,11 @@ class Roots:
         elif isinstance(base, PulledImage):
             self._unpack(base, self.boundary, self.fingerprints, names_only=names_only)
 
+    def timed(self, members: Members, latest: int | None) -> Members:
+        """Give members the times of the base that a container runtime has changed; see `FolderTimes`."""
+        is_lodged = self.tenancy and self.tenancy.is_lived_in and self._beside is None
+        return self._times.restored(members, latest) if is_lodged and self._times else members
+
     def lay(self, layers: Sequence[LayerSource], needs: Files) -> None:
         """Put layers of steps on top of what is in the root; raises `SpoiledLayerError`."""
         self._apply(layers, self.boundary, self.fingerprints, needs is Files.NAMES)
@@ -173,7 +220,13 @@ class Roots:
         return tuple(path for path, stamp in self._strangers.items() if self._stamp(path) == stamp)
 
     def put_aside(self, index: int) -> None:
-        """Move a finished stage's files out of the root, for the stages that need them."""
+        """Keep a finished stage's files for the stages that need them: out of the root, if that is filled."""
+        if self._beside:
+            self._stages[index], self._of_stages[index] = self._beside, self.fingerprints
+            return
+        if self.tenancy and self.tenancy.is_lived_in:
+            self._standing = index, StandingTree(self.boundary, self.strangers())
+            return
         folder = self._stages[index] = self._make_aside(f"stage{index}")
         self._of_stages[index] = self.fingerprints
         strangers = self.strangers()
@@ -188,6 +241,7 @@ class Roots:
 
     def start_again(self) -> None:
         """Forget all stages."""
+        self._standing = None
         for index in self._of_stages:
             self.forget(index)
         self._of_stages.clear()
@@ -219,6 +273,8 @@ class Roots:
     def forget(self, index: int) -> None:
         """Delete the files of a stage that no other stage needs any more."""
         self._seals.take(StageSource(index))
+        if self._is_standing(StageSource(index)):
+            self._standing = None
         if folder := self._stages.pop(index, None):
             self._remove(folder)
 
@@ -228,6 +284,8 @@ class Roots:
             case ContextSource():
                 seal = self._seals.find(source)
                 return SourceTree(self.context, ignored=self.ignored, owner=ROOT_OWNER, seal=seal)
+            case StageSource() if self._standing and self._is_standing(source):
+                return self._standing[1]
             case StageSource(index):
                 return SourceTree(self._stage(index).path, seal=self._seals.find(source))
             case ImageSource(reference):

@@ -8,17 +8,20 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 
+from yadokari_builder.build.root.standing import hides
 from yadokari_builder.errors import BuilderError, RunError, UsageError
 from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.snapshot import Snapshot
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.plan.lodge import Refusal, lodger
+from yadokari_builder.plan.lodge import Lodger, Refusal, lodger
 from yadokari_builder.plan.plan import Base, Plan, PlannedStage
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.paths import resolve
-from yadokari_contract.lodging import LodgingResult, NotLodged
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
+from yadokari_contract.runtime import LOADED
 
 logger = logging.getLogger(__name__)
 
@@ -27,11 +30,6 @@ _MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr
 _MOST_SECONDS = 1
 _NANO = 1_000_000_000
 _CROSS_DEVICE = "cross-device link"
-LOADED = (
-    *("LD_AUDIT", "LD_LIBRARY_PATH", "LD_PRELOAD", "GCONV_PATH"),
-    *("OPENSSL_CONF", "OPENSSL_ENGINES", "OPENSSL_MODULES"),
-)
-"""Variables by which a process loads libraries from anywhere, before it can look at them."""
 
 Tell = Callable[[LodgingResult], None]
 
@@ -46,13 +44,13 @@ class _NotAsItWas(Exception):  # noqa: N818 as StopIteration is called
 
 @dataclass(slots=True)
 class Tenancy:
-    """A root that holds the base of `stage`, until something else is put there.
+    """A root that holds the base of the `lodger`'s stage, until something else is put there.
 
     `made_ns` is when the container was made. What comes of it is told by `tell`.
     """
 
     boundary: Boundary
-    stage: PlannedStage
+    lodger: Lodger
     made_ns: int
     tell: Tell
     is_over: bool = False
@@ -60,6 +58,14 @@ class Tenancy:
     """Whether what is in the root is the base and what steps made of it."""
     strangers: tuple[str, ...] = field(default=())
     """Folders that lead to mounts and that the base has not."""
+    stamps: Mapping[str, int] = field(default_factory=dict)
+    """Times of folders of the base in which the runtime has made mount points, in nanoseconds."""
+    _found: Snapshot | None = None
+
+    @property
+    def stage(self) -> PlannedStage:
+        """The stage that begins in the root as it stands."""
+        return self.lodger.stage
 
     def begin(self, base: Base) -> bool:
         """Make the root what it would be if the base were unpacked there; tells whether that could be."""
@@ -78,6 +84,11 @@ class Tenancy:
         logger.info("lodging: stage %s is built in its base's own container: nothing is unpacked", name)
         return True
 
+    def take_found(self, boundary: Boundary) -> Snapshot | None:
+        """Return, once, how the root was found within a boundary: before anything is written there."""
+        found, self._found = self._found, None
+        return found if boundary == self.boundary else None
+
     def end(self) -> None:
         """Note that the root is another's from now on."""
         self.is_over = True
@@ -90,10 +101,16 @@ class Tenancy:
         """
         if not (self.is_lived_in and _CROSS_DEVICE in error.log_tail.lower()):
             return False
-        self.end()
-        why = "a step could not rename a folder of the base, which it can where that is unpacked"
-        refuse(Refusal(NotLodged.FILES_DIFFER, why), self.tell)
+        self._give_up("a step could not rename a folder of the base, which it can where that is unpacked")
         return True
+
+    def hides(self, path: str) -> None:
+        """Note that a stage takes what the base may have at a path: it is to be unpacked."""
+        self._give_up(f"a stage takes {path}, where the container has what is its own")
+
+    def _give_up(self, why: str) -> None:
+        self.end()
+        refuse(Refusal(NotLodged.FILES_DIFFER, why), self.tell)
 
     def _settle(self) -> None:
         # Before anything is listed, which is an access.
@@ -101,7 +118,10 @@ class Tenancy:
         found = snapshot.take(self.boundary)
         self._require_untouched(found)
         self._require_numbers(found)
-        self._join(found.linked())
+        linked = found.linked()
+        self._join(linked)
+        self._found = snapshot.refreshed(found, self.boundary, chain.from_iterable(linked))
+        self.stamps = {path: status.st_mtime_ns for path, status in above.items() if self._is_opened(status)}
         self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
         # No layer tells of the root itself.
         root = self.boundary.host("/")
@@ -117,6 +137,10 @@ class Tenancy:
 
     def _is_new(self, status: os.stat_result) -> bool:
         return self._is_later(status.st_atime_ns) and self._is_later(status.st_mtime_ns)
+
+    def _is_opened(self, status: os.stat_result) -> bool:
+        """Tell whether the runtime has made a mount point in a folder of the base."""
+        return self._is_later(status.st_mtime_ns) and not self._is_later(status.st_atime_ns)
 
     def _require_untouched(self, found: Snapshot) -> None:
         top = os.lstat(self.boundary.host("/")).st_ctime_ns
@@ -158,13 +182,15 @@ class Tenancy:
 class Container:
     """What the container is said to be: the image `hint`, which `find` finds.
 
-    `mounts` are all mount points in its root. It `is_new` if no build has begun there before.
+    `mounts` are all mount points in its root. It `is_new` if no build has begun there before. With
+    `keeps_files` those of the last stage are wanted there in the end.
     """
 
     hint: Reference
     find: Callable[[Reference], PulledImage]
     mounts: tuple[str, ...]
     is_new: bool
+    keeps_files: bool = False
 
 
 def open_tenancy(container: Container, plan: Plan, boundary: Boundary, tell: Tell) -> Tenancy | None:
@@ -172,19 +198,35 @@ def open_tenancy(container: Container, plan: Plan, boundary: Boundary, tell: Tel
 
     Raises `UsageError` where what is mounted for the image's sake would be in the way of steps.
     """
-    stage = lodger(plan, container.hint)
-    base = None if isinstance(stage, Refusal) else stage.base
+    chosen = lodger(plan, container.hint)
+    base = None if isinstance(chosen, Refusal) else chosen.stage.base
     image = base if isinstance(base, PulledImage) else _found(container)
     if image:
         _require_no_volume(image, container, boundary, tell)
-    if isinstance(stage, Refusal):
-        refuse(stage, tell)
+    if isinstance(chosen, Lodger):
+        chosen = _unless_hidden(chosen, boundary)
+    last = plan.last
+    if isinstance(chosen, Lodger) and container.keeps_files and last.index not in chosen.staying:
+        why = f"the files of stage {last.name} are to be left in the root"
+        chosen = Refusal(NotLodged.OTHER_STAGES, why)
+    if isinstance(chosen, Refusal):
+        refuse(chosen, tell)
         return None
     if not container.is_new:
         refuse(Refusal(NotLodged.ROOT_CHANGED, "a build has begun in this container before"), tell)
         return None
     tell(LodgingResult("", NotLodged.NOT_NEEDED, "no step needed files of the base"))
-    return Tenancy(boundary, stage, _made_ns(), tell)
+    return Tenancy(boundary, chosen, _made_ns(), tell)
+
+
+def _unless_hidden(chosen: Lodger, boundary: Boundary) -> Lodger | Refusal:
+    """Refuse what would come to light when the stage has been built: that another takes what nobody sees."""
+    for index in chosen.staying:
+        for taken in chosen.taken(index):
+            if hides(boundary, taken):
+                what = f"{taken.path} of stage {chosen.name_of(index)} is taken"
+                return Refusal(NotLodged.OTHER_STAGES, f"{what}, where the container has what is its own")
+    return chosen
 
 
 def _found(container: Container) -> PulledImage | None:

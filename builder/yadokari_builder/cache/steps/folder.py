@@ -6,13 +6,14 @@ from functools import partial
 from types import MappingProxyType
 from typing import BinaryIO
 
-from yadokari_builder.cache.layout import NAME, Layout
+from yadokari_builder.cache.layout import Layout
 from yadokari_builder.cache.steps.entry import Document, Entry, Trace, parse_entry
 from yadokari_builder.errors import ImageInvalidError, described
 from yadokari_builder.layers.streams import CHUNK_SIZE
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.layout import REF_NAME
 from yadokari_builder.oci.manifest import Manifest
 from yadokari_builder.oci.media_types import OCI_MANIFEST
 from yadokari_builder.registry.source import LayerSource, LocalLayer
@@ -60,7 +61,7 @@ class FolderStore:
         size = len(document.manifest)
         layout.enlist(
             [
-                Descriptor(OCI_MANIFEST, image.manifest_digest, size, MappingProxyType({NAME: name}))
+                Descriptor(OCI_MANIFEST, image.manifest_digest, size, MappingProxyType({REF_NAME: name}))
                 for name in names
             ]
         )
@@ -71,7 +72,7 @@ class FolderStore:
 
     def _manifest(self, name: str) -> Manifest | None:
         listed = self._layout.index().manifests
-        named = next((each for each in listed if each.annotations.get(NAME) == name), None)
+        named = next((each for each in listed if each.annotations.get(REF_NAME) == name), None)
         if named is None:
             return None
         try:

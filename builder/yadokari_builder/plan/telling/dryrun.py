@@ -12,7 +12,7 @@ from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import StageSource, Step
 from yadokari_builder.plan.telling.shown import as_lines, as_value
 from yadokari_builder.registry.pull import PulledImage
-from yadokari_contract.lodging import LodgingResult
+from yadokari_contract.results.lodging import LodgingResult
 
 
 def as_text(draft: Draft, container: Reference | None = None) -> str:
@@ -66,15 +66,15 @@ def _lodging(plan: Plan, container: Reference | None) -> LodgingResult:
     image = str(offer(plan) or "")
     if container is None:
         return LodgingResult(image=image)
-    stage = lodger(plan, container)
-    if isinstance(stage, Refusal):
-        return LodgingResult("", stage.reason, stage.message, image)
-    return LodgingResult(stage.name, image=image)
+    chosen = lodger(plan, container)
+    if isinstance(chosen, Refusal):
+        return LodgingResult("", chosen.reason, chosen.message, image)
+    return LodgingResult(chosen.stage.name, message=chosen.why, image=image)
 
 
 def _lodging_text(lodging: LodgingResult) -> str:
     if lodging.stage:
-        return f"stage {lodging.stage} is built in its base's own container"
+        return f"stage {lodging.stage} is built in its base's own container: {lodging.message}"
     could = (
         f"a container of {lodging.image} would have it"
         if lodging.image

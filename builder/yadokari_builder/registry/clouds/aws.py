@@ -10,7 +10,7 @@ from urllib.parse import urlencode, urlsplit
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.registry.clouds.exchange import Query, texts, told, told_nearby
+from yadokari_builder.registry.clouds.exchange import Query, read_file, texts, told, told_nearby
 from yadokari_builder.registry.clouds.signature import AwsKeys
 
 _WHAT = "credentials of AWS"
@@ -61,7 +61,7 @@ class AwsCredentials:
             "Version": _STS_VERSION,
             "RoleArn": role,
             "RoleSessionName": get("AWS_ROLE_SESSION_NAME") or "yadokari",
-            "WebIdentityToken": _read(file).strip(),
+            "WebIdentityToken": read_file(file, _WHAT).strip(),
         }
         query = Query(
             get("AWS_ENDPOINT_URL_STS") or get("AWS_ENDPOINT_URL") or f"https://{place}/",
@@ -81,7 +81,7 @@ class AwsCredentials:
             return None
         parser = configparser.ConfigParser(interpolation=None)
         try:
-            parser.read_string(_read(file))
+            parser.read_string(read_file(file, _WHAT))
         except configparser.Error:
             raise ContextError(f"{_WHAT}: {file} cannot be read: it is not of AWS's form") from None
         profile = get("AWS_PROFILE") or "default"
@@ -107,7 +107,7 @@ class AwsCredentials:
                 f"{_WHAT}: AWS_CONTAINER_CREDENTIALS_FULL_URI must be one of the pod, or https"
             )
         file = get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-        token = _read(file).strip() if file else get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
+        token = read_file(file, _WHAT).strip() if file else get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
         query = Query(url, {"Authorization": token} if token else {})
         return _of_json(told(query, self.nearby, f"{_WHAT} for the pod"))
 
@@ -139,10 +139,3 @@ def _keys(identity: str, secret: str, token: str) -> AwsKeys:
     if not (identity and secret):
         raise ContextError(f"{_WHAT}: what was found is not complete")
     return AwsKeys(identity, secret, token)
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text()
-    except (OSError, UnicodeDecodeError):
-        raise ContextError(f"{_WHAT}: {file} cannot be read") from None

@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from urllib.parse import urlencode
 
 import urllib3
 
-from yadokari_builder.errors import ContextError
-from yadokari_builder.registry.clouds.exchange import Query, texts, told, told_nearby
+from yadokari_builder.registry.clouds.exchange import Query, read_file, texts, told, told_nearby
 from yadokari_builder.registry.credentials.acr import AzureIdentity
 
 _WHAT = "credentials of Azure"
@@ -36,7 +34,7 @@ class AzureCredentials:
         if self.identity.secret:
             return {"client_secret": self.identity.secret}
         if self.identity.token_file:
-            assertion = _read(self.identity.token_file)
+            assertion = read_file(self.identity.token_file, _WHAT).strip()
             return {"client_assertion_type": _ASSERTION, "client_assertion": assertion}
         return None
 
@@ -59,10 +57,3 @@ class AzureCredentials:
         url = f"{host.rstrip('/')}/metadata/identity/oauth2/token?{urlencode(query)}"
         answer = told_nearby(Query(url, {"Metadata": "true"}), self.nearby)
         return None if answer is None else texts(answer, _WHAT).get("access_token")
-
-
-def _read(file: str) -> str:
-    try:
-        return Path(file).read_text().strip()
-    except (OSError, UnicodeDecodeError):
-        raise ContextError(f"{_WHAT}: {file} cannot be read") from None

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -84,6 +85,14 @@ def told_nearby(query: Query, http: urllib3.PoolManager) -> bytes | None:
             response.close()
     except urllib3.exceptions.HTTPError:
         return None
+
+
+def read_file(file: str, what: str) -> str:
+    """Read a file that has a part in giving out `what`; raises ContextError."""
+    try:
+        return Path(file).read_text()
+    except (OSError, UnicodeDecodeError):
+        raise ContextError(f"{what}: {file} cannot be read") from None
 
 
 def texts(data: bytes, what: str) -> dict[str, str]:

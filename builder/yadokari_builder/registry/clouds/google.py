@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import urllib3
 
 from yadokari_builder.errors import ContextError
-from yadokari_builder.registry.clouds.exchange import Query, texts, told, told_nearby
+from yadokari_builder.registry.clouds.exchange import Query, read_file, texts, told, told_nearby
 from yadokari_builder.registry.clouds.rsa import PrivateKey
 
 _WHAT = "credentials of Google"
@@ -95,7 +95,7 @@ class GoogleCredentials:
             )
         try:
             return kinds[kind](parsed)
-        except (KeyError, TypeError, ValueError, AttributeError, OSError):
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise ContextError(f"{_WHAT}: {file} is not complete, or not of Google's form") from None
 
     def _of_key(self, account: Mapping[str, Any]) -> GoogleToken:
@@ -121,7 +121,7 @@ class GoogleCredentials:
     def _of_federation(self, account: Mapping[str, Any]) -> GoogleToken:
         """Exchange a service account's token of the cluster (workload identity federation)."""
         source = account["credential_source"]
-        subject = Path(source["file"]).read_text()
+        subject = read_file(source["file"], _WHAT)
         if source.get("format", {}).get("type") == "json":
             subject = json.loads(subject)[source["format"]["subject_token_field_name"]]
         form = {

@@ -15,11 +15,11 @@ from threading import Lock
 
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.credentials.credential import Credential, Credentials
+from yadokari_builder.registry.credentials.keys import HUB_KEY
 from yadokari_contract.references import DOCKER_HUB
 
 logger = logging.getLogger(__name__)
 
-_HUB_SERVER = "https://index.docker.io/v1/"
 _NAME = re.compile("[A-Za-z0-9][A-Za-z0-9._-]*")
 _NOT_FOUND = "credentials not found in native keychain"
 _IDENTITY = "<token>"
@@ -48,7 +48,7 @@ class Helpers:
 
     def ask(self, name: str, registry: str) -> Credential | None:
         """Return what a helper knows of a registry; None if that is nothing, which is logged if it fails."""
-        server = _HUB_SERVER if registry == DOCKER_HUB else registry
+        server = HUB_KEY if registry == DOCKER_HUB else registry
         with self._lock:
             if (name, server) not in self._said and not self._frozen:
                 self._said[name, server] = self._run(name, server)

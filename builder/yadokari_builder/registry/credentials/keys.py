@@ -9,6 +9,8 @@ from fnmatch import fnmatchcase
 from yadokari_builder.oci.reference import Repository
 from yadokari_contract.references import DOCKER_HUB
 
+HUB_KEY = "https://index.docker.io/v1/"
+"""What every tool looks under for the credentials of Docker Hub, since docker login writes it."""
 _HUB_HOSTS = frozenset({DOCKER_HUB, "index.docker.io", "registry-1.docker.io"})
 
 

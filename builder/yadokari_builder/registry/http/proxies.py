@@ -18,7 +18,7 @@ import urllib3
 
 from yadokari_builder.errors import UsageError
 
-_PORTS = {"http": 80, "https": 443}
+PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Proxies:
         """Return the proxy for a URL; None where the host itself is asked, and for what is no URL."""
         try:
             parts = urlsplit(url)
-            host, port = (parts.hostname or "").rstrip("."), parts.port or _PORTS.get(parts.scheme, 0)
+            host, port = (parts.hostname or "").rstrip("."), parts.port or PORTS.get(parts.scheme, 0)
         except ValueError:
             return None
         proxy = self.by_scheme.get(parts.scheme)
@@ -63,7 +63,7 @@ def read_proxies(environment: Mapping[str, str]) -> Proxies:
     Values are never quoted, as they may hold passwords.
     """
     found = {}
-    for scheme in _PORTS:
+    for scheme in PORTS:
         for name in (f"{scheme.upper()}_PROXY", f"{scheme}_proxy"):
             if environment.get(name) and scheme not in found:
                 found[scheme] = _parse_proxy(environment[name].strip(), name)
@@ -74,10 +74,10 @@ def read_proxies(environment: Mapping[str, str]) -> Proxies:
 def _parse_proxy(text: str, name: str) -> Proxy:
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
-        port = parts.port or _PORTS.get(parts.scheme, 0)
+        port = parts.port or PORTS.get(parts.scheme, 0)
     except ValueError:
         raise UsageError(f"{name} is not the URL of a proxy") from None
-    if parts.scheme not in _PORTS:
+    if parts.scheme not in PORTS:
         raise UsageError(f"{name}: only proxies over http:// and https:// can be used")
     if not parts.hostname:
         raise UsageError(f"{name} names no host")

@@ -17,6 +17,7 @@ from yadokari_builder.errors import RegistryError
 from yadokari_builder.registry.http.addresses import leads_to_node
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.failures import printable
+from yadokari_builder.registry.http.proxies import PORTS
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,6 @@ _LASTING_TLS_FAILURES = (
     *_WANTS_CERTIFICATE,
 )
 _REFUSED_TUNNEL = re.compile("Tunnel connection failed: 4(?!08|29)[0-9][0-9]")
-_PORTS = {"http": 80, "https": 443}
 
 
 class TransportError(RegistryError):
@@ -196,7 +196,7 @@ def join(base: str, url: str) -> str:
 def authority(url: str) -> tuple[str, str | None, int | None]:
     """Return scheme, host and port, to compare whether two URLs go to the same server."""
     parts = split(url)
-    return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
+    return parts.scheme, parts.hostname, parts.port or PORTS.get(parts.scheme)
 
 
 def describe_failure(error: Exception) -> str:
@@ -244,7 +244,7 @@ def _with(headers: Mapping[str, str], authorization: str | None) -> Mapping[str,
 
 def _checked_redirect(source: str, location: str) -> str:
     target = join(source, location)
-    if urlsplit(target).scheme not in _PORTS:
+    if urlsplit(target).scheme not in PORTS:
         raise TransportError(f"{origin(source)} redirects to {origin(target)}, which is not HTTP")
     if leads_to_node(urlsplit(target).hostname or "", urlsplit(source).hostname or ""):
         raise TransportError(f"{origin(source)} redirects to {origin(target)}, which is of the node alone")

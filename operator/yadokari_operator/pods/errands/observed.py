@@ -13,7 +13,7 @@ from typing import Any
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_contract import references
-from yadokari_contract.answers import (
+from yadokari_contract.results.answers import (
     IndexedImage,
     IndexResult,
     Resolution,
@@ -21,17 +21,16 @@ from yadokari_contract.answers import (
     parse_index_result,
     parse_resolve_result,
 )
-from yadokari_contract.result import Failure, ResultError
+from yadokari_contract.results.build import Failure, ResultError
 from yadokari_contract.verbs import INDEX, RESOLVE
 from yadokari_operator.pods.names import parse_errand_name
-from yadokari_operator.pods.observed import Standing, is_known, standing_of
+from yadokari_operator.pods.observed import KnownPod, known_of
 from yadokari_operator.pods.outcome import (
     Failed,
     Running,
     Waiting,
     ended_well,
     finished_at,
-    parse_time,
     shown,
     termination_message,
     unfinished_or_failed,
@@ -52,20 +51,13 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ErrandPod:
-    """The pod of an errand; the fields are those of `Errand` and of `observed.Pod`."""
+class ErrandPod(KnownPod):
+    """The pod of an errand; the fields are those of `Errand`, and what came of it."""
 
-    uid: str
-    name: str
-    standing: Standing
     verb: str
     token: str
     number: int
-    created: datetime
-    limit: int | None
-    deleted: datetime | None
     outcome: Waiting | Running | Answered | Failed
-    version: str = ""
 
     @property
     def finished(self) -> datetime | None:
@@ -74,28 +66,14 @@ class ErrandPod:
 
 
 def parse_errand(resource: Mapping[str, Any], build: ImageBuild) -> ErrandPod | None:
-    """Read a pod as the API server gives it; `None` if it is not that of an errand of this ImageBuild.
-
-    As with pods that build, only what the status says that we made counts.
-    """
-    metadata = resource["metadata"]
-    named, standing = parse_errand_name(build.key.name, metadata["name"]), standing_of(resource, build)
-    if named is None or standing is None or (standing is Standing.OURS and not is_known(resource, build)):
+    """Read a pod as the API server gives it; `None` if it is not that of an errand of this ImageBuild."""
+    known = known_of(resource, build)
+    named = parse_errand_name(build.key.name, resource["metadata"]["name"])
+    if known is None or named is None:
         return None
     verb, token, number = named
-    deleted = metadata.get("deletionTimestamp")
     return ErrandPod(
-        uid=metadata["uid"],
-        name=metadata["name"],
-        standing=standing,
-        verb=verb,
-        token=token,
-        number=number,
-        created=parse_time(metadata["creationTimestamp"]),
-        limit=(resource.get("spec") or {}).get("activeDeadlineSeconds"),
-        deleted=parse_time(deleted) if deleted else None,
-        outcome=_outcome(resource, _READERS[verb]),
-        version=metadata.get("resourceVersion", ""),
+        **known, verb=verb, token=token, number=number, outcome=_outcome(resource, _READERS[verb])
     )
 
 

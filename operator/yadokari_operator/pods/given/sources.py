@@ -17,9 +17,9 @@ from yadokari_api.inputs.context import (
 from yadokari_api.references import SecretReference
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.spec import GitOptions
-from yadokari_operator.pods.files import ContextFiles
 from yadokari_operator.pods.given.environment import from_secret, pull_login
-from yadokari_operator.pods.inputs import Inputs
+from yadokari_operator.pods.inputs.files import ContextFiles
+from yadokari_operator.pods.inputs.gathered import Inputs
 from yadokari_operator.pods.names import context_name
 
 Manifest = dict[str, Any]

@@ -10,9 +10,11 @@ import pytest
 from support.site import Site
 from yadokari_builder.build.root.tenancy import Tenancy, read_hint
 from yadokari_builder.errors import UsageError
-from yadokari_builder.plan.plan import PlannedStage
+from yadokari_builder.layers import snapshot
+from yadokari_builder.plan.lodge import Lodger
+from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.rootfs.boundary import Boundary
-from yadokari_contract.lodging import LodgingResult, NotLodged
+from yadokari_contract.results.lodging import LodgingResult, NotLodged
 
 LONG_AGO = 1_000_000_000
 DIGEST = "sha256:" + "a" * 64
@@ -39,8 +41,9 @@ def root(tmp_path: Path) -> Path:
 
 
 def tenancy(root: Path, stage: PlannedStage, told: list[LodgingResult]) -> Tenancy:
+    lodger = Lodger(stage, Plan((stage,), stage.index, {}, {}), (stage.index,))
     boundary = Boundary(root, frozenset({"/run/new/mount", "/etc/hosts"}))
-    return Tenancy(boundary, stage, time.time_ns() + 50_000_000, told.append)
+    return Tenancy(boundary, lodger, time.time_ns() + 50_000_000, told.append)
 
 
 def test_a_root_that_nobody_has_touched_is_the_base(root: Path, stage: PlannedStage) -> None:
@@ -49,6 +52,15 @@ def test_a_root_that_nobody_has_touched_is_the_base(root: Path, stage: PlannedSt
     assert tenant.begin(stage.base)
     assert told == [LodgingResult("only")]
     assert tenant.strangers == ("/run", "/run/new")
+
+
+def test_a_folder_in_which_the_runtime_has_made_a_mount_point_is_known(
+    root: Path, stage: PlannedStage
+) -> None:
+    tenant = tenancy(root, stage, [])
+    assert tenant.begin(stage.base)
+    assert tenant.stamps == {"/etc": os.stat(root / "etc").st_mtime_ns}
+    assert tenant.take_found(tenant.boundary) == snapshot.take(tenant.boundary)
 
 
 def test_a_root_is_taken_once(root: Path, stage: PlannedStage) -> None:

@@ -24,7 +24,7 @@ from support.registry import PASSWORD, USER, Registry, docker_config, free_port,
 from support.site import Site
 from support.web import serving_files
 from yadokari_builder.errors import ContextError, RunError, UsageError
-from yadokari_contract.result import BuildResult
+from yadokari_contract.results.build import BuildResult
 
 DOCKERFILE = """\
 FROM busybox

@@ -182,16 +182,43 @@ def lived(life: Sequence[Work], registry: str, **fields: Any) -> int:
     with TemporaryDirectory(prefix="cache-") as name:
         builder = Builder(Path(name), registry)
         through = {"cache": True, "cache_repo": f"oci:{name}/cache", **fields}
-        for work in life:
-            assert builder.build(work, **through) == builder.build(work), work.dockerfile
+        for number, work in enumerate(life):
+            cached = builder.build(work, **through)
+            cold = builder.build(work)
+            if cached != cold:
+                # Once more while the cache is there: what is the same then depends on more than the life.
+                again = difference(builder.build(work, **through), builder.build(work))
+                pytest.fail(unlike(life[: number + 1], difference(cached, cold), again, fields))
         return builder.cached
+
+
+def difference(cached: tuple[object, object], cold: tuple[object, object]) -> str:
+    """Tell which files and parts of the configuration are not the same."""
+    lines = []
+    for one, other in zip(cached, cold, strict=True):
+        if isinstance(one, dict) and isinstance(other, dict):
+            names = [name for name in sorted({*one, *other}) if one.get(name) != other.get(name)]
+            lines += [f"{name}:\n  cached {one.get(name)}\n  cold   {other.get(name)}" for name in names]
+        elif one != other:
+            lines.append(f"  cached {one}\n  cold   {other}")
+    return "\n".join(lines)
+
+
+def unlike(life: Sequence[Work], what: str, again: str, fields: Mapping[str, Any]) -> str:
+    """Say what differs, and by which call it is found again."""
+    return (
+        f"build {len(life)} of a life is not as without a cache:\n{what}\n\n"
+        f"built once more, cached and cold: {again or 'the same'}\n\n"
+        f"Dockerfile:\n{life[-1].dockerfile}\n"
+        f"lived({list(life)!r}, site.registry, **{dict(fields)!r})"
+    )
 
 
 @pytest.mark.parametrize("copies", [True, False])
 def test_a_build_through_a_cache_is_as_without(site: Site, copies: bool) -> None:
     cached = []
 
-    @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    @settings(max_examples=4, deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow])
     @example([PLAIN, PLAIN])
     @given(lives())
     def check(life: list[Work]) -> None:

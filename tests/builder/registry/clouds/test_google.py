@@ -147,7 +147,8 @@ def test_what_answers_everything_is_not_google(answer: bytes) -> None:
         ("[]", "is of a kind that is not supported: it can be service_account"),
         ('{"type": "service_account", "client_email": "m"}', "is not complete, or not of Google's form"),
         ('{"type": "service_account", "client_email": "m", "private_key": "k"}', "is not complete"),
-        ('{"type": "external_account", "credential_source": {"file": "/gone"}}', "is not complete"),
+        ('{"type": "external_account", "credential_source": {"file": "/gone"}}', ": /gone cannot be read"),
+        ('{"type": "external_account", "credential_source": {"file": 1}}', "is not complete"),
     ],
 )
 def test_a_file_that_is_none_is_told(tmp_path: Path, content: str, message: str) -> None:

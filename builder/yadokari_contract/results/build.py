@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from yadokari_contract.bounded import dump, excess, keep_end, keep_start
-from yadokari_contract.lodging import LodgingResult
+from yadokari_contract.results.bounded import dump, excess, keep_end, keep_start
+from yadokari_contract.results.lodging import LodgingResult
 
 
 class ResultError(ValueError):

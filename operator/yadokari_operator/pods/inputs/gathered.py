@@ -14,10 +14,10 @@ from yadokari_api.keys import RUN_DIGITS
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import ArgumentError, parse_arguments
-from yadokari_operator.pods.artifact import Artifact
-from yadokari_operator.pods.files import ConfigMapData, ContextFiles
-from yadokari_operator.pods.hashes import Contents, former_hash, inputs_hash
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.artifact import Artifact
+from yadokari_operator.pods.inputs.files import ConfigMapData, ContextFiles
+from yadokari_operator.pods.inputs.hashes import Contents, former_hash, inputs_hash
+from yadokari_operator.pods.inputs.missing import Missing
 
 
 @dataclass(frozen=True, slots=True)

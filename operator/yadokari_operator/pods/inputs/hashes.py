@@ -10,8 +10,9 @@ from typing import Any
 from yadokari_api.fields import spelled_out
 from yadokari_api.inputs.context import Context
 from yadokari_api.inputs.values import BuildSecret
+from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_operator.pods.files import ContextFiles
+from yadokari_operator.pods.inputs.files import ContextFiles
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,8 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
         "destinations": sorted(spelled_out(to.image) for to in spec.destinations),
         "executor": executor and executor.image,
         "extraArgs": executor and list(executor.extra_args),
+        "mounts": executor and _mounts(executor),
+        "certificatesInSteps": spec.certificates and spec.certificates.in_steps,
     }
     present = {name: value for name, value in makes.items() if value}
     if contents.artifact is not None:
@@ -63,9 +66,11 @@ def inputs_hash(spec: ImageBuildSpec, contents: Contents) -> str:
 def tells_all(spec: ImageBuildSpec) -> bool:
     """Whether equal hashes are equal contents: a context that is elsewhere may have others by now.
 
-    So may a Secret with build arguments: it counts by its name.
+    So may a Secret with build arguments and a volume that steps see: they count by their names.
     """
     if any(source.secret_ref for source in spec.build_args_from):
+        return False
+    if spec.executor and any(volume.empty_dir is None for volume in spec.executor.volumes):
         return False
     context = spec.context
     if context is None or context.config_map is not None or context.config_maps is not None:
@@ -84,12 +89,30 @@ def _secret(secret: BuildSecret) -> list[str]:
     return [secret.secret_ref.name, secret.secret_ref.key, *encoding]
 
 
+def _mounts(executor: Executor) -> dict[str, Any]:
+    """Tell where steps find what: files that are there before them, and folders that are in no image."""
+    volumes = {volume.name: volume for volume in executor.volumes}
+    return {
+        mount.mount_path: _given(
+            {
+                "subPath": mount.sub_path,
+                "readOnly": mount.read_only or (claim is not None and claim.read_only),
+                "configMap": files and files.name,
+                "claim": claim and claim.claim_name,
+            }
+        )
+        for mount in executor.volume_mounts
+        for files in [volumes[mount.name].config_map]
+        for claim in [volumes[mount.name].persistent_volume_claim]
+    }
+
+
 def _files(files: tuple[ContextFiles, ...]) -> dict[str, str]:
     return {it.paths[key]: _sha256(content) for it in files for key, content in it.data.files.items()}
 
 
 # How a place is read is no part of what it is.
-_MEANS = frozenset({"secretRef", "pullSecretRef", "readOnly"})
+_MEANS = frozenset({"secretRef", "pullSecretRef", "readOnly", "forcePathStyle"})
 
 
 def _place(context: Context) -> dict[str, Any]:
@@ -150,5 +173,6 @@ def _is_later(spec: ImageBuildSpec) -> bool:
         or spec.secrets
         or spec.output
         or spec.platforms
-        or (spec.executor is not None and spec.executor.extra_args)
+        or (spec.certificates is not None and spec.certificates.in_steps)
+        or (spec.executor is not None and (spec.executor.extra_args or spec.executor.volumes))
     )

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from yadokari_contract.bounded import dump, excess, keep_start
 from yadokari_contract.reasons import Reason
-from yadokari_contract.result import Failure, ResultError, read_failure, read_object, typed
+from yadokari_contract.results.bounded import dump, excess, keep_start
+from yadokari_contract.results.build import Failure, ResultError, read_failure, read_object, typed
 
 _SHORTER = (1000, 300, 100, 30)
 _CONTROL = "\x00"

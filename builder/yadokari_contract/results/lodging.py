@@ -10,7 +10,7 @@ class NotLodged(StrEnum):
     OTHER_IMAGE = "OtherImage"
     """No stage starts from that image: the tag has moved, or it is another platform's."""
     OTHER_STAGES = "OtherStages"
-    """Stages that come before, or that take files from this one, need the root."""
+    """Stages that come before need the root, or others need all files of the one that would be there."""
     ROOT_CHANGED = "RootChanged"
     """Something has changed the container's files since it was made."""
     FILES_DIFFER = "FilesDiffer"
@@ -27,7 +27,8 @@ class NotLodged(StrEnum):
 class LodgingResult:
     """Where `stage`, by its name or number, was built in the base as the container has it; "" for nowhere.
 
-    Then `reason` is one of `NotLodged`, and `message` says it to people.
+    Then `reason` is one of `NotLodged`, and `message` says it to people; where a stage is named it may say
+    what that saves.
     `image` is the base, as REPOSITORY@DIGEST, in whose own container a stage of this Dockerfile can be built;
     "" where none can.
     """

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from yadokari_api.inputs.context import FluxSource, HttpContext
 from yadokari_api.reasons import StateReason
-from yadokari_operator.pods.missing import Missing
+from yadokari_operator.pods.inputs.missing import Missing
 
 _DIGEST = re.compile("sha256:([0-9a-f]{64})")
 _LONGEST = 256

@@ -13,8 +13,8 @@ from yadokari_api.fields import seconds
 from yadokari_api.rebuild import Asking
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Asked, RunReason, ScheduleStatus, Status
-from yadokari_contract.answers import ResolveResult
-from yadokari_contract.result import Failure
+from yadokari_contract.results.answers import ResolveResult
+from yadokari_contract.results.build import Failure
 from yadokari_contract.verbs import RESOLVE
 from yadokari_operator.pods.errands.observed import Answered, ErrandPod
 from yadokari_operator.pods.given.sources import repository
@@ -22,12 +22,14 @@ from yadokari_operator.pods.observed import Standing
 from yadokari_operator.pods.outcome import Failed, Waiting
 from yadokari_operator.reconcile.cleaning import GRACE
 from yadokari_operator.reconcile.decision import Answer, Decision, Delete, Observed, Want, earliest
-from yadokari_operator.reconcile.timetable import Timetable
+from yadokari_operator.reconcile.rebuilds.timetable import Timetable
 from yadokari_operator.reports import Cause, format_time
 
 _FIRST_DELAY = timedelta(minutes=1)
 _MOST_DOUBLINGS = 16
 _WHILE_ASKED = timedelta(minutes=5)
+_SKEW = timedelta(minutes=10)
+"""What is further ahead than clocks differ was written by one that was set back since: it does not count."""
 _LONGEST = 512
 _NEVER = "1970-01-01T00:00:00Z"
 _MOVED: frozenset[RunReason] = frozenset({"BaseImageChanged", "GitChanged"})
@@ -79,11 +81,11 @@ def due_again(observed: Observed, spec: ImageBuildSpec, now: datetime) -> Cause 
         return None
     if spec.rebuild.schedule:
         table = Timetable.of(spec.rebuild.schedule, now)
-        due = _next(before, table)
+        due = _next(before, table, now)
         if due is not None and due <= now:
             return Cause("Scheduled", f"{table.text} was due at {format_time(due)}")
-    for followed in _followed(spec, before):
-        answer = _answer(followed, observed.answers, before)
+    for followed in _followed(spec, before, now):
+        answer = _answer(followed, observed.answers, before, now)
         moved = followed.moved_to(answer)
         if moved:
             was = followed.asked.resolved if followed.asked and followed.asked.resolved else None
@@ -99,12 +101,12 @@ def looked_ahead(observed: Observed, spec: ImageBuildSpec, decision: Decision, n
     rebuild = spec.rebuild
     begins = after.run.number > before.run.number
     schedule = _schedule(spec, before, after, now)
-    noted = tuple(_noted(observed, spec, heeded=begins))
+    noted = tuple(_noted(observed, spec, now, heeded=begins))
     wants: tuple[Want, ...] = ()
     due: datetime | None = None
     if rebuild is not None and after.finished and not spec.suspend:
-        ended = _ended(after)
-        followed = _followed(spec, replace(after, asked=noted))
+        ended = _ended(after, now)
+        followed = _followed(spec, replace(after, asked=noted), now)
         wants = tuple(Want(it.name, it.due(ended), it.interval) for it in followed)
         due = earliest(
             datetime.fromisoformat(schedule.next) if schedule and schedule.next else None,
@@ -171,55 +173,66 @@ def _schedule(spec: ImageBuildSpec, before: Status, after: Status, now: datetime
     if spec.rebuild is None or spec.rebuild.schedule is None:
         return None
     table = Timetable.of(spec.rebuild.schedule, now)
-    known = before.schedule if before.schedule and before.schedule.text == table.text else None
-    schedule = known or ScheduleStatus(text=table.text, since=format_time(now))
-    due = _next(replace(after, schedule=schedule), table)
+    schedule = before.schedule
+    if schedule is None or schedule.text != table.text or _is_ahead(schedule.since, now):
+        schedule = ScheduleStatus(text=table.text, since=format_time(now))
+    due = _next(replace(after, schedule=schedule), table, now)
     return replace(schedule, next=format_time(due) if due else None)
 
 
-def _next(status: Status, table: Timetable) -> datetime | None:
+def _next(status: Status, table: Timetable, now: datetime) -> datetime | None:
     """Tell when the next run is due after the one before, of whatever reason that was."""
     if status.schedule is None or status.schedule.text != table.text:
         return None
     times = [status.schedule.since, *([status.run.queued_at] if status.run.queued_at else [])]
-    return table.after(max(map(datetime.fromisoformat, times)))
+    past = [datetime.fromisoformat(time) for time in times if not _is_ahead(time, now)]
+    return table.after(max(past)) if past else None
 
 
-def _noted(observed: Observed, spec: ImageBuildSpec, *, heeded: bool) -> Iterator[Asked]:
+def _is_ahead(time: str, now: datetime) -> bool:
+    return datetime.fromisoformat(time) > now + _SKEW
+
+
+def _noted(observed: Observed, spec: ImageBuildSpec, now: datetime, *, heeded: bool) -> Iterator[Asked]:
     """Give what is known by asking: while something is built, what was known before."""
     before = observed.build.status
     if not before.finished:
         yield from before.asked if spec.rebuild else ()
         return
-    for followed in _followed(spec, before):
-        noted = followed.noted(_answer(followed, observed.answers, before), heeded=heeded)
+    for followed in _followed(spec, before, now):
+        noted = followed.noted(_answer(followed, observed.answers, before, now), heeded=heeded)
         if noted is not None:
             yield noted
 
 
-def _answer(followed: _Followed, answers: Mapping[str, Answer], status: Status) -> Answer | None:
+def _answer(
+    followed: _Followed, answers: Mapping[str, Answer], status: Status, now: datetime
+) -> Answer | None:
     """Give what was found out since it was built and since it was noted last."""
     answer = answers.get(followed.name)
-    known = datetime.fromisoformat(followed.asked.time) if followed.asked else _ended(status)
-    return answer if answer and answer.time > max(known, _ended(status)) else None
+    ended = _ended(status, now)
+    known = datetime.fromisoformat(followed.asked.time) if followed.asked else ended
+    return answer if answer and answer.time > max(known, ended) else None
 
 
-def _ended(status: Status) -> datetime:
+def _ended(status: Status, now: datetime) -> datetime:
     """Tell when a run that has ended did."""
-    run = status.run
-    return datetime.fromisoformat(run.finished_at or run.queued_at or _NEVER)
+    end = status.run.finished_at or status.run.queued_at or _NEVER
+    return datetime.fromisoformat(_NEVER if _is_ahead(end, now) else end)
 
 
-def _followed(spec: ImageBuildSpec, status: Status) -> Iterator[_Followed]:
+def _followed(spec: ImageBuildSpec, status: Status, now: datetime) -> Iterator[_Followed]:
     """Give the names that are followed, of a run that has ended; what has a digest never moves."""
     rebuild = spec.rebuild
     if rebuild is None:
         return
     # What was known before a run that began for another reason says nothing of what that was made with.
+    ended = _ended(status, now)
     asked = {
         it.name: it
         for it in status.asked
-        if status.run.reason in _MOVED or datetime.fromisoformat(it.time) > _ended(status)
+        if not _is_ahead(it.time, now)
+        and (status.run.reason in _MOVED or datetime.fromisoformat(it.time) > ended)
     }
 
     def one(name: str, asking: Asking, reason: RunReason, built: frozenset[str]) -> _Followed:

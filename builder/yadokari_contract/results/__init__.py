@@ -1,0 +1,1 @@
+"""What an executor answers: the values, and the termination messages that carry them."""

@@ -1,0 +1,1 @@
+"""When an image is built again though nothing of its ImageBuild has changed."""
