@@ -12,7 +12,9 @@ from yadokari_contract import references
 # What no grammar says: ports end.
 _PORT = r":(?:6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[0-9]{1,4})"
 _NAME = rf"(?:{references.HOST}(?:{_PORT})?/)?{references.PATH}(?::{references.TAG})?"
-_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
+"""What resources of Kubernetes may be called: a DNS subdomain."""
+
 _LABEL = r"[a-zA-Z0-9]([-._a-zA-Z0-9]*[a-zA-Z0-9])?"
 
 TaggedReference = Annotated[
@@ -51,7 +53,7 @@ RepositoryName = Annotated[
 ResourceName = Annotated[
     str,
     Field(max_length=253),
-    matches(_SUBDOMAIN, "name must be one of Kubernetes: lower-case letters, digits, - and ."),
+    matches(SUBDOMAIN, "name must be one of Kubernetes: lower-case letters, digits, - and ."),
 ]
 """The name of a ConfigMap or a Secret: a DNS subdomain."""
 
@@ -62,7 +64,7 @@ ConfigMapKey = Annotated[
 ]
 
 BUILD_ARG_NAME = r"[a-zA-Z_][a-zA-Z0-9_.-]{0,255}"
-LABEL_KEY = rf"({_SUBDOMAIN}/)?{_LABEL}"
+LABEL_KEY = rf"({SUBDOMAIN}/)?{_LABEL}"
 LABEL_VALUE = rf"({_LABEL})?"
 
 LONGEST_BUILD_ARG = 4096

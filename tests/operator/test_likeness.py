@@ -52,6 +52,16 @@ CHANGES: list[Callable[[dict[str, Any]], object]] = [
     lambda spec: spec["containers"][0]["volumeMounts"].pop(0),
     lambda spec: spec["containers"][0].update(lifecycle={"postStart": {"exec": {"command": ["x"]}}}),
     lambda spec: spec["containers"][0].update(workingDir="/x"),
+    *(
+        lambda spec, probe=probe: spec["containers"][0].update({probe: {"exec": {"command": ["x"]}}})
+        for probe in ("livenessProbe", "readinessProbe", "startupProbe")
+    ),
+    lambda spec: spec["initContainers"][0].update(restartPolicy="Always"),
+    lambda spec: spec["containers"][0]["securityContext"].update(privileged=True),
+    lambda spec: spec["containers"][0]["securityContext"].update(procMount="Unmasked"),
+    lambda spec: spec["containers"][0]["securityContext"].update(capabilities={"add": ["SYS_ADMIN"]}),
+    lambda spec: spec.update(hostAliases=[{"ip": "192.0.2.1", "hostnames": ["registry.example.com"]}]),
+    lambda spec: spec.update(dnsConfig={"nameservers": ["192.0.2.1"]}),
     lambda spec: spec["containers"][0]["securityContext"].update(runAsUser=1),
     lambda spec: spec["initContainers"][0].update(image="evil"),
     lambda spec: spec["volumes"][2]["configMap"].update(name="another"),

@@ -24,6 +24,7 @@ from support.resources import (
     with_status,
 )
 from yadokari_api.imagebuild import ImageBuild
+from yadokari_api.policy import Policy
 from yadokari_api.status import Status
 from yadokari_contract.arguments import parse_arguments, parse_index
 from yadokari_contract.progress import BuildPhase, Progress
@@ -59,6 +60,7 @@ class World:
     pods: dict[str, dict[str, Any]] = field(default_factory=dict)
     seconds: float = 0
     progress: dict[str, Progress] = field(default_factory=dict)
+    policies: tuple[Policy, ...] = ()
 
     def look(self) -> Decision:
         """Decide once, and do it."""
@@ -71,6 +73,7 @@ class World:
             errands=tuple(it for it in errands if it),
             sources={},
             progress=self.progress,
+            policies=self.policies,
         )
         self.observed = observed
         decision = reconcile(observed, Settings(), NOW + timedelta(seconds=self.seconds))
@@ -353,6 +356,33 @@ def test_a_platform_waits_for_its_turn_while_another_one_is_built() -> None:
     assert (status.phase, status.reason) == ("Building", "Queued")
     assert f"{AMD64}: attempt 1 runs in pod" in status.message
     assert "number 2 of 3 in the queue" in status.message
+
+
+@pytest.mark.parametrize(
+    "executor", [{"image": "stranger.test/executor"}, {"serviceAccountName": "admin"}, {"lodging": "Always"}]
+)
+def test_no_index_is_published_by_a_pod_that_policies_forbid_however_late_that_is_asked_for(
+    executor: dict[str, Any],
+) -> None:
+    both = world()
+    bounds = {"executorImages": [], "serviceAccountNames": [], "lodging": "Never"}
+    both.policies = (Policy.parse({"metadata": {"name": "all"}, "spec": {"bounds": bounds}}),)
+    both.becomes("amd64", image("a"))
+    both.change(executor=executor)
+    status = both.becomes("arm64", image("b"))
+    assert (status.phase, status.reason) == ("Failed", "PolicyViolation")
+    assert not any("-index-" in name for name in both.pods)
+    both.change(executor={})
+    assert both.settle().phase == "Pending"
+
+
+def test_an_index_goes_on_that_began_before_a_policy_forbade_it() -> None:
+    both = world()
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    bounds = {"registries": ["elsewhere.test"]}
+    both.policies = (Policy.parse({"metadata": {"name": "all"}, "spec": {"bounds": bounds}}),)
+    assert both.becomes("index", INDEXED).phase == "Succeeded"
 
 
 def test_an_index_that_cannot_be_pushed_is_tried_again_and_fails_in_the_end() -> None:

@@ -15,11 +15,13 @@ _OF_CONTAINERS = (
         "volumeDevices",
         "lifecycle",
     ),
+    *("livenessProbe", "readinessProbe", "startupProbe", "restartPolicy"),
 )
 _OF_PODS = (
     *("shareProcessNamespace", "hostPID", "hostIPC", "hostNetwork", "automountServiceAccountToken"),
-    *("ephemeralContainers", "hostUsers", "activeDeadlineSeconds"),
+    *("ephemeralContainers", "hostUsers", "activeDeadlineSeconds", "hostAliases", "dnsConfig"),
 )
+_RIGHTS = ("privileged", "procMount", "capabilities", "allowPrivilegeEscalation")
 _ACCOUNT = "default"
 """What the server gives to a pod that names no account."""
 
@@ -49,7 +51,9 @@ def _is_like_pod(found: Mapping[str, Any], made: Mapping[str, Any]) -> bool:
 
 def _are_like_containers(found: list[Any], made: list[Any]) -> bool:
     return len(found) == len(made) and all(
-        _same(_OF_CONTAINERS, its, ours) and _contains(its.get("securityContext"), ours["securityContext"])
+        _same(_OF_CONTAINERS, its, ours)
+        and _contains(its.get("securityContext"), ours["securityContext"])
+        and _same(_RIGHTS, its["securityContext"], ours["securityContext"])
         for its, ours in zip(found, made, strict=True)
     )
 

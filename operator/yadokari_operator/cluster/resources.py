@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager
 from types import MappingProxyType
 from typing import Any
 
+from yadokari_api.fields import SUBDOMAIN
 from yadokari_api.imagebuild import ImageBuild, is_controlled_by
 from yadokari_api.keys import (
     API_VERSION,
@@ -35,6 +36,7 @@ FLUX_KINDS = MappingProxyType(
 
 _POLICIES = f"/apis/{API_VERSION}/{POLICY_PLURAL}"
 _PATHS = {"Pod": "pods", "ConfigMap": "configmaps"}
+_NAME = re.compile(SUBDOMAIN, re.ASCII)
 _PAGE = 50
 _FORBIDDEN = 403
 _CONFLICT = 409
@@ -104,9 +106,7 @@ class Cluster:
 
     def flux_source(self, kind: str, key: Key) -> Resource | None:
         """Read a source of Flux, if there is one; whoever may not read it gets a `ClusterError` of 403."""
-        path = f"/apis/{FLUX}{_within(key.namespace)}/{FLUX_KINDS[kind]}/{key.name}"
-        found: Resource | None = self._api.find(path)
-        return found
+        return self._named(f"/apis/{FLUX}{_within(key.namespace)}/{FLUX_KINDS[kind]}", key.name)
 
     def serves_flux(self, kind: str) -> bool:
         """Whether the cluster has sources of Flux of one kind."""
@@ -129,8 +129,7 @@ class Cluster:
 
     def image_build(self, key: Key) -> Resource | None:
         """Read an ImageBuild, if there is one."""
-        found: Resource | None = self._api.find(_build_path(key))
-        return found
+        return self._named(_builds_path(key.namespace), key.name)
 
     def pods(self, namespace: str, selector: str) -> list[Resource]:
         """List the pods of a namespace that a label selector chooses."""
@@ -154,7 +153,17 @@ class Cluster:
 
     def config_map(self, namespace: str, name: str) -> Resource | None:
         """Read a ConfigMap, if there is one."""
-        found: Resource | None = self._api.find(f"/api/v1{_within(namespace)}/configmaps/{name}")
+        return self._named(f"/api/v1{_within(namespace)}/configmaps", name)
+
+    def _named(self, path: str, name: str) -> Resource | None:
+        """Read one of the resources at a path, if there is one.
+
+        Of a name that none can have there is none. Anybody may write it, as that of a pod's owner, for one,
+        and to the server it would be another path, or a query.
+        """
+        if not _NAME.fullmatch(name):
+            return None
+        found: Resource | None = self._api.find(f"{path}/{name}")
         return found
 
     def create(self, build: ImageBuild, manifest: Resource) -> str:
@@ -220,7 +229,7 @@ class Cluster:
         """Replace the status of an ImageBuild as it was read, and not changed since; gives its version."""
         key = Key(resource["metadata"]["namespace"], resource["metadata"]["name"])
         changed = {**resource, "status": format_status(status)}
-        written = self._api.request("PUT", f"{_build_path(key)}/status", body=changed)
+        written = self._api.request("PUT", f"{_builds_path(key.namespace)}/{key.name}/status", body=changed)
         version: str = written["metadata"]["resourceVersion"]
         return version
 
@@ -268,5 +277,5 @@ def _within(namespace: str) -> str:
     return f"/namespaces/{namespace}" if namespace else ""
 
 
-def _build_path(key: Key) -> str:
-    return f"/apis/{API_VERSION}{_within(key.namespace)}/{PLURAL}/{key.name}"
+def _builds_path(namespace: str) -> str:
+    return f"/apis/{API_VERSION}{_within(namespace)}/{PLURAL}"

@@ -160,7 +160,6 @@ class Run:
         ruled = allowed(self._observed, self._inputs.spec)
         step = Publishing(
             observed=self._observed,
-            # A run that has begun goes on, whatever policies have come to say.
             spec=self._inputs.spec if isinstance(ruled, Violation) else ruled,
             images=images,
             settings=self._settings,
@@ -171,6 +170,8 @@ class Run:
             is_new=not all(it.result and it.result.already_pushed for it in self._tracks),
             now=self._now,
         ).step()
+        if step.actions and isinstance(ruled, Violation):
+            return self._forbidden(ruled)
         if self._inputs.spec.suspend and not step.report.finished:
             return self._suspended(run)
         return self._decided(step.report, *step.actions, due=step.due)
@@ -206,8 +207,7 @@ class Run:
             return self._decided(report, due=earliest(*(it.deleted and it.deleted + GRACE for it in others)))
         spec = allowed(self._observed, on_nodes_of(track.platform, inputs.spec))
         if isinstance(spec, Violation):
-            failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=spec.message)
-            return self._decided(reports.failed(build, reports.unbegun(build), self._now, failure, None))
+            return self._forbidden(spec)
         inputs = replace(inputs, spec=spec)
         task = Task(track.platform, track.part, self._adopts())
         base = base_for(run, spec, self._settings, self._named(track))
@@ -226,6 +226,12 @@ class Run:
         is_last = sum(isinstance(verdict, Start) for _, verdict in verdicts) == 1
         due = _due(verdicts) if is_last else self._now
         return self._decided(report, *actions, unacted=unacted, due=due)
+
+    def _forbidden(self, why: Violation) -> Decision:
+        """Make no pod that a policy forbids: what a pod is made of may have changed since the run began."""
+        failure = BuildFailure(reason=StateReason.POLICY_VIOLATION, message=why.message)
+        report = reports.failed(self._build, reports.unbegun(self._build), self._now, failure, None)
+        return self._decided(report)
 
     def _adopts(self) -> bool:
         """Whether an image that is there already will do: no status tells of it where a cluster was moved."""
