@@ -1,56 +1,11 @@
-"""Run the operator, with settings from environment variables YADOKARI_*."""
+"""`python -m yadokari_operator`: the operator, with settings from environment variables YADOKARI_*."""
 
-import asyncio
-import logging
-import os
-import secrets
-import socket
+import signal
 import sys
 
-from kubernetes.config import ConfigException
+# What follows takes a second to load, and nothing ends process 1 of a container that it does not handle.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 
-from yadokari_operator.cluster.api import Api
-from yadokari_operator.handlers.operator import run
-from yadokari_operator.journal import formatter
-from yadokari_operator.metrics import Metrics
-from yadokari_operator.settings import Settings, SettingsError
+from yadokari_operator.command import main  # noqa: E402
 
-logger = logging.getLogger(__name__)
-
-
-def set_up_logging(settings: Settings) -> None:
-    """Log to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(formatter(settings.log_format))
-    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler])
-    # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
-    for name in ("kopf", "aiohttp.access"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # Of a probe that fails it would show where, and not why.
-    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
-
-
-def main() -> int:
-    """Run until stopped; tells the exit status."""
-    try:
-        settings = Settings.from_environment(os.environ)
-        metrics = Metrics()
-        api = Api.connect(metrics.failed)
-    except SettingsError as error:
-        print(f"yadokari operator: {error}", file=sys.stderr)  # noqa: T201
-        return 2
-    except ConfigException as error:
-        print(f"yadokari operator: no cluster to work in: {error}", file=sys.stderr)  # noqa: T201
-        return 1
-    set_up_logging(settings)
-    try:
-        metrics.serve(settings.metrics_address)
-    except OSError as error:
-        logger.error("YADOKARI_METRICS_ADDRESS %s: %s", settings.metrics_address, error)
-        return 1
-    me = settings.identity or f"{socket.gethostname()}_{secrets.token_hex(4)}"
-    return 1 if asyncio.run(run(api, settings, me, metrics)) else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

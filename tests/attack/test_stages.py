@@ -43,7 +43,8 @@ def test_a_finished_stage_is_taken_as_it_was_or_not_at_all(
     built = build(
         tmp_path,
         "FROM busybox AS one\nRUN mkdir /d && echo of the stage > /d/mine\n"
-        f"FROM busybox AS between\nRUN {CHANGES[change]}; echo > /done\n"
+        # What takes something of a stage comes after it, whichever is built in the base's own container.
+        f"FROM busybox AS between\nCOPY --from=one /d/mine /order\nRUN {CHANGES[change]}; echo > /done\n"
         f"FROM {last}\nCOPY --from=between /done /\n",
         kind=kind,
     )

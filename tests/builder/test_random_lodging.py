@@ -92,11 +92,27 @@ COPY --from=build /out /out
 """
 
 
+NAMED = """\
+FROM busybox AS base
+FROM base AS deps
+COPY a /out/
+RUN mkdir -p /modules; echo b > /modules/b
+FROM base AS build
+ENV A=b
+COPY --from=deps /modules /modules
+RUN mkdir -p /out; ls -lA /etc /modules > /out/names; rm /bin/arch
+FROM base
+WORKDIR /x
+COPY --from=build /out /modules ./
+"""
+
+
 def test_an_image_is_the_same_in_its_bases_own_container() -> None:
     lodged: list[bool] = []
 
     @settings(max_examples=TRIALS, deadline=None, suppress_health_check=list(HealthCheck))
     @example(COMMON)
+    @example(NAMED)
     @given(dockerfiles())
     def check(text: str) -> None:
         with TemporaryDirectory(prefix="lodging-") as name:

@@ -5,7 +5,9 @@ import hashlib
 import hmac
 import json
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -103,12 +105,16 @@ def test_a_signature_is_that_of_the_specifications_own_example() -> None:
 
 
 class Sink(ThreadingHTTPServer):
-    """Takes notices; answers with `answers` in turn, then with 204; takes nothing that is about `poison`."""
+    """Takes notices; answers with `answers` in turn, then with 204; takes nothing that is about `poison`.
+
+    If it `is_endless` its answers go on for as long as somebody reads them.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.answers: list[int] = []
         self.poison = ""
+        self.is_endless = False
         self.got: list[tuple[dict[str, str], bytes]] = []
         self.url = f"http://127.0.0.1:{self.server_address[1]}/hook"
 
@@ -128,6 +134,10 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self.send_response(self.server.answers.pop(0) if self.server.answers else 204)
         self.end_headers()
+        with suppress(OSError):
+            while self.server.is_endless:
+                self.wfile.write(b"more\n")
+                time.sleep(0.01)
 
     def log_message(self, *_: object) -> None: ...
 
@@ -176,6 +186,14 @@ def test_what_may_be_taken_later_is_sent_again(
     wait_until(lambda: sender.told(KEY) == "1/succeeded")
     assert len(sink.got) == tries
     assert len({headers["webhook-id"] for headers, _ in sink.got}) == 1
+
+
+def test_an_answer_without_end_holds_up_no_notice(sink: Sink, changed: list[Key]) -> None:
+    sink.is_endless, sink.answers = True, [200, 503]
+    sender = sending(sink.url, changed)
+    sender.offer(KEY, due(image_build(), replace(built(building()), notified="1/")))
+    wait_until(lambda: sender.told(KEY) == "1/succeeded")
+    sink.is_endless = False
 
 
 def test_a_notice_that_is_never_taken_holds_up_no_other(sink: Sink, changed: list[Key]) -> None:

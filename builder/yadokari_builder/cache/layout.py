@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
+from yadokari_builder.cache.locks import lock_file
 from yadokari_builder.cache.whole import completed, sweep
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.descriptor import Descriptor
@@ -99,7 +100,7 @@ class Layout:
     def locked(self, name: str, told: str = "") -> Iterator[None]:
         """Lock a file of the layout (flock(2)); what is `told` is said if another one has locked it."""
         os.makedirs(self.path, exist_ok=True)
-        with open(os.path.join(self.path, name), "ab") as lock:
+        with lock_file(os.path.join(self.path, name)) as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import BinaryIO, Protocol, cast
 
+from yadokari_builder.cache.locks import lock_file
 from yadokari_builder.cache.whole import completed, sweep
 from yadokari_builder.errors import ImageInvalidError, ImageNotFoundError
 from yadokari_builder.layers.pack import PackedLayer
@@ -37,7 +38,6 @@ Stamp = tuple[int, int, int] | None
 _PATIENCE = 600.0
 _PAUSE = 0.1
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_LOCK = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 # A frame that readers of zstd skip (RFC 8878, 3.1.2), with the digest of all before it.
 _SEAL = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
 _SEAL_SIZE = len(_SEAL) + 32
@@ -113,13 +113,8 @@ class Volume:
     @contextmanager
     def claimed(self, name: str, *, wait: bool) -> Iterator[bool]:
         """Lock a file beside the archive (flock(2)), which goes with the pod that has locked it."""
-        descriptor = os.open(f"{self._path(name)}.lock", _LOCK, 0o600)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise ImageInvalidError("its lock is no file")
+        with lock_file(f"{self._path(name)}.lock") as descriptor:
             yield self._is_locked(descriptor, name, _PATIENCE if wait else 0)
-        finally:
-            os.close(descriptor)
 
     def _is_locked(self, descriptor: int, name: str, patience: float) -> bool:
         deadline = time.monotonic() + patience

@@ -193,22 +193,30 @@ def _scan(boundary: Boundary, path: str) -> tuple[Directory, list[str], int]:
     if path == "/" or boundary.has_excluded_below(path):
         prefix = path.rstrip("/")
         names = [name for name in names if f"{prefix}/{os.fsdecode(name)}" not in boundary.excluded]
-    prefix_bytes = host.rstrip(b"/") + b"/"
+    # By a descriptor the way to a folder is gone once, and not again for each entry.
+    folder = os.open(host, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return _read(host.rstrip(b"/") + b"/", folder, names)
+    finally:
+        os.close(folder)
+
+
+def _read(prefix: bytes, folder: int, names: list[bytes]) -> tuple[Directory, list[str], int]:
     array_of_numbers = array("Q")
     below = []
     newest = 0
     for start in range(0, len(names), _AT_ONCE):
         numbers: list[int] = []
         for name in names[start : start + _AT_ONCE]:
-            status = os.lstat(prefix_bytes + name)
+            status = os.stat(name, dir_fd=folder, follow_symlinks=False)
             mode = status.st_mode
             changed = status.st_ctime_ns
             size = status.st_rdev or status.st_size
             if mode & 0o170000 == 0o040000:
                 below.append(os.fsdecode(name))
-                size = checksum(0, read_xattrs(os.fsdecode(prefix_bytes + name)))
+                size = checksum(0, read_xattrs(os.fsdecode(prefix + name)))
             elif mode & 0o170000 == 0o120000:
-                size = crc32(os.readlink(prefix_bytes + name))
+                size = crc32(os.readlink(name, dir_fd=folder))
             numbers += (
                 status.st_ino,
                 mode,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.needs import readers_of_stages
-from yadokari_builder.plan.plan import Plan, PlannedStage
+from yadokari_builder.plan.plan import Base, Plan, PlannedStage
 from yadokari_builder.plan.steps import (
     BindRequest,
     CacheRequest,
@@ -83,6 +83,7 @@ class Lodger:
 
 def lodger(plan: Plan, image: Reference) -> Lodger | Refusal:
     """Choose the stage that begins in a root which holds `image`, named by its manifest's digest."""
+    plan = _without_detours(plan)
     bases = [stage for stage in plan.stages if isinstance(stage.base, PulledImage)]
     those = [stage for stage in bases if _digest(stage) == str(image.digest)]
     if not those:
@@ -100,13 +101,31 @@ def lodger(plan: Plan, image: Reference) -> Lodger | Refusal:
 def offer(plan: Plan) -> Reference | None:
     """Name the image, by its manifest's digest, in whose own container the build saves most."""
     possible: list[tuple[int, Reference]] = []
-    for stage in plan.stages:
+    for stage in _without_detours(plan).stages:
         if isinstance(stage.base, PulledImage):
             image = Reference(stage.base.reference.repository, None, stage.base.image.manifest_digest)
             found = lodger(plan, image)
             if isinstance(found, Lodger):
                 possible.append((found.saved, image))
     return max(possible, key=lambda each: each[0])[1] if possible else None
+
+
+def _without_detours(plan: Plan) -> Plan:
+    """Have stages start from the image itself where they do from a stage that is but a name for it."""
+    by_index = {stage.index: stage for stage in plan.stages}
+    names = {stage.index for stage in plan.stages if not stage.steps and stage.index != plan.target_index}
+
+    def base_of(stage: PlannedStage) -> Base:
+        base = stage.base
+        while isinstance(base, StageSource) and base.index in names:
+            base = by_index[base.index].base
+        return base if isinstance(base, PulledImage) else stage.base
+
+    stages = tuple(replace(stage, base=base_of(stage)) for stage in plan.stages)
+    sources = (source for stage in stages for source in (stage.base, *stage.sources))
+    passed = names - {source.index for source in sources if isinstance(source, StageSource)}
+    needs = {index: Files.NONE if index in passed else need for index, need in plan.needs.items()}
+    return replace(plan, stages=stages, needs=needs, read_by=readers_of_stages(stages, needs))
 
 
 def _lodge(stage: PlannedStage, plan: Plan) -> Lodger | Refusal:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from yadokari_builder.errors import DockerfileError
+from yadokari_builder.errors import DockerfileError, described
 from yadokari_builder.rootfs.paths import resolve
 
 logger = logging.getLogger(__name__)
@@ -192,11 +192,13 @@ def _records(root: Path, path: str) -> Iterator[list[str]]:
 
 def _read(root: Path, path: str) -> str:
     """Read a file of the root, empty where there is none; raises DockerfileError for what is no such file."""
-    host = os.path.join(root, resolve(root, path).lstrip("/"))
     try:
+        host = os.path.join(root, resolve(root, path).lstrip("/"))
         file = os.open(host, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return ""
+    except OSError as error:
+        raise DockerfileError(f"{path} of the image cannot be read: {described(error)}") from error
     try:
         if not stat.S_ISREG(os.fstat(file).st_mode):
             raise DockerfileError(f"{path} of the image is not a regular file")

@@ -10,7 +10,7 @@ import posixpath
 import re
 import stat
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 from yadokari_builder.errors import RunError
@@ -24,7 +24,7 @@ _OF_EVERY_POD = frozenset({"/proc", "/sys", "/dev", *KUBELET_FILES})
 _ACCOUNT = "/secrets/kubernetes.io/serviceaccount"
 _MOST_WATCHED = 10_000
 _MOST_NAMED = 200
-_PATH = re.compile(r"(?<![\w./-])/[^\s'\"`:;,|&<>()=]*")
+_PATH = re.compile(r"(?<![\w./-])/[^\s\0'\"`:;,|&<>()=]*")
 _REFUSED = 126
 
 _State = Mapping[str, tuple[int, ...]]
@@ -98,7 +98,12 @@ class Volumes:
     def _named(self, text: str) -> set[str]:
         """Return the in-root paths that a text names, links followed."""
         found = dict.fromkeys(match.group().rstrip(".") for match in _PATH.finditer(text))
-        return {resolve(self.boundary.root, normalise(path)) for path in list(found)[:_MOST_NAMED]}
+        named: set[str] = set()
+        for path in list(found)[:_MOST_NAMED]:
+            # What a step says may look like a path and be none: too long, or a link to itself.
+            with suppress(OSError):
+                named.add(resolve(self.boundary.root, normalise(path)))
+        return named
 
     def _require_unchanged(self, before: _State, text: str, working_dir: str) -> None:
         """Blame the step for changes of volumes that it names; others may be another container's."""

@@ -99,7 +99,11 @@ class Sender:
         if self._key:
             headers["webhook-signature"] = signature(self._key, notice.id, now, body)
         try:
-            answer = self._pool.request("POST", self._url, body=body, headers=headers, redirect=False)
+            answer = self._pool.request(
+                "POST", self._url, body=body, headers=headers, redirect=False, preload_content=False
+            )
+            # What it says beside its status may have no end.
+            answer.close()
         except urllib3.exceptions.HTTPError as error:
             logger.warning("%s: %s does not take a notice: %s", notice.key, self._host, type(error).__name__)
             return False

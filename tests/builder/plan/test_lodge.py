@@ -6,6 +6,7 @@ from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.lodge import Lodger, Refusal, Taken, lodger, offer
 from yadokari_builder.plan.plan import Plan
+from yadokari_builder.plan.steps import Files
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_contract.results.lodging import NotLodged
 
@@ -92,6 +93,36 @@ def test_a_stage_that_alone_starts_from_the_one_in_the_root_goes_on_there() -> N
     found = lodged("FROM debian AS a\nRUN a\nFROM scratch\nCOPY --from=a /a /\nFROM a\nCOPY --from=1 /a /\n")
     assert found.staying == (0, 2)
     assert beside(found) == ["1"]
+
+
+def test_a_stage_that_is_but_a_name_for_the_image_is_in_nobodys_way() -> None:
+    text = """
+        FROM debian AS base
+        FROM base AS deps
+        COPY package.json /
+        RUN a
+        FROM base AS build
+        COPY --from=deps /modules /modules
+        RUN b
+        FROM base AS last
+        COPY --from=build /out /
+    """
+    found = lodged(text)
+    assert found.stage.name == "deps"
+    assert beside(found) == ["base", "last"]
+    assert found.plan.needs[0] is Files.NONE
+    assert found.plan.read_by == {0: (), 1: (2,), 2: (3,), 3: ()}
+    assert found.plan.total_steps == plan_of(text).total_steps
+    assert [stage.name for stage in found.plan.chain()] == ["last"]
+
+
+def test_a_name_for_an_image_keeps_files_that_another_stage_takes_from_it() -> None:
+    found = lodged(
+        "FROM debian AS base\nFROM base AS a\nRUN a\n"
+        "FROM scratch\nCOPY --from=base /b /\nCOPY --from=a /a /\n"
+    )
+    assert found.stage.name == "a"
+    assert found.plan.needs[0] is not Files.NONE
 
 
 @pytest.mark.parametrize(

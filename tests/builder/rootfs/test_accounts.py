@@ -113,6 +113,14 @@ def test_a_fifo_in_the_place_of_a_file_does_not_hang(root: Path) -> None:
         find_user("app", root)
 
 
+@pytest.mark.parametrize("target", ["passwd", "n" * 256])
+def test_a_link_that_leads_to_nothing_that_can_be_is_named(root: Path, target: str) -> None:
+    root.joinpath("etc/passwd").unlink()
+    root.joinpath("etc/passwd").symlink_to(target)
+    with pytest.raises(DockerfileError, match="/etc/passwd of the image cannot be read: "):
+        find_user("app", root)
+
+
 def test_a_folder_in_the_place_of_a_file_is_named(root: Path) -> None:
     root.joinpath("etc/passwd").unlink()
     root.joinpath("etc/passwd").mkdir()

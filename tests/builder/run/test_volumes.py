@@ -116,6 +116,22 @@ def test_a_folder_that_is_there_for_a_volume_alone_cannot_be_made(root: Path) ->
 
 
 @pytest.mark.parametrize(
+    "path", ["/loop", "/loop/in", f"/{300 * 'n'}", f"/{3000 * 'n/'}", "/nul\0byte", "/home/\0"]
+)
+def test_what_no_path_can_be_names_no_volume(root: Path, path: str) -> None:
+    (root / "loop").symlink_to("loop")
+    step(root, "true", f"echo {path}", ("/data",))
+    with pytest.raises(RunError, match=r"^/workspace was changed while the step ran;"):
+        step(root, "touch workspace/new", f"echo {path} > /workspace/new")
+    failed = RunError("it failed", status=1, log_tail=f"{path} /workspace/file")
+    with (
+        pytest.raises(RunError, match=r"^it failed; a volume of the pod is mounted at /workspace\. "),
+        volumes(root).watched("make", tuple),
+    ):
+        raise failed
+
+
+@pytest.mark.parametrize(
     ("text", "tail", "advice"),
     [
         (

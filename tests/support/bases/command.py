@@ -60,11 +60,14 @@ class Store:
 def main(arguments: Sequence[str]) -> int:
     """Run the command; returns its exit code."""
     match arguments:
+        case ["make"]:
+            made()
+            return 0
         case ["push", registry]:
             push(registry)
             return 0
         case _:
-            print("usage: tests/bases push HOST:PORT", file=sys.stderr)
+            print("usage: tests/bases make | push HOST:PORT", file=sys.stderr)
             return 2
 
 

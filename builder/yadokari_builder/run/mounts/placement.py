@@ -36,11 +36,16 @@ class Places:
         self._moved: set[str] = set()
 
     def state(self, target: str) -> os.stat_result | None:
-        """Return the state of what stands at an in-root path now, if anything does."""
+        """Return the state of what stands at an in-root path now, if anything does.
+
+        Raises `RunError` for a path that leads nowhere.
+        """
         try:
             return os.lstat(self._boundary.host(resolve(self._root, target)))
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise _refusal(target, error) from error
 
     @contextmanager
     def placed(self, content: str, target: str, aside: str) -> Iterator[str]:

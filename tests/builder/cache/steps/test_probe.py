@@ -12,6 +12,7 @@ import pytest
 from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
 from yadokari_builder.cache.steps.folder import FolderStore
 from yadokari_builder.cache.steps.probe import Prober
+from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci import media_types
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
@@ -195,3 +196,19 @@ def test_what_is_no_file_is_not_read(store: FolderStore) -> None:
     index.unlink()
     os.mkfifo(index)
     assert Prober([store], WEEK).probe(["a"]) == {"a": None}
+
+
+@pytest.mark.parametrize("what", ["pipe", "link"])
+def test_a_lock_that_is_no_file_holds_nobody_up_and_leads_nowhere(
+    store: FolderStore, tmp_path: Path, what: str
+) -> None:
+    write(store, "a")
+    lock, elsewhere = Path(store.path, ".lock"), tmp_path / "elsewhere"
+    lock.unlink()
+    if what == "pipe":
+        os.mkfifo(lock)
+    else:
+        lock.symlink_to(elsewhere)
+    with pytest.raises((OSError, ImageInvalidError), match=r"\.lock"):
+        write(store, "b")
+    assert not elsewhere.exists()

@@ -309,6 +309,18 @@ def test_a_target_below_a_file_is_refused(tree: Path, shelter: str) -> None:
     assert listing(tree) == before
 
 
+@pytest.mark.parametrize("target", ["/loop", "/loop/x", f"/{'n' * 256}"])
+def test_a_target_that_leads_nowhere_is_the_dockerfiles_fault(tree: Path, shelter: str, target: str) -> None:
+    (tree / "loop").symlink_to("loop")
+    before = listing(tree)
+    with (
+        pytest.raises(RunError, match=f"cannot mount at {target}: (too many links|file name too long)"),
+        mounted([TmpfsMount(target)], boundary=Boundary(tree), shelter=shelter),
+    ):
+        pass
+    assert listing(tree) == before
+
+
 def test_large_trees_are_put_aside_in_no_time(tree: Path, shelter: str, caches: CacheStore) -> None:
     for number in range(2000):
         (tree / f"var/cache/{number}").write_text("x")
