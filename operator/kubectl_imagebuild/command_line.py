@@ -108,6 +108,13 @@ def _add_create(made: Parser) -> None:
     )
     made.add_argument("--target", metavar="STAGE", help="stage to build")
     made.add_argument(
+        *("--platform",),
+        action="append",
+        default=[],
+        metavar="OS/ARCH",
+        help="platform to build for; repeatable, or with commas between",
+    )
+    made.add_argument(
         *("--context-image",),
         metavar="IMAGE",
         help="push the folder here, and have it pulled by the first pull secret",

@@ -65,6 +65,7 @@ def _build(asked: Asked, text: str, context: Resource) -> Resource:
         **({"context": context} if context else {}),
         **({"buildArgs": build_args} if (build_args := _build_args(asked)) else {}),
         **({"target": arguments.target} if arguments.target else {}),
+        **({"platforms": platforms} if (platforms := _platforms(arguments.platform)) else {}),
         "destinations": [{"image": image, **insecure, **push} for image in arguments.destination],
         **(
             {"pullSecretRefs": [{"name": name} for name in arguments.pull_secret]}
@@ -89,6 +90,11 @@ def _build_args(asked: Asked) -> dict[str, str]:
             )
         found[name] = value if is_set else asked.environment[name]
     return found
+
+
+def _platforms(given: Sequence[str]) -> list[str]:
+    """List the platforms that are asked for, each once."""
+    return list(dict.fromkeys(one for some in given for one in some.split(",") if one))
 
 
 def _context(asked: Asked, text: str) -> Spread:

@@ -69,6 +69,12 @@ def test_a_dockerfile_becomes_the_spec(plugin: Plugin) -> None:
     }
 
 
+def test_platforms_are_named_one_by_one_or_all_at_once(plugin: Plugin) -> None:
+    asked = ("--platform", "linux/amd64,linux/arm64", "--platform", "linux/arm/v7", "--platform=linux/amd64")
+    (build,) = made(plugin, "--file", "-", *asked, stdin="FROM scratch\n")
+    assert build["spec"]["platforms"] == ["linux/amd64", "linux/arm64", "linux/arm/v7"]
+
+
 def test_a_folder_becomes_a_config_map_without_what_is_ignored(plugin: Plugin, tmp_path: Path) -> None:
     root = folder(
         tmp_path,
