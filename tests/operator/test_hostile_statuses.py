@@ -4,11 +4,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from support.resources import DIGEST, NOW, SPEC, image_build
 from support.statuses import statuses
+from yadokari_api.former import modernised
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Base, Lodging, Status, format_status, parse_status
 from yadokari_operator import journal
@@ -52,7 +53,10 @@ def images(decision: Decision) -> set[str]:
 @given(statuses(inputs_hash=HASHES, refused_hash=HASHES))
 def test_whatever_a_status_holds_is_read_as_it_was_written(status: Status) -> None:
     again = replace(status, pod_uids=status.pod_uids or None)
-    assert parse_status(format_status(again)) == again
+    written = format_status(again)
+    # One may look as an operator of a version before wrote it, which is read as that meant it.
+    assume(modernised(written) == written)
+    assert parse_status(written) == again
 
 
 @given(statuses(inputs_hash=HASHES, refused_hash=HASHES), st.sampled_from(SPECS))
