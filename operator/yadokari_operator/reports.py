@@ -273,7 +273,7 @@ def failed_attempt(failure: Failure, retry: Retry, code: int | None) -> BuildFai
         reason=failure.reason,
         message=failure.message,
         exit_code=code,
-        stage=_word(failure.stage) or None,
+        stage=word(failure.stage) or None,
         line=failure.line if 0 < failure.line <= _MOST else None,
         log_tail=failure.log_tail or None,
         retryable=retry is not Retry.NEVER,
@@ -295,14 +295,14 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
         return run
     return replace(
         run,
-        source=_source(_word(result.context)),
+        source=_source(word(result.context)),
         bases=tuple(
             Base(reference=base.reference, digest=base.digest)
             for base in result.bases[:_MOST_BASES]
             if _is_right(base)
         ),
         phases=tuple(
-            TimedPhase(name=_word(phase.name), seconds=round(phase.seconds, 3))
+            TimedPhase(name=word(phase.name), seconds=round(phase.seconds, 3))
             for phase in result.phases[:_MOST_PHASES]
             if math.isfinite(phase.seconds) and 0 <= phase.seconds <= _MOST
         ),
@@ -322,7 +322,7 @@ def _steps(result: BuildResult) -> Steps | None:
         cached=result.cached,
         performed=result.performed,
         missed=result.missed if is_told else None,
-        first_miss=_word(result.first_miss) or None,
+        first_miss=word(result.first_miss) or None,
         saved_seconds=round(result.saved, 1) if is_told else None,
     )
 
@@ -343,7 +343,8 @@ def _source(context: str) -> Source | None:
     return Source(commit=context) if _COMMIT.fullmatch(context) else Source(digest=context)
 
 
-def _word(text: str) -> str:
+def word(text: str) -> str:
+    """Make a line of text fit to be shown and stored: it is cut, and what is no character is replaced."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text[:_LONGEST_WORD])
 
 

@@ -4,11 +4,9 @@ What the image says of itself is overruled, and the executor is told what its co
 """
 
 import re
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from yadokari_api.keys import CONTAINER
 from yadokari_api.pod.executor import Executor
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.runtime import HOME, LOADED
@@ -66,18 +64,6 @@ def unlodged(container: Manifest, image: str) -> Manifest:
     return kept | {"image": image, "args": args}
 
 
-def lodged_in(resource: Mapping[str, Any]) -> str:
-    """Tell which base image the executor's container of a pod is; "" where it is none."""
-    containers = (resource.get("spec") or {}).get("containers") or []
-    arguments = (it for one in containers if one["name"] == CONTAINER for it in one.get("args") or ())
-    return next((it.removeprefix(_FLAG) for it in arguments if it.startswith(_FLAG)), "")
-
-
 def familiar(image: str) -> str:
     """Name a base for people: without its digest's end."""
     return re.sub(r"(@sha256:[0-9a-f]{12})[0-9a-f]+", r"\1", image)
-
-
-def is_overdue(accepted: datetime | None, now: datetime) -> bool:
-    """Whether a node that took the pod has taken too long to start the executor."""
-    return accepted is not None and now >= accepted + PATIENCE

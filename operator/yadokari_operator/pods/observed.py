@@ -25,7 +25,6 @@ from yadokari_contract.results.build import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
 from yadokari_operator.pods.lodging import PATIENCE as LODGING_PATIENCE
-from yadokari_operator.pods.lodging import is_overdue, lodged_in
 from yadokari_operator.pods.names import (
     label_value,
     parse_config_map_name,
@@ -132,9 +131,15 @@ class Pod(KnownPod):
                 return failure.message
             case Waiting(problem=problem) if self.unstartable:
                 return problem
-            case Waiting(gates=()) if is_overdue(self.accepted, now):
+            case Waiting() if self.lodges_until is not None and now >= self.lodges_until:
                 return f"the node did not start it within {LODGING_PATIENCE.seconds} s"
         return ""
+
+    @property
+    def lodges_until(self) -> datetime | None:
+        """When its node will have taken too long to start a base image's container, if it is to."""
+        waits = isinstance(self.outcome, Waiting) and not self.outcome.gates
+        return self.accepted + LODGING_PATIENCE if self.base and self.accepted and waits else None
 
     @property
     def finished(self) -> datetime | None:
@@ -178,7 +183,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         outcome=outcome,
         node=(resource.get("spec") or {}).get("nodeName") or "",
         node_selector=node_selector(resource),
-        base=lodged_in(resource),
+        base=base_of(resource),
         unstartable=is_unstartable(resource),
         unmounted=is_unmounted(resource),
         mounting=parse_time(mounting) if mounting else None,
@@ -219,6 +224,11 @@ def known_of(resource: Mapping[str, Any], build: ImageBuild) -> Mapping[str, Any
 def node_selector(resource: Mapping[str, Any]) -> Mapping[str, str]:
     """Tell which nodes a pod asks for, by their labels."""
     return (resource.get("spec") or {}).get("nodeSelector") or {}
+
+
+def base_of(resource: Mapping[str, Any]) -> str:
+    """Tell which base image the executor's container of a pod is; "" where it is none."""
+    return next(_given(resource, "lodging"), "")
 
 
 def _given(resource: Mapping[str, Any], flag: str) -> Iterator[str]:

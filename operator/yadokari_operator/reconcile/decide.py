@@ -15,8 +15,9 @@ from yadokari_operator import reports
 from yadokari_operator.events import sharing
 from yadokari_operator.pods.inputs.gathered import gather
 from yadokari_operator.pods.inputs.missing import Missing
-from yadokari_operator.pods.lodging import familiar, lodged_in
+from yadokari_operator.pods.lodging import familiar
 from yadokari_operator.pods.names import run_in
+from yadokari_operator.pods.observed import base_of
 from yadokari_operator.reconcile.cleaning import Keeping, clean
 from yadokari_operator.reconcile.decision import Decision, Delete, Observed, decided
 from yadokari_operator.reconcile.lodging import without
@@ -88,7 +89,7 @@ def refused(
     again, the less often the longer that lasts.
     """
     build = observed.build
-    base = next(filter(None, map(lodged_in, decision.pods)), "")
+    base = next(filter(None, map(base_of, decision.pods)), "")
     if base and reason is not StateReason.QUOTA_EXCEEDED:
         said = f"a pod of {familiar(base)} is refused, so an ordinary one is made: {message}"
         status = without(decision.unacted, base, message)

@@ -18,10 +18,10 @@ from yadokari_contract.results.build import BuildResult
 from yadokari_contract.results.lodging import NotLodged
 from yadokari_operator.pods.lodging import familiar, is_wanted, mode_of
 from yadokari_operator.pods.observed import Pod
-from yadokari_operator.pods.outcome import Built, shown
+from yadokari_operator.pods.outcome import Built
+from yadokari_operator.reports import word
 from yadokari_operator.settings import Settings
 
-_LONGEST = 256
 _IMAGE = re.compile(rf"{references.DOMAIN}/{references.PATH}@{references.DIGEST}", re.ASCII)
 _AGAIN = frozenset(
     {
@@ -71,8 +71,8 @@ def without(status: Status, base: str, why: str) -> Status:
 
 
 def _given_up(base: str, platform: str | None, why: str) -> Lodging:
-    message = f"no pod of {familiar(base)} could build: {why}"[:_LONGEST]
-    return Lodging(image=base, platform=platform, reason="PodFailed", message=shown(message), unusable=True)
+    message = word(f"no pod of {familiar(base)} could build: {why}")
+    return Lodging(image=base, platform=platform, reason="PodFailed", message=message, unusable=True)
 
 
 def _told(pod: Pod, result: BuildResult, platform: str | None, before: Lodging | None) -> Lodging | None:
@@ -89,9 +89,9 @@ def _told(pod: Pod, result: BuildResult, platform: str | None, before: Lodging |
     return Lodging(
         image=told.image,
         platform=platform,
-        stage=shown(told.stage[:_LONGEST]) or None if pod.base else None,
+        stage=word(told.stage) or None if pod.base else None,
         reason=reason or None,
-        message=shown(message[:_LONGEST]) or None if reason else None,
+        message=word(message) or None if reason else None,
         unusable=(reason in _AGAIN and pod.base == told.image) or None,
     )
 

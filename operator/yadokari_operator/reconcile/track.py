@@ -10,7 +10,6 @@ from yadokari_api.status import BuildFailure, PlatformRun
 from yadokari_contract.reasons import Reason, Retry
 from yadokari_contract.results.build import BuildResult, Failure
 from yadokari_operator import reports
-from yadokari_operator.pods.lodging import PATIENCE as LODGING_PATIENCE
 from yadokari_operator.pods.observed import PATIENCE, KnownPod, Pod
 from yadokari_operator.pods.outcome import Built, Failed, Running, Waiting
 from yadokari_operator.pods.runtime import ADVICE
@@ -159,10 +158,7 @@ class Track:
         judged = latest.mounting and latest.mounting + PATIENCE
         if judged and judged <= self.now:
             judged = None
-        lodging = latest.accepted if latest.base and isinstance(outcome, Waiting) else None
-        due = earliest(
-            end, latest.deleted and latest.deleted + GRACE, judged, lodging and lodging + LODGING_PATIENCE
-        )
+        due = earliest(end, latest.deleted and latest.deleted + GRACE, judged, latest.lodges_until)
         return Lasts(latest, self._judged(latest, outcome), due)
 
     def _judged(self, latest: Pod, outcome: Waiting | Running) -> Waiting | Running:
