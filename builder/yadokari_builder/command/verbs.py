@@ -89,7 +89,7 @@ def _run(
 
 def _version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
     if rest:
-        log.write("error: version takes nothing\n")
+        log.write(f"error: version takes nothing: leave {rest[0]!r} out\n")
         return Reason.INVALID_ARGUMENTS.exit_code
     out.write(f"yadokari {VERSION}\n")
     return SUCCESS

@@ -22,8 +22,9 @@ def run(asked: Asked) -> int:
         return 0
     builds = [Build(item) for item in asked.kubectl.json("get", RESOURCE, *everywhere, *chosen)["items"]]
     if not builds:
+        which = " with these labels" if chosen else ""
         where = "" if everywhere else " in this namespace: -A shows those of all"
-        asked.notes.write(f"there are no ImageBuilds{where}\n")
+        asked.notes.write(f"there are no ImageBuilds{which}{where}\n")
         return 0
     wide = arguments.output == "wide"
     head = (*(["NAMESPACE"] if everywhere else []), *_HEAD, *(_WIDE_HEAD if wide else ()))
