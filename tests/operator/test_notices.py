@@ -173,7 +173,19 @@ def test_a_sink_gets_signed_notices_in_order(sink: Sink, changed: list[Key]) -> 
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     wanted = hmac.new(b"a key of mine", signed, hashlib.sha256).digest()
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(wanted).decode()}"
+    # As GitHub's, by the library of which Flux's generic-hmac receivers look at it.
+    assert headers["x-signature"] == f"sha256={hmac.new(b'a key of mine', body, hashlib.sha256).hexdigest()}"
     assert changed == [KEY, KEY]
+
+
+def test_a_hook_as_slack_has_them_gets_a_text_as_json(sink: Sink, changed: list[Key]) -> None:
+    sender = Sender(sink.url, "", "Text", changed.append)
+    threading.Thread(target=sender.run, daemon=True).start()
+    sender.offer(KEY, [notice()])
+    wait_until(lambda: bool(sink.got))
+    headers, body = sink.got[0]
+    assert headers["content-type"] == "application/json"
+    assert json.loads(body) == {"text": f"ImageBuild team/app succeeded: {DIGEST}"}
 
 
 @pytest.mark.parametrize(("answers", "tries"), [([503, 429], 3), ([400], 1), ([302], 1)])

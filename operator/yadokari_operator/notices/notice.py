@@ -86,9 +86,17 @@ def due(build: ImageBuild, now: Status) -> Iterator[Notice]:
 
 def signature(key: str, identity: str, timestamp: int, body: bytes) -> str:
     """Sign as Standard Webhooks 1.0 does; a key that begins with whsec_ is base64."""
-    secret = base64.b64decode(key.removeprefix("whsec_")) if key.startswith("whsec_") else key.encode()
-    signed = hmac.new(secret, f"{identity}.{timestamp}.".encode() + body, hashlib.sha256)
+    signed = hmac.new(_secret(key), f"{identity}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(signed.digest()).decode()}"
+
+
+def body_signature(key: str, body: bytes) -> str:
+    """Sign the body alone, as Flux's receivers of the type generic-hmac want it."""
+    return f"sha256={hmac.new(_secret(key), body, hashlib.sha256).hexdigest()}"
+
+
+def _secret(key: str) -> bytes:
+    return base64.b64decode(key.removeprefix("whsec_")) if key.startswith("whsec_") else key.encode()
 
 
 def _reaches(mark: str, other: str) -> bool:
