@@ -95,6 +95,10 @@ def test_people_are_told_in_words_that_call_nobody() -> None:
     assert json.loads(notice().as_text()) == {"text": f"ImageBuild team/app succeeded: {DIGEST}"}
     ping = replace(notice(), data={"message": "<!channel> & co"})
     assert "&lt;!channel&gt; &amp; co" in json.loads(ping.as_text())["text"]
+    # As Mattermost and Rocket.Chat read it.
+    named = replace(notice(), data={"message": "@all see [us](http://evil.example) about app@sha256:1"})
+    said = json.loads(named.as_text())["text"]
+    assert said.endswith(": @\u200ball see [us]\u200b(http://evil.example) about app@sha256:1")
 
 
 def test_a_signature_is_that_of_the_specifications_own_example() -> None:
