@@ -167,7 +167,8 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
 
 
 def _read_lodging(data: Mapping[str, Any]) -> LodgingResult:
-    return LodgingResult(*(typed(data, name, str, "") for name in ("stage", "reason", "message", "image")))
+    words = (typed(data, name, str, "") for name in ("stage", "reason", "message", "image"))
+    return LodgingResult(*words, unpacking=float(data.get("unpacking", 0)))
 
 
 def typed(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:
