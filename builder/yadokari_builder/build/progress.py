@@ -115,7 +115,7 @@ class Progress:
         """Note how long bases took to be downloaded and unpacked, by their manifests' digests."""
         told = self.lodging
         if told and (took := seconds.get(told.image.partition("@")[2])):
-            self.lodging = replace(told, unpacking=round(took, 2))
+            self.lodging = replace(told, unpacking=round(took, 3))
 
     def expect(self, total: int) -> None:
         """Tell how many steps there are."""
