@@ -1,19 +1,17 @@
 """A base's own container, and an ordinary pod: the same Dockerfile makes the same image in both."""
 
 import io
-import json
 import tarfile
 import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 from support.building import Built, build
+from support.indexes import put_index
 from support.pod import Bind, run_pod, why_no_containers
 from support.pod.mirror import digest, running
 from yadokari_builder.build.options import own_platform
-from yadokari_builder.oci.media_types import OCI_INDEX, OCI_MANIFEST
 
 pytestmark = [
     pytest.mark.pod,
@@ -176,43 +174,20 @@ def test_a_tag_that_means_another_image_by_now_is_unpacked(tmp_path: Path) -> No
     assert built.image.names_in_layers(skip=1) == {"a"}
 
 
-def test_a_base_is_known_by_the_digest_of_an_index_that_leaves_no_choice(tmp_path: Path) -> None:
-    found = {}
-    for name, variants in (("one", [""]), ("two", ["", "v2"])):
-        entry = {"mediaType": OCI_MANIFEST, "digest": digest(BUSYBOX), "size": size(BUSYBOX)}
-        platforms = [{"os": "linux", "architecture": own_platform().architecture}] * len(variants)
-        found[name] = put_index(
-            name,
-            [
-                entry | {"platform": platform | ({"variant": variant} if variant else {})}
-                for platform, variant in zip(platforms, variants, strict=True)
-            ],
-        )
-    for name, index in found.items():
-        text = f"FROM busybox:{name}@{index}\nRUN echo a > /a\n"
-        hint = f"--lodging=docker.io/library/busybox@{index}"
-        built = build(tmp_path / name, text, hint, root=BUSYBOX)
-        assert built.result.exit_code == 0, built.output
-        assert built.image.names_in_layers(skip=1) == {"a"}
-        assert ("nothing is unpacked" in built.output) == (name == "one")
-        assert (f"no stage starts from {index}" in built.output) == (name == "two")
-
-
-def put_index(tag: str, entries: list[dict[str, object]]) -> str:
-    """Put an index beside busybox in the mirror; returns its digest."""
-    data = json.dumps({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": entries}).encode()
-    url = f"http://{running()}/v2/library/busybox/manifests/{tag}"
-    request = urllib.request.Request(url, data, {"Content-Type": OCI_INDEX}, method="PUT")
-    with urllib.request.urlopen(request) as answer:
-        return str(answer.headers["Docker-Content-Digest"])
-
-
-def size(image: str) -> int:
-    """Return the bytes of the manifest of an image in the mirror."""
-    repository, _, tag = image.partition(":")
-    url = f"http://{running()}/v2/{repository}/manifests/{tag}"
-    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": OCI_MANIFEST})) as answer:
-        return len(answer.read())
+@pytest.mark.parametrize(
+    ("variants", "said"), [([""], "nothing is unpacked"), (["", "v2"], "no stage starts from sha256:")]
+)
+def test_a_base_is_known_by_the_digest_of_an_index_that_leaves_no_choice(
+    variants: list[str], said: str, tmp_path: Path
+) -> None:
+    own = {"os": "linux", "architecture": own_platform().architecture}
+    platforms = [own | ({"variant": variant} if variant else {}) for variant in variants]
+    index = put_index(running(), BUSYBOX, f"of-{len(variants)}", platforms)
+    text = f"FROM busybox:latest@{index}\nRUN echo a > /a\n"
+    built = build(tmp_path, text, f"--lodging=docker.io/library/busybox@{index}", root=BUSYBOX)
+    assert built.result.exit_code == 0, built.output
+    assert built.image.names_in_layers(skip=1) == {"a"}
+    assert said in built.output
 
 
 def test_a_build_that_was_killed_leaves_no_root_that_is_taken_for_the_base(tmp_path: Path) -> None:

@@ -201,13 +201,15 @@ def _timed(entry: Lodging, pod: Pod, unpacking: float, before: Lodging | None) -
     Each run halves what was before: a node that had to pull says little of the next one, and is forgotten.
     """
     known = before if before and _are_kin(before.image, entry.image) else entry
-    pulled = known.pulled
+    pulled, unpacked = known.pulled, known.unpacked
     if pod.base:
         pulled = pod.pulling if pulled is None or pod.pulling is None else (pulled + pod.pulling) / 2
-    elif pulled is not None:
-        pulled /= 2
-    took = round(unpacking, 2) if 0 < unpacking < _LONGEST else known.unpacked
-    return replace(entry, pulled=None if pulled is None else round(min(pulled, _LONGEST), 2), unpacked=took)
+    else:
+        pulled = None if pulled is None else pulled / 2
+        unpacked = round(unpacking, 2) if 0 < unpacking < _LONGEST else unpacked
+    return replace(
+        entry, pulled=None if pulled is None else round(min(pulled, _LONGEST), 2), unpacked=unpacked
+    )
 
 
 def _is_right(image: str, result: BuildResult) -> bool:
