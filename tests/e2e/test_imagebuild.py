@@ -166,7 +166,12 @@ def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: B
         "-n", builds.namespace, "create", "configmap", "files", "--from-literal=greeting=good morning"
     )
     image = f"{cluster.registry}/team/{builds.namespace}:1"
-    builds.apply("context", "FROM busybox\nCOPY . /files/\n", image, context={"configMap": {"name": "files"}})
+    builds.apply(
+        "context",
+        "FROM busybox\nCOPY . /files/\nRUN test -s /files/greeting\n",
+        image,
+        context={"configMap": {"name": "files"}},
+    )
     assert builds.wait_until_done("context")["phase"] == "Succeeded"
     log = builds.run_pod("check", image, "find /files -type f; cat /files/greeting")
     assert log.split("\n")[:2] == ["/files/greeting", "good morning"]

@@ -173,6 +173,9 @@ def end(how: str, pod: str, lodgings: Lodgings) -> None:
         eviction = {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": pod}}
         path = f"/api/v1/namespaces/{lodgings.builds.namespace}/pods/{pod}/eviction"
         lodgings.kubectl("create", "--raw", path, "-f", "-", input=json.dumps(eviction))
+    elif how == "killed":
+        uid = lodgings.kubectl("get", "pod", pod, "-o", "jsonpath={.metadata.uid}")
+        os.kill(executor_of(uid), signal.SIGKILL)
     else:
         lodgings.kubectl("patch", "imagebuild/suspended", "--type=merge", "-p", '{"spec": {"suspend": true}}')
 

@@ -450,7 +450,7 @@ def test_a_pinned_base_that_is_not_admitted_is_asked_for_once() -> None:
         assert image_of(decide(with_status(build, told_so.status))) == EXECUTOR
 
 
-def took(seconds: int, **lodging: float) -> dict[str, Any]:
+def took(seconds: int, **lodging: Any) -> dict[str, Any]:
     """Status of a pod whose node took so long to have the base, and whose executor has built."""
     status = told(stage="0", **lodging)
     status["conditions"] = [
