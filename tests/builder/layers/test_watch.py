@@ -147,14 +147,16 @@ def test_where_the_kernel_gives_no_instance_all_is_walked_over(root: Path) -> No
     watch.close()
 
 
+@pytest.mark.long
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_whatever_happens_a_root_looks_as_if_all_was_walked_over(seed: int) -> None:
     with TemporaryDirectory() as folder:
         plant(Path(folder, "root"))
         live(Path(folder, "root"), seed)
 
 
+@pytest.mark.long
 def test_so_it_does_on_an_overlay(tmp_path: Path) -> None:
-    trial = [sys.executable, "-c", LIVES_ON_AN_OVERLAY, str(tmp_path), "20"]
+    trial = [sys.executable, "-c", LIVES_ON_AN_OVERLAY, str(tmp_path), "10"]
     subprocess.run(["unshare", "--mount", *trial], check=True, cwd=Path(__file__).parents[2])
