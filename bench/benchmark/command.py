@@ -40,8 +40,9 @@ def main(arguments: Sequence[str], description: str) -> int:
         try:
             titles = {workload.name: workload.title for workload in workloads}
             if options.rebuilds:
-                own = rebuilds.Rebuilder(yadokari(image, more=_CACHED), yadokari(image))
-                all_of_them = [own, *(rebuilds.Rebuilder(peer) for peer in options.peer)]
+                ways = [False, True] if options.lodging else [False]
+                own = [_rebuilder(image, lodging=way) for way in ways]
+                all_of_them = [*own, *(rebuilds.Rebuilder(peer) for peer in options.peer)]
                 columns = tuple(builder.name for builder in all_of_them)
                 results = rebuilds.measure(workloads, all_of_them, options.rounds, registry())
                 titles = dict.fromkeys(results, "")
@@ -56,6 +57,13 @@ def main(arguments: Sequence[str], description: str) -> int:
     print(f"{machine()}; medians of {options.rounds}\n")
     print(table(titles, columns, results))
     return 0
+
+
+def _rebuilder(image: str, *, lodging: bool) -> rebuilds.Rebuilder:
+    """Return Yadokari with a cache, and without one."""
+    return rebuilds.Rebuilder(
+        yadokari(image, more=_CACHED, lodging=lodging), yadokari(image, lodging=lodging)
+    )
 
 
 def _measure(

@@ -77,7 +77,10 @@ def _run(
             return warm.run(rest, environment, log)
     # What is imported stays, and looking for garbage in it takes time. What comes after is a stranger's.
     gc.disable()
-    from yadokari_builder.command import build
+    from yadokari_builder.generated import compiled
+
+    with compiled():
+        from yadokari_builder.command import build
 
     gc.freeze()
     gc.enable()

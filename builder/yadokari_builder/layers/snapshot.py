@@ -155,9 +155,26 @@ def refreshed(snapshot: Snapshot, boundary: Boundary, paths: Iterable[str]) -> S
         directories[parent], _, stamp = _scan(boundary, parent)
         newest = max(newest, stamp)
     for path in tops:
-        if _is_directory(boundary, path):
+        if is_directory(boundary, path):
             newest = max(newest, _walk(boundary, path, directories))
     return Snapshot(directories, newest)
+
+
+def retaken(snapshot: Snapshot, boundary: Boundary, touched: AbstractSet[str]) -> Snapshot | None:
+    """Return what `take` would, where nothing has changed but in the directories `touched`.
+
+    Directories may be gone, which is a change in the one above. Where one has come, or where a file that has
+    changed has names elsewhere, this returns None. Which names files had meanwhile nobody sees here.
+    """
+    return _Again(snapshot, boundary).run(touched)
+
+
+def is_directory(boundary: Boundary, path: str) -> bool:
+    """Tell whether there is a directory at an in-root path, and no link."""
+    try:
+        return stat.S_ISDIR(os.lstat(boundary.host(path)).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def settle(snapshot: Snapshot) -> None:
@@ -231,17 +248,75 @@ def _read(prefix: bytes, folder: int, names: list[bytes]) -> tuple[Directory, li
     return Directory(b"/".join(names), array_of_numbers), below, newest
 
 
+class _Again:
+    """Takes a snapshot with the help of one before."""
+
+    def __init__(self, before: Snapshot, boundary: Boundary) -> None:
+        self._before = before.directories
+        self._directories = dict(before.directories)
+        self._newest = before.newest_ns
+        self._boundary = boundary
+        self._gone: set[str] = set()
+        # Files with several names that were or are other than before: known names, and how many it has.
+        self._linked_before: dict[int, list[int]] = {}
+        self._linked: dict[int, list[int]] = {}
+
+    def run(self, touched: AbstractSet[str]) -> Snapshot | None:
+        # Parents first: what is below a directory that is gone is not looked for.
+        for path in sorted(touched & self._before.keys()):
+            if self._gone.isdisjoint((path, *parents(path))) and not self._look_again(path):
+                return None
+        if self._gone:
+            self._drop_gone()
+        files = (*self._linked_before.values(), *self._linked.values())
+        if any(names < links for names, links in files):
+            return None
+        return Snapshot(self._directories, self._newest)
+
+    def _look_again(self, path: str) -> bool:
+        """Read a directory again; tells whether all directories in it are known."""
+        then = self._before[path]
+        self._directories[path], below, stamp = _scan(self._boundary, path)
+        self._newest = max(self._newest, stamp)
+        now = self._directories[path]
+        if now != then:
+            before, after = _linked(then), _linked(now)
+            _count(before - after, self._linked_before)
+            _count(after - before, self._linked)
+            old, new = _inodes_of_directories(then), _inodes_of_directories(now)
+            if any(old.get(name) != new[name] for name in below):
+                return False
+            self._gone.update(f"{path.rstrip('/')}/{name}" for name in old.keys() - new.keys())
+        return True
+
+    def _drop_gone(self) -> None:
+        for path, directory in self._before.items():
+            if not self._gone.isdisjoint((path, *parents(path))):
+                _count(_linked(directory), self._linked_before)
+                del self._directories[path]
+
+
+def _linked(directory: Directory) -> set[tuple[bytes, FileMetadata]]:
+    """Return the files that have several names, here or elsewhere."""
+    if all(links <= 1 for links in directory.numbers[_LINKS::_FIELDS]):
+        return set()
+    return {entry for entry in directory if entry[1].links > 1 and not entry[1].is_directory}
+
+
+def _count(linked: Iterable[tuple[bytes, FileMetadata]], counts: dict[int, list[int]]) -> None:
+    """Add to the numbers of known names by inode, beside which there is the number of names."""
+    for _, metadata in linked:
+        counts.setdefault(metadata.inode, [0, metadata.links])[0] += 1
+
+
+def _inodes_of_directories(directory: Directory) -> dict[str, int]:
+    return {os.fsdecode(name): metadata.inode for name, metadata in directory if metadata.is_directory}
+
+
 def _first_missing(boundary: Boundary, path: str) -> str:
     """Return the topmost part of a path that is no directory, or the path."""
     parts = [*reversed([*parents(path)]), path]
-    return next((part for part in parts if not _is_directory(boundary, part)), path)
-
-
-def _is_directory(boundary: Boundary, path: str) -> bool:
-    try:
-        return stat.S_ISDIR(os.lstat(boundary.host(path)).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
+    return next((part for part in parts if not is_directory(boundary, part)), path)
 
 
 def _outermost(paths: set[str]) -> set[str]:

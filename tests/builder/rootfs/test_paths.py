@@ -128,6 +128,9 @@ def open_in_root(root: Path, path: str) -> int:
         opened = int(libc.syscall(_OPENAT2, folder, os.fsencode(path), how, ctypes.sizeof(how)))
     finally:
         os.close(folder)
+    if opened < 0 and ctypes.get_errno() == errno.EAGAIN:
+        # Something was renamed meanwhile, anywhere on this machine (openat2(2)).
+        return open_in_root(root, path)
     if opened < 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
     return opened

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import InitVar, dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,7 @@ from yadokari_builder.layers.changes import Changes, Checksums, compare, walk_ke
 from yadokari_builder.layers.fingerprints import checksum_of_file
 from yadokari_builder.layers.members import Entry, Members, members_of_changes, members_of_paths
 from yadokari_builder.layers.snapshot import FileMetadata, Snapshot
+from yadokari_builder.layers.watch import Watch
 from yadokari_builder.rootfs.boundary import Boundary
 
 # A runtime makes these directories where an image has none to mount on; what starts from scratch gets them
@@ -35,6 +36,9 @@ class Recorder(Protocol):
     def finish(self) -> Members | None:
         """End the stage; returns the members of the layer of all that is in none yet."""
 
+    def close(self) -> None:
+        """Let go of what is held, whether the stage has come to its end or not."""
+
 
 class NoLayers:
     """For stages whose layers nobody wants: others only read their files."""
@@ -49,6 +53,9 @@ class NoLayers:
     def finish(self) -> None:
         """Have nothing to gather."""
 
+    def close(self) -> None:
+        """Have nothing to let go of."""
+
 
 def snapshotted(boundary: Boundary, packing: Packing) -> Boundary:
     """Return the part of a root that snapshots look at."""
@@ -60,23 +67,26 @@ class LayerPerStep:
     """A layer for every step that changes files.
 
     `is_bare` tells that the stage starts from nothing and no process has run in it; `checksums` tells what
-    layers hold; `baseline` is how the root is, where that is known.
+    layers hold; `found` is how the root is, where that is known.
     """
 
     boundary: Boundary
     packing: Packing
     is_bare: bool
     checksums: Checksums
-    baseline: Snapshot | None = None
+    found: InitVar[Snapshot | None] = None
+    _watch: Watch | None = field(init=False)
+
+    def __post_init__(self, found: Snapshot | None) -> None:
+        self._watch = Watch(self.boundary, self.packing.ignored, found) if found else None
 
     def run(self, perform: Perform) -> Members | None:
         """Let a process run; returns the members of the layer of what has changed."""
-        before = self.baseline or snapshot.take(self.boundary)
-        self.baseline = None
+        self._watch = watch = self._watch or _watched(self.boundary, self.packing)
+        before = watch.snapshot
         snapshot.settle(before)
         disturbed = frozenset(perform())
-        self.baseline = snapshot.take(self.boundary)
-        changes = _without(compare(before, self.baseline, self.boundary, self.checksums), disturbed)
+        changes = _without(compare(before, watch.take(), self.boundary, self.checksums), disturbed)
         extra = _mount_points(self.boundary) if self.is_bare else []
         self.is_bare = False
         return _gathered(changes, extra, self.boundary, self.packing)
@@ -87,8 +97,8 @@ class LayerPerStep:
         staged = _staged(written, self.packing)
         if not (paths or staged):
             return None
-        if self.baseline is not None:
-            self.baseline = snapshot.refreshed(self.baseline, self.boundary, written.paths)
+        if self._watch:
+            self._watch.refresh(written.paths)
         return members_of_paths(paths, self.boundary, extra=staged, timestamp=self.packing.timestamp)
 
     def finish(self) -> None:
@@ -96,8 +106,14 @@ class LayerPerStep:
 
     def skip(self, *, ran: bool) -> None:
         """Note that a step's changes come from elsewhere; `ran` tells that a process made them."""
-        self.baseline = None
+        self.close()
         self.is_bare = self.is_bare and not ran
+
+    def close(self) -> None:
+        """Forget how the root is."""
+        if self._watch:
+            self._watch.close()
+        self._watch = None
 
 
 @dataclass(slots=True)
@@ -108,12 +124,14 @@ class LayerPerStage:
     packing: Packing
     is_bare: bool
     checksums: Checksums
+    _watch: Watch = field(init=False)
     _before: Snapshot = field(init=False)
     _disturbed: set[str] = field(default_factory=set)
     _extra: dict[str, Entry] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._before = snapshot.take(self.boundary)
+        self._watch = _watched(self.boundary, self.packing)
+        self._before = self._watch.snapshot
         snapshot.settle(self._before)
 
     def run(self, perform: Perform) -> None:
@@ -129,13 +147,17 @@ class LayerPerStage:
 
     def finish(self) -> Members | None:
         """Gather what has changed since the beginning."""
-        after = snapshot.take(self.boundary)
+        after = self._watch.take()
         changes = compare(self._before, after, self.boundary, self.checksums)
         # A later step may have replaced what an earlier one has put elsewhere.
         extra = [entry for entry in self._extra.values() if not entry.source or os.path.lexists(entry.source)]
         extra.sort(key=lambda entry: walk_key(entry.path))
         changes = _without(changes, self._merely_disturbed(after))
         return _gathered(changes, extra, self.boundary, self.packing)
+
+    def close(self) -> None:
+        """Have the root watched no more."""
+        self._watch.close()
 
     def _merely_disturbed(self, after: Snapshot) -> frozenset[str]:
         """Return what mounts have disturbed and no step has changed, before them or after."""
@@ -145,6 +167,10 @@ class LayerPerStage:
         known = self.checksums(files) if files else {}
         same = {path for path, held in known.items() if checksum_of_file(self.boundary.host(path)) == held}
         return frozenset(alike - files | same)
+
+
+def _watched(boundary: Boundary, packing: Packing) -> Watch:
+    return Watch(boundary, packing.ignored, snapshot.take(boundary))
 
 
 def _are_alike(old: FileMetadata, new: FileMetadata) -> bool:

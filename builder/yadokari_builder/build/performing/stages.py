@@ -4,7 +4,7 @@ import errno
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -135,18 +135,18 @@ class Build:
                 self.bench = in_root
 
     def _build(self, stage: PlannedStage, *, is_sent: bool) -> list["_DoneStep"]:
-        recorder = self._recorder(stage, is_sent=is_sent)
         last = max((place for place, step in enumerate(stage.steps) if step.action), default=-1)
         goes_on = stage is not self.plan.last
         done = []
-        for place in range(len(stage.steps)):
-            doing = _Doing(stage, place, is_sent=is_sent, is_followed=goes_on or place < last)
-            self._require_accounts(doing.step)
-            done.append(self._step(doing, recorder))
-        if last >= 0:
-            doing = _Doing(stage, last, is_sent=is_sent, is_followed=goes_on)
-            with located(doing.step.instruction.origin), _paths_of_steps():
-                done[last].layer = done[last].layer or self._pack(recorder.finish(), doing)
+        with closing(self._recorder(stage, is_sent=is_sent)) as recorder:
+            for place in range(len(stage.steps)):
+                doing = _Doing(stage, place, is_sent=is_sent, is_followed=goes_on or place < last)
+                self._require_accounts(doing.step)
+                done.append(self._step(doing, recorder))
+            if last >= 0:
+                doing = _Doing(stage, last, is_sent=is_sent, is_followed=goes_on)
+                with located(doing.step.instruction.origin), _paths_of_steps():
+                    done[last].layer = done[last].layer or self._pack(recorder.finish(), doing)
         return done
 
     def _require_accounts(self, step: Step) -> None:
