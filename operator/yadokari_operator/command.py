@@ -26,6 +26,8 @@ def set_up_logging(settings: Settings) -> None:
     # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
     for name in ("kopf", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Connections of many logs are more than are kept when they end, which is no news.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     # Of a probe that fails it would show where, and not why.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 

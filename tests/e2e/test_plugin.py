@@ -1,6 +1,8 @@
 """The kubectl plugin on the real cluster, beside what kubectl says of the same."""
 
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,6 +134,21 @@ def test_the_list_says_what_kubectl_says(place: Place) -> None:
 def words(text: str) -> dict[str, list[str]]:
     """Read a table by its first column."""
     return {name: cells for name, *cells in map(str.split, text.splitlines())}
+
+
+def test_kubectl_runs_the_plugin_and_completes_its_words(place: Place) -> None:
+    # Both programs are where Python's are.
+    path = f"{Path(sys.executable).parent}:{place.plugin.path}"
+    environment = {**place.plugin.variables, "PATH": path}
+
+    def kubectl(*arguments: str) -> list[str]:
+        command = ["kubectl", *arguments]
+        return subprocess.check_output(command, env=environment, text=True).splitlines()
+
+    assert kubectl("imagebuild", "explain", "stepfailed")[0].split() == ["Reason:", "StepFailed"]
+    words = ("imagebuild", "describe", "-n", place.namespace)
+    assert kubectl("__complete", *words, "bro")[:1] == ["broken"]
+    assert kubectl("__complete", "imagebuild", "canc")[:1] == ["cancel"]
 
 
 def test_a_failure_is_described_with_its_stage_its_lines_its_log_and_what_to_do(place: Place) -> None:

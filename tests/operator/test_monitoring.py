@@ -1,5 +1,6 @@
-"""Alerts and the dashboard, with a real promtool and a real Prometheus."""
+"""Alerts and the dashboard, with a real promtool, a real Prometheus and the schema of Grafana."""
 
+import copy
 import json
 import re
 import shutil
@@ -17,6 +18,7 @@ import yaml
 
 from support.lives import KEY, failed, live, started
 from support.operator_process import wait_until
+from support.programs import program
 from support.resources import NOW, image_build
 from yadokari_api.keys import Key
 from yadokari_api.status import BuildFailure
@@ -58,6 +60,35 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
     assert asked - names == set()
     shown = {re.sub("_(total|sum|count|bucket)$", "", name) for name in asked}
     assert {family.name for family in families} - shown == set()
+
+
+def unknown_to_grafana(dashboard: dict[str, Any]) -> list[str]:
+    """Give what Grafana's schema, in the words of its own library, does not know of a dashboard, or lacks."""
+    path = program("grafana")
+    if not path:
+        pytest.skip("no grafana: run tests/setup servers")
+    said = subprocess.run([path], input=json.dumps(dashboard), capture_output=True, text=True, check=True)
+    return said.stdout.splitlines()
+
+
+def test_the_dashboard_is_one_by_the_schema_of_grafana() -> None:
+    assert unknown_to_grafana(DASHBOARD) == []
+
+
+@pytest.mark.parametrize("place", ["panel", "options", "fieldConfig", "custom", "target"])
+def test_the_schema_of_grafana_is_held_to_all_parts_of_the_dashboard(place: str) -> None:
+    changed = copy.deepcopy(DASHBOARD)
+    panel = changed["panels"][0]
+    parts = {
+        "panel": panel,
+        "options": panel["options"],
+        "fieldConfig": panel["fieldConfig"]["defaults"],
+        "custom": panel["fieldConfig"]["defaults"]["custom"],
+        "target": panel["targets"][0],
+    }
+    parts[place]["colour"] = "red"
+    (said,) = unknown_to_grafana(changed)
+    assert said.endswith("unexpected field 'colour'")
 
 
 @pytest.fixture

@@ -15,21 +15,17 @@ _WIDE_HEAD = ("REASON", "RUN", "DIGEST")
 def run(asked: Asked) -> int:
     """Write them; returns the exit code."""
     arguments = asked.arguments
-    everywhere = ("--all-namespaces",) if arguments.all_namespaces else ()
-    chosen = ("--selector", arguments.selector) if arguments.selector else ()
     if arguments.output in ("json", "yaml", "name"):
-        asked.out.write(asked.kubectl.run("get", RESOURCE, *everywhere, *chosen, "-o", arguments.output))
+        asked.out.write(asked.kubectl.run("get", RESOURCE, *asked.chosen, "-o", arguments.output))
         return 0
-    builds = [Build(item) for item in asked.kubectl.json("get", RESOURCE, *everywhere, *chosen)["items"]]
+    builds = [Build(item) for item in asked.kubectl.json("get", RESOURCE, *asked.chosen)["items"]]
     if not builds:
-        which = " with these labels" if chosen else ""
-        where = "" if everywhere else " in this namespace: -A shows those of all"
-        asked.notes.write(f"there are no ImageBuilds{which}{where}\n")
+        asked.say_that_there_are_none()
         return 0
-    wide = arguments.output == "wide"
+    everywhere, wide = arguments.all_namespaces, arguments.output == "wide"
     head = (*(["NAMESPACE"] if everywhere else []), *_HEAD, *(_WIDE_HEAD if wide else ()))
     now = datetime.now(UTC)
-    rows = [tuple(_row(build, now, everywhere=bool(everywhere), wide=wide)) for build in builds]
+    rows = [tuple(_row(build, now, everywhere=everywhere, wide=wide)) for build in builds]
     for line in table(head, rows):
         asked.out.write(f"{line}\n")
     return 0

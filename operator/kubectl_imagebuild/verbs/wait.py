@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from kubectl_imagebuild.build import FAILED, SUCCEEDED, SUSPENDED, Build
 from kubectl_imagebuild.errors import PluginError
+from kubectl_imagebuild.kubectl import RESOURCE
 from kubectl_imagebuild.progress.conclusion import failure, success
 from kubectl_imagebuild.verbs.asked import Asked
 
@@ -60,10 +61,12 @@ def _tell(asked: Asked, build: Build, *, holds: bool, wanted: str) -> int:
             f"error: {build.key} is {build.phase} and does not come to {wanted}:"
             f" 'kubectl imagebuild rebuild {build.name}' builds it\n"
         )
-    else:
+    elif not asked.arguments.output:
         asked.out.write(
             f"{success(build) if build.phase == SUCCEEDED else f'{build.key} is {build.phase}'}\n"
         )
+    if holds and asked.arguments.output:
+        asked.out.write(asked.kubectl.run("get", RESOURCE, build.name, "-o", asked.arguments.output))
     return 0 if holds else 1
 
 

@@ -100,6 +100,26 @@ def test_names_of_files_in_ignored_folders_have_all_walked_over(root: Path) -> N
         assert watch.take().directories == take(boundary).directories
 
 
+def test_ignored_paths_that_are_no_folders_of_the_root_are_no_hindrance(root: Path) -> None:
+    (root / "link").symlink_to("/proc")
+    ignored = frozenset({"/missing", "/z", "/b/link", "/link/self", "/z/below"})
+    boundary = Boundary(root, ignored)
+    with closing(Watch(boundary, ignored, take(boundary), fewest=0)) as watch:
+        before = watch.snapshot.directories
+        (root / "b/d").write_text("changed")
+        after = watch.take().directories
+        assert after == take(boundary).directories
+        assert after["/a"] is before["/a"]
+
+
+def test_ignored_paths_that_no_system_can_name_do_no_harm(root: Path) -> None:
+    ignored = frozenset({f"/{'n' * 5000}"})
+    boundary = Boundary(root, ignored)
+    with closing(Watch(boundary, ignored, take(boundary), fewest=0)) as watch:
+        (root / "b/d").write_text("changed")
+        assert watch.take().directories == take(boundary).directories
+
+
 def test_names_of_files_in_folders_that_are_ignored_when_they_come(root: Path) -> None:
     boundary = Boundary(root, frozenset({"/cache"}))
     with closing(Watch(boundary, frozenset({"/cache"}), take(boundary), fewest=0)) as watch:
