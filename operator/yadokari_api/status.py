@@ -158,6 +158,14 @@ class Lodging:
     unusable: Annotated[
         bool | None, Field(description="Whether ordinary pods build until there is another base.")
     ] = None
+    pulled: Annotated[
+        float | None,
+        Field(description="Seconds that nodes took to have it, of late: older times count less."),
+    ] = None
+    unpacked: Annotated[
+        float | None,
+        Field(description="Seconds that it took to download and unpack it, the last time that was done."),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from yadokari_operator.cluster.api import Api
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.journal import formatter
 from yadokari_operator.metrics import Metrics
-from yadokari_operator.settings import Settings, SettingsError
+from yadokari_operator.settings import Settings, SettingsError, no_settings
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ def main() -> int:
         print(f"yadokari operator: no cluster to work in: {error}", file=sys.stderr)  # noqa: T201
         return 1
     set_up_logging(settings)
+    # No error: it may be a setting of the next version, or what Kubernetes says of a Service of this name.
+    for name, meant in no_settings(os.environ):
+        hint = f": did you mean {meant}?" if meant else ""
+        logger.warning("%s is no setting and changes nothing%s", name, hint)
     try:
         metrics.serve(settings.metrics_address)
     except OSError as error:

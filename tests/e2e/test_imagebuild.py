@@ -16,6 +16,9 @@ from support.operator_process import wait_until
 
 pytestmark = pytest.mark.cluster
 
+IN_EACH_WAY = pytest.mark.parametrize(
+    "builds", ["Never", "Always"], ids=["unpacked", "in its base"], indirect=True
+)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -157,12 +160,18 @@ def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, build
     assert builds.pods("slow") == [status["run"]["pod"]]
 
 
+@IN_EACH_WAY
 def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: Builds) -> None:
     cluster.kubectl(
         "-n", builds.namespace, "create", "configmap", "files", "--from-literal=greeting=good morning"
     )
-    image = f"{cluster.registry}/team/context:1"
-    builds.apply("context", "FROM busybox\nCOPY . /files/\n", image, context={"configMap": {"name": "files"}})
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    builds.apply(
+        "context",
+        "FROM busybox\nCOPY . /files/\nRUN test -s /files/greeting\n",
+        image,
+        context={"configMap": {"name": "files"}},
+    )
     assert builds.wait_until_done("context")["phase"] == "Succeeded"
     log = builds.run_pod("check", image, "find /files -type f; cat /files/greeting")
     assert log.split("\n")[:2] == ["/files/greeting", "good morning"]
@@ -228,6 +237,7 @@ def steps(status: dict[str, Any]) -> dict[str, int]:
     return {name: it for name, it in status["steps"].items() if name not in ("firstMiss", "savedSeconds")}
 
 
+@IN_EACH_WAY
 def test_a_build_that_is_asked_for_again_takes_all_steps_from_the_cache(
     cluster: Cluster, builds: Builds
 ) -> None:

@@ -30,7 +30,8 @@ class Watch:
     The kernel tells of what happens to a file by a name in such a directory, and by no other name. So all is
     walked over again where a directory has come or was moved, and where a name came and went: any file may
     have had it, and may have been written to by it. Nothing is told at all where in-root paths `ignored` are
-    folders, in which files may have other names, and of roots of less than `fewest` entries.
+    folders, in which files may have other names, and of roots of less than `fewest` entries. What a step does
+    by a name in the executor's own folder, where nothing is a step's, is lost.
     """
 
     boundary: Boundary
@@ -92,7 +93,15 @@ class Watch:
         self._listen(self._notices, directories)
 
     def _has_ignored(self) -> bool:
-        return any(snapshot.is_directory(self.boundary, path) for path in self.ignored)
+        # Where the directory above is none of the root's there is nothing, or it is ignored itself.
+        above = self.snapshot.directories
+        try:
+            return any(
+                next(parents(path)) in above and snapshot.is_directory(self.boundary, path)
+                for path in self.ignored
+            )
+        except OSError:
+            return True
 
     def _listen(self, notices: Notices, paths: Iterable[str]) -> None:
         try:

@@ -4,9 +4,11 @@ import os
 import re
 from pathlib import Path
 
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.errors import ContextError
 from yadokari_builder.sources.context import Context
+from yadokari_contract.suggestion import suggest
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _IGNORE_FILE = ".dockerignore"
@@ -47,7 +49,18 @@ def _find(path: str, context: Context, cwd: Path) -> Path:
             return candidate
     if (cwd / path).is_dir() or (context.root / path).is_dir():
         raise ContextError(f"the Dockerfile {path} is a folder")
-    raise ContextError(f"failed to read dockerfile: open {path}: no such file or directory")
+    raise ContextError(
+        f"failed to read dockerfile: open {path}: no such file or directory{_hint(path, context)}"
+    )
+
+
+def _hint(path: str, context: Context) -> str:
+    """Name the file of the context that may have been meant."""
+    folder = (context.root / path).parent
+    if not folder.is_dir() or not folder.resolve().is_relative_to(context.root.resolve()):
+        return ""
+    meant = suggest(Path(path).name, sorted(os.listdir(folder)))
+    return f" (did you mean {printable(meant)}?)" if meant else ""
 
 
 def _refuse_escape(file: Path, context: Context) -> None:

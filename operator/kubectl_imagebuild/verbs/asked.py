@@ -41,4 +41,5 @@ class Asked:
     def say_that_there_are_none(self) -> None:
         """Say beside the output that no ImageBuild is there of those that are meant."""
         where = "" if self.arguments.all_namespaces else " in this namespace: -A shows those of all"
-        self.notes.write(f"there are no {'such ' if self.arguments.selector else ''}ImageBuilds{where}\n")
+        which = " with these labels" if self.arguments.selector else ""
+        self.notes.write(f"there are no ImageBuilds{which}{where}\n")

@@ -158,7 +158,8 @@ def _runs(build: Build, now: datetime) -> list[tuple[str, ...]]:
 def _dockerfile(build: Build) -> str:
     text = build.value("spec", "dockerfile")
     if isinstance(text, str):
-        return f"in the spec, {len(text.splitlines())} lines"
+        lines = len(text.splitlines())
+        return f"in the spec, {lines} {'line' if lines == 1 else 'lines'}"
     reference = ("spec", "dockerfileFrom", "configMapKeyRef")
     if build.value(*reference):
         key = build.text(*reference, "key") or "Dockerfile"

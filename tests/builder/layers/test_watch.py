@@ -100,6 +100,26 @@ def test_names_of_files_in_ignored_folders_have_all_walked_over(root: Path) -> N
         assert watch.take().directories == take(boundary).directories
 
 
+def test_ignored_paths_that_are_no_folders_of_the_root_are_no_hindrance(root: Path) -> None:
+    (root / "link").symlink_to("/proc")
+    ignored = frozenset({"/missing", "/z", "/b/link", "/link/self", "/z/below"})
+    boundary = Boundary(root, ignored)
+    with closing(Watch(boundary, ignored, take(boundary), fewest=0)) as watch:
+        before = watch.snapshot.directories
+        (root / "b/d").write_text("changed")
+        after = watch.take().directories
+        assert after == take(boundary).directories
+        assert after["/a"] is before["/a"]
+
+
+def test_ignored_paths_that_no_system_can_name_do_no_harm(root: Path) -> None:
+    ignored = frozenset({f"/{'n' * 5000}"})
+    boundary = Boundary(root, ignored)
+    with closing(Watch(boundary, ignored, take(boundary), fewest=0)) as watch:
+        (root / "b/d").write_text("changed")
+        assert watch.take().directories == take(boundary).directories
+
+
 def test_names_of_files_in_folders_that_are_ignored_when_they_come(root: Path) -> None:
     boundary = Boundary(root, frozenset({"/cache"}))
     with closing(Watch(boundary, frozenset({"/cache"}), take(boundary), fewest=0)) as watch:
@@ -127,14 +147,16 @@ def test_where_the_kernel_gives_no_instance_all_is_walked_over(root: Path) -> No
     watch.close()
 
 
+@pytest.mark.long
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_whatever_happens_a_root_looks_as_if_all_was_walked_over(seed: int) -> None:
     with TemporaryDirectory() as folder:
         plant(Path(folder, "root"))
         live(Path(folder, "root"), seed)
 
 
+@pytest.mark.long
 def test_so_it_does_on_an_overlay(tmp_path: Path) -> None:
-    trial = [sys.executable, "-c", LIVES_ON_AN_OVERLAY, str(tmp_path), "20"]
+    trial = [sys.executable, "-c", LIVES_ON_AN_OVERLAY, str(tmp_path), "10"]
     subprocess.run(["unshare", "--mount", *trial], check=True, cwd=Path(__file__).parents[2])
