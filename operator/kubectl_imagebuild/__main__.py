@@ -48,6 +48,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, n
 
 def _cluster_flags(given: Namespace) -> list[str]:
     given.namespace = getattr(given, "namespace", None)
+    if getattr(given, "all_namespaces", False):
+        # As with kubectl, which asks for all then.
+        given.namespace = None
     values = ((name, getattr(given, name, None)) for name in _CLUSTER_FLAGS)
     return [f"--{name}={value}" for name, value in values if value]
 

@@ -32,7 +32,7 @@ def parser() -> Parser:
     describe.add_argument("names", nargs="*", metavar="NAME", help="all if left out")
     _add_choice(describe)
     _add_output(describe)
-    _add_wait(_verb(verbs, "wait", "wait for a build; the exit code tells what came of it"))
+    _add_wait(_verb(verbs, "wait", "wait for builds; the exit code tells what came of them"))
     rebuild = _verb(verbs, "rebuild", "build again, with nothing changed")
     rebuild.add_argument("names", nargs="+", metavar="NAME")
     rebuild.add_argument(
@@ -146,7 +146,9 @@ def _add_logs(made: Parser) -> None:
 
 
 def _add_wait(made: Parser) -> None:
-    made.add_argument("name", metavar="NAME")
+    made.add_argument("names", nargs="*", metavar="NAME")
+    made.add_argument("--all", action="store_true", help="for all of the namespace")
+    _add_choice(made)
     made.add_argument(
         *("--for",),
         dest="wanted",

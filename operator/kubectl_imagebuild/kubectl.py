@@ -70,14 +70,23 @@ class Kubectl:
         """Return what it prints as JSON; raises PluginError."""
         return json.loads(self.run(*arguments, "-o", "json", stdin=stdin))
 
-    def build(self, name: str) -> Build:
+    def build(self, name: str, namespace: str = "") -> Build:
         """Return an ImageBuild; raises PluginError, so where it is not there."""
-        return Build(self.json("get", RESOURCE, name))
+        return Build(self.json("get", RESOURCE, name, *_within(namespace)))
 
-    def changes(self, name: str) -> Iterator[Build]:
+    def changes(self, name: str, namespace: str = "") -> Iterator[Build]:
         """Yield an ImageBuild as it is, and whenever it changes; raises PluginError once it is deleted."""
         while True:
-            watch = ("get", RESOURCE, name, "--watch", "--output-watch-events", "-o", "json")
+            watch = (
+                "get",
+                RESOURCE,
+                name,
+                *_within(namespace),
+                "--watch",
+                "--output-watch-events",
+                "-o",
+                "json",
+            )
             with self.started(*watch) as process:
                 for line in process.stdout or ():
                     change = json.loads(line)
@@ -118,6 +127,11 @@ class Kubectl:
         """End all that runs, in whichever thread: none is to outlive the plugin."""
         for process in tuple(self._running):
             process.terminate()
+
+
+def _within(namespace: str) -> tuple[str, ...]:
+    """Name a namespace, where it is not the one that all is about."""
+    return ("--namespace", namespace) if namespace else ()
 
 
 def failure(complaint: str) -> PluginError:

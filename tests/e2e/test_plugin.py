@@ -48,7 +48,7 @@ class Place:
         return self.cluster.kubectl("-n", self.namespace, *arguments)
 
     def create(self, name: str, *arguments: str) -> None:
-        image = f"{self.cluster.registry}/plugin/{name}:1"
+        image = f"{self.cluster.registry}/{self.namespace}/{name}:1"
         said = self.plugin("create", name, *arguments, "-d", image, "--insecure")
         assert (said.code, said.out) == (0, f"imagebuild.yadokari.dev/{name} created\n"), said
 
@@ -125,7 +125,7 @@ def test_the_list_says_what_kubectl_says(place: Place) -> None:
     theirs = words(place.kubectl("get", "imagebuilds"))
     for name in ("NAME", "app", "broken"):
         assert ours[name][:2] == theirs[name][:2]
-    assert ours["app"][2:4] == ["5/5", f"{place.cluster.registry}/plugin/app:1"]
+    assert ours["app"][2:4] == ["5/5", f"{place.cluster.registry}/{place.namespace}/app:1"]
     assert place.plugin("list", "-o", "name").out == place.kubectl("get", "imagebuilds", "-o", "name")
     everywhere = Plugin(place.plugin.path, place.plugin.environment)("list", "-A").out
     assert [place.namespace, "app"] in [line.split()[:2] for line in everywhere.splitlines()]
@@ -166,14 +166,14 @@ def test_a_failure_is_described_with_its_stage_its_lines_its_log_and_what_to_do(
 
 def test_a_folder_with_a_program_is_pushed_where_config_maps_would_spoil_it(place: Place) -> None:
     folder = str(place.folder / "tool")
-    image = f"{place.cluster.registry}/plugin/tool:1"
+    image = f"{place.cluster.registry}/{place.namespace}/tool:1"
     refused = place.plugin("create", "tool", folder, "-d", image, "--insecure")
     assert (refused.code, "tool is executable" in refused.notes, "--context-image" in refused.notes) == (
         1,
         True,
         True,
     )
-    place.create("tool", folder, "--context-image", f"{place.cluster.registry}/plugin/context")
+    place.create("tool", folder, "--context-image", f"{place.cluster.registry}/{place.namespace}/context")
     assert place.plugin("wait", "tool", "--timeout", "2m").code == 0
     assert "the tool works" in place.plugin("logs", "tool").out
 

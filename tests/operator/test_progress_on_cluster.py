@@ -151,14 +151,13 @@ def test_fifty_builds_at_once_are_followed_by_a_connection_each(
         began, used = time.monotonic(), operator.processor_time
         late = delays(lines, names, 6)
         seconds, used = time.monotonic() - began, operator.processor_time - used
-    connections = logs_followed(builds)
+    wait_until(lambda: logs_followed(builds) == len(names))
     builds.kubectl("delete", "imagebuilds", *names, "--wait=false")
     memory = operator.peak_memory / 2**20
     print(
         f"{len(late)} steps in {seconds:.1f} s, {late[len(late) // 2]:.1f} s late, {late[-1]:.1f} s at most,"
         f" {used:.2f} s of a core, {memory:.0f} MiB"
     )
-    assert connections == len(names)
     assert memory < 200
     # On a machine that does nothing else it is all of them.
     assert late[len(late) // 2] < 2

@@ -19,7 +19,7 @@ VERBS = {
     "list": ("get", _OUTPUT | _CHOICE),
     "logs": ("logs", set()),
     "describe": ("describe, and get", _OUTPUT | _CHOICE),
-    "wait": ("wait", _OUTPUT),
+    "wait": ("wait", _OUTPUT | _CHOICE | {"--all"}),
     "rebuild": ("annotate", _OUTPUT),
     "cancel": ("patch", _OUTPUT),
     "explain": ("explain", set()),
@@ -96,7 +96,7 @@ def flags(verb: str) -> set[str]:
 
 
 def test_every_verb_has_the_flags_of_its_like_in_kubectl() -> None:
-    ours = _EVERYWHERE | _OUTPUT | _CHOICE
+    ours = _EVERYWHERE | _OUTPUT | _CHOICE | {"--all"}
     assert {verb: flags(verb) & ours for verb in VERBS} == {
         verb: _EVERYWHERE | further for verb, (_, further) in VERBS.items()
     }
@@ -138,17 +138,34 @@ def test_many_are_changed_in_documents_of_their_own(kubectl: StandIn) -> None:
     assert said.out == "kind: ImageBuild\n---\nkind: ImageBuild\n"
 
 
-@pytest.mark.parametrize("verb", ["list", "describe"])
+@pytest.mark.parametrize("verb", ["list", "describe", "wait"])
 def test_those_of_all_namespaces_or_with_labels_are_shown(kubectl: StandIn, verb: str) -> None:
     assert "app" in kubectl.run(verb, "-A", "-l", "app=web").out
     assert kubectl.asked[0][2:5] == ["--all-namespaces", "--selector", "app=web"]
+
+
+@pytest.mark.parametrize("verb", ["describe", "wait"])
+def test_what_is_of_all_namespaces_is_looked_for_in_its_own(kubectl: StandIn, verb: str) -> None:
+    assert kubectl.run(verb, "-A", "-n", "other").code == 0
+    first, *others = kubectl.asked
+    assert "--all-namespaces" in first
+    assert all(words[words.index("--namespace") + 1] == "team" for words in others)
+    assert "--namespace=other" not in {word for words in kubectl.asked for word in words}
 
 
 def test_all_of_a_namespace_are_described_where_none_is_named(kubectl: StandIn) -> None:
     assert kubectl.run("describe").out.startswith("Name:        app\nNamespace:   team\n")
 
 
-def test_names_are_not_of_all_namespaces(kubectl: StandIn) -> None:
-    said = kubectl.run("describe", "app", "-A")
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("describe", "app", "-A"), "names are given, and -A or -l"),
+        (("wait", "app", "--all"), "is said by names, or else by --all, -l or -A"),
+        (("wait",), "is said by names, or else by --all, -l or -A"),
+    ],
+)
+def test_names_and_a_choice_exclude_each_other(kubectl: StandIn, words: tuple[str, ...], what: str) -> None:
+    said = kubectl.run(*words)
     assert (said.code, said.out) == (2, "")
-    assert "names are given, and -A or -l" in said.notes
+    assert what in said.notes
