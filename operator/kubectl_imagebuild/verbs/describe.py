@@ -116,6 +116,15 @@ def _run(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
     if build.value("status", "steps"):
         cached = build.number("status", "steps", "cached")
         yield "Steps", f"{build.steps} done" + (f", {cached} from the cache" if cached else "")
+    for entry in build.items("status", "lodging"):
+        yield "Base", _base(entry)
+
+
+def _base(entry: Mapping[str, Any]) -> str:
+    """Say what came of a base in whose own container a stage can be built."""
+    stage, message = shown(entry.get("stage")), shown(entry.get("message"))
+    came = f"stage {stage} was built in its own container" if stage else message
+    return ": ".join(filter(None, (shown(entry.get("platform")), shown(entry.get("image")), came)))
 
 
 def _failure(build: Build) -> Iterator[str]:
