@@ -48,7 +48,7 @@ def test_the_nginx_example_is_built_pushed_and_exact(
     assert not {"etc/hosts", "etc/hostname", "etc/resolv.conf"} & added
     output = cluster.kubectl("get", "imagebuilds", "-n", builds.namespace)
     assert output.splitlines()[0].split() == [
-        *("NAME", "READY", "STATUS", "PROGRESS", "IMAGE", "DURATION", "AGE")
+        *("NAME", "READY", "STATUS", "PROGRESS", "REASON", "IMAGE", "DURATION", "AGE")
     ]
     wide = cluster.kubectl("get", "ib", "-n", builds.namespace, "-o", "wide")
     assert status["output"]["digest"] in wide
