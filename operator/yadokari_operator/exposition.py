@@ -22,8 +22,8 @@ class _Server(ThreadingTCPServer):
     daemon_threads = True
 
     def __init__(self, host: str, port: int, handler: type[BaseRequestHandler]) -> None:
-        (self.address_family, *_, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        super().__init__(address, handler)
+        (self.address_family, *_), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        super().__init__((host, port), handler)
 
     def handle_error(self, _request: object, _client: object) -> None:
         """Tell in a line what the standard library writes many of, of connections that break and the like."""
