@@ -20,7 +20,8 @@ def read_dockerfile(path: str, context: Context, *, cwd: Path) -> DockerfileText
     """Read the Dockerfile at `path`, relative to `cwd` or, if nothing is there, to the context.
 
     With it comes the ignore file: `<Dockerfile>.dockerignore` beside the Dockerfile, else the context's
-    `.dockerignore`, else none (empty); what has such a name is a file. Must be called before the root is cleaned. Raises ContextError.
+    `.dockerignore`, else none (empty); what has such a name is a file. Must be called before the root is
+    cleaned. Raises ContextError.
     """
     if _URL.match(path):
         raise ContextError(f"the Dockerfile {path} is a URL, which is not supported in this version")
