@@ -123,18 +123,20 @@ class Watch:
 
     def _hear(self, notices: Notices) -> None:
         """Note what processes have touched; raises `LostError` and `_UntoldError`."""
-        came: set[tuple[int, bytes]] = set()
+        # The names that are new, and whether by a move.
+        came: dict[tuple[int, bytes], bool] = {}
         for notice in notices.read():
             name = notice.number, notice.name
             if notice.is_directory and (notice.has_come or notice.is_move):
                 raise _UntoldError
             if name in came:
-                if notice.has_come or (notice.has_gone and not notice.is_move):
+                # Two files that exchange their names look like one that comes and at once goes on.
+                if notice.has_come or (notice.has_gone and (came[name] or not notice.is_move)):
                     raise _UntoldError
                 if notice.has_gone:
-                    came.remove(name)
+                    del came[name]
             elif notice.has_come:
-                came.add(name)
+                came[name] = notice.is_move
             self._touch(notice)
 
     def _touch(self, notice: Notice) -> None:
