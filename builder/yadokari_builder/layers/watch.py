@@ -30,14 +30,16 @@ class Watch:
     The kernel tells of what happens to a file by a name in such a directory, and by no other name. So all is
     walked over again where a directory has come or was moved, and where a name came and went: any file may
     have had it, and may have been written to by it. Nothing is told at all where in-root paths `ignored` are
-    folders, in which files may have other names, and of roots of less than `fewest` entries. What a step does
-    by a name in the executor's own folder, where nothing is a step's, is lost.
+    folders, in which files may have other names, and of roots of less than `fewest` entries or of more than
+    `most` directories. What a step does by a name in the executor's own folder, where nothing is a step's, is
+    lost.
     """
 
     boundary: Boundary
     ignored: frozenset[str]
     snapshot: Snapshot
     fewest: int = _FEWEST_ENTRIES
+    most: int = _MOST_DIRECTORIES
     _notices: Notices | None = None
     _directories: dict[int, str] = field(default_factory=dict)
     # Where the build itself has written since.
@@ -70,6 +72,9 @@ class Watch:
             self.close()
             self._begin()
             return
+        if not self._is_within_reach():
+            self.close()
+            return
         now = self.snapshot.directories
         self._listen(self._notices, [path for path in now if now[path] is not before.get(path)])
 
@@ -82,15 +87,17 @@ class Watch:
         self._touched.clear()
 
     def _begin(self) -> None:
-        directories = self.snapshot.directories
-        if len(self.snapshot) < self.fewest or len(directories) > _MOST_DIRECTORIES or self._has_ignored():
+        if len(self.snapshot) < self.fewest or not self._is_within_reach():
             return
         try:
             self._notices = Notices()
         except OSError as error:
             logger.debug("the kernel tells of no changes: %s", error)
             return
-        self._listen(self._notices, directories)
+        self._listen(self._notices, self.snapshot.directories)
+
+    def _is_within_reach(self) -> bool:
+        return len(self.snapshot.directories) <= self.most and not self._has_ignored()
 
     def _has_ignored(self) -> bool:
         # Where the directory above is none of the root's there is nothing, or it is ignored itself.
