@@ -56,6 +56,9 @@ def described(build: Build, events: Sequence[Mapping[str, Any]]) -> Iterator[str
     now = datetime.now(UTC)
     yield from _pairs(_overview(build, now))
     yield from _failure(build)
+    if misses := build.texts("status", "steps", "misses"):
+        yield "Not in the cache:"
+        yield from (f"{_INDENT}{miss}" for miss in misses)
     rows = [
         (shown(phase.get("name")), shown(phase.get("seconds"))) for phase in build.items("status", "phases")
     ]

@@ -53,6 +53,15 @@ def test_a_pod_whose_name_is_none_is_no_pod(name: Any) -> None:
     assert Build({"status": {"run": {"pod": name}}}).pods == []
 
 
+def test_each_step_that_was_not_in_the_cache_says_why_on_a_line_of_its_own() -> None:
+    misses = ["COPY src .: 1 file changed, first a\nb\x1b[2J", {}, "RUN make: it sees other variables"]
+    lines = [*described(Build({"status": {"steps": {"misses": misses}}}), [])]
+    begin = lines.index("Not in the cache:") + 1
+    assert lines[begin].startswith("  COPY src .: 1 file changed, first a")
+    assert "\x1b" not in lines[begin]
+    assert lines[begin + 1] == "  RUN make: it sees other variables"
+
+
 @given(_ANYTHING)
 def test_whatever_the_cluster_holds_it_can_be_described(resource: Any) -> None:
     build = Build(resource if isinstance(resource, dict) else {"status": resource, "spec": resource})
