@@ -40,7 +40,7 @@ class Hand:
         self._executor = executor
         files = {"Dockerfile": DOCKERFILE.format(base=f"{base}:1"), "file": "a file"}
         source = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "source"}, "data": files}
-        login = {"metadata": {"name": "registry"}, "stringData": {".dockerconfigjson": "{}"}}
+        login = {"metadata": {"name": "registry-login"}, "stringData": {".dockerconfigjson": "{}"}}
         for made in (source, {"apiVersion": "v1", "kind": "Secret", **login}):
             self.kubectl("apply", "-f", "-", input=json.dumps(made))
 

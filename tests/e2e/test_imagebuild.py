@@ -147,8 +147,7 @@ def test_the_same_inputs_are_not_built_again_and_a_change_is(cluster: Cluster, b
 
 
 def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, builds: Builds) -> None:
-    # One of the run's own: what is there already is not built.
-    image = f"{cluster.registry}/{builds.namespace}/slow:1"
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
     builds.apply("slow", "FROM busybox\nRUN sleep 8 && echo slept > /slept\n", image)
     builds.wait_until_running("slow")
     cluster.kubectl(

@@ -130,6 +130,33 @@ def test_names_of_files_in_folders_that_are_ignored_when_they_come(root: Path) -
         assert watch.take().directories == take(boundary).directories
 
 
+def test_names_of_files_in_ignored_folders_that_the_build_has_made(root: Path) -> None:
+    boundary = Boundary(root, frozenset({"/cache"}))
+    with closing(Watch(boundary, frozenset({"/cache"}), take(boundary), fewest=0)) as watch:
+        (root / "cache").mkdir()
+        (root / "copied").touch()
+        watch.refresh(["/cache", "/copied"])
+        os.link(root / "b/d", root / "cache/d")
+        watch.take()
+        (root / "cache/d").write_text("by another name")
+        assert watch.take().directories == take(boundary).directories
+
+
+def test_more_folders_than_are_told_of_are_walked_over_though_the_build_has_made_them(root: Path) -> None:
+    boundary = Boundary(root)
+    known = take(boundary)
+    with closing(Watch(boundary, frozenset(), known, fewest=0, most=len(known.directories))) as watch:
+        before = watch.take().directories
+        assert watch.take().directories["/a"] is before["/a"]
+        (root / "one-more").mkdir()
+        watch.refresh(["/one-more"])
+        before = watch.snapshot.directories
+        (root / "b/d").write_text("changed")
+        after = watch.take().directories
+        assert after == take(boundary).directories
+        assert after["/a"] is not before["/a"]
+
+
 def test_where_the_kernel_gives_no_instance_all_is_walked_over(root: Path) -> None:
     boundary = Boundary(root)
     known = take(boundary)
