@@ -143,8 +143,13 @@ class Lodging:
 def open_lodging(root: Path, *, is_base: bool = False) -> Lodging:
     """Find the runtime in a root and make its work folder, without what an earlier build left there.
 
-    `is_base` is whether the root is said to be that of a base image's container.
+    `is_base` is whether the root is said to be that of a base image's container. Raises `UsageError` where
+    that image has a link in the runtime's place: it is mounted over other files of the image then.
     """
+    if is_base and os.path.islink(os.path.join(root, HOME.lstrip("/"))):
+        raise UsageError(
+            f"--lodging: the image has a link at {HOME}: build in a container of the executor image"
+        )
     try:
         with open(os.path.join(root, HOME.lstrip("/"), "keep"), encoding="utf-8") as file:
             kept = tuple(line.strip() for line in file if line.startswith("/"))

@@ -22,6 +22,14 @@ def test_what_the_image_names_as_its_own_is_kept_too(tmp_path: Path) -> None:
     assert "/busybox" in open_lodging(tmp_path).boundary([]).excluded
 
 
+def test_a_base_that_leads_the_executor_elsewhere_is_not_built_in(tmp_path: Path) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "yadokari").symlink_to("home")
+    with pytest.raises(UsageError, match="the image has a link at /yadokari"):
+        open_lodging(tmp_path, is_base=True)
+    assert [*(tmp_path / "home").iterdir()] == []
+
+
 def test_what_an_earlier_build_left_goes_but_contexts_and_caches_stay(tmp_path: Path) -> None:
     lodging = open_lodging(tmp_path)
     assert lodging.is_new
