@@ -1,10 +1,12 @@
 """Installs the executor's own packages into an assembled runtime, with the programs that start them.
 
-usage: python3 -m runtime.install TREE PACKAGES
+usage: python3 -m runtime.install TREE PACKAGES --wheels DIR
 """
 
 import argparse
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 from runtime.bytecode import compile_packages
@@ -30,6 +32,15 @@ runpy.run_module("yadokari_builder", run_name="__main__", alter_sys=True)
 _WARMER = _EXECUTOR.replace("import runpy\n", "import runpy\nimport sys\n").replace(
     "runpy.run_module", 'sys.argv.insert(1, "warm")\nrunpy.run_module'
 )
+_RECORD = """\
+import sys
+
+sys.path[:0] = sys.argv[1:]
+from yadokari_builder.generated import recorded
+
+with recorded():
+    import yadokari_builder.command.build
+"""
 
 
 def install(tree: Path, packages: Path) -> None:
@@ -43,13 +54,27 @@ def install(tree: Path, packages: Path) -> None:
         program.chmod(0o755)
 
 
+def record_generated(tree: Path, wheels: Path) -> None:
+    """Have what the installed packages write and compile at each start of a build compiled now.
+
+    `wheels` is where the packages are that they need. Raises `CalledProcessError`.
+    """
+    folders = (str(library_folder(tree)), str(wheels))
+    subprocess.run([sys.executable, "-ISBXutf8", "-c", _RECORD, *folders], check=True)
+
+
 def main() -> None:
     """Read the arguments and install."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("tree", type=Path)
     parser.add_argument("packages", type=Path)
+    parser.add_argument(
+        "--wheels", type=Path, required=True, help="folder that what they need was installed into"
+    )
     arguments = parser.parse_args()
-    install(arguments.tree.absolute(), arguments.packages)
+    tree = arguments.tree.absolute()
+    install(tree, arguments.packages)
+    record_generated(tree, arguments.wheels.absolute())
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ def parse_arguments(
     """
     words, spec = _parse(arguments, FLAGS, environment, BuildSpec())
     if words:
-        raise ArgumentError(f"{words[0]!r} is not a flag: the executor takes flags only")
+        raise ArgumentError(_needless(words[0]))
     return spec
 
 
@@ -235,6 +235,15 @@ def _split(argument: str) -> tuple[str, str | None]:
 def _unknown(name: str, known: Mapping[str, Flag]) -> str:
     near = suggest(name, (flag for flag in known if flag.startswith("--")))
     return f"{name} is not a flag" + (f": did you mean {near}?" if near else ": --help lists them")
+
+
+def _needless(word: str) -> str:
+    if word in ("true", "false"):
+        return f"{word!r} is not a flag: the value of a switch stands behind =, as in --cache={word}"
+    near = suggest(word, (verb.name for verb in VERBS))
+    return f"{word!r} is not a flag, nor a verb" + (
+        f": did you mean {near}?" if near else ": --help lists both"
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,17 +29,20 @@ def parser() -> Parser:
     _add_list(_verb(verbs, "list", "list ImageBuilds"))
     _add_logs(_verb(verbs, "logs", "show what a build's steps print"))
     describe = _verb(verbs, "describe", "tell all of a build, with what to do where it failed")
-    describe.add_argument("names", nargs="+", metavar="NAME")
-    _add_output(describe, "json", "yaml", "name")
-    _add_wait(_verb(verbs, "wait", "wait for a build; the exit code tells what came of it"))
+    describe.add_argument("names", nargs="*", metavar="NAME", help="all if left out")
+    _add_choice(describe)
+    _add_output(describe)
+    _add_wait(_verb(verbs, "wait", "wait for builds; the exit code tells what came of them"))
     rebuild = _verb(verbs, "rebuild", "build again, with nothing changed")
     rebuild.add_argument("names", nargs="+", metavar="NAME")
     rebuild.add_argument(
         "-f", "--follow", action="store_true", help="show progress of the first one until it ends"
     )
     _add_progress(rebuild)
+    _add_output(rebuild)
     cancel = _verb(verbs, "cancel", "end a build that runs or waits")
     cancel.add_argument("names", nargs="+", metavar="NAME")
+    _add_output(cancel)
     explain = _verb(verbs, "explain", "explain a reason, or list all")
     explain.add_argument("reason", nargs="?", metavar="REASON")
     completion = _verb(verbs, "completion", "print a script that lets a shell complete the plugin's words")
@@ -64,8 +67,14 @@ def _add_cluster(made: Parser) -> None:
     flags.add_argument("--kubeconfig", default=nothing, help="file with clusters and credentials")
 
 
-def _add_output(made: Parser, *formats: str) -> None:
+def _add_output(made: Parser, *further: str) -> None:
+    formats = ("json", "yaml", "name", *further)
     made.add_argument("-o", "--output", choices=formats, help="write the resources themselves")
+
+
+def _add_choice(made: Parser) -> None:
+    made.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
+    made.add_argument("-l", "--selector", help="those with these labels")
 
 
 def _add_progress(made: Parser) -> None:
@@ -122,13 +131,12 @@ def _add_create(made: Parser) -> None:
     made.add_argument("--dry-run", choices=("none", "client", "server"), default="none", help="make nothing")
     made.add_argument("-f", "--follow", action="store_true", help="show progress until it ends")
     _add_progress(made)
-    _add_output(made, "json", "yaml", "name")
+    _add_output(made)
 
 
 def _add_list(made: Parser) -> None:
-    made.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
-    made.add_argument("-l", "--selector", help="those with these labels")
-    _add_output(made, "json", "yaml", "name", "wide")
+    _add_choice(made)
+    _add_output(made, "wide")
 
 
 def _add_logs(made: Parser) -> None:
@@ -138,7 +146,9 @@ def _add_logs(made: Parser) -> None:
 
 
 def _add_wait(made: Parser) -> None:
-    made.add_argument("name", metavar="NAME")
+    made.add_argument("names", nargs="*", metavar="NAME")
+    made.add_argument("--all", action="store_true", help="for all of the namespace")
+    _add_choice(made)
     made.add_argument(
         *("--for",),
         dest="wanted",
@@ -147,3 +157,4 @@ def _add_wait(made: Parser) -> None:
         help="succeeded, finished, started or condition=TYPE[=STATUS] (default: succeeded)",
     )
     made.add_argument("--timeout", default="1h", metavar="SPAN", help="such as 90s or 1h30m (default: 1h)")
+    _add_output(made)

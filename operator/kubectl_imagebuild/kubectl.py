@@ -23,13 +23,24 @@ RESOURCE = f"{PLURAL}.{VERSION}.{GROUP}"
 # A server ends each watch after some minutes.
 _BEFORE_WATCHING_AGAIN = 0.5
 
-_PREFIX = re.compile(r"^error: |^Error from server (\(\w+\))?: |error when creating \"STDIN\": ")
+# What it was about to do is no news, and the plugin does not have the flag that kubectl proposes.
+_LEFT_OUT = re.compile(
+    r"^error: |^Error from server (\(\w+\))?: |error when creating \"STDIN\": "
+    r"|error validating (\"STDIN\"|data): |failed to download openapi: "
+    r"|; if you choose to ignore these errors, turn validation off with --validate=false"
+)
 _ADVICE = (
     (
         "doesn't have a resource type",
         "is Yadokari installed in this cluster, and is --context the right one?",
     ),
     ("no matches for kind", "is Yadokari installed in this cluster, and is --context the right one?"),
+    # Where kubectl looks for a cluster that nothing names.
+    ("localhost:8080", "no kubeconfig names a cluster: set KUBECONFIG, or name a file by --kubeconfig"),
+    ("(Unauthorized)", "log in anew, or name another --kubeconfig or --context"),
+    ("to provide credentials", "log in anew, or name another --kubeconfig or --context"),
+    ("context was not found", "'kubectl config get-contexts' tells those that are there"),
+    ('namespaces "', "'kubectl get namespaces' tells those that are there"),
     ("(NotFound)", "'kubectl imagebuild list' tells those that are there"),
     ("(Forbidden)", "ask who administers the cluster for that right"),
     (
@@ -59,14 +70,23 @@ class Kubectl:
         """Return what it prints as JSON; raises PluginError."""
         return json.loads(self.run(*arguments, "-o", "json", stdin=stdin))
 
-    def build(self, name: str) -> Build:
+    def build(self, name: str, namespace: str = "") -> Build:
         """Return an ImageBuild; raises PluginError, so where it is not there."""
-        return Build(self.json("get", RESOURCE, name))
+        return Build(self.json("get", RESOURCE, name, *_within(namespace)))
 
-    def changes(self, name: str) -> Iterator[Build]:
+    def changes(self, name: str, namespace: str = "") -> Iterator[Build]:
         """Yield an ImageBuild as it is, and whenever it changes; raises PluginError once it is deleted."""
         while True:
-            watch = ("get", RESOURCE, name, "--watch", "--output-watch-events", "-o", "json")
+            watch = (
+                "get",
+                RESOURCE,
+                name,
+                *_within(namespace),
+                "--watch",
+                "--output-watch-events",
+                "-o",
+                "json",
+            )
             with self.started(*watch) as process:
                 for line in process.stdout or ():
                     change = json.loads(line)
@@ -109,10 +129,16 @@ class Kubectl:
             process.terminate()
 
 
+def _within(namespace: str) -> tuple[str, ...]:
+    """Name a namespace, where it is not the one that all is about."""
+    return ("--namespace", namespace) if namespace else ()
+
+
 def failure(complaint: str) -> PluginError:
     """Make an error of kubectl's complaint, with what to do where that is known."""
     lines = [line for line in complaint.splitlines() if line.strip()] or ["kubectl failed without a word"]
-    message = one_line(lines[-1])
-    advice = next((advice for part, advice in _ADVICE if part in message), "")
-    told = _PREFIX.sub("", message)
+    # The line that says what is wrong is not always the last one.
+    known = ((line, advice) for part, advice in _ADVICE for line in reversed(lines) if part in line)
+    message, advice = next(known, (lines[-1], ""))
+    told = _LEFT_OUT.sub("", one_line(message))
     return PluginError(f"{told}: {advice}" if advice else told)

@@ -106,6 +106,11 @@ class StateReason(StrEnum):
         return row
 
 
+# Told while further attempts follow, and after the last one.
+_PASSES = (
+    "see that the name is right and the cluster can reach it; after the last attempt set the annotation"
+    " yadokari.dev/rebuild-requested-at"
+)
 _OF_THE_EXECUTOR: Mapping[str, str] = MappingProxyType(
     {
         Reason.INVALID_ARGUMENTS: "change the field that the message names",
@@ -114,6 +119,9 @@ _OF_THE_EXECUTOR: Mapping[str, str] = MappingProxyType(
         Reason.IMAGE_NOT_FOUND: "change FROM or COPY --from, or push that image",
         Reason.UNAUTHORIZED: "mend the Secret, then set the annotation yadokari.dev/rebuild-requested-at",
         Reason.CONTEXT_INVALID: "change context, or mend what it names",
+        Reason.REGISTRY_ERROR: _PASSES,
+        Reason.DOWNLOAD_FAILED: _PASSES,
+        Reason.PUSH_FAILED: _PASSES,
         Reason.IMAGE_INVALID: "change what the message names: no registry would take such an image",
         Reason.INTERNAL_ERROR: "read the pod's log, and report it",
     }

@@ -148,7 +148,7 @@ class Lodging:
 
     __pydantic_config__ = REPORTED
 
-    image: Annotated[str, Field(description="The base image, by the digest of its manifest.")]
+    image: Annotated[str, Field(description="The base image, by the digest of its manifest or of an index.")]
     platform: Annotated[str | None, Field(description="For which of several platforms that is.")] = None
     stage: Annotated[str | None, Field(description="Stage that the last run built in it.")] = None
     reason: Annotated[str | None, Field(description="Why that run, which was to, did not; for machines.")] = (
@@ -157,6 +157,14 @@ class Lodging:
     message: Annotated[str | None, Field(description="The same for people.")] = None
     unusable: Annotated[
         bool | None, Field(description="Whether ordinary pods build until there is another base.")
+    ] = None
+    pulled: Annotated[
+        float | None,
+        Field(description="Seconds that nodes took to have it, of late: older times count less."),
+    ] = None
+    unpacked: Annotated[
+        float | None,
+        Field(description="Seconds that it took to download and unpack it, the last time that was done."),
     ] = None
 
 

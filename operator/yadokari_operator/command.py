@@ -10,10 +10,11 @@ import sys
 from kubernetes.config import ConfigException
 
 from yadokari_operator.cluster.api import Api
+from yadokari_operator.exposition import serve
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.journal import formatter
 from yadokari_operator.metrics import Metrics
-from yadokari_operator.settings import Settings, SettingsError
+from yadokari_operator.settings import Settings, SettingsError, no_settings
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,8 @@ def set_up_logging(settings: Settings) -> None:
     # kopf tells of every event of every resource, aiohttp of every probe; only their troubles are news here.
     for name in ("kopf", "aiohttp.access"):
         logging.getLogger(name).setLevel(logging.WARNING)
+    # Connections of many logs are more than are kept when they end, which is no news.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
     # Of a probe that fails it would show where, and not why.
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
 
@@ -43,8 +46,12 @@ def main() -> int:
         print(f"yadokari operator: no cluster to work in: {error}", file=sys.stderr)  # noqa: T201
         return 1
     set_up_logging(settings)
+    # No error: it may be a setting of the next version, or what Kubernetes says of a Service of this name.
+    for name, meant in no_settings(os.environ):
+        hint = f": did you mean {meant}?" if meant else ""
+        logger.warning("%s is no setting and changes nothing%s", name, hint)
     try:
-        metrics.serve(settings.metrics_address)
+        serve(metrics.registry, settings.metrics_address)
     except OSError as error:
         logger.error("YADOKARI_METRICS_ADDRESS %s: %s", settings.metrics_address, error)
         return 1

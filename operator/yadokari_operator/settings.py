@@ -3,8 +3,8 @@
 import base64
 import binascii
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 
 import yaml
@@ -13,6 +13,8 @@ from pydantic import ValidationError
 from yadokari_api.fields import LABEL_KEY, LABEL_VALUE
 from yadokari_api.model import explain
 from yadokari_api.policy import ImageBuildPolicySpec
+from yadokari_contract.suggestion import suggest
+from yadokari_contract.urls import path_of
 from yadokari_operator.turns import NodeLimit
 
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
@@ -135,6 +137,14 @@ class Settings:
         return tuple(name for name in self.ignored_namespaces if "*" not in name)
 
 
+def no_settings(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the variables YADOKARI_* that are no settings, each with the one that may be meant, or ""."""
+    known = [f"YADOKARI_{it.name.upper()}" for it in fields(Settings) if it.name != "telemetry"]
+    for name in sorted(environment):
+        if name.startswith("YADOKARI_") and name not in known:
+            yield name, suggest(name, known)
+
+
 def is_among(namespace: str, patterns: tuple[str, ...]) -> bool:
     """Whether a namespace is one of some, in which * is any text."""
     return any(fnmatchcase(namespace, pattern) for pattern in patterns)
@@ -216,7 +226,7 @@ def _address(environment: Mapping[str, str], name: str, default: str) -> str:
 def _url(environment: Mapping[str, str], name: str) -> str:
     value = _text(environment, name, "")
     # What it is may be secret, so it is not said.
-    if value and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value) is None:
+    if value and path_of(value) is None:
         raise SettingsError(f"YADOKARI_{name} has the form https://HOST/PATH")
     return value
 

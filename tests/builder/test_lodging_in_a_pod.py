@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from support.building import Built, build
+from support.indexes import put_index
 from support.pod import Bind, run_pod, why_no_containers
 from support.pod.mirror import digest, running
+from yadokari_builder.build.options import own_platform
 
 pytestmark = [
     pytest.mark.pod,
@@ -170,6 +172,22 @@ def test_a_tag_that_means_another_image_by_now_is_unpacked(tmp_path: Path) -> No
     assert built.result.exit_code == 0, built.output
     assert "the base is unpacked as ever: no stage starts from sha256:" in built.output
     assert built.image.names_in_layers(skip=1) == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("variants", "said"), [([""], "nothing is unpacked"), (["", "v2"], "no stage starts from sha256:")]
+)
+def test_a_base_is_known_by_the_digest_of_an_index_that_leaves_no_choice(
+    variants: list[str], said: str, tmp_path: Path
+) -> None:
+    own = {"os": "linux", "architecture": own_platform().architecture}
+    platforms = [own | ({"variant": variant} if variant else {}) for variant in variants]
+    index = put_index(running(), BUSYBOX, f"of-{len(variants)}", platforms)
+    text = f"FROM busybox:latest@{index}\nRUN echo a > /a\n"
+    built = build(tmp_path, text, f"--lodging=docker.io/library/busybox@{index}", root=BUSYBOX)
+    assert built.result.exit_code == 0, built.output
+    assert built.image.names_in_layers(skip=1) == {"a"}
+    assert said in built.output
 
 
 def test_a_build_that_was_killed_leaves_no_root_that_is_taken_for_the_base(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_a_switch_takes_its_value_only_after_an_equals_sign() -> None:
     assert parse_arguments(["--no-push", "--insecure=false", "--force=true"]) == BuildSpec(
         no_push=True, force=True
     )
-    with pytest.raises(ArgumentError, match="'false' is not a flag"):
+    with pytest.raises(ArgumentError, match=r"'false' is not a flag: .* as in --cache=false"):
         parse_arguments(["--no-push", "false"])
 
 
@@ -168,7 +168,8 @@ def test_that_a_flag_changes_nothing_is_said_to_those_who_give_it() -> None:
         (["--git=tag=x"], "with the names branch, single-branch"),
         (["--git=depth=all"], "--git depth is 'all': it is a number"),
         (["--git=single-branch=maybe"], "--git single-branch is 'maybe': it can be true or false"),
-        (["build"], "'build' is not a flag"),
+        (["build"], "'build' is not a flag, nor a verb: --help lists both"),
+        (["warn"], "'warn' is not a flag, nor a verb: did you mean warm?"),
         (["-"], "'-' is not a flag"),
         (["--"], "'--' is not a flag"),
     ],

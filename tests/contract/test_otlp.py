@@ -79,6 +79,7 @@ def test_a_service_is_called_as_it_is_named() -> None:
         (ENDPOINT, "collector:4318", "no URL"),
         (ENDPOINT, "http://user:secret@collector", "no URL"),
         (ENDPOINT, "http://a\nb", "no URL"),
+        (ENDPOINT, "http://collector:43180000", "no URL"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/json alone"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", "http/json alone"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "NAME=VALUE"),

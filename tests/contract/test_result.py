@@ -39,7 +39,7 @@ results = st.builds(
     missed=st.integers(0, 100),
     misses=st.lists(any_text, max_size=5).map(tuple),
     saved=st.floats(0, 1e6),
-    lodging=st.none() | st.builds(LodgingResult, any_text, any_text, any_text, any_text),
+    lodging=st.none() | st.builds(LodgingResult, any_text, any_text, any_text, any_text, st.floats(0, 1e6)),
     failure=st.none() | failures,
 )
 

@@ -32,3 +32,9 @@ def test_every_command_that_is_shown_can_be_read() -> None:
     assert len(shown) > 10
     for command in shown:
         parser().parse_args(command.replace("[FOLDER]", "FOLDER").split())
+
+
+def test_nobody_is_told_to_install_another_project_of_the_same_name() -> None:
+    commands = re.findall(r"(?:uv tool|pipx?) install (\S+)", PAGE)
+    assert commands
+    assert "yadokari" not in commands

@@ -30,6 +30,13 @@ def test_every_reason_that_somebody_has_to_act_upon_is_in_a_chapter(reason: str)
     assert f"`{reason}`" in TEXT
 
 
+def test_what_is_to_be_done_is_quoted_as_the_table_has_it() -> None:
+    events = re.findall(r"(?ms)^ +Warning  (\w+)  (?:(?! {4}\$).)*?what to do: (.*?)$", TEXT)
+    statuses = re.findall(r"(?m)^ +Status: .*\((\w+)\)\n +What to do:  (.*)$", TEXT)
+    assert min(len(events), len(statuses)) > 7
+    assert [(reason, said) for reason, said in (*events, *statuses) if said != advice(reason)] == []
+
+
 def test_no_reason_is_named_that_there_is_not() -> None:
     named = set(re.findall("`([A-Z][A-Za-z]+)`", "\n".join(re.findall("(?m)^Reasons: (.*)$", TEXT))))
     assert named <= {*Reason, *StateReason}

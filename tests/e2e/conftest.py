@@ -22,5 +22,16 @@ def namespace(cluster: Cluster) -> Iterator[str]:
 
 
 @pytest.fixture
-def builds(cluster: Cluster, installation: Installation, namespace: str, tmp_path: Path) -> Builds:
-    return Builds(cluster, namespace, tmp_path)
+def builds(
+    cluster: Cluster,
+    installation: Installation,
+    namespace: str,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Iterator[Builds]:
+    """ImageBuilds, which may be asked to be built in their bases, and then are."""
+    lodging = getattr(request, "param", "")
+    builds = Builds(cluster, namespace, tmp_path, lodging)
+    yield builds
+    if lodging:
+        assert bool(builds.bases()) == (lodging == "Always")

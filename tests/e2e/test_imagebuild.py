@@ -16,6 +16,9 @@ from support.operator_process import wait_until
 
 pytestmark = pytest.mark.cluster
 
+IN_EACH_WAY = pytest.mark.parametrize(
+    "builds", ["Never", "Always"], ids=["unpacked", "in its base"], indirect=True
+)
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -45,7 +48,7 @@ def test_the_nginx_example_is_built_pushed_and_exact(
     assert not {"etc/hosts", "etc/hostname", "etc/resolv.conf"} & added
     output = cluster.kubectl("get", "imagebuilds", "-n", builds.namespace)
     assert output.splitlines()[0].split() == [
-        *("NAME", "READY", "STATUS", "PROGRESS", "IMAGE", "DURATION", "AGE")
+        *("NAME", "READY", "STATUS", "PROGRESS", "REASON", "IMAGE", "DURATION", "AGE")
     ]
     wide = cluster.kubectl("get", "ib", "-n", builds.namespace, "-o", "wide")
     assert status["output"]["digest"] in wide
@@ -144,9 +147,8 @@ def test_the_same_inputs_are_not_built_again_and_a_change_is(cluster: Cluster, b
 
 
 def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, builds: Builds) -> None:
-    builds.apply(
-        "slow", "FROM busybox\nRUN sleep 8 && echo slept > /slept\n", f"{cluster.registry}/team/slow:1"
-    )
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    builds.apply("slow", "FROM busybox\nRUN sleep 8 && echo slept > /slept\n", image)
     builds.wait_until_running("slow")
     cluster.kubectl(
         "-n", "yadokari-system", "delete", "pod", "-l", "app.kubernetes.io/name=yadokari", "--force",
@@ -157,12 +159,18 @@ def test_an_operator_killed_during_a_build_loses_nothing(cluster: Cluster, build
     assert builds.pods("slow") == [status["run"]["pod"]]
 
 
+@IN_EACH_WAY
 def test_a_context_of_configmap_files_is_copied_from(cluster: Cluster, builds: Builds) -> None:
     cluster.kubectl(
         "-n", builds.namespace, "create", "configmap", "files", "--from-literal=greeting=good morning"
     )
-    image = f"{cluster.registry}/team/context:1"
-    builds.apply("context", "FROM busybox\nCOPY . /files/\n", image, context={"configMap": {"name": "files"}})
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    builds.apply(
+        "context",
+        "FROM busybox\nCOPY . /files/\nRUN test -s /files/greeting\n",
+        image,
+        context={"configMap": {"name": "files"}},
+    )
     assert builds.wait_until_done("context")["phase"] == "Succeeded"
     log = builds.run_pod("check", image, "find /files -type f; cat /files/greeting")
     assert log.split("\n")[:2] == ["/files/greeting", "good morning"]
@@ -228,6 +236,7 @@ def steps(status: dict[str, Any]) -> dict[str, int]:
     return {name: it for name, it in status["steps"].items() if name not in ("misses", "savedSeconds")}
 
 
+@IN_EACH_WAY
 def test_a_build_that_is_asked_for_again_takes_all_steps_from_the_cache(
     cluster: Cluster, builds: Builds
 ) -> None:

@@ -1,6 +1,8 @@
 """The kubectl plugin on the real cluster, beside what kubectl says of the same."""
 
 import json
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,7 +48,7 @@ class Place:
         return self.cluster.kubectl("-n", self.namespace, *arguments)
 
     def create(self, name: str, *arguments: str) -> None:
-        image = f"{self.cluster.registry}/plugin/{name}:1"
+        image = f"{self.cluster.registry}/{self.namespace}/{name}:1"
         said = self.plugin("create", name, *arguments, "-d", image, "--insecure")
         assert (said.code, said.out) == (0, f"imagebuild.yadokari.dev/{name} created\n"), said
 
@@ -123,7 +125,10 @@ def test_the_list_says_what_kubectl_says(place: Place) -> None:
     theirs = words(place.kubectl("get", "imagebuilds"))
     for name in ("NAME", "app", "broken"):
         assert ours[name][:2] == theirs[name][:2]
-    assert ours["app"][2:4] == ["5/5", f"{place.cluster.registry}/plugin/app:1"]
+    # Both have their reason and their image behind the steps, which kubectl shows while they run.
+    assert ours["app"][2:5] == ["5/5", "Succeeded", f"{place.cluster.registry}/{place.namespace}/app:1"]
+    for name in ("app", "broken"):
+        assert ours[name][3:5] == theirs[name][2:4]
     assert place.plugin("list", "-o", "name").out == place.kubectl("get", "imagebuilds", "-o", "name")
     everywhere = Plugin(place.plugin.path, place.plugin.environment)("list", "-A").out
     assert [place.namespace, "app"] in [line.split()[:2] for line in everywhere.splitlines()]
@@ -132,6 +137,21 @@ def test_the_list_says_what_kubectl_says(place: Place) -> None:
 def words(text: str) -> dict[str, list[str]]:
     """Read a table by its first column."""
     return {name: cells for name, *cells in map(str.split, text.splitlines())}
+
+
+def test_kubectl_runs_the_plugin_and_completes_its_words(place: Place) -> None:
+    # Both programs are where Python's are.
+    path = f"{Path(sys.executable).parent}:{place.plugin.path}"
+    environment = {**place.plugin.variables, "PATH": path}
+
+    def kubectl(*arguments: str) -> list[str]:
+        command = ["kubectl", *arguments]
+        return subprocess.check_output(command, env=environment, text=True).splitlines()
+
+    assert kubectl("imagebuild", "explain", "stepfailed")[0].split() == ["Reason:", "StepFailed"]
+    words = ("imagebuild", "describe", "-n", place.namespace)
+    assert kubectl("__complete", *words, "bro")[:1] == ["broken"]
+    assert kubectl("__complete", "imagebuild", "canc")[:1] == ["cancel"]
 
 
 def test_a_failure_is_described_with_its_stage_its_lines_its_log_and_what_to_do(place: Place) -> None:
@@ -149,14 +169,14 @@ def test_a_failure_is_described_with_its_stage_its_lines_its_log_and_what_to_do(
 
 def test_a_folder_with_a_program_is_pushed_where_config_maps_would_spoil_it(place: Place) -> None:
     folder = str(place.folder / "tool")
-    image = f"{place.cluster.registry}/plugin/tool:1"
+    image = f"{place.cluster.registry}/{place.namespace}/tool:1"
     refused = place.plugin("create", "tool", folder, "-d", image, "--insecure")
     assert (refused.code, "tool is executable" in refused.notes, "--context-image" in refused.notes) == (
         1,
         True,
         True,
     )
-    place.create("tool", folder, "--context-image", f"{place.cluster.registry}/plugin/context")
+    place.create("tool", folder, "--context-image", f"{place.cluster.registry}/{place.namespace}/context")
     assert place.plugin("wait", "tool", "--timeout", "2m").code == 0
     assert "the tool works" in place.plugin("logs", "tool").out
 

@@ -17,16 +17,22 @@ from typing import Any
 import pytest
 
 from support.cluster import Cluster
+from support.flux import definitions
 from support.installation import Installation
+from support.operator_process import says
 from support.pages import DOCS, read_table, spans
 from support.plugin import Plugin
 from support.unkind import unkind_server
+from yadokari_contract.reasons import Reason
+from yadokari_contract.results.build import BuildResult, Failure
 
 pytestmark = pytest.mark.cluster
 
 PATIENCE = 120
 SLEEPS = "FROM busybox\nRUN sleep 600\n"
 QUICK = "FROM busybox\nWORKDIR /x\n"
+BROKEN = f"{says(BuildResult(failure=Failure(Reason.INTERNAL_ERROR, 'a mistake: KeyError')))}exit 30\n"
+"""What the executor would leave; no way is known to have it do so, and a script does in its place."""
 POOL = {"pool": "builds"}
 """Of which the installation lets one build run at a time, and no node has it."""
 GPU = "example.com/gpu"
@@ -42,6 +48,10 @@ WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
     "DockerfileInvalid": ("FROM busybox\nFORM x\n", {}),
     "StepFailed": ("FROM busybox\nRUN echo making; \\\n    exit 7\n", {}),
     "BaseImageNotFound": ("FROM REGISTRY/library/busybox:no-such-tag\n", {}),
+    "ImageInvalid": (
+        "FROM UNKIND/broken/base:1\n",
+        {"executor": {"extraArgs": ["--insecure-registry=UNKIND"]}},
+    ),
     "ContextFailed": (QUICK, {"context": {"http": {"url": "http://UNKIND/app.tar"}}}),
     "InvalidArguments": (QUICK, {"executor": {"isolation": "Namespaces"}}),
     "RegistryUnauthorized": (
@@ -63,6 +73,7 @@ WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
         {"destinations": [{"image": "REGISTRY/NAMESPACE/x:1", "pushSecretRef": {"name": "registry-login"}}]},
     ),
     "SourceNotFound": (QUICK, {"context": {"fluxSource": {"kind": "GitRepository", "name": "app"}}}),
+    "SourceNotReady": (QUICK, {"context": {"fluxSource": {"kind": "GitRepository", "name": "waiting"}}}),
     "QuotaExceeded": (QUICK, {"executor": {"resources": {"limits": {GPU: 1}}}}),
     "AdmissionDenied": (
         QUICK,
@@ -80,6 +91,11 @@ WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
         QUICK,
         {"executor": {"image": "REGISTRY/library/busybox:latest", "runtime": "ImageVolume"}},
     ),
+    "ExecutorFailed": (
+        QUICK,
+        {"executor": {"image": "REGISTRY/library/busybox:latest", "runtime": "InitContainer"}},
+    ),
+    "InternalError": (BROKEN, {"executor": {"image": "STAND-IN", "runtime": "InitContainer"}}),
     "OOMKilled": (
         "FROM busybox\nRUN tail /dev/zero\n",
         {"executor": {"resources": {"limits": {"memory": "256Mi"}}}},
@@ -92,6 +108,7 @@ WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
     "Suspended": (QUICK, {"suspend": True}),
     "Evicted": (SLEEPS, {}),
     "Cancelled": (SLEEPS, {}),
+    "PodRejected": (SLEEPS, {}),
     "NodeLost": (QUICK, {"executor": {"nodeSelector": {"node": "NAMESPACE"}, "tolerations": FOREIGN}}),
     "ChangeForbidden": ("FROM busybox\nRUN sleep 15\n", {"concurrencyPolicy": "Forbid"}),
 }
@@ -111,25 +128,20 @@ LOOKS: Mapping[str, tuple[str, ...]] = {
     "False Suspended": ("Suspended",),
     "False Retrying": ("Evicted", "Cancelled", "NodeLost"),
     "False Pending": (
-        "ConfigMapNotFound", "SecretNotFound", "SourceNotFound", "QuotaExceeded", "AdmissionDenied",
-        "Unschedulable", "ImagePullFailed", "PodPending",
+        "ConfigMapNotFound", "SecretNotFound", "SourceNotFound", "SourceNotReady", "QuotaExceeded",
+        "AdmissionDenied", "PodRejected", "Unschedulable", "ImagePullFailed", "PodPending",
     ),
     "False Failed": (
         "DockerfileInvalid", "StepFailed", "BaseImageNotFound", "ContextFailed", "InvalidArguments",
         "RegistryUnauthorized", "RegistryError", "PushFailed", "DownloadFailed", "PolicyViolation",
-        "InvalidSpec", "OOMKilled", "DiskLimitExceeded", "Timeout",
+        "InvalidSpec", "ImageInvalid", "OOMKilled", "DiskLimitExceeded", "Timeout", "ExecutorFailed",
+        "InternalError",
     ),
 }  # fmt: skip
 """By what `kubectl get` says under READY and STATUS, the reasons."""
 LOOK_OF = {reason: look for look, reasons in LOOKS.items() for reason in reasons}
-ELSEWHERE = {
-    "DestinationShared": "a condition of its own, see below",
-    "SourceNotReady": "tests/e2e/test_rebuild.py, which has Flux's definitions",
-    "PodRejected": "tests/operator/test_strangers_on_cluster.py",
-    "ExecutorFailed": "tests/operator/test_against_cluster.py, with an image that is no executor",
-    "ImageInvalid": "tests/builder: no image of this cluster's registry is that large or wrong",
-    "InternalError": "nowhere: no way to it is known",
-}
+SHARED = "DestinationShared"
+"""A condition of its own, beside the others."""
 WORDS: Mapping[str, tuple[str, ...]] = {
     "Queued": ("number 1 of 1 in the queue",),
     "AlreadyPushed": ("was there already, with digest sha256:",),
@@ -141,6 +153,8 @@ WORDS: Mapping[str, tuple[str, ...]] = {
     "Evicted": ("EvictionByEvictionAPI",),
     "NodeLost": ("DeletionByTaintManager",),
     "OOMKilled": ("Dockerfile:2: ", "a process of the step was killed", "its limit of 256Mi"),
+    "PodRejected": ("belongs to something else",),
+    "ImageInvalid": ("Dockerfile:1: ", "/broken/base"),
     "SecretNotFound": ('secret "registry-login" not found',),
 }
 """What its Event says, among other things."""
@@ -155,8 +169,9 @@ def name_of(reason: str) -> str:
 class Street:
     """A namespace with ImageBuilds that go wrong in every way, and all that `kubectl get -w` said of them."""
 
-    def __init__(self, cluster: Cluster, namespace: str, unkind: str, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, unkind: str, stand_in: str, folder: Path) -> None:
         self.cluster, self.namespace, self._unkind = cluster, namespace, unkind
+        self._stand_in = stand_in
         self._seen = folder / "seen"
         self.began = time.monotonic()
 
@@ -177,7 +192,7 @@ class Street:
             },
         }
         text = json.dumps(made).replace("UNKIND", self._unkind).replace("REGISTRY", self.cluster.registry)
-        text = text.replace("NAMESPACE", self.namespace)
+        text = text.replace("NAMESPACE", self.namespace).replace("STAND-IN", self._stand_in)
         found: dict[str, Any] = json.loads(text)
         return found
 
@@ -192,8 +207,6 @@ class Street:
             self.namespace,
             "get",
             "imagebuilds",
-            "-o",
-            "wide",
             "-w",
         ]
         environment = {"KUBECONFIG": str(self.cluster.kubeconfig), "KUBECACHEDIR": "/dev/null"}
@@ -243,7 +256,10 @@ def by_name(text: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def street(
-    cluster: Cluster, installation: Installation, tmp_path_factory: pytest.TempPathFactory
+    cluster: Cluster,
+    installation: Installation,
+    stand_in: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Street]:
     """All ImageBuilds, each with its reason."""
     namespace = f"reasons-{uuid.uuid4().hex[:8]}"
@@ -253,7 +269,7 @@ def street(
             unkind = held.enter_context(unkind_server(address))
         except OSError:
             pytest.skip(f"{address} is not this machine's: there is no server here that pods reach")
-        made = Street(cluster, namespace, unkind, tmp_path_factory.mktemp("reasons"))
+        made = Street(cluster, namespace, unkind, stand_in, tmp_path_factory.mktemp("reasons"))
         cluster.kubectl("create", "namespace", namespace)
         held.callback(cluster.kubectl, "delete", "namespace", namespace, "--wait=false")
         prepare(made, held)
@@ -283,6 +299,17 @@ def prepare(street: Street, held: ExitStack) -> None:
         "spec": {"taints": [{"key": "node", "effect": "NoSchedule"}]},
     }
     street.apply({"apiVersion": "v1", "kind": "ResourceQuota", **quota}, policy, node)
+    for file in definitions():
+        street.kubectl("apply", "--server-side", "-f", str(file))
+    source = {"url": "https://git.example.com/team/app.git", "interval": "5m"}
+    street.apply(
+        {
+            "apiVersion": "source.toolkit.fluxcd.io/v1",
+            "kind": "GitRepository",
+            "metadata": {"name": "waiting"},
+            "spec": source,
+        }
+    )
     held.callback(
         street.cluster.kubectl, "delete", f"imagebuildpolicy/{name}", f"node/{name}", "--wait=false"
     )
@@ -302,6 +329,8 @@ def go_on(street: Street) -> None:
         street.kubectl("create", "--raw", path, "-f", "-", stdin=eviction)
     if street.comes_to("cancelled", "Building"):
         street.kubectl("delete", "pod", street.pod("cancelled"), "--wait=false")
+    if street.comes_to("podrejected", "Building"):
+        take_a_name(street)
     if street.comes_to("nodelost", "Scheduling"):
         lose_a_node(street)
     if street.comes_to("succeeded", "Succeeded"):
@@ -312,6 +341,15 @@ def go_on(street: Street) -> None:
         street.comes_to(name_of(reason), reason)
     # Events follow what they tell of.
     time.sleep(1)
+
+
+def take_a_name(street: Street) -> None:
+    """Have somebody else's pod, which no node takes, bear the name of a build's second attempt."""
+    first = street.pod("podrejected")
+    spec = {"nodeSelector": POOL, "containers": [{"name": "it", "image": "registry.invalid/it:1"}]}
+    name = {"name": first.removesuffix("1") + "2"}
+    street.apply({"apiVersion": "v1", "kind": "Pod", "metadata": name, "spec": spec})
+    street.kubectl("delete", "pod", first, "--wait=false")
 
 
 def lose_a_node(street: Street) -> None:
@@ -342,9 +380,8 @@ DOCUMENTED = {
 }
 
 
-def test_every_reason_is_made_here_or_said_to_be_made_elsewhere() -> None:
-    assert LOOK_OF.keys() | ELSEWHERE.keys() == DOCUMENTED.keys()
-    assert not LOOK_OF.keys() & ELSEWHERE.keys()
+def test_every_reason_is_made_here() -> None:
+    assert LOOK_OF.keys() | {SHARED} == DOCUMENTED.keys()
 
 
 @pytest.mark.parametrize("reason", LOOK_OF)
@@ -383,8 +420,10 @@ def test_the_runbook_shows_what_is_seen(street: Street, views: Views, reason: st
 
 
 def test_two_image_builds_with_one_destination_both_say_so(views: Views) -> None:
+    to_do = re.escape(DOCUMENTED[SHARED][2])
     for name, other in (("succeeded", "alreadypushed"), ("alreadypushed", "succeeded")):
-        event = views.described[name].partition("\nEvents:")[2]
-        assert re.search(
-            rf"(?m)^\s+Warning\s+DestinationShared .* ImageBuild {other}, too: .*; what to do: ", event
-        )
+        for described in (views.described, views.of_plugin):
+            _, _, events = described[name].partition("\nEvents:")
+            shown = rf"(?m)^\s+Warning\s+{SHARED} .* ImageBuild {other}, too: .*; what to do: {to_do}$"
+            assert re.search(shown, events), events
+    assert views.explained[SHARED].endswith(DOCUMENTED[SHARED][2])

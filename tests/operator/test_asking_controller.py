@@ -333,3 +333,21 @@ def test_a_pod_that_cannot_go_says_nothing_of_what_is_asked_after_it(team: Names
     team.look("one", "two")
     assert [team.status(name)["asked"][0].get("failures") for name in ("one", "two")] == [None, None]
     assert team.pods(errand=True) == [stuck]
+
+
+def test_a_first_run_that_is_to_be_in_its_base_asks_for_that_and_begins_there(team: Namespace) -> None:
+    dockerfile = f"FROM {BASE}\nRUN true\n"
+    team.apply("one", dockerfile=dockerfile, executor={"lodging": "Always"})
+    team.look("one")
+    assert team.pods() == []
+    (pod,) = team.pods(errand=True)
+    team.look("one")
+    assert team.pods(errand=True) == [pod]
+    team.answer(pod, resolved=B)
+    team.look("one")
+    (building,) = team.pods()
+    assert team.pods(errand=True) == []
+    assert team.server.get("pods", building)["spec"]["containers"][0]["image"] == f"registry.test/base@{B}"
+    assert team.status("one")["run"]["attempt"] == 1
+    team.look("one")
+    assert (team.pods(), team.pods(errand=True)) == ([building], [])

@@ -27,7 +27,7 @@ from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.policy import Policy
 from yadokari_api.reasons import StateReason
 from yadokari_api.spec import ImageBuildSpec
-from yadokari_api.status import Lodging
+from yadokari_api.status import Base, Lodging
 from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.reasons import Reason
 from yadokari_contract.results.build import BaseImage, BuildResult, format_result
@@ -36,7 +36,7 @@ from yadokari_contract.runtime import LOADED
 from yadokari_contract.spec import BuildSpec
 from yadokari_operator.pods.observed import Pod, parse_pod
 from yadokari_operator.reconcile.decide import reconcile, refused
-from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
+from yadokari_operator.reconcile.decision import Answer, Create, Decision, Delete, Observed
 from yadokari_operator.settings import Settings
 
 BASE = f"docker.io/library/busybox@sha256:{'b' * 64}"
@@ -50,8 +50,9 @@ def decide(
     later: float = 0,
     settings: Settings | None = None,
     policies: tuple[Policy, ...] = (),
+    answers: Mapping[str, Answer] | None = None,
 ) -> Decision:
-    observed = Observed(build=build, pods=pods, sources={}, policies=policies)
+    observed = Observed(build=build, pods=pods, sources={}, policies=policies, answers=answers or {})
     return reconcile(observed, settings or Settings(), NOW + timedelta(seconds=later))
 
 
@@ -68,7 +69,7 @@ def image_of(decision: Decision) -> str:
     return str(pod["spec"]["containers"][0]["image"])
 
 
-def told(image: str = BASE, *, performed: int = 1, **lodging: str) -> dict[str, Any]:
+def told(image: str = BASE, *, performed: int = 1, **lodging: Any) -> dict[str, Any]:
     """Status of a pod whose executor has built, and has told of a base."""
     result = BuildResult(
         digest=DIGEST,
@@ -366,16 +367,201 @@ def test_a_quota_holds_for_ordinary_pods_as_well() -> None:
     assert image_of(decide(with_status(build, waits.status))) == BASE
 
 
-def test_a_base_that_is_known_to_have_moved_is_not_run() -> None:
-    build = known()
-    moved = replace(build.status, run=replace(build.status.run, reason="BaseImageChanged"))
-    decision = decide(build)
-    begun = with_status(build, decision.status)
-    status = replace(
-        begun.status, run=replace(begun.status.run, reason="BaseImageChanged", pod=None, attempt=0)
+def test_a_run_that_begins_since_a_base_has_moved_builds_in_that_one() -> None:
+    spec = SPEC | {"rebuild": {"onBaseImageChange": {"interval": "1h"}}}
+    build = run(image_build(spec), told())
+    moved = Answer(NOW + timedelta(hours=1), OTHER.partition("@")[2])
+    decision = decide(build, later=3600, answers={"busybox": moved})
+    assert decision.status.run.reason == "BaseImageChanged"
+    assert image_of(decision) == OTHER
+    assert decision.status.lodging == (Lodging(image=OTHER),)
+    # Whoever looks again knows of no answer.
+    assert image_of(decide(with_status(build, decision.status), later=3601)) == OTHER
+
+
+def test_where_two_names_may_mean_the_base_it_is_not_known_which_of_them_has_moved() -> None:
+    spec = SPEC | {"rebuild": {"onBaseImageChange": {"interval": "1h"}}}
+    build = run(image_build(spec), told())
+    another = Base(reference="busybox:2", digest=f"sha256:{'e' * 64}")
+    build = with_status(build, replace(build.status, bases=(*build.status.bases, another)))
+    moved = Answer(NOW + timedelta(hours=1), OTHER.partition("@")[2])
+    decision = decide(build, later=3600, answers={"busybox": moved})
+    assert image_of(decision) == EXECUTOR
+
+
+PIN = f"docker.io/library/busybox@sha256:{'d' * 64}"
+"""The index that the executor is told of in these tests."""
+PINNED = SPEC | {"dockerfile": f"FROM busybox:1@{PIN.partition('@')[2]}\nRUN true\n"}
+
+
+def test_the_first_run_builds_in_a_base_that_the_dockerfile_pins() -> None:
+    build = image_build(PINNED)
+    first = decide(build)
+    assert image_of(first) == PIN
+    for executor in ({"lodging": "Never"}, {"isolation": "Namespaces"}):
+        assert image_of(decide(image_build(PINNED | {"executor": executor}))) == EXECUTOR
+    manifest = made(first)
+    assert manifest is not None
+    build = with_status(build, first.status)
+    build = with_status(build, decide(build, seen(manifest, told(stage="0"), build)).status)
+    # The node has it by that name.
+    assert build.status.lodging == (Lodging(image=PIN, stage="0"),)
+    assert image_of(decide(again(build))) == PIN
+
+
+def test_a_base_that_is_pinned_anew_is_the_next_one() -> None:
+    build = run(image_build(PINNED), told())
+    pin = f"sha256:{'e' * 64}"
+    changed = image_build(
+        PINNED | {"dockerfile": f"FROM busybox@{pin}\nRUN true\n"}, build.status, generation=2
     )
-    assert moved.lodging
-    assert image_of(decide(with_status(build, status))) == EXECUTOR
+    assert image_of(decide(changed)) == f"docker.io/library/busybox@{pin}"
+    # Of two bases the other one is no better known than before.
+    other = f"FROM alpine@{pin}\nRUN true\nFROM busybox\n"
+    assert image_of(decide(image_build(PINNED | {"dockerfile": other}, build.status, generation=2))) == PIN
+
+
+def test_a_pinned_base_that_is_of_no_use_is_left_alone_by_whatever_digest() -> None:
+    for status, reason in (
+        (waiting("ErrImagePull", "not found"), "PodFailed"),
+        (told(reason=NotLodged.VOLUMES), NotLodged.VOLUMES),
+    ):
+        build = image_build(PINNED)
+        first = decide(build)
+        manifest = made(first)
+        assert manifest is not None
+        build = with_status(build, first.status)
+        pod = seen(manifest, {"startTime": time(1), **status}, build)
+        decision = decide(build, pod)
+        build = with_status(build, decision.status)
+        if manifest := made(decision):
+            build = with_status(build, decide(build, pod, seen(manifest, told(), build)).status)
+        assert build.status.phase == "Succeeded"
+        assert [(it.reason, it.unusable) for it in build.status.lodging] == [(reason, True)]
+        assert image_of(decide(again(build))) == EXECUTOR
+
+
+def test_a_pinned_base_that_is_not_admitted_is_asked_for_once() -> None:
+    for spec in (PINNED, PINNED | {"platforms": ["linux/amd64", "linux/arm64"]}):
+        build = image_build(spec)
+        decision = decide(build)
+        assert image_of(decision) == PIN
+        observed = Observed(build=build, sources={})
+        told_so = refused(observed, decision, StateReason.ADMISSION_DENIED, "no", NOW)
+        assert image_of(decide(with_status(build, told_so.status))) == EXECUTOR
+
+
+def took(seconds: int, **lodging: Any) -> dict[str, Any]:
+    """Status of a pod whose node took so long to have the base, and whose executor has built."""
+    status = told(stage="0", **lodging)
+    status["conditions"] = [
+        {"type": "Initialized", "status": "True", "lastTransitionTime": time(30 + seconds)}
+    ]
+    status["containerStatuses"][0]["state"]["terminated"]["startedAt"] = time(30)
+    return status
+
+
+def test_a_base_that_nodes_have_sooner_than_executors_unpack_it_is_built_in() -> None:
+    build = run(image_build(), told(unpacking=9.5))
+    assert build.status.lodging == (Lodging(image=BASE, unpacked=9.5),)
+    # What stages beside take of it says nothing.
+    build = run(again(build), took(11, unpacking=0.1))
+    assert build.status.lodging == (Lodging(image=BASE, stage="0", unpacked=9.5, pulled=11),)
+    assert image_of(decide(again(build, "later"))) == BASE
+    build = run(again(build, "later"), took(1))
+    assert build.status.lodging[0].pulled == 6
+
+
+def test_a_base_that_nodes_take_longer_to_pull_is_unpacked_until_that_is_long_ago() -> None:
+    build = run(again(run(image_build(), told(unpacking=3))), took(12))
+    always = SPEC | {"executor": {"lodging": "Always"}}
+    assert image_of(decide(image_build(always, build.status, rebuild="later"))) == BASE
+    images = []
+    for number in range(4):
+        build = again(build, str(number))
+        images.append(image_of(decide(build)))
+        build = run(build, took(0) if images[-1] == BASE else told(unpacking=3))
+    assert images == [EXECUTOR, EXECUTOR, BASE, BASE]
+    assert build.status.lodging == (Lodging(image=BASE, stage="0", unpacked=3, pulled=0.75),)
+
+
+def test_where_one_of_both_times_is_not_known_the_base_is_built_in() -> None:
+    slow = run(again(run(image_build(), told())), took(50))
+    assert image_of(decide(again(slow, "later"))) == BASE
+
+
+@pytest.mark.parametrize("unpacking", [-1, 1e300, float("nan"), float("inf")])
+def test_a_time_that_cannot_be_is_not_kept(unpacking: float) -> None:
+    build = run(image_build(), told(unpacking=unpacking))
+    assert build.status.lodging == (Lodging(image=BASE),)
+
+
+ALWAYS = SPEC | {"dockerfile": "FROM busybox:1\nRUN true\n", "executor": {"lodging": "Always"}}
+
+
+@pytest.mark.parametrize(
+    ("answer", "image", "message"),
+    [
+        ({"resolved": OTHER.partition("@")[2]}, OTHER, None),
+        (
+            {"failure": "RegistryError: it is down"},
+            EXECUTOR,
+            "what busybox:1 is was asked for in vain: RegistryError: it is down",
+        ),
+    ],
+)
+def test_where_bases_are_wanted_always_the_first_run_asks_what_a_tag_is(
+    answer: dict[str, str], image: str, message: str | None
+) -> None:
+    build = image_build(ALWAYS)
+    first = decide(build)
+    assert made(first) is None
+    assert [it.name for it in first.wants] == ["busybox:1"]
+    assert first.status.message == "what busybox:1 is gets asked for, to build in its own container"
+    build = with_status(build, first.status)
+    old = Answer(NOW - timedelta(hours=1), "sha256:" + "f" * 64)
+    assert made(decide(build, later=1, answers={"busybox:1": old})) is None
+    answered = decide(build, later=2, answers={"busybox:1": Answer(NOW, **answer)})
+    assert image_of(answered) == image
+    assert answered.wants == ()
+    # It is asked once, though the attempt may have to wait.
+    later = decide(with_status(build, answered.unacted), later=3)
+    assert (image_of(later), later.wants) == (image, ())
+    assert later.status.lodging[0].message == message
+
+
+def test_a_run_does_not_wait_for_ever_for_what_a_base_is() -> None:
+    build = image_build(ALWAYS)
+    first = decide(build)
+    assert first.look_again == 60
+    build = with_status(build, first.status)
+    assert made(decide(build, later=59)) is None
+    assert image_of(decide(build, later=60)) == EXECUTOR
+
+
+def test_all_platforms_learn_from_one_answer() -> None:
+    build = image_build(ALWAYS | {"platforms": ["linux/amd64", "linux/arm64"]})
+    build = with_status(build, decide(build).status)
+    first = decide(build, answers={"busybox:1": Answer(NOW, OTHER.partition("@")[2])})
+    manifest = made(first)
+    assert manifest is not None
+    build = with_status(build, first.status)
+    second = decide(build, seen(manifest, RUNNING, build))
+    assert image_of(first) == image_of(second) == OTHER
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        SPEC | {"dockerfile": "FROM busybox\nRUN true\n"},
+        ALWAYS | {"dockerfile": "FROM $base\nRUN true\n"},
+        ALWAYS | {"buildArgsFrom": [{"secretRef": {"name": "arguments"}}]},
+    ],
+)
+def test_nothing_is_asked_where_nothing_would_come_of_it(spec: dict[str, Any]) -> None:
+    decision = decide(image_build(spec))
+    assert decision.wants == ()
+    assert image_of(decision) == EXECUTOR
 
 
 def test_each_platform_has_a_base_of_its_own() -> None:

@@ -1,5 +1,6 @@
-"""Alerts and the dashboard, with a real promtool and a real Prometheus."""
+"""Alerts and the dashboard, with a real promtool, a real Prometheus and the schema of Grafana."""
 
+import copy
 import json
 import re
 import shutil
@@ -17,10 +18,12 @@ import yaml
 
 from support.lives import KEY, failed, live, started
 from support.operator_process import wait_until
+from support.programs import program
 from support.resources import NOW, image_build
 from yadokari_api.keys import Key
 from yadokari_api.status import BuildFailure
 from yadokari_operator import reports
+from yadokari_operator.exposition import serve
 from yadokari_operator.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +63,35 @@ def test_alerts_and_dashboard_ask_for_metrics_that_there_are() -> None:
     assert {family.name for family in families} - shown == set()
 
 
+def unknown_to_grafana(dashboard: dict[str, Any]) -> list[str]:
+    """Give what Grafana's schema, in the words of its own library, does not know of a dashboard, or lacks."""
+    path = program("grafana")
+    if not path:
+        pytest.skip("no grafana: run tests/setup servers")
+    said = subprocess.run([path], input=json.dumps(dashboard), capture_output=True, text=True, check=True)
+    return said.stdout.splitlines()
+
+
+def test_the_dashboard_is_one_by_the_schema_of_grafana() -> None:
+    assert unknown_to_grafana(DASHBOARD) == []
+
+
+@pytest.mark.parametrize("place", ["panel", "options", "fieldConfig", "custom", "target"])
+def test_the_schema_of_grafana_is_held_to_all_parts_of_the_dashboard(place: str) -> None:
+    changed = copy.deepcopy(DASHBOARD)
+    panel = changed["panels"][0]
+    parts = {
+        "panel": panel,
+        "options": panel["options"],
+        "fieldConfig": panel["fieldConfig"]["defaults"],
+        "custom": panel["fieldConfig"]["defaults"]["custom"],
+        "target": panel["targets"][0],
+    }
+    parts[place]["colour"] = "red"
+    (said,) = unknown_to_grafana(changed)
+    assert said.endswith("unexpected field 'colour'")
+
+
 @pytest.fixture
 def prometheus(tmp_path: Path) -> Iterator[str]:
     """The address of a Prometheus that looks on twice a second while builds begin and end."""
@@ -71,7 +103,7 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
             ports.append(free.getsockname()[1])
     metrics = Metrics()
     metrics.waiting(lambda: 1)
-    metrics.serve(f"127.0.0.1:{ports[0]}")
+    serve(metrics.registry, f"127.0.0.1:{ports[0]}")
     config = {
         "global": {"scrape_interval": "500ms"},
         "rule_files": [str(MONITORING / "alerts.yaml")],

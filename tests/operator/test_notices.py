@@ -95,6 +95,10 @@ def test_people_are_told_in_words_that_call_nobody() -> None:
     assert json.loads(notice().as_text()) == {"text": f"ImageBuild team/app succeeded: {DIGEST}"}
     ping = replace(notice(), data={"message": "<!channel> & co"})
     assert "&lt;!channel&gt; &amp; co" in json.loads(ping.as_text())["text"]
+    # As Mattermost and Rocket.Chat read it.
+    named = replace(notice(), data={"message": "@all see [us](http://evil.example) about app@sha256:1"})
+    said = json.loads(named.as_text())["text"]
+    assert said.endswith(": @\u200ball see [us]\u200b(http://evil.example) about app@sha256:1")
 
 
 def test_a_signature_is_that_of_the_specifications_own_example() -> None:
@@ -173,7 +177,19 @@ def test_a_sink_gets_signed_notices_in_order(sink: Sink, changed: list[Key]) -> 
     signed = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body
     wanted = hmac.new(b"a key of mine", signed, hashlib.sha256).digest()
     assert headers["webhook-signature"] == f"v1,{base64.b64encode(wanted).decode()}"
+    # As GitHub's, by the library of which Flux's generic-hmac receivers look at it.
+    assert headers["x-signature"] == f"sha256={hmac.new(b'a key of mine', body, hashlib.sha256).hexdigest()}"
     assert changed == [KEY, KEY]
+
+
+def test_a_hook_as_slack_has_them_gets_a_text_as_json(sink: Sink, changed: list[Key]) -> None:
+    sender = Sender(sink.url, "", "Text", changed.append)
+    threading.Thread(target=sender.run, daemon=True).start()
+    sender.offer(KEY, [notice()])
+    wait_until(lambda: bool(sink.got))
+    headers, body = sink.got[0]
+    assert headers["content-type"] == "application/json"
+    assert json.loads(body) == {"text": f"ImageBuild team/app succeeded: {DIGEST}"}
 
 
 @pytest.mark.parametrize(("answers", "tries"), [([503, 429], 3), ([400], 1), ([302], 1)])

@@ -31,12 +31,14 @@ from yadokari_contract.progress import BuildPhase, Progress
 from yadokari_contract.reasons import Reason
 from yadokari_contract.results.answers import IndexResult, format_index_result
 from yadokari_contract.results.build import BaseImage, BuildResult, Failure, format_result
-from yadokari_operator.pods.errands.observed import parse_errand
+from yadokari_operator.pods.errands.observed import ErrandPod, parse_errand
 from yadokari_operator.pods.names import run_in
-from yadokari_operator.pods.observed import parse_pod
+from yadokari_operator.pods.observed import Pod, parse_pod
 from yadokari_operator.reconcile.decide import held, reconcile
 from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
 from yadokari_operator.settings import Settings
+from yadokari_operator.traces import run
+from yadokari_operator.traces.run import Reconciled
 from yadokari_operator.turns import Place
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"
@@ -568,3 +570,22 @@ def test_platforms_make_the_image_in_whatever_order() -> None:
     first = both.build.status.inputs_hash
     assert first != world(AMD64).build.status.inputs_hash
     assert first == world(ARM64, AMD64).build.status.inputs_hash
+
+
+def test_the_publishing_of_an_index_is_in_the_trace_with_each_of_its_attempts() -> None:
+    both = world(retries=1)
+    both.becomes("amd64", image("a"))
+    both.becomes("arm64", image("b"))
+    broken = ended(21, format_index_result(IndexResult(failure=Failure("PushFailed", "503"))))
+    both.becomes("index", broken)
+    both.seconds = 60
+    both.settle()
+    first, second = sorted(name for name in both.pods if "-index-" in name)
+    both.pods[second]["status"] = INDEXED
+    decision = both.look()
+    seen = Reconciled(decision.status, NOW, NOW)
+    pods: list[Pod | ErrandPod] = [*both.observed.pods, *both.observed.errands]
+    spans = list(run.ended(both.observed.build, pods, seen))
+    root, published = spans[0], [span for span in spans if span.name == "publish"]
+    assert {span.parent for span in published} == {root.context.span}
+    assert {(it.attributes["k8s.pod.name"], it.error) for it in published} == {(first, "503"), (second, None)}

@@ -1,9 +1,14 @@
 """How far builds have come, on a real cluster; a shell script stands in for the executor."""
 
+import re
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
+from support.cluster import Cluster
 from support.operator_process import BUILT, Builds, OperatorProcess, wait_until
 
 pytestmark = pytest.mark.cluster
@@ -89,3 +94,70 @@ def test_several_platforms_show_the_one_furthest_back_and_go_with_their_build(bu
     assert len(builds.pods("several")) == 2
     builds.kubectl("delete", "imagebuild", "several")
     wait_until(lambda: builds.pods("several") == builds.config_maps("several") == [], 60)
+
+
+@contextmanager
+def watched(cluster: Cluster, builds: Builds) -> Iterator[Iterator[str]]:
+    """Have kubectl print name and progress of each ImageBuild as often as it changes."""
+    process = subprocess.Popen(
+        [
+            str(cluster.bin / "kubectl"), "-n", builds.kubectl.namespace, "get", "imagebuilds", "--watch",
+            "-o", r'jsonpath={.metadata.name} {.status.progress.summary}{"\n"}',
+        ],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"KUBECONFIG": str(cluster.kubeconfig), "KUBECACHEDIR": "/dev/null"},
+    )  # fmt: skip
+    assert process.stdout
+    try:
+        yield process.stdout
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def delays(lines: Iterator[str], names: set[str], seconds: float) -> list[float]:
+    """Tell how late steps were shown, for some seconds at least and until one of each build was."""
+    late: dict[str, list[float]] = {}
+    began = time.monotonic()
+    for line in lines:
+        if told := re.fullmatch(r"(\S+) Building \d+/200: ([\d.]+)\n", line):
+            late.setdefault(told[1], []).append(uptime() - float(told[2]))
+        if time.monotonic() - began > seconds and late.keys() >= names:
+            break
+        assert time.monotonic() - began < 240, names - late.keys()
+    return sorted(delay for of_one in late.values() for delay in of_one)
+
+
+def logs_followed(builds: Builds) -> int:
+    """Count the logs of pods that the API server hands on right now, to whomever."""
+    metrics = builds.kubectl("get", "--raw", "/metrics")
+    found = re.findall(r'(?m)^apiserver_longrunning_requests\{.*subresource="log".*\} (\d+)$', metrics)
+    return sum(map(int, found))
+
+
+def test_fifty_builds_at_once_are_followed_by_a_connection_each(
+    cluster: Cluster, builds: Builds, operator: OperatorProcess
+) -> None:
+    names = {f"many-{number}" for number in range(50)}
+    script = """
+        trap "exit 143" TERM
+        i=1; while [ $i -le 200 ]; do
+          read now rest < /proc/uptime; echo "STEP $i/200 $now"; i=$((i+1)); sleep 2
+        done"""
+    with watched(cluster, builds) as lines:
+        builds.apply_all(dict.fromkeys(names, script))
+        delays(lines, names, 0)
+        began, used = time.monotonic(), operator.processor_time
+        late = delays(lines, names, 6)
+        seconds, used = time.monotonic() - began, operator.processor_time - used
+    wait_until(lambda: logs_followed(builds) == len(names))
+    builds.kubectl("delete", "imagebuilds", *names, "--wait=false")
+    memory = operator.peak_memory / 2**20
+    print(
+        f"{len(late)} steps in {seconds:.1f} s, {late[len(late) // 2]:.1f} s late, {late[-1]:.1f} s at most,"
+        f" {used:.2f} s of a core, {memory:.0f} MiB"
+    )
+    assert memory < 200
+    # On a machine that does nothing else it is all of them.
+    assert late[len(late) // 2] < 2

@@ -2,6 +2,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from yadokari_api.keys import Key
 from yadokari_operator.cluster.api import ClusterError
 from yadokari_operator.handlers.queue import WorkQueue
@@ -141,6 +143,31 @@ def test_a_failed_reconciliation_is_tried_again() -> None:
         assert seen == [KEY, KEY]
 
     run(scenario)
+
+
+def test_a_key_that_went_while_it_was_looked_at_is_news_only_where_it_is_found_gone_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def scenario(queue: WorkQueue[Key]) -> None:
+        looks: list[Key] = []
+        done = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def reconcile(key: Key) -> float | None:
+            looks.append(key)
+            if len(looks) == 2:
+                loop.call_soon_threadsafe(done.set)
+            raise ClusterError("app not found", status=404)
+
+        queue.add(KEY)
+        working = asyncio.create_task(Workers(queue, reconcile).run(1))
+        await done.wait()
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+
+    run(scenario)
+    (told,) = caplog.messages
+    assert told == "team/app: trying again in 2 s: app not found"
 
 
 def test_a_worker_that_is_stopped_ends_what_it_has_begun() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from yadokari_operator.settings import Settings, SettingsError
+from yadokari_operator.settings import Settings, SettingsError, no_settings
 
 
 def test_settings_have_defaults() -> None:
@@ -84,6 +84,7 @@ def test_namespaces_are_left_alone_by_name_or_pattern() -> None:
         ("YADOKARI_HEALTH_ADDRESS", "8080"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:0"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:65536"),
+        ("YADOKARI_NOTIFY_URL", "https://hooks.test:65536/secret"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -> None:
@@ -96,3 +97,11 @@ def test_a_choice_may_be_written_in_any_case() -> None:
         {"YADOKARI_EXECUTOR_RUNTIME": "imagevolume", "YADOKARI_LOG_LEVEL": "DEBUG"}
     )
     assert (settings.executor_runtime, settings.log_level) == ("ImageVolume", "debug")
+
+
+def test_what_is_no_setting_is_told_with_the_one_that_may_be_meant() -> None:
+    environment = {"YADOKARI_MAX_BUILD": "3", "YADOKARI_COLOUR": "red", "YADOKARI_POLICY": "", "HOME": "/"}
+    assert list(no_settings(environment)) == [
+        ("YADOKARI_COLOUR", ""),
+        ("YADOKARI_MAX_BUILD", "YADOKARI_MAX_BUILDS"),
+    ]

@@ -26,6 +26,7 @@ from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
 from yadokari_operator.handlers.controller import Controller
 from yadokari_operator.handlers.memory import Memory
+from yadokari_operator.handlers.operator import trace_sender
 from yadokari_operator.handlers.policies import Policies
 from yadokari_operator.handlers.telling import Telling
 from yadokari_operator.metrics import Metrics
@@ -77,6 +78,15 @@ def test_executors_are_given_nothing_where_nobody_wants_traces() -> None:
     assert given(Settings()) == {}
     assert given(settings(OTEL_SDK_DISABLED="true")) == {}
     assert given(settings(OTEL_EXPORTER_OTLP_PROTOCOL="grpc")) == {}
+
+
+@pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])
+def test_a_protocol_that_is_not_spoken_is_told_of_when_the_operator_starts(
+    protocol: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert trace_sender(settings(OTEL_EXPORTER_OTLP_PROTOCOL=protocol)) is None
+    (said,) = caplog.messages
+    assert said.startswith(f"no traces are sent: OTEL_EXPORTER_OTLP_PROTOCOL is {protocol!r}")
 
 
 def test_executors_are_told_where_traces_go_and_never_by_which_headers() -> None:

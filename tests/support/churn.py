@@ -1,5 +1,6 @@
 """A tree, and what programs do to trees."""
 
+import ctypes
 import mmap
 import os
 import shutil
@@ -12,6 +13,10 @@ from yadokari_builder.layers import snapshot
 from yadokari_builder.layers.snapshot import FileMetadata, Snapshot, take
 from yadokari_builder.layers.watch import Watch
 from yadokari_builder.rootfs.boundary import Boundary
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
 
 
 def plant(root: Path) -> None:
@@ -79,6 +84,20 @@ def _write_by_a_name_in_a_passing_folder(root: Path) -> None:
     shutil.rmtree(root / "n")
 
 
+def exchange(one: Path, other: Path) -> None:
+    """Have two files exchange their names (renameat2(2)), for which the standard library has no name."""
+    if _LIBC.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), str(one))
+
+
+def _write_by_a_passing_name_that_is_exchanged(root: Path) -> None:
+    os.link(root / "b/d", root / "a/passing")
+    (root / "a/passing").write_text("by another name")
+    exchange(root / "a/passing", root / "e/f/g/h")
+    (root / "e/f/g/h").unlink()
+
+
 CHANGES: dict[str, Callable[[Path], object]] = {
     "nothing": lambda root: None,
     "a file is written": lambda root: (root / "b/c/deep").write_text("other"),
@@ -95,6 +114,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "a file gets a name in a new folder": _link_into_a_new_folder,
     "a file is written to by a passing name": _write_by_a_passing_name,
     "a file is written to by a name in a passing folder": _write_by_a_name_in_a_passing_folder,
+    "a file is written to by a passing name that is exchanged": _write_by_a_passing_name_that_is_exchanged,
+    "files exchange their names": lambda root: exchange(root / "b/d", root / "a/two"),
+    "folders exchange their names": lambda root: exchange(root / "b/c", root / "e/f"),
     "a link is made": lambda root: (root / "b/c/link").symlink_to("nowhere"),
     "a link leads elsewhere": _lead_a_link_elsewhere,
     "a pipe is made": lambda root: os.mkfifo(root / "b/pipe"),
@@ -181,6 +203,14 @@ def _write_by_a_name_that_is_replaced(one: Path, other: Path, number: int) -> No
     name.with_name("spare").rename(name)
 
 
+def _write_by_a_name_that_is_exchanged(one: Path, other: Path, number: int) -> None:
+    name = _new(other, number)
+    os.link(one, name)
+    name.chmod(0o600)
+    exchange(name, other)
+    other.unlink()
+
+
 def _new(beside: Path, number: int) -> Path:
     return (beside if beside.is_dir() else beside.parent) / f"n{number}"
 
@@ -205,6 +235,8 @@ _ACTIONS: tuple[Callable[[Path, Path, int], object], ...] = (
     _map,
     _write_by_a_name_that_goes,
     _write_by_a_name_that_is_replaced,
+    _write_by_a_name_that_is_exchanged,
+    lambda one, other, number: exchange(one, other) if not one.is_dir() else None,
     lambda one, other, number: [*one.rglob("*")],
     lambda one, other, number: one.read_bytes(),
 )

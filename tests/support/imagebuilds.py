@@ -12,10 +12,11 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 class Builds:
-    """The ImageBuilds of one namespace."""
+    """The ImageBuilds of one namespace; `lodging` is what they say of bases' own containers, if anything."""
 
-    def __init__(self, cluster: Cluster, namespace: str, work: Path) -> None:
+    def __init__(self, cluster: Cluster, namespace: str, work: Path, lodging: str = "") -> None:
         self.namespace = namespace
+        self._executor = {"executor": {"lodging": lodging}} if lodging else {}
         self._cluster = cluster
         self._work = work
 
@@ -28,6 +29,7 @@ class Builds:
             "spec": {
                 **({} if dockerfile is None else {"dockerfile": textwrap.dedent(dockerfile)}),
                 "destinations": [{"image": image, "insecure": True}],
+                **self._executor,
                 **spec,
             },
         }
@@ -99,6 +101,12 @@ class Builds:
                 for owner in pod["metadata"].get("ownerReferences", [])
             )
         ]
+
+    def bases(self) -> list[str]:
+        """Name the base images that pods of builds are of which are kept."""
+        pods = json.loads(self._kubectl("get", "pods", "-o", "json"))["items"]
+        words = [word for pod in pods for it in pod["spec"]["containers"] for word in it.get("args", [])]
+        return [word.partition("=")[2] for word in words if word.startswith("--lodging=")]
 
     def run_pod(self, name: str, image: str, script: str) -> str:
         """Run a shell script in a pod of an image; returns what it printed."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -208,23 +208,26 @@ class Builds:
 
     def apply(self, name: str, script: str | None, **spec: Any) -> None:
         """Apply an ImageBuild; without a script, `spec` says where it comes from."""
+        self.kubectl("apply", "-f", "-", stdin=self._build(name, script, spec))
+
+    def apply_all(self, scripts: Mapping[str, str]) -> None:
+        """Apply many ImageBuilds at once, each with its script."""
+        items = [self._build(name, script, {}) for name, script in scripts.items()]
+        self.kubectl("apply", "-f", "-", stdin={"apiVersion": "v1", "kind": "List", "items": items})
+
+    def _build(self, name: str, script: str | None, spec: Mapping[str, Any]) -> dict[str, Any]:
         dockerfile = {} if script is None else {"dockerfile": script}
-        self.kubectl(
-            "apply",
-            "-f",
-            "-",
-            stdin={
-                "apiVersion": "yadokari.dev/v1alpha1",
-                "kind": "ImageBuild",
-                "metadata": {"name": name},
-                "spec": {
-                    "executor": {"image": self.image},
-                    "destinations": [{"image": "registry.test/app:1"}],
-                    **dockerfile,
-                    **spec,
-                },
+        return {
+            "apiVersion": "yadokari.dev/v1alpha1",
+            "kind": "ImageBuild",
+            "metadata": {"name": name},
+            "spec": {
+                "executor": {"image": self.image},
+                "destinations": [{"image": "registry.test/app:1"}],
+                **dockerfile,
+                **spec,
             },
-        )
+        }
 
     def status(self, name: str) -> dict[str, Any]:
         """Read what the operator says."""

@@ -14,7 +14,7 @@ from yadokari_api.keys import LABEL_BUILD
 
 
 class Town:
-    """A namespace of the name `name`."""
+    """A namespace of the name `name`; `installed` is the kustomization that was applied to it."""
 
     def __init__(self, plane: ControlPlane, name: str, folder: Path, held: ExitStack) -> None:
         self.plane = plane
@@ -22,13 +22,13 @@ class Town:
         self.kubectl("create", "namespace", name)
         folder.mkdir()
         self.config = install(self.kubectl, folder)
-        self._folder = folder
+        self.installed = folder
         self._held = held
         self.nodes: Nodes = held.enter_context(running_nodes(plane.api, name, 1))
 
     def operator(self, name: str, config: Path | None = None, **settings: str) -> OperatorProcess:
         """Start another operator of this installation."""
-        one = OperatorProcess(config or self.config, self.kubectl.namespace, self._folder / name)
+        one = OperatorProcess(config or self.config, self.kubectl.namespace, self.installed / name)
         one.start(**settings)
         self._held.callback(one.stop)
         return one

@@ -14,7 +14,8 @@ def unkind_server(address: str) -> Iterator[str]:
     """Serve over plain HTTP at an address; yields host and port.
 
     Repositories below `refusing/` take no credentials, those below `failing/` answer 503, those below
-    `stalling/` take what is pushed and never say so. No file is there; those below `failing/` answer 503.
+    `stalling/` take what is pushed and never say so, and manifests of those below `broken/` are none. No file
+    is there; those below `failing/` answer 503.
     """
     is_over = threading.Event()
 
@@ -29,6 +30,8 @@ def unkind_server(address: str) -> Iterator[str]:
                 self.say(401, **{"WWW-Authenticate": "Basic realm=unkind"})
             elif place == "failing":
                 self.say(503)
+            elif place == "broken" and "/manifests/" in self.path:
+                self.say(200, **{"Content-Type": "application/vnd.oci.image.manifest.v1+json"})
             elif place == "stalling" and self.command == "POST":
                 self.say(202, Location=f"{self.path.rstrip('/')}/1")
             elif place == "stalling" and self.command in ("PATCH", "PUT"):

@@ -35,7 +35,7 @@ from yadokari_builder.dockerfile.text import DockerfileText
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft, make_draft, read_ignored
-from yadokari_builder.plan.lodge import Refusal, offer
+from yadokari_builder.plan.lodge import Refusal, offer, taken_for
 from yadokari_builder.plan.needs import with_all_files
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import ImageSource, RunAction
@@ -133,6 +133,7 @@ def _open(
     if hint and is_apart:
         refuse(Refusal(NotLodged.ISOLATION, "steps have a root of their own"), progress.lodge)
     elif hint:
+        hint = taken_for(hint, plan, own_platform())
         find = partial(images.find, platform=plan.target.state.image.platform)
         container = Container(hint, find, mounts, lodging.is_new, spec.materialize)
         if tenancy := open_tenancy(container, plan, boundary, progress.lodge):

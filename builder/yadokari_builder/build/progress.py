@@ -4,9 +4,9 @@ import codecs
 import io
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from yadokari_contract.progress import LONGEST_LINE, REPEATED_AFTER, goes_on_line, shortened, step_line
 from yadokari_contract.results.build import BaseImage, Phase
@@ -110,6 +110,12 @@ class Progress:
         stage, message = result.stage[:_LONGEST_TEXT], result.message[:_LONGEST_TEXT]
         image = self.lodging.image if self.lodging else ""
         self.lodging = LodgingResult(stage, result.reason, message, image)
+
+    def unpacked(self, seconds: Mapping[str, float]) -> None:
+        """Note how long bases took to be downloaded and unpacked, by their manifests' digests."""
+        told = self.lodging
+        if told and (took := seconds.get(told.image.partition("@")[2])):
+            self.lodging = replace(told, unpacking=round(took, 3))
 
     def expect(self, total: int) -> None:
         """Tell how many steps there are."""

@@ -115,6 +115,7 @@ class Session:
                     self.spec.materialize,
                 ).run()
             opened.bench.caches.keep()
+            self.progress.unpacked(opened.roots.unpacking)
             image = assemble(opened.plan, finished, self.spec, packing.now())
             delivery.finish(image, self.phases)
         pushed = () if self.spec.no_push else names_of(destinations, image.manifest_digest, self.spec)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from yadokari_builder.build.lodging import IN_A_POD, require_container
-from yadokari_builder.build.options import resolve_paths
+from yadokari_builder.build.options import own_platform, resolve_paths
 from yadokari_builder.build.performing.guard import guard
 from yadokari_builder.build.root.tenancy import read_hint
 from yadokari_builder.build.session import Session
@@ -16,6 +16,7 @@ from yadokari_builder.command import report
 from yadokari_builder.command.failures import as_problem, write_result
 from yadokari_builder.command.own_files import is_writable
 from yadokari_builder.errors import BuilderError, CancelledError, RunError
+from yadokari_builder.plan.lodge import taken_for
 from yadokari_builder.plan.telling import dryrun
 from yadokari_builder.run.cancellation import Cancellation
 from yadokari_contract import variables
@@ -109,6 +110,8 @@ def _build(session: Session, out: TextIO) -> tuple[BuildResult, int]:
 def _dry_run(session: Session, out: TextIO) -> tuple[BuildResult, int]:
     draft = session.dry_run()
     container = read_hint(session.spec.lodging, session.environment)
+    if container and draft.plan:
+        container = taken_for(container, draft.plan, own_platform())
     write = dryrun.as_json if session.spec.log_format == "json" else dryrun.as_text
     out.write(write(draft, container))
     if draft.error:

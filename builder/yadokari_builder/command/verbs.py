@@ -77,7 +77,10 @@ def _run(
             return warm.run(rest, environment, log)
     # What is imported stays, and looking for garbage in it takes time. What comes after is a stranger's.
     gc.disable()
-    from yadokari_builder.command import build
+    from yadokari_builder.generated import compiled
+
+    with compiled():
+        from yadokari_builder.command import build
 
     gc.freeze()
     gc.enable()
@@ -86,7 +89,7 @@ def _run(
 
 def _version(rest: Sequence[str], out: TextIO, log: TextIO) -> int:
     if rest:
-        log.write("error: version takes nothing\n")
+        log.write(f"error: version takes nothing: leave {rest[0]!r} out\n")
         return Reason.INVALID_ARGUMENTS.exit_code
     out.write(f"yadokari {VERSION}\n")
     return SUCCESS

@@ -30,13 +30,16 @@ class Watch:
     The kernel tells of what happens to a file by a name in such a directory, and by no other name. So all is
     walked over again where a directory has come or was moved, and where a name came and went: any file may
     have had it, and may have been written to by it. Nothing is told at all where in-root paths `ignored` are
-    folders, in which files may have other names, and of roots of less than `fewest` entries.
+    folders, in which files may have other names, and of roots of less than `fewest` entries or of more than
+    `most` directories. What a step does by a name in the executor's own folder, where nothing is a step's, is
+    lost.
     """
 
     boundary: Boundary
     ignored: frozenset[str]
     snapshot: Snapshot
     fewest: int = _FEWEST_ENTRIES
+    most: int = _MOST_DIRECTORIES
     _notices: Notices | None = None
     _directories: dict[int, str] = field(default_factory=dict)
     # Where the build itself has written since.
@@ -47,13 +50,14 @@ class Watch:
 
     def take(self) -> Snapshot:
         """Return what is in the root after processes have run there, and remember it."""
-        if retaken := self._retaken():
-            self.snapshot = retaken
-            self._touched.clear()
-        else:
+        retaken = self._retaken()
+        if retaken is None:
             self.close()
             self.snapshot = snapshot.take(self.boundary)
             self._begin()
+        else:
+            self.snapshot = retaken
+            self._touched.clear()
         return self.snapshot
 
     def refresh(self, paths: Iterable[str]) -> None:
@@ -69,6 +73,9 @@ class Watch:
             self.close()
             self._begin()
             return
+        if not self._is_within_reach():
+            self.close()
+            return
         now = self.snapshot.directories
         self._listen(self._notices, [path for path in now if now[path] is not before.get(path)])
 
@@ -81,18 +88,28 @@ class Watch:
         self._touched.clear()
 
     def _begin(self) -> None:
-        directories = self.snapshot.directories
-        if len(self.snapshot) < self.fewest or len(directories) > _MOST_DIRECTORIES or self._has_ignored():
+        if len(self.snapshot) < self.fewest or not self._is_within_reach():
             return
         try:
             self._notices = Notices()
         except OSError as error:
             logger.debug("the kernel tells of no changes: %s", error)
             return
-        self._listen(self._notices, directories)
+        self._listen(self._notices, self.snapshot.directories)
+
+    def _is_within_reach(self) -> bool:
+        return len(self.snapshot.directories) <= self.most and not self._has_ignored()
 
     def _has_ignored(self) -> bool:
-        return any(snapshot.is_directory(self.boundary, path) for path in self.ignored)
+        # Where the directory above is none of the root's there is nothing, or it is ignored itself.
+        above = self.snapshot.directories
+        try:
+            return any(
+                next(parents(path)) in above and snapshot.is_directory(self.boundary, path)
+                for path in self.ignored
+            )
+        except OSError:
+            return True
 
     def _listen(self, notices: Notices, paths: Iterable[str]) -> None:
         try:
@@ -114,18 +131,20 @@ class Watch:
 
     def _hear(self, notices: Notices) -> None:
         """Note what processes have touched; raises `LostError` and `_UntoldError`."""
-        came: set[tuple[int, bytes]] = set()
+        # The names that are new, and whether by a move.
+        came: dict[tuple[int, bytes], bool] = {}
         for notice in notices.read():
             name = notice.number, notice.name
             if notice.is_directory and (notice.has_come or notice.is_move):
                 raise _UntoldError
             if name in came:
-                if notice.has_come or (notice.has_gone and not notice.is_move):
+                # Two files that exchange their names look like one that comes and at once goes on.
+                if notice.has_come or (notice.has_gone and (came[name] or not notice.is_move)):
                     raise _UntoldError
                 if notice.has_gone:
-                    came.remove(name)
+                    del came[name]
             elif notice.has_come:
-                came.add(name)
+                came[name] = notice.is_move
             self._touch(notice)
 
     def _touch(self, notice: Notice) -> None:

@@ -84,6 +84,19 @@ class Index:
         suitable = [(rank, entry) for rank, entry in ranked if rank is not None]
         return min(suitable, key=lambda pair: pair[0])[1] if suitable else None
 
+    def is_sole(self, entry: Descriptor) -> bool:
+        """Tell whether an entry is the only one for its operating system and architecture, of any variant.
+
+        Whoever runs that architecture can then take no other one.
+        """
+        return [it for it in self.images() if _may_replace(it.platform, entry.platform)] == [entry]
+
+
+def _may_replace(one: Platform | None, other: Platform | None) -> bool:
+    if one is None or other is None:
+        return True
+    return (one.os, one.architecture) == (other.os, other.architecture)
+
 
 def parse_manifest(data: bytes, media_type: str = "") -> Manifest | Index:
     """Read what a registry answers for a tag or a digest.

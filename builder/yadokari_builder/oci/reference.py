@@ -34,6 +34,8 @@ class Repository:
     name: str
 
     def __post_init__(self) -> None:
+        if self.registry in ("http:", "https:"):
+            self._fail(f"the registry's name stands without {self.registry}// before it")
         if not _DOMAIN.fullmatch(self.registry):
             self._fail(f"the registry {self.registry!r} is not a host with an optional port")
         port = self.registry.rpartition(":")[2]

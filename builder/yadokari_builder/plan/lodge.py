@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.needs import readers_of_stages
 from yadokari_builder.plan.plan import Base, Plan, PlannedStage
@@ -96,6 +98,19 @@ def lodger(plan: Plan, image: Reference) -> Lodger | Refusal:
     tried = [_lodge(stage, plan) for stage in wanting]
     possible = [each for each in tried if isinstance(each, Lodger)]
     return max(possible, key=lambda each: each.saved) if possible else tried[0]
+
+
+def taken_for(image: Reference, plan: Plan, own: Platform) -> Reference:
+    """Name what a container runtime takes for a base that an index's digest names, by its manifest's digest.
+
+    On a machine of platform `own` that is known where the index has one image for it, and no variants of it.
+    """
+    for stage in plan.stages:
+        base = stage.base
+        sole = base.sole if isinstance(base, PulledImage) and base.named == image.digest else None
+        if sole and (sole.os, sole.architecture) == (own.os, own.architecture):
+            return replace(image, digest=Digest.parse(_digest(stage)))
+    return image
 
 
 def offer(plan: Plan) -> Reference | None:

@@ -31,13 +31,15 @@ _CONFIGS = frozenset({media_types.OCI_CONFIG, media_types.DOCKER_CONFIG, ""})
 class FoundManifest:
     """A manifest, the bytes that it was read from, and what the name stands for that led to it.
 
-    `named` is the digest of the manifest itself, or that of an index.
+    `named` is the digest of the manifest itself, or that of an index. `sole` is the platform whose only image
+    it is in that index, whatever the variant, if it is.
     """
 
     digest: Digest
     manifest: Manifest
     data: bytes
     named: Digest
+    sole: Platform | None = None
 
 
 class Documents:
@@ -54,13 +56,14 @@ class Documents:
     def manifest_for(self, reference: Reference, platform: Platform) -> FoundManifest:
         """Return the manifest that a name stands for on a platform; raises `ImageNotFoundError`, too."""
         named, document, data = self.named(reference)
-        digest = named
-        for _ in range(_MAX_NESTED_INDEXES):
+        digest, sole = named, None
+        for depth in range(_MAX_NESTED_INDEXES):
             if isinstance(document, Manifest):
-                return FoundManifest(digest, document, data, named)
+                return FoundManifest(digest, document, data, named, sole)
             entry = document.select(platform)
             if entry is None:
                 raise ImageNotFoundError(_no_such_platform(reference, platform, document))
+            sole = entry.platform if depth == 0 and document.is_sole(entry) else None
             digest, document, data = self._get_manifest(str(entry.digest), entry.digest, entry.media_type)
         raise ImageInvalidError(f"{reference}: its index leads to more and more indexes")
 

@@ -16,7 +16,7 @@ from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.oci.verbatim import verbatim_config, verbatim_manifest
 from yadokari_builder.registry.blob import BlobStream
 from yadokari_builder.registry.client import RegistryClient
-from yadokari_builder.registry.documents import Documents
+from yadokari_builder.registry.documents import Documents, FoundManifest
 from yadokari_builder.registry.mirrors import Mirrors
 from yadokari_builder.registry.source import LayerSource, RemoteLayer
 
@@ -30,7 +30,8 @@ class PulledImage:
     """An image as a registry holds it: the reference asked for, where it was found, and its layers' blobs.
 
     `named` is the digest that a registry gave for the reference, where one was asked: that of the image's
-    manifest, or of an index that it is in.
+    manifest, or of an index that it is in. `sole` is the platform whose only image it is there, whatever the
+    variant, if it is.
     """
 
     reference: Reference
@@ -38,6 +39,7 @@ class PulledImage:
     image: Image
     layers: tuple[LayerSource, ...]
     named: Digest | None = None
+    sole: Platform | None = None
 
 
 FindImage = Callable[[Reference, Platform], PulledImage]
@@ -127,7 +129,7 @@ class Puller:
         documents = Documents(self._client, location.repository)
         found = documents.manifest_for(location, platform)
         config = documents.config(found.manifest.config, ImageConfig.parse)
-        return self._pulled(location, reference, Image.of(found.digest, found.manifest, config), found.named)
+        return self._pulled(location, reference, Image.of(found.digest, found.manifest, config), found)
 
     def _verbatim_at(
         self, location: Reference, reference: Reference, platform: Platform | None
@@ -136,12 +138,14 @@ class Puller:
         found = documents.manifest_for(location, platform) if platform else documents.manifest(location)
         manifest = verbatim_manifest(found.manifest, found.data)
         config = documents.config(manifest.config, verbatim_config)
-        return self._pulled(location, reference, Image.of(found.digest, manifest, config), found.named)
+        return self._pulled(location, reference, Image.of(found.digest, manifest, config), found)
 
     def _digest_at(self, location: Reference, platform: Platform | None) -> Digest:
         documents = Documents(self._client, location.repository)
         return documents.manifest_for(location, platform).digest if platform else documents.digest(location)
 
-    def _pulled(self, location: Reference, reference: Reference, image: Image, named: Digest) -> PulledImage:
+    def _pulled(
+        self, location: Reference, reference: Reference, image: Image, found: FoundManifest
+    ) -> PulledImage:
         layers = tuple(RemoteLayer(layer, location.repository, self._client) for layer in image.layers)
-        return PulledImage(reference, location.repository, image, layers, named)
+        return PulledImage(reference, location.repository, image, layers, found.named, found.sole)

@@ -6,7 +6,7 @@ An image has it as a label, an index of images for several platforms as an annot
 import logging
 from collections.abc import Sequence
 
-from yadokari_builder.errors import BuilderError
+from yadokari_builder.errors import BuilderError, ImageNotFoundError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.manifest import Index
 from yadokari_builder.oci.platform import Platform
@@ -30,8 +30,11 @@ def find_pushed(
     for destination in destinations:
         try:
             image = _marked(client, destination, platform, inputs)
+        except ImageNotFoundError:
+            logger.info("%s is not there yet: it is built", destination.familiar)
+            return None
         except BuilderError as error:
-            logger.info("%s is not there already: %s", destination.familiar, error)
+            logger.info("%s is built, since what is there cannot be told: %s", destination.familiar, error)
             return None
         if image is None:
             logger.info("%s is another image: it is built", destination.familiar)

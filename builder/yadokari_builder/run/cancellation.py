@@ -13,14 +13,21 @@ from typing import Self
 
 logger = logging.getLogger(__name__)
 
-SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
+_OF_IMAGES = frozenset(
+    {signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGWINCH, signal.Signals.SIGRTMIN + 3}
+)
+"""What images have for their STOPSIGNAL beside those below: a base's own container is ended by that."""
+
+SIGNALS = _OF_IMAGES | {signal.SIGTERM, signal.SIGINT, signal.SIGQUIT}
 """What asks a build to end. No thread of the executor gets them but the one that waits for them."""
 
 PATIENCE = 8.0
 """Seconds in which a build that was asked to end does so by itself: its pod is granted 10, others 30."""
 
-_NUDGE = signal.SIGUSR1
+_NUDGE = signal.SIGURG
 _PAUSE = 0.02
+# sigaction(2); the standard library has no name for it.
+_SI_KERNEL = 0x80
 
 
 class Cancellation:
@@ -72,12 +79,15 @@ class Cancellation:
             self._abandon()
 
     def _is_meant(self, sent: signal.struct_siginfo) -> bool:
+        if sent.si_signo in _OF_IMAGES and sent.si_code == _SI_KERNEL:
+            # A terminal has gone, or another size.
+            return False
         if sent.si_pid in (0, os.getppid()):
             return True
         if not self._has_warned:
             logger.warning(
                 "%s sent by process %d of this container does not end the build: delete the pod for that",
-                signal.Signals(sent.si_signo).name,
+                _name(sent.si_signo),
                 sent.si_pid,
             )
         self._has_warned = True
@@ -102,6 +112,13 @@ def uninterrupted() -> Iterator[None]:
 def unblock() -> None:
     """Give the calling thread the signals that the executor's threads do not get; for a new process."""
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {*SIGNALS, _NUDGE})
+
+
+def _name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # most of those of real time have none
+        return f"signal {number}"
 
 
 def _is_on_its_way() -> bool:

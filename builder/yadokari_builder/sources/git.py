@@ -37,6 +37,7 @@ from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.dockerfile.urls import without_credentials
 from yadokari_builder.errors import ContextError, DownloadError
 from yadokari_builder.layers.allowance import Allowance, TooLargeError
+from yadokari_builder.registry.http.transport import describe_failure
 from yadokari_builder.sources.checkout import Checkout, write_index
 from yadokari_builder.sources.pack import require_small_objects
 from yadokari_builder.sources.ssh.access import SshAccess
@@ -342,12 +343,11 @@ def _explained(name: str) -> Iterator[None]:
         raise ContextError(
             f"{name}: the server did not give the repository away: {printable(str(error))}"
         ) from None
-    except urllib3.exceptions.HTTPError as error:
-        cause = getattr(error, "reason", None) or error
-        raise DownloadError(f"{name} cannot be fetched: {_why(cause)}") from None
-    except OSError as error:
+    except (urllib3.exceptions.HTTPError, OSError) as error:
         raise DownloadError(f"{name} cannot be fetched: {_why(error)}") from None
 
 
 def _why(cause: BaseException) -> str:
+    if isinstance(cause, urllib3.exceptions.MaxRetryError) and cause.reason:
+        return describe_failure(cause.reason)
     return getattr(cause, "strerror", None) or type(cause).__name__

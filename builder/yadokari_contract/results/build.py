@@ -170,7 +170,10 @@ def read_failure(data: Mapping[str, Any]) -> Failure:
 
 
 def _read_lodging(data: Mapping[str, Any]) -> LodgingResult:
-    return LodgingResult(*(typed(data, name, str, "") for name in ("stage", "reason", "message", "image")))
+    stage, reason, message, image = (
+        typed(data, name, str, "") for name in ("stage", "reason", "message", "image")
+    )
+    return LodgingResult(stage, reason, message, image, float(data.get("unpacking", 0)))
 
 
 def typed(data: Mapping[str, Any], name: str, kind: type, default: Any) -> Any:

@@ -30,10 +30,11 @@ class LodgingResult:
     Then `reason` is one of `NotLodged`, and `message` says it to people; where a stage is named it may say
     what that saves.
     `image` is the base, as REPOSITORY@DIGEST, in whose own container a stage of this Dockerfile can be built;
-    "" where none can.
+    "" where none can. `unpacking` is how many seconds it took to download and unpack that, if it was.
     """
 
     stage: str = ""
     reason: str = ""
     message: str = ""
     image: str = ""
+    unpacking: float = 0

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
+from yadokari_contract.urls import path_of
 from yadokari_contract.variables import KANIKO_TELEMETRY
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -13,7 +14,6 @@ PROTOCOL = "http/json"
 
 _OTLP, _TRACES = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
 _PATH = "/v1/traces"
-_URL = re.compile(r"https?://[^\s/@?#]+(?P<path>/[^\s?#]*)?(\?[^\s#]*)?", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECONDS, _MOST_SECONDS = 5.0, 10.0
 _UNKNOWN = {
@@ -94,13 +94,13 @@ def _url(environment: Mapping[str, str]) -> str:
         value = environment.get(name, "").strip()
         if not value:
             continue
-        found = _URL.fullmatch(value)
-        if found is None:
+        own_path = path_of(value)
+        if own_path is None:
             # It may hold a password.
             raise ExportError(f"{name} is no URL like http://HOST:4318; a password goes into {_OTLP}HEADERS")
         if is_base:
             return value.rstrip("/") + path
-        return value if found["path"] not in (None, "/") else value.rstrip("/") + path
+        return value if own_path not in ("", "/") else value.rstrip("/") + path
     return ""
 
 

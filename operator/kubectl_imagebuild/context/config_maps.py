@@ -49,7 +49,7 @@ class Spread:
 
 
 def spread(archive: tarfile.TarFile, name: str) -> Spread:
-    """Spread a context over ConfigMaps of the ImageBuild `name`; raises UnfitError."""
+    """Spread a context over ConfigMaps of the ImageBuild `name`, none for an empty one; raises UnfitError."""
     maps = [_ConfigMap()]
     for path, content in _files(archive):
         if not maps[-1].takes(content):
@@ -60,6 +60,8 @@ def spread(archive: tarfile.TarFile, name: str) -> Spread:
                 f" {MOST_BYTES >> 10} KiB hold"
             )
         maps[-1].add(path, content)
+    if not maps[0].files:
+        return Spread((), {})
     first = f"{name[:_LONGEST_NAME]}-context"
     names = [first, *(f"{first}-{number}" for number in range(2, len(maps) + 1))]
     return Spread(
@@ -71,7 +73,6 @@ def spread(archive: tarfile.TarFile, name: str) -> Spread:
 def _files(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
     """Yield the files; raises UnfitError for what ConfigMaps do not keep as it is."""
     empty: set[str] = set()
-    count = 0
     for member in archive:
         empty.discard(member.name.rpartition("/")[0])
         if member.isdir():
@@ -86,12 +87,9 @@ def _files(archive: tarfile.TarFile) -> Iterator[tuple[str, bytes]]:
         if len(member.name) > _LONGEST_PATH or not member.name.isprintable():
             raise UnfitError(f"{member.name!r} is no path that ConfigMaps have")
         content = archive.extractfile(member)
-        count += 1
         yield member.name, content.read() if content else b""
     if empty:
         raise UnfitError(f"{min(empty)} is an empty folder, and ConfigMaps hold files")
-    if not count:
-        raise UnfitError("it has no files")
 
 
 def _items(config_map: _ConfigMap) -> list[dict[str, str]]:

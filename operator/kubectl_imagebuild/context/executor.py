@@ -16,8 +16,8 @@ def run(*arguments: str, environment: Mapping[str, str]) -> str:
     """Run a verb and return what it prints; raises PluginError with what it complains of."""
     if importlib.util.find_spec(_PACKAGE) is None:
         raise PluginError(
-            "a folder as build context needs all of Yadokari, and this is the plugin alone: install it by"
-            " 'uv tool install yadokari'"
+            "a folder as build context needs all of Yadokari, and this is the plugin alone: install it from"
+            " a checkout of Yadokari, by 'uv tool install FOLDER'"
         )
     home = environment.get("HOME", "")
     done = subprocess.run(

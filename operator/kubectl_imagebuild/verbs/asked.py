@@ -1,11 +1,12 @@
 """What a verb is given beside its own arguments."""
 
+import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
-from kubectl_imagebuild.kubectl import Kubectl
+from kubectl_imagebuild.kubectl import RESOURCE, Kubectl
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,28 @@ class Asked:
     out: TextIO
     notes: TextIO
     environment: Mapping[str, str]
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The flags for kubectl that say which of many are meant, by `-A` and `-l`."""
+        everywhere = ("--all-namespaces",) if self.arguments.all_namespaces else ()
+        return (*everywhere, *(("--selector", self.arguments.selector) if self.arguments.selector else ()))
+
+    def patch(self, name: str, patch: Mapping[str, object], done: str) -> None:
+        """Change an ImageBuild, and say that it is done, or write what it is then where `-o` wants that."""
+        words = ("patch", RESOURCE, name, "--type=merge", "-p", json.dumps(patch))
+        output = self.arguments.output
+        if not output:
+            self.kubectl.run(*words)
+            self.out.write(f"{done}\n")
+            return
+        changed = self.kubectl.run(*words, "-o", output)
+        if output == "yaml" and name != self.arguments.names[0]:
+            self.out.write("---\n")
+        self.out.write(changed)
+
+    def say_that_there_are_none(self) -> None:
+        """Say beside the output that no ImageBuild is there of those that are meant."""
+        where = "" if self.arguments.all_namespaces else " in this namespace: -A shows those of all"
+        which = " with these labels" if self.arguments.selector else ""
+        self.notes.write(f"there are no ImageBuilds{which}{where}\n")

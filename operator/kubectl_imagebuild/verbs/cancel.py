@@ -1,10 +1,7 @@
 """`cancel`: ends a build that runs or waits, by `suspend`."""
 
-import json
-
 from kubectl_imagebuild.build import SUSPENDED
 from kubectl_imagebuild.errors import PluginError
-from kubectl_imagebuild.kubectl import RESOURCE
 from kubectl_imagebuild.verbs.asked import Asked
 
 
@@ -16,10 +13,10 @@ def run(asked: Asked) -> int:
             raise PluginError(
                 f"{build.key} is not building, so there is nothing to cancel: it is {build.phase}"
             )
-        patch = json.dumps({"spec": {"suspend": True}})
-        asked.kubectl.run("patch", RESOURCE, name, "--type=merge", "-p", patch)
-        asked.out.write(
+        asked.patch(
+            name,
+            {"spec": {"suspend": True}},
             f"{build.key} cancelled: spec.suspend is true;"
-            f" 'kubectl imagebuild rebuild {name}' builds it again\n"
+            f" 'kubectl imagebuild rebuild {name}' builds it again",
         )
     return 0

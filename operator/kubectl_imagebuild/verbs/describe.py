@@ -6,6 +6,7 @@ from typing import Any
 
 from kubectl_imagebuild.build import Build, shown
 from kubectl_imagebuild.dockerfile import excerpt, stage_at
+from kubectl_imagebuild.errors import PluginError
 from kubectl_imagebuild.kubectl import RESOURCE
 from kubectl_imagebuild.verbs.asked import Asked
 from kubectl_imagebuild.writing import since, table
@@ -17,12 +18,16 @@ _INDENT = "  "
 
 def run(asked: Asked) -> int:
     """Write it; returns the exit code."""
-    output = asked.arguments.output
-    for number, name in enumerate(asked.arguments.names):
-        if output:
-            asked.out.write(asked.kubectl.run("get", RESOURCE, name, "-o", output))
-            continue
-        build = asked.kubectl.build(name)
+    names, output = asked.arguments.names, asked.arguments.output
+    if names and asked.chosen:
+        raise PluginError(
+            "names are given, and -A or -l, which choose without: leave out one or the other", 2
+        )
+    if output:
+        asked.out.write(asked.kubectl.run("get", RESOURCE, *names, *asked.chosen, "-o", output))
+        return 0
+    builds = _named(asked, names) if names else _chosen(asked)
+    for number, build in enumerate(builds):
         selector = f"involvedObject.uid={build.text('metadata', 'uid')}"
         events = asked.kubectl.json(
             "get", "events", "--namespace", build.namespace, "--field-selector", selector
@@ -32,6 +37,18 @@ def run(asked: Asked) -> int:
         for line in described(build, events["items"]):
             asked.out.write(f"{line}\n")
     return 0
+
+
+def _named(asked: Asked, names: Sequence[str]) -> Iterator[Build]:
+    """Read one after the other: those before one that is not there are described."""
+    return map(asked.kubectl.build, names)
+
+
+def _chosen(asked: Asked) -> Iterator[Build]:
+    found = asked.kubectl.json("get", RESOURCE, *asked.chosen)["items"]
+    if not found:
+        asked.say_that_there_are_none()
+    return map(Build, found)
 
 
 def described(build: Build, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:
@@ -102,6 +119,15 @@ def _run(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
     if build.value("status", "steps"):
         cached = build.number("status", "steps", "cached")
         yield "Steps", f"{build.steps} done" + (f", {cached} from the cache" if cached else "")
+    for entry in build.items("status", "lodging"):
+        yield "Base", _base(entry)
+
+
+def _base(entry: Mapping[str, Any]) -> str:
+    """Say what came of a base in whose own container a stage can be built."""
+    stage, message = shown(entry.get("stage")), shown(entry.get("message"))
+    came = f"stage {stage} was built in its own container" if stage else message
+    return ": ".join(filter(None, (shown(entry.get("platform")), shown(entry.get("image")), came)))
 
 
 def _failure(build: Build) -> Iterator[str]:
@@ -144,7 +170,8 @@ def _runs(build: Build, now: datetime) -> list[tuple[str, ...]]:
 def _dockerfile(build: Build) -> str:
     text = build.value("spec", "dockerfile")
     if isinstance(text, str):
-        return f"in the spec, {len(text.splitlines())} lines"
+        lines = len(text.splitlines())
+        return f"in the spec, {lines} {'line' if lines == 1 else 'lines'}"
     reference = ("spec", "dockerfileFrom", "configMapKeyRef")
     if build.value(*reference):
         key = build.text(*reference, "key") or "Dockerfile"

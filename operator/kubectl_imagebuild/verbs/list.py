@@ -8,27 +8,24 @@ from kubectl_imagebuild.kubectl import RESOURCE
 from kubectl_imagebuild.verbs.asked import Asked
 from kubectl_imagebuild.writing import since, table
 
-_HEAD = ("NAME", "READY", "STATUS", "STEPS", "IMAGE", "DURATION", "AGE")
-_WIDE_HEAD = ("REASON", "RUN", "DIGEST")
+_HEAD = ("NAME", "READY", "STATUS", "STEPS", "REASON", "IMAGE", "DURATION", "AGE")
+_WIDE_HEAD = ("RUN", "DIGEST")
 
 
 def run(asked: Asked) -> int:
     """Write them; returns the exit code."""
     arguments = asked.arguments
-    everywhere = ("--all-namespaces",) if arguments.all_namespaces else ()
-    chosen = ("--selector", arguments.selector) if arguments.selector else ()
     if arguments.output in ("json", "yaml", "name"):
-        asked.out.write(asked.kubectl.run("get", RESOURCE, *everywhere, *chosen, "-o", arguments.output))
+        asked.out.write(asked.kubectl.run("get", RESOURCE, *asked.chosen, "-o", arguments.output))
         return 0
-    builds = [Build(item) for item in asked.kubectl.json("get", RESOURCE, *everywhere, *chosen)["items"]]
+    builds = [Build(item) for item in asked.kubectl.json("get", RESOURCE, *asked.chosen)["items"]]
     if not builds:
-        where = "" if everywhere else " in this namespace: -A shows those of all"
-        asked.notes.write(f"there are no ImageBuilds{where}\n")
+        asked.say_that_there_are_none()
         return 0
-    wide = arguments.output == "wide"
+    everywhere, wide = arguments.all_namespaces, arguments.output == "wide"
     head = (*(["NAMESPACE"] if everywhere else []), *_HEAD, *(_WIDE_HEAD if wide else ()))
     now = datetime.now(UTC)
-    rows = [tuple(_row(build, now, everywhere=bool(everywhere), wide=wide)) for build in builds]
+    rows = [tuple(_row(build, now, everywhere=everywhere, wide=wide)) for build in builds]
     for line in table(head, rows):
         asked.out.write(f"{line}\n")
     return 0
@@ -41,10 +38,10 @@ def _row(build: Build, now: datetime, *, everywhere: bool, wide: bool) -> Iterat
     yield build.condition("Ready")[0] if build.is_observed else "Unknown"
     yield build.phase
     yield build.steps
+    yield build.reason
     yield build.image
     yield build.duration(now)
     yield since(build.text("metadata", "creationTimestamp"), now)
     if wide:
-        yield build.reason
         yield build.text("status", "run", "reason")
         yield build.text("status", "output", "digest")

@@ -1,9 +1,7 @@
 """`rebuild`: builds again, with nothing changed."""
 
-import json
 from datetime import UTC, datetime
 
-from kubectl_imagebuild.kubectl import RESOURCE
 from kubectl_imagebuild.verbs.asked import Asked
 from kubectl_imagebuild.verbs.logs import watch
 from yadokari_api.keys import ANNOTATION_REBUILD
@@ -19,6 +17,7 @@ def run(asked: Asked) -> int:
         }
         if build.value("spec", "suspend"):
             patch["spec"] = {"suspend": False}
-        asked.kubectl.run("patch", RESOURCE, name, "--type=merge", "-p", json.dumps(patch))
-        asked.out.write(f"{build.key} is built again: 'kubectl imagebuild logs -f {name}' follows it\n")
+        asked.patch(
+            name, patch, f"{build.key} is built again: 'kubectl imagebuild logs -f {name}' follows it"
+        )
     return watch(asked, asked.arguments.names[0]) if asked.arguments.follow else 0

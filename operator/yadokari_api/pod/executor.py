@@ -289,8 +289,8 @@ class Executor(Model):
     )
     lodging: Literal["Auto", "Always", "Never"] | None = Field(
         default=None,
-        description="Whether a base image's own container is built in, where the last run told which one can"
-        " be: always, never, or where nothing is lost by it (Auto). What the operator's settings say where it"
+        description="Whether a base image's own container is built in, where it is known which one can be:"
+        " always, never, or where nothing is lost by it (Auto). What the operator's settings say where it"
         " is absent.",
     )
     runtime_class_name: ResourceName | None = Field(

@@ -21,7 +21,7 @@ _LONGEST_WAIT = 60.0
 """Seconds for which a server is left alone at most, whatever it asks for."""
 
 _CONNECTIONS = 32
-"""Kept open at most; more than all threads need at a time."""
+"""Kept open at most when what came by them has ended; more than those need who ask and have their answer."""
 
 _CHUNK = 1 << 16
 

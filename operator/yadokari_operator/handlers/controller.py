@@ -125,7 +125,8 @@ class Controller:
             if not decision.actions and _differ_by_progress_alone(decision.status, build.status):
                 self._memory.echoes.expect(key, version)
         self._telling.stored(build, decision.status, now)
-        self._telling.reconciled(build, observed.pods, Reconciled(decision.status, now, self._clock()))
+        seen = Reconciled(decision.status, now, self._clock())
+        self._telling.reconciled(build, (*observed.pods, *observed.errands), seen)
         for event in decision.events:
             self._tell(build, event, now)
         return decision.look_again

@@ -67,7 +67,7 @@ class _Operator:
         changed, seen = _from_threads(self._note), _from_threads(partial(self._note, patient=True))
         self._cluster = Cluster(api.limited(lambda: self._election.leads), settings.never_asked)
         memory = Memory(Policies(self._cluster, settings), Following(self._cluster, changed))
-        telling = Telling(metrics, _sender(settings, changed), _trace_sender(settings))
+        telling = Telling(metrics, _sender(settings, changed), trace_sender(settings))
         self._controller = Controller(
             self._cluster, settings, lambda: datetime.now(UTC), memory, telling, changed
         )
@@ -160,7 +160,8 @@ def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None
     return sender
 
 
-def _trace_sender(settings: Settings) -> TraceSender | None:
+def trace_sender(settings: Settings) -> TraceSender | None:
+    """Start what sends traces; `None` where nobody wants any, or where that cannot be, which is told."""
     try:
         export = read_export(settings.telemetry, "yadokari-operator")
     except ExportError as error:

@@ -11,6 +11,7 @@ from yadokari_operator import journal
 from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.notice import due, mark_of
 from yadokari_operator.notices.sender import Sender
+from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import Pod
 from yadokari_operator.traces.run import Reconciled, ended
 from yadokari_operator.traces.sender import TraceSender
@@ -39,7 +40,7 @@ class Telling:
         if self._sender:
             self._sender.offer(build.key, due(build, status))
 
-    def reconciled(self, build: ImageBuild, pods: Sequence[Pod], seen: Reconciled) -> None:
+    def reconciled(self, build: ImageBuild, pods: Sequence[Pod | ErrandPod], seen: Reconciled) -> None:
         """Tell of a run that has ended, now that its end is stored."""
         if self._traces and (spans := list(ended(build, pods, seen))):
             self._traces.offer(build.key, spans)

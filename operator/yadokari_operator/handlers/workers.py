@@ -11,6 +11,7 @@ from yadokari_operator.handlers.queue import WorkQueue
 
 logger = logging.getLogger(__name__)
 
+_NOT_FOUND = 404
 _CONFLICT = 409
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
@@ -51,7 +52,9 @@ class Workers:
             again = self._reconcile(key)
         except ClusterError as error:
             delay = max(self._backoff(key), error.wait)
-            level = logging.DEBUG if error.status == _CONFLICT else logging.WARNING
+            # What was looked at may have gone meanwhile; the next look finds so.
+            gone = error.status == _NOT_FOUND and self._failures[key] == 1
+            level = logging.DEBUG if gone or error.status == _CONFLICT else logging.WARNING
             logger.log(level, "%s: trying again in %.0f s: %s", key, delay, error)
             return delay
         except Exception:

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,12 @@ Kind = Literal["started", "succeeded", "failed"]
 _LONGEST = 1024
 _HAS_BEGUN = frozenset({"Building", "Retrying", "Succeeded", "Failed"})
 _RANKS = {"": 0, "started": 1, "succeeded": 2, "failed": 2}
+
+_NOTHING = "\u200b"
+_MARKS = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("](", f"]{_NOTHING}("))
+"""By these Slack and Mattermost know links whose text says something else, and Slack whom to call."""
+_CALL = re.compile(r"(?<!\w)@")
+"""By this others than Slack know whom to call; in a reference there is a word before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +60,9 @@ class Notice:
         """Write it for people, as hooks of Slack and its like take it."""
         what = self.data.get("digest") or self.data["message"]
         text = f"ImageBuild {self.key} {self.kind}: {what}"
-        # By these they know links and whom to call.
-        for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-            text = text.replace(character, entity)
-        return _dump({"text": text})
+        for mark, harmless in _MARKS:
+            text = text.replace(mark, harmless)
+        return _dump({"text": _CALL.sub(f"@{_NOTHING}", text)})
 
 
 def mark_of(before: Status, now: Status, told: str) -> str | None:
@@ -86,9 +92,17 @@ def due(build: ImageBuild, now: Status) -> Iterator[Notice]:
 
 def signature(key: str, identity: str, timestamp: int, body: bytes) -> str:
     """Sign as Standard Webhooks 1.0 does; a key that begins with whsec_ is base64."""
-    secret = base64.b64decode(key.removeprefix("whsec_")) if key.startswith("whsec_") else key.encode()
-    signed = hmac.new(secret, f"{identity}.{timestamp}.".encode() + body, hashlib.sha256)
+    signed = hmac.new(_secret(key), f"{identity}.{timestamp}.".encode() + body, hashlib.sha256)
     return f"v1,{base64.b64encode(signed.digest()).decode()}"
+
+
+def body_signature(key: str, body: bytes) -> str:
+    """Sign the body alone, as Flux's receivers of the type generic-hmac want it."""
+    return f"sha256={hmac.new(_secret(key), body, hashlib.sha256).hexdigest()}"
+
+
+def _secret(key: str) -> bytes:
+    return base64.b64decode(key.removeprefix("whsec_")) if key.startswith("whsec_") else key.encode()
 
 
 def _reaches(mark: str, other: str) -> bool:

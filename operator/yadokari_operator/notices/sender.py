@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import urllib3
 
 from yadokari_api.keys import Key
-from yadokari_operator.notices.notice import Notice, signature
+from yadokari_operator.notices.notice import Notice, body_signature, signature
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +98,7 @@ class Sender:
         headers = {"Content-Type": kind, "webhook-id": notice.id, "webhook-timestamp": str(now)}
         if self._key:
             headers["webhook-signature"] = signature(self._key, notice.id, now, body)
+            headers["X-Signature"] = body_signature(self._key, body)
         try:
             answer = self._pool.request(
                 "POST", self._url, body=body, headers=headers, redirect=False, preload_content=False

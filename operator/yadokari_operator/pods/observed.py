@@ -42,6 +42,7 @@ from yadokari_operator.pods.outcome import (
     is_unstartable,
     outcome_of,
     parse_time,
+    prepared,
     why_deleted,
 )
 
@@ -92,8 +93,9 @@ class Pod(KnownPod):
     executor's own files from its image, `mounting` since when it is to.
     `base` is the base image that its container is, if it is one, `unstartable` whether the node cannot
     start that.
-    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `began` is when its
-    executor did, `makings` what another attempt would be made of.
+    `queued` is whether it waits, or has waited, for somebody else than the scheduler, `prepared` is when its
+    node had nothing left to do but to get the executor's image and start it, `began` when that was done,
+    `makings` what another attempt would be made of.
     """
 
     run: str
@@ -114,6 +116,7 @@ class Pod(KnownPod):
     unmounted: bool = False
     mounting: datetime | None = None
     queued: bool = False
+    prepared: datetime | None = None
     began: datetime | None = None
     makings: Makings = field(default_factory=Makings)
     why_deleted: Failure | None = None
@@ -140,6 +143,13 @@ class Pod(KnownPod):
         """When its node will have taken too long to start a base image's container, if it is to."""
         waits = isinstance(self.outcome, Waiting) and not self.outcome.gates
         return self.accepted + LODGING_PATIENCE if self.base and self.accepted and waits else None
+
+    @property
+    def pulling(self) -> float | None:
+        """How many seconds its node took to have the executor's image, if that is known: whole ones."""
+        if self.prepared is None or self.began is None:
+            return None
+        return max(0.0, (self.began - self.prepared).total_seconds())
 
     @property
     def finished(self) -> datetime | None:
@@ -192,6 +202,7 @@ def parse_pod(resource: Mapping[str, Any], build: ImageBuild) -> Pod | None:
         mark=next(_given(resource, "inputs-hash"), ""),
         queued=QUEUE in (metadata.get("labels") or {})
         or (isinstance(outcome, Waiting) and bool(outcome.gates)),
+        prepared=prepared(resource),
         began=began(resource),
         makings=Makings.parse(resource),
         why_deleted=why_deleted(resource),

@@ -176,6 +176,14 @@ def began(resource: Mapping[str, Any]) -> datetime | None:
     return parse_time(at) if at else None
 
 
+def prepared(resource: Mapping[str, Any]) -> datetime | None:
+    """Tell when the containers before the executor's were done, and its image was what was left to get."""
+    conditions = _status(resource).get("conditions") or []
+    done = (it for it in conditions if it.get("type") == "Initialized" and it.get("status") == "True")
+    at = next((it.get("lastTransitionTime") for it in done), None)
+    return parse_time(at) if at else None
+
+
 def parse_time(text: str) -> datetime:
     """Read a time of the Kubernetes API."""
     return datetime.fromisoformat(text)

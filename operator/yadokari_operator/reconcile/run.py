@@ -28,7 +28,7 @@ from yadokari_operator.reconcile.cleaning import GRACE, Keeping, clean
 from yadokari_operator.reconcile.decision import Action, Create, Decision, Delete, Observed, decided, earliest
 from yadokari_operator.reconcile.identity import identify, with_artifact
 from yadokari_operator.reconcile.live import lives
-from yadokari_operator.reconcile.lodging import base_for, noted
+from yadokari_operator.reconcile.lodging import base_for, noted, question, renewed
 from yadokari_operator.reconcile.publishing import Publishing
 from yadokari_operator.reconcile.several import Verdicts, summed_up
 from yadokari_operator.reconcile.track import (
@@ -40,7 +40,7 @@ from yadokari_operator.reconcile.track import (
     Track,
     is_lost,
 )
-from yadokari_operator.reports import Summary
+from yadokari_operator.reports import Cause, Summary
 from yadokari_operator.settings import Settings
 
 
@@ -54,12 +54,15 @@ class Run:
         self._settings = settings
         self._now = now
         self._run, self._stored, why = identify(observed, inputs, now)
-        self._status = with_artifact(
-            self._stored or reports.begun(observed.build, inputs.hash, why, now), inputs
-        )
+        self._status = with_artifact(self._stored or self._begun(why), inputs)
         mine = [it for it in observed.pods if it.standing is Standing.OURS and it.run == self._run]
         self._pods = sorted(mine, key=lambda it: it.attempt)
         self._tracks = tuple(map(self._track, inputs.spec.platforms or ("",)))
+
+    def _begun(self, why: Cause) -> Status:
+        build, inputs = self._observed.build, self._inputs
+        begun = reports.begun(build, inputs.hash, why, self._now)
+        return renewed(begun, build.status, inputs, self._observed.answers)
 
     def decide(self) -> Decision:
         """Decide what is to be done."""
@@ -209,8 +212,16 @@ class Run:
         if isinstance(spec, Violation):
             return self._forbidden(spec)
         inputs = replace(inputs, spec=spec)
+        asked = question(run, inputs, self._settings, self._named(track))
+        if asked and self._now < asked.until:
+            told = asked.answered(run, self._observed.answers, map(self._named, self._tracks))
+            if told is None:
+                message = f"what {asked.name} is gets asked for, to build in its own container"
+                report = reports.waiting(build, run, self._now, StateReason.SCHEDULING, message)
+                return replace(self._decided(report, due=asked.until), wants=(asked.want,))
+            run = told
         task = Task(track.platform, track.part, self._adopts())
-        base = base_for(run, spec, self._settings, self._named(track))
+        base = base_for(run, inputs, self._settings, self._named(track))
         attempt = next_attempt(self._observed, self._run, start.number, start.retries, task, base)
         report = starting(self._observed, run, attempt, self._now)
         manifests = [*config_maps(build, inputs, self._run), pod(build, inputs, self._settings, attempt)]

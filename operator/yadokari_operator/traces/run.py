@@ -1,4 +1,4 @@
-"""The spans of a run that has ended: what it waited for, its pods, and the reconciliation that saw its end.
+"""The spans of a run that has ended: what it waited for, its pods, and the look that saw its end.
 
 Pure. A run is told when its end is stored for the first time, and never again; all ids follow from the run.
 """
@@ -10,6 +10,8 @@ from datetime import datetime
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.status import Status
 from yadokari_contract.telemetry.trace import Span, TraceContext, Value
+from yadokari_contract.verbs import INDEX
+from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.given.traces import context_of
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod
@@ -27,7 +29,7 @@ class Reconciled:
     stored: datetime
 
 
-def ended(build: ImageBuild, pods: Sequence[Pod], seen: Reconciled) -> Iterator[Span]:
+def ended(build: ImageBuild, pods: Sequence[Pod | ErrandPod], seen: Reconciled) -> Iterator[Span]:
     """Tell of the run that a look at a build has found at its end; nothing where it has found none."""
     before, now = build.status, seen.status
     if before.run.number < now.run.number and not before.finished:
@@ -38,7 +40,11 @@ def ended(build: ImageBuild, pods: Sequence[Pod], seen: Reconciled) -> Iterator[
 
 
 def _run(
-    build: ImageBuild, status: Status, pods: Sequence[Pod], seen: Reconciled, error: str | None
+    build: ImageBuild,
+    status: Status,
+    pods: Sequence[Pod | ErrandPod],
+    seen: Reconciled,
+    error: str | None,
 ) -> Iterator[Span]:
     run = status.run
     named = next(filter(None, (run.pod, *(it.pod for it in run.platforms))), None)
@@ -57,8 +63,11 @@ def _run(
     if run.started_at:
         yield _part(root, "queued", start, datetime.fromisoformat(run.started_at))
     for pod in pods:
-        if pod.run == name:
-            yield from _pod(root, pod, seen.stored)
+        match pod:
+            case Pod() if pod.run == name:
+                yield from _pod(root, pod, seen.stored)
+            case ErrandPod() if (pod.verb, pod.token) == (INDEX.name, name):
+                yield _publishing(root, pod, seen.stored)
     yield _part(root, "reconcile", seen.begun, seen.stored)
 
 
@@ -74,6 +83,13 @@ def _pod(root: TraceContext, pod: Pod, now: datetime) -> Iterator[Span]:
     own = root.below(pod.name)
     start_error = error if pod.began is None else None
     yield _part(own, "pod start", pod.created, pod.began or end, error=start_error)
+
+
+def _publishing(root: TraceContext, pod: ErrandPod, now: datetime) -> Span:
+    """Tell of the index of several platforms, which a small pod of its own pushes."""
+    about: dict[str, Value] = {"k8s.pod.name": pod.name, "yadokari.attempt": pod.number}
+    error = pod.outcome.failure.message if isinstance(pod.outcome, Failed) else None
+    return _part(root, "publish", pod.created, pod.finished or now, pod.name, about, error)
 
 
 def _part(

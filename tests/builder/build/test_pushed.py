@@ -1,5 +1,6 @@
 """Images that are where they are to go already."""
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -17,11 +18,13 @@ MARK = "dev.yadokari.inputs-hash"
 
 
 def test_an_image_that_is_there_is_told_and_nothing_is_built(
-    site: Site, registry: Registry, name: str, tmp_path: Path
+    site: Site, registry: Registry, name: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     where = (f"{registry.host}/{name}:1", f"{registry.host}/{name}:2")
-    first = site.session(DOCKERFILE, destinations=where, inputs_hash="a", unless_pushed=True).run()
+    with caplog.at_level(logging.INFO):
+        first = site.session(DOCKERFILE, destinations=where, inputs_hash="a", unless_pushed=True).run()
     assert not first.already_pushed
+    assert f"{where[0]} is not there yet: it is built" in caplog.messages
     assert Layout.pull(where[0], tmp_path / "pulled").config["config"]["Labels"] == {MARK: "a"}
     digest_file = tmp_path / "digest"
     again = site.session(

@@ -38,6 +38,8 @@ def test_a_build_tells_what_came_of_it(site: Site, registry: Registry, name: str
     assert result.images == (f"{registry.host}/{name}:latest",)
     assert (result.steps, result.total_steps) == (2, 2)
     assert [phase.name for phase in result.phases] == ["plan", "build", "push"]
+    assert result.lodging
+    assert 0 < result.lodging.unpacking <= result.phases[1].seconds + 0.01
     assert pushed.config["config"]["Labels"] == {"a": "b"}
     assert pushed.names_in_layers(skip=1) == {"greeting"}
 

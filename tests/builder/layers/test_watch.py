@@ -100,6 +100,26 @@ def test_names_of_files_in_ignored_folders_have_all_walked_over(root: Path) -> N
         assert watch.take().directories == take(boundary).directories
 
 
+def test_ignored_paths_that_are_no_folders_of_the_root_are_no_hindrance(root: Path) -> None:
+    (root / "link").symlink_to("/proc")
+    ignored = frozenset({"/missing", "/z", "/b/link", "/link/self", "/z/below"})
+    boundary = Boundary(root, ignored)
+    with closing(Watch(boundary, ignored, take(boundary), fewest=0)) as watch:
+        before = watch.snapshot.directories
+        (root / "b/d").write_text("changed")
+        after = watch.take().directories
+        assert after == take(boundary).directories
+        assert after["/a"] is before["/a"]
+
+
+def test_ignored_paths_that_no_system_can_name_do_no_harm(root: Path) -> None:
+    ignored = frozenset({f"/{'n' * 5000}"})
+    boundary = Boundary(root, ignored)
+    with closing(Watch(boundary, ignored, take(boundary), fewest=0)) as watch:
+        (root / "b/d").write_text("changed")
+        assert watch.take().directories == take(boundary).directories
+
+
 def test_names_of_files_in_folders_that_are_ignored_when_they_come(root: Path) -> None:
     boundary = Boundary(root, frozenset({"/cache"}))
     with closing(Watch(boundary, frozenset({"/cache"}), take(boundary), fewest=0)) as watch:
@@ -108,6 +128,33 @@ def test_names_of_files_in_folders_that_are_ignored_when_they_come(root: Path) -
         watch.take()
         (root / "cache/d").write_text("by another name")
         assert watch.take().directories == take(boundary).directories
+
+
+def test_names_of_files_in_ignored_folders_that_the_build_has_made(root: Path) -> None:
+    boundary = Boundary(root, frozenset({"/cache"}))
+    with closing(Watch(boundary, frozenset({"/cache"}), take(boundary), fewest=0)) as watch:
+        (root / "cache").mkdir()
+        (root / "copied").touch()
+        watch.refresh(["/cache", "/copied"])
+        os.link(root / "b/d", root / "cache/d")
+        watch.take()
+        (root / "cache/d").write_text("by another name")
+        assert watch.take().directories == take(boundary).directories
+
+
+def test_more_folders_than_are_told_of_are_walked_over_though_the_build_has_made_them(root: Path) -> None:
+    boundary = Boundary(root)
+    known = take(boundary)
+    with closing(Watch(boundary, frozenset(), known, fewest=0, most=len(known.directories))) as watch:
+        before = watch.take().directories
+        assert watch.take().directories["/a"] is before["/a"]
+        (root / "one-more").mkdir()
+        watch.refresh(["/one-more"])
+        before = watch.snapshot.directories
+        (root / "b/d").write_text("changed")
+        after = watch.take().directories
+        assert after == take(boundary).directories
+        assert after["/a"] is not before["/a"]
 
 
 def test_where_the_kernel_gives_no_instance_all_is_walked_over(root: Path) -> None:
@@ -127,14 +174,16 @@ def test_where_the_kernel_gives_no_instance_all_is_walked_over(root: Path) -> No
     watch.close()
 
 
+@pytest.mark.long
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=30)
+@settings(max_examples=20)
 def test_whatever_happens_a_root_looks_as_if_all_was_walked_over(seed: int) -> None:
     with TemporaryDirectory() as folder:
         plant(Path(folder, "root"))
         live(Path(folder, "root"), seed)
 
 
+@pytest.mark.long
 def test_so_it_does_on_an_overlay(tmp_path: Path) -> None:
-    trial = [sys.executable, "-c", LIVES_ON_AN_OVERLAY, str(tmp_path), "20"]
+    trial = [sys.executable, "-c", LIVES_ON_AN_OVERLAY, str(tmp_path), "10"]
     subprocess.run(["unshare", "--mount", *trial], check=True, cwd=Path(__file__).parents[2])

@@ -131,3 +131,15 @@ def test_an_entry_without_a_platform_suits_any_but_comes_last() -> None:
     index = Index(media_types.OCI_INDEX, (plain, exact))
     assert index.select(Platform("linux", "amd64")) == exact
     assert index.select(Platform("linux", "s390x")) == plain
+
+
+def test_an_entry_is_alone_if_no_other_one_is_for_its_architecture() -> None:
+    v7, arm64 = entry(Platform("linux", "arm", "v7"), b"v7"), entry(Platform("linux", "arm64", "v8"), b"64")
+    attestation = entry(Platform("unknown", "unknown"))
+    index = Index(media_types.OCI_INDEX, (v7, arm64, attestation))
+    assert index.is_sole(v7)
+    assert index.is_sole(arm64)
+    v6, unnamed = entry(Platform("linux", "arm", "v6"), b"v6"), entry(None)
+    assert not replace(index, manifests=(v6, v7, arm64)).is_sole(v7)
+    assert not replace(index, manifests=(unnamed, arm64)).is_sole(arm64)
+    assert not Index(media_types.OCI_INDEX, (unnamed, unnamed)).is_sole(unnamed)

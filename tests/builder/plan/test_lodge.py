@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 
-from builder.plan.planning import BASE, planned
+from builder.plan.planning import AMD64, BASE, planned
 from yadokari_builder.oci.config import ContainerConfig
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
-from yadokari_builder.plan.lodge import Lodger, Refusal, Taken, lodger, offer
+from yadokari_builder.plan.lodge import Lodger, Refusal, Taken, lodger, offer, taken_for
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import Files
 from yadokari_builder.registry.pull import PulledImage
@@ -156,3 +159,37 @@ def test_the_base_of_which_most_is_saved_is_offered() -> None:
 
 def test_a_base_whose_files_nobody_looks_at_is_not_needed() -> None:
     assert refused("FROM debian\nENV A=b\n").reason is NotLodged.NOT_NEEDED
+
+
+INDEX = Digest.of(b"index")
+
+
+def with_index(plan: Plan, sole: Platform | None) -> Plan:
+    """The same where the base was found in an index."""
+    base = plan.target.base
+    assert isinstance(base, PulledImage)
+    stage = replace(plan.target, base=replace(base, named=INDEX, sole=sole))
+    return replace(plan, stages=(stage,))
+
+
+@pytest.mark.parametrize(
+    ("sole", "is_known"),
+    [
+        (AMD64, True),
+        (Platform("linux", "amd64", "v2"), True),
+        (Platform("linux", "arm64"), False),
+        (None, False),
+    ],
+)
+def test_an_index_stands_for_the_only_image_that_the_machine_can_take(
+    sole: Platform | None, is_known: bool
+) -> None:
+    plan = with_index(plan_of("FROM debian\nRUN a\n"), sole)
+    image = taken_for(replace(debian(), digest=INDEX), plan, AMD64)
+    assert image == (debian() if is_known else replace(debian(), digest=INDEX))
+    assert isinstance(lodger(plan, image), Lodger if is_known else Refusal)
+
+
+def test_a_digest_of_another_index_stands_for_itself() -> None:
+    other = replace(debian(), digest=Digest.of(b"other"))
+    assert taken_for(other, with_index(plan_of("FROM debian\n"), AMD64), AMD64) == other

@@ -84,6 +84,8 @@ def test_the_platforms_image_is_chosen_from_an_index(
     assert pulled.image.config.platform.architecture == platform.architecture
     assert pulled.reference == Reference.parse(several)
     assert pulled.named == Puller(client).digest(pulled.reference) != pulled.image.manifest_digest
+    assert pulled.sole
+    assert pulled.sole.architecture == platform.architecture
 
 
 def test_an_index_without_the_platform_tells_what_there_is(client: RegistryClient, several: str) -> None:
@@ -100,7 +102,9 @@ def test_indexes_within_an_index_are_followed(
     outer = put_index(
         client, registry.host, name, [Descriptor(media_types.OCI_INDEX, Digest.of(data.format()), 1)]
     )
-    assert pull(client, f"{registry.host}/{name}@{outer}").image.config.platform == AMD64
+    pulled = pull(client, f"{registry.host}/{name}@{outer}")
+    assert pulled.image.config.platform == AMD64
+    assert pulled.sole is None
 
 
 def client_manifest(registry: Registry, reference: str) -> bytes:

@@ -1,8 +1,11 @@
+import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -66,10 +69,10 @@ def child(kind, ready, cleaned):
     code = 1
     try:
         with cancellation:
-            os.write(ready, b"r")
             try:
                 with contextlib.ExitStack() as stack:
                     stack.callback(lambda: (time.sleep(0.05), os.write(cleaned, b"a")))
+                    os.write(ready, b"r")
                     work(kind)
             finally:
                 time.sleep(0.05)
@@ -145,32 +148,61 @@ except KeyboardInterrupt:
 """
 
 
-def running(root: Path, script: str) -> "subprocess.Popen[str]":
-    # Whoever starts the tests in the background may have them ignore SIGINT, and their children with them.
-    command = ["env", "--default-signal=INT", sys.executable, "-c", RUNNING, str(root), script]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
+def running(root: Path, script: str, terminal: int | None = None) -> "subprocess.Popen[str]":
+    # Whoever starts the tests in the background may have them ignore these, and their children with them.
+    command = ["env", "--default-signal=INT,QUIT", sys.executable, "-c", RUNNING, str(root), script]
+    if terminal is not None:
+        command = ["setsid", "--ctty", *command]
+    return subprocess.Popen(command, stdin=terminal, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_of_the_step_itself_is_no_cancellation(root: Path, number: signal.Signals) -> None:
+NAMES = {
+    signal.SIGTERM: "SIGTERM",
+    signal.SIGINT: "SIGINT",
+    signal.SIGQUIT: "SIGQUIT",
+    signal.SIGHUP: "SIGHUP",
+    signal.SIGUSR1: "SIGUSR1",
+    signal.SIGWINCH: "SIGWINCH",
+    signal.SIGRTMIN + 3: f"signal {signal.SIGRTMIN + 3}",
+}
+"""What asks for the end; that of nginx and of Apache, of HAProxy and of systemd are among them."""
+
+
+@pytest.mark.parametrize("number", NAMES)
+def test_a_signal_of_the_step_itself_is_no_cancellation(root: Path, number: int) -> None:
     # Without its own process namespace, the executor is the parent of the step's shell.
-    text, _ = running(root, f"kill -{number} $PPID; sleep 0.3; echo over").communicate(timeout=20)
+    text, _ = running(root, f"kill -{int(number)} $PPID; sleep 0.3; echo over").communicate(timeout=20)
     first, *rest = text.splitlines()
-    assert first.startswith(f"{number.name} sent by process ")
+    assert first.startswith(f"{NAMES[number]} sent by process ")
     assert rest == ["over"]
 
 
-def test_a_signal_of_the_parent_is_one(root: Path) -> None:
+@pytest.mark.parametrize("number", NAMES)
+def test_a_signal_of_the_parent_is_one(root: Path, number: int) -> None:
     with running(root, "echo begun; sleep 100; echo over") as executor:
         assert executor.stdout
         assert executor.stdout.readline() == "begun\n"
-        executor.send_signal(signal.SIGTERM)
+        executor.send_signal(number)
         assert executor.stdout.read() == "cancelled\n"
 
 
+def test_a_terminal_that_gets_another_size_is_none(root: Path) -> None:
+    controller, terminal = os.openpty()
+    try:
+        with running(root, "echo begun; sleep 1; echo over", terminal) as executor:
+            assert executor.stdout
+            assert executor.stdout.readline() == "begun\n"
+            fcntl.ioctl(controller, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
+            assert executor.stdout.read() == "over\n"
+    finally:
+        os.close(controller)
+        os.close(terminal)
+
+
 def test_steps_get_the_signals_that_the_executor_keeps_from_itself(root: Path) -> None:
-    script = 'for n in TERM INT; do sh -c "kill -$n \\$\\$; echo not killed"; echo $?; done 2>/dev/null'
-    assert running(root, script).communicate(timeout=20)[0].split() == ["143", "130"]
+    script = "for n in TERM INT HUP USR1; do sh -c 'kill -$0 $$; echo not killed' $n; echo $?; done"
+    text, _ = running(root, f"{script} 2>/dev/null").communicate(timeout=20)
+    assert text.split() == ["143", "130", "129", "138"]
 
 
 STUCK = """

@@ -204,7 +204,7 @@ def test_the_password_of_a_url_is_used_and_never_shown(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_may_be_tried_again(tmp_path: Path) -> None:
-    with pytest.raises(DownloadError):
+    with pytest.raises(DownloadError, match=r"cannot be fetched: .*Connection refused"):
         check_out("http://127.0.0.1:1/a.git", tmp_path)
 
 

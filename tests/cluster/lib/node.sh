@@ -4,12 +4,17 @@
 ctr() { "$BIN_DIR/ctr" --address "$CONTAINERD_SOCKET" --namespace k8s.io "$@"; }
 
 write_containerd_config() {
-  mkdir -p "$WORK_DIR/certs.d/$REGISTRY" "$WORK_DIR/cni"
-  cat >"$WORK_DIR/certs.d/$REGISTRY/hosts.toml" <<TOML
+  local registry
+  mkdir -p "$WORK_DIR/cni"
+  # It stands in for docker.io, too, as it does for executors.
+  for registry in "$REGISTRY" docker.io; do
+    mkdir -p "$WORK_DIR/certs.d/$registry"
+    cat >"$WORK_DIR/certs.d/$registry/hosts.toml" <<TOML
 server = "http://$REGISTRY"
 [host."http://$REGISTRY"]
   capabilities = ["pull", "resolve"]
 TOML
+  done
   cat >"$WORK_DIR/cni/10-bridge.conflist" <<JSON
 {"cniVersion": "1.0.0", "name": "yadokari", "plugins": [
   {"type": "bridge", "bridge": "$BRIDGE", "isGateway": true, "ipMasq": true, "hairpinMode": true,

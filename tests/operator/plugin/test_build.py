@@ -70,6 +70,20 @@ def test_whatever_the_cluster_holds_it_can_be_described(resource: Any) -> None:
         assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"stage": "build"}, "debian@sha256:12: stage build was built in its own container"),
+        ({"message": "it has a VOLUME"}, "debian@sha256:12: it has a VOLUME"),
+        ({"platform": "linux/amd64"}, "linux/amd64: debian@sha256:12"),
+    ],
+)
+def test_what_came_of_a_base_is_told(told: dict[str, str], text: str) -> None:
+    build = Build({"status": {"run": {"number": 2}, "lodging": [{"image": "debian@sha256:12", **told}]}})
+    (line,) = [line for line in described(build, []) if line.startswith("Base:")]
+    assert line.split(maxsplit=1)[1] == text
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=40), st.integers(1, 50))
 def test_a_text_is_cut_to_its_columns(text: str, columns: int) -> None:
     assert width(fit(text, columns)) <= columns

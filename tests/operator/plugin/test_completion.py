@@ -1,6 +1,4 @@
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +6,6 @@ import pytest
 from kubectl_imagebuild.command_line import parser
 from kubectl_imagebuild.completion import complete
 from kubectl_imagebuild.verbs.explain import ALL
-
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(
@@ -49,24 +45,3 @@ def test_every_verb_and_reason_is_among_the_words() -> None:
     assert len(complete([""])) == len(complete(["li"])) + 8
     assert len(complete(["explain", ""])) == len(ALL) + 1
     assert "usage" in parser().format_help()
-
-
-def test_bash_completes_by_the_script(tmp_path: Path) -> None:
-    helper = tmp_path / "kubectl_complete-imagebuild"
-    helper.write_text(
-        f'#!/bin/sh\nexec {sys.executable} -c "from kubectl_imagebuild.completion import main; main()" "$@"\n'
-    )
-    helper.chmod(0o755)
-    script = (
-        f"source <({sys.executable} -m kubectl_imagebuild completion bash)\n"
-        "COMP_WORDS=(kubectl-imagebuild explain StepF); COMP_CWORD=2; _kubectl_imagebuild\n"
-        'echo "${COMPREPLY[@]}"; complete -p kubectl-imagebuild\n'
-    )
-    said = subprocess.run(
-        ["bash", "-c", script],
-        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHONPATH": f"{ROOT}/operator:{ROOT}/builder"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert said.stdout == "StepFailed\ncomplete -F _kubectl_imagebuild kubectl-imagebuild\n"

@@ -111,6 +111,12 @@ def test_the_ignore_file_of_the_dockerfile_stands_for_that_of_the_folder(
     assert not {"left", ".dockerignore"} & paths
 
 
+def test_a_folder_without_files_is_an_empty_context(plugin: Plugin, tmp_path: Path) -> None:
+    root = folder(tmp_path, **{".dockerignore": "*\n"})
+    (build,) = made(plugin, root)
+    assert "context" not in build["spec"]
+
+
 def archive(**members: tuple[bytes, int, bytes]) -> tarfile.TarFile:
     """Make a packed context of contents, modes and types."""
     data = io.BytesIO()
@@ -142,7 +148,6 @@ def test_many_files_are_spread_over_several_config_maps() -> None:
         ({"empty": (b"", 0o755, tarfile.DIRTYPE), "file": plain(b"")}, "empty is an empty folder"),
         ({"large": plain(b"1" * (MOST_BYTES + 1))}, "large has more than 700 KiB"),
         ({"a\nb": plain(b"")}, "is no path that ConfigMaps have"),
-        ({}, "it has no files"),
         (
             {f"{number}": plain(b"") for number in range(MOST_FILES * MOST_CONFIG_MAPS + 1)},
             "more than 16 ConfigMaps of 64 files and 700 KiB hold",

@@ -64,6 +64,18 @@ def test_waiting_too_long_leaves_nothing_running(played: Played) -> None:
     wait_until(lambda: programs(played) == "")
 
 
+def test_what_is_so_already_takes_no_time(played: Played) -> None:
+    played.status("Succeeded", output=BUILT)
+    said = played.plugin("wait", "app", "app", "--timeout", "0s")
+    assert (said.code, said.out.count("team/app succeeded")) == (0, 2)
+
+
+def test_of_several_each_is_waited_for_and_one_that_fails_is_told_by_the_exit_code(played: Played) -> None:
+    played.status("Failed", failure={"reason": "OOMKilled", "message": "more than 1Gi"})
+    said = played.plugin("wait", "app", "app")
+    assert (said.code, said.notes.count("error: team/app: OOMKilled")) == (1, 2)
+
+
 def test_who_reads_no_further_ends_it_without_a_word(played: Played) -> None:
     played.write_log("app-1", "line\n" * 5_000)
     played.status("Succeeded", output=BUILT)

@@ -32,4 +32,4 @@ def test_krew_gets_one_program_that_any_python_runs(tmp_path: Path) -> None:
         [*program, *asked], input="FROM x", capture_output=True, text=True, check=False
     )
     assert folder_too.returncode == 1
-    assert "uv tool install yadokari" in folder_too.stderr
+    assert "uv tool install FOLDER" in folder_too.stderr

@@ -89,7 +89,12 @@ def _parser(description: str) -> argparse.ArgumentParser:
     add("--kind", choices=KINDS, default="baseline", help="what the pod may do: see support/pod/kinds.py")
     add("--report", type=Path, metavar="FILE", help="write as JSON what the executor used")
     add("--keep", action="store_true", help="keep what was written into the root")
-    add("--no-mirror", dest="mirror", action="store_false", help="leave docker.io what it is")
+    add(
+        "--no-mirror",
+        dest="mirror",
+        action="store_false",
+        help="leave docker.io what it is; for verbs that pull nothing, too",
+    )
     add("--down", action="store_true", help="stop the registry, delete what lies on tmpfs")
     add("arguments", nargs=argparse.REMAINDER, metavar="-- ARGUMENTS", help="the executor's arguments")
     return parser

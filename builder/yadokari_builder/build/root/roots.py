@@ -4,6 +4,7 @@ import itertools
 import logging
 import os
 import stat
+import time
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -95,6 +96,8 @@ class Roots:
     """The base that stands in the root already."""
     outlines: Outlines = field(default_factory=NoOutlines)
     """Where the names in layers are known from, if they are enough."""
+    unpacking: dict[str, float] = field(default_factory=dict)
+    """How many seconds it took to download and unpack bases, at most, by the digests of their manifests."""
     _of_stages: dict[int, Fingerprints] = field(default_factory=dict)
     _stages: dict[int, _Aside] = field(default_factory=dict)
     _stacks: dict[int, Stack] = field(default_factory=dict)
@@ -192,7 +195,9 @@ class Roots:
         if isinstance(base, StageSource):
             self._unpack_stack(self._stacks[base.index], self.boundary, self.fingerprints, names_only)
         elif isinstance(base, PulledImage):
+            begun, digest = time.monotonic(), str(base.image.manifest_digest)
             self._unpack(base, self.boundary, self.fingerprints, names_only=names_only)
+            self.unpacking[digest] = max(self.unpacking.get(digest, 0), time.monotonic() - begun)
 
     def timed(self, members: Members, latest: int | None) -> Members:
         """Give members the times of the base that a container runtime has changed; see `FolderTimes`."""

@@ -1,6 +1,7 @@
 """What is shown to registries, and the collections that it is found in."""
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -8,6 +9,10 @@ from typing import Protocol
 
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.credentials.keys import best_key
+
+# A host with a dot or a port, and perhaps a path.
+_PLAIN_KEY = re.compile(r"(?=[^/]*[.:])[a-z0-9.*:-]{1,100}(/[a-z0-9._/-]{1,100})?")
+_MOST_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +76,13 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Keychain:
-    """Credentials of several places: the first place that has one for a repository counts."""
+    """Credentials of several places: the first place that has one for a repository counts.
+
+    `keys` are those under which something is written down, for hints.
+    """
 
     places: tuple[Place, ...] = ()
+    keys: tuple[str, ...] = ()
 
     def find(self, repository: Repository) -> Credential | None:
         """Return the credential for a repository; None if there is none."""
@@ -81,4 +90,11 @@ class Keychain:
 
     def hint(self, repository: Repository) -> str:
         """Say why there is no credential for a repository; "" if there is nothing more to say."""
-        return next(filter(None, (place.hint(repository) for place in self.places)), "")
+        hint = next(filter(None, (place.hint(repository) for place in self.places)), "")
+        # What else stands there may be anything, such as a password that got into the wrong place.
+        keys = sorted({key for key in self.keys if _PLAIN_KEY.fullmatch(key)})
+        if hint or not keys:
+            return hint
+        more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
+        shown = f"{', '.join(keys[:_MOST_SHOWN])}{more}"
+        return f"credentials are given for {shown}, not for it; it may also not exist"

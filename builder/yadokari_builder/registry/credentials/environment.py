@@ -46,7 +46,8 @@ def read_keychains(environment: Mapping[str, str], others: Iterable[Place] = ())
 
     def keychain(purpose: str) -> Keychain:
         written = (_of_variables(environment, purpose), common)
-        return Keychain((*(HelpedCredentials(each, helpers) for each in written), *others))
+        places = (*(HelpedCredentials(each, helpers) for each in written), *others)
+        return Keychain(places, tuple(key for each in written for key in each.by_key))
 
     return Keychains(keychain("_PULL"), keychain("_PUSH"), helpers)
 

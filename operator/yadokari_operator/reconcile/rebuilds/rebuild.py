@@ -126,7 +126,7 @@ def looked_ahead(observed: Observed, spec: ImageBuildSpec, decision: Decision, n
         status=replace(after, schedule=schedule, asked=noted),
         unacted=replace(decision.unacted, schedule=schedule, asked=noted),
         look_again=_sooner(decision.look_again, due, now),
-        wants=wants,
+        wants=(*decision.wants, *wants),
     )
 
 

@@ -47,6 +47,27 @@ def test_credentials_that_are_no_json_are_named_and_not_shown() -> None:
     assert "hunter2" not in str(caught.value)
 
 
+def test_where_there_are_none_for_a_registry_those_that_there_are_are_named() -> None:
+    said = json.dumps({"auths": {key: {"auth": "YTpi"} for key in ("A.example", "b.example:5000/team")}})
+    environment = {"DOCKER_CONFIG": "/nowhere", "DOCKER_AUTH_CONFIG_PULL": said}
+    keychains = read_keychains(environment)
+    wanted = Repository("c.example", "team/app")
+    assert keychains.pull.hint(wanted) == (
+        "credentials are given for a.example, b.example:5000/team, not for it; it may also not exist"
+    )
+    assert keychains.push.hint(wanted) == ""
+    many = json.dumps({"auths": {f"{letter}.example": {"auth": "YTpi"} for letter in "abcde"}})
+    hint = read_keychains(environment | {"DOCKER_AUTH_CONFIG": many}).pull.hint(Repository("f.example", "x"))
+    assert hint.startswith("credentials are given for a.example, b.example, b.example:5000/team and 3 more, ")
+
+
+@pytest.mark.parametrize("key", ["hunter2", "https://me:hunter2@a.example", "a.example/\x1b[2J"])
+def test_what_is_no_registry_is_in_no_hint(key: str) -> None:
+    said = json.dumps({"auths": {key: {"auth": "YTpi"}}})
+    keychains = read_keychains({"DOCKER_CONFIG": "/nowhere", "DOCKER_AUTH_CONFIG": said})
+    assert keychains.pull.hint(Repository("c.example", "team/app")) == ""
+
+
 def users_for(environment: dict[str, str]) -> tuple[str, str]:
     """Tell who pulls and who pushes `a.example/team/app`."""
     keychains = read_keychains({"DOCKER_CONFIG": "/nowhere", **environment})

@@ -1,0 +1,171 @@
+"""kubectl's own flags, at every verb whose like in kubectl has them."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kubectl_imagebuild.command_line import parser
+from support.plugin import Plugin, Said
+
+_EVERYWHERE = {"--namespace", "--context", "--kubeconfig"}
+_OUTPUT, _CHOICE = {"--output"}, {"--all-namespaces", "--selector"}
+
+VERBS = {
+    "create": ("create", _OUTPUT),
+    "list": ("get", _OUTPUT | _CHOICE),
+    "logs": ("logs", set()),
+    "describe": ("describe, and get", _OUTPUT | _CHOICE),
+    "wait": ("wait", _OUTPUT | _CHOICE | {"--all"}),
+    "rebuild": ("annotate", _OUTPUT),
+    "cancel": ("patch", _OUTPUT),
+    "explain": ("explain", set()),
+    "completion": ("completion", set()),
+}
+"""By verb its like in kubectl, and which flags of that it has beside those of the cluster."""
+
+RUNS = {
+    "create": ("create", "app", "--file", "-", "-d", "registry.test/app:1"),
+    "list": ("list",),
+    "logs": ("logs", "app"),
+    "describe": ("describe", "app"),
+    "wait": ("wait", "app"),
+    "rebuild": ("rebuild", "app"),
+    "cancel": ("cancel", "slow"),
+}
+
+_STAND_IN = f"""#!{sys.executable} -S
+import json, sys
+words = sys.argv[1:]
+with open(sys.argv[0] + ".asked", "a") as asked:
+    print(json.dumps(words), file=asked)
+form = words[words.index("-o") + 1] if "-o" in words else ""
+name = "slow" if "slow" in words else "app"
+build = dict(
+    apiVersion="yadokari.dev/v1alpha1", kind="ImageBuild",
+    metadata=dict(name=name, namespace="team", generation=1),
+    status=dict(
+        observedGeneration=1, phase="Building" if name == "slow" else "Succeeded", run=dict(pod="app-1"),
+    ),
+)
+if words[0] == "logs":
+    print("2026-01-02T03:04:05Z hello")
+elif "--watch" in words:
+    print(json.dumps(dict(type="ADDED", object=build)))
+elif words[:2] == ["get", "pod"]:
+    print(json.dumps(dict(status=dict(phase="Succeeded"))))
+elif form == "json":
+    is_list = words[0] == "get" and name not in words
+    print(json.dumps(dict(items=[build]) if is_list else build))
+elif form == "yaml":
+    print("kind: ImageBuild")
+elif form == "name":
+    print(f"imagebuild.yadokari.dev/{{name}}")
+"""
+
+
+class StandIn:
+    """A kubectl that answers to everything, and notes what it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        program = folder / "kubectl"
+        program.write_text(_STAND_IN)
+        program.chmod(0o755)
+        self._asked = folder / "kubectl.asked"
+        self._plugin = Plugin(str(folder))
+
+    def run(self, *words: str) -> Said:
+        return self._plugin(*words, stdin="FROM scratch\n")
+
+    @property
+    def asked(self) -> list[list[str]]:
+        return [json.loads(line) for line in self._asked.read_text().splitlines()]
+
+
+@pytest.fixture
+def kubectl(tmp_path: Path) -> StandIn:
+    return StandIn(tmp_path)
+
+
+def flags(verb: str) -> set[str]:
+    (verbs,) = (it for it in parser()._actions if isinstance(it, argparse._SubParsersAction))
+    return {name for action in verbs.choices[verb]._actions for name in action.option_strings}
+
+
+def test_every_verb_has_the_flags_of_its_like_in_kubectl() -> None:
+    ours = _EVERYWHERE | _OUTPUT | _CHOICE | {"--all"}
+    assert {verb: flags(verb) & ours for verb in VERBS} == {
+        verb: _EVERYWHERE | further for verb, (_, further) in VERBS.items()
+    }
+    short = {"--namespace": "-n", "--output": "-o", "--all-namespaces": "-A", "--selector": "-l"}
+    for verb in VERBS:
+        assert {short[name] for name in flags(verb) & short.keys()} <= flags(verb), verb
+
+
+@pytest.mark.parametrize("verb", RUNS)
+def test_every_request_of_a_verb_is_about_the_cluster_and_namespace_that_are_asked_for(
+    kubectl: StandIn, verb: str
+) -> None:
+    said = kubectl.run(*RUNS[verb], "-n", "team", "--context", "other")
+    assert said.code == 0, said
+    for words in kubectl.asked:
+        assert {"--namespace=team", "--context=other"} <= {*words}
+
+
+@pytest.mark.parametrize("form", ["json", "yaml", "name"])
+@pytest.mark.parametrize("verb", [verb for verb, (_, its) in VERBS.items() if "--output" in its])
+def test_what_is_written_is_the_resource_in_the_form_that_is_asked_for(
+    kubectl: StandIn, verb: str, form: str
+) -> None:
+    said = kubectl.run(*RUNS[verb], "-o", form)
+    assert (said.code, said.notes) == (0, "")
+    name = RUNS[verb][1] if len(RUNS[verb]) > 1 else "app"
+    match form:
+        case "name":
+            assert said.out == f"imagebuild.yadokari.dev/{name}\n"
+        case "json":
+            found = json.loads(said.out)
+            assert found.get("items", [found])[0]["metadata"]["name"] == name
+        case "yaml":
+            assert yaml.safe_load(said.out)["kind"] == "ImageBuild"
+
+
+def test_many_are_changed_in_documents_of_their_own(kubectl: StandIn) -> None:
+    said = kubectl.run("rebuild", "app", "other", "-o", "yaml")
+    assert said.out == "kind: ImageBuild\n---\nkind: ImageBuild\n"
+
+
+@pytest.mark.parametrize("verb", ["list", "describe", "wait"])
+def test_those_of_all_namespaces_or_with_labels_are_shown(kubectl: StandIn, verb: str) -> None:
+    assert "app" in kubectl.run(verb, "-A", "-l", "app=web").out
+    assert kubectl.asked[0][2:5] == ["--all-namespaces", "--selector", "app=web"]
+
+
+@pytest.mark.parametrize("verb", ["describe", "wait"])
+def test_what_is_of_all_namespaces_is_looked_for_in_its_own(kubectl: StandIn, verb: str) -> None:
+    assert kubectl.run(verb, "-A", "-n", "other").code == 0
+    first, *others = kubectl.asked
+    assert "--all-namespaces" in first
+    assert all(words[words.index("--namespace") + 1] == "team" for words in others)
+    assert "--namespace=other" not in {word for words in kubectl.asked for word in words}
+
+
+def test_all_of_a_namespace_are_described_where_none_is_named(kubectl: StandIn) -> None:
+    assert kubectl.run("describe").out.startswith("Name:        app\nNamespace:   team\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "what"),
+    [
+        (("describe", "app", "-A"), "names are given, and -A or -l"),
+        (("wait", "app", "--all"), "is said by names, or else by --all, -l or -A"),
+        (("wait",), "is said by names, or else by --all, -l or -A"),
+    ],
+)
+def test_names_and_a_choice_exclude_each_other(kubectl: StandIn, words: tuple[str, ...], what: str) -> None:
+    said = kubectl.run(*words)
+    assert (said.code, said.out) == (2, "")
+    assert what in said.notes
