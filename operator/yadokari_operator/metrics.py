@@ -34,7 +34,7 @@ class Metrics:
         self.registry = registry = CollectorRegistry()
         self._clock = clock
         self._namespaces: set[str] = set()
-        self._phases: dict[Key, str] = {}
+        self._phases: dict[Key, tuple[str, str]] = {}
         self._builds = Counter(
             "yadokari_builds", "Builds that have ended.", ["namespace", "result", "reason"], registry=registry
         )
@@ -45,7 +45,10 @@ class Metrics:
             registry=registry,
         )
         self._waiting = Gauge(
-            "yadokari_builds_in_phase", "ImageBuilds by status.phase.", ["phase"], registry=registry
+            "yadokari_builds_in_phase",
+            "ImageBuilds by status.phase, and by why they are in it.",
+            ["phase", "reason"],
+            registry=registry,
         )
         self._seconds = Histogram(
             "yadokari_build_seconds",
@@ -128,7 +131,7 @@ class Metrics:
 
     def seen(self, key: Key, before: Status, now: Status, time: datetime) -> None:
         """Count what happened to an ImageBuild between two statuses, the later of which is stored."""
-        self._in_phase(key, now.phase)
+        self._in_phase(key, (now.phase, _known(now.reason, _REASONS)))
         if (now.phase, now.reason, now.run) == (before.phase, before.reason, before.run):
             return
         run = now.run
@@ -156,14 +159,14 @@ class Metrics:
             self._steps.labels("hit").inc(now.steps.cached or 0)
             self._steps.labels("miss").inc(now.steps.performed or 0)
 
-    def _in_phase(self, key: Key, phase: str | None) -> None:
+    def _in_phase(self, key: Key, phase: tuple[str, str] | None) -> None:
         before = self._phases.pop(key, None)
         if phase is not None:
             self._phases[key] = phase
         if before is not None and before != phase:
-            self._waiting.labels(before).dec()
+            self._waiting.labels(*before).dec()
         if phase is not None and before != phase:
-            self._waiting.labels(phase).inc()
+            self._waiting.labels(*phase).inc()
 
 
 def _known(value: str, known: frozenset[str] | set[str]) -> str:

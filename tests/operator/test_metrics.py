@@ -24,8 +24,9 @@ def test_a_build_is_counted_once_with_all_its_parts() -> None:
     assert value(metrics, "turn_seconds_sum") == 40
     assert value(metrics, "steps_total", cache="hit") == 3
     assert value(metrics, "steps_total", cache="miss") == 4
-    assert value(metrics, "builds_in_phase", phase="Succeeded") == 1
-    assert value(metrics, "builds_in_phase", phase="Building") == 0
+    assert value(metrics, "builds_in_phase", phase="Succeeded", reason="UpToDate") == 1
+    assert value(metrics, "builds_in_phase", phase="Building", reason="Building") == 0
+    assert value(metrics, "builds_in_phase", phase="Succeeded", reason="Succeeded") == 0
 
 
 def test_progress_alone_counts_nothing() -> None:
@@ -33,7 +34,7 @@ def test_progress_alone_counts_nothing() -> None:
     building = reports.building(image_build(), started(), NOW)
     metrics.seen(KEY, building, building, NOW)
     assert value(metrics, "pod_start_seconds_count") == 0
-    assert value(metrics, "builds_in_phase", phase="Building") == 1
+    assert value(metrics, "builds_in_phase", phase="Building", reason="Building") == 1
 
 
 def test_an_attempt_that_is_followed_by_another_one_is_no_build_that_ended() -> None:
@@ -67,7 +68,7 @@ def test_what_is_gone_is_in_no_phase() -> None:
     live(metrics)
     metrics.gone(KEY)
     metrics.gone(KEY)
-    assert value(metrics, "builds_in_phase", phase="Succeeded") == 0
+    assert value(metrics, "builds_in_phase", phase="Succeeded", reason="Succeeded") == 0
 
 
 def test_looks_are_timed_by_what_comes_of_them() -> None:
