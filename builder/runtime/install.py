@@ -19,7 +19,9 @@ _EXECUTOR = f"""\
 import _signal
 
 # A process 1 does not get what it has no handler for. What is blocked waits for one: see run/cancellation.py.
-_signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGTERM, _signal.SIGINT))
+_STOPS = (_signal.SIGTERM, _signal.SIGINT, _signal.SIGQUIT, _signal.SIGHUP)
+_OTHERS = (_signal.SIGUSR1, _signal.SIGUSR2, _signal.SIGWINCH, _signal.SIGRTMIN + 3)
+_signal.pthread_sigmask(_signal.SIG_BLOCK, _STOPS + _OTHERS)
 
 import runpy
 import tempfile

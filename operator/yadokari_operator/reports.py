@@ -64,6 +64,15 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A look at a build: the status that was stored, when the look began and when that was stored."""
+
+    status: Status
+    begun: datetime
+    stored: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What the pods of a run do, in a sentence; `is_troubled` where something has to be mended.
 

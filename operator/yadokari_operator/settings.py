@@ -15,6 +15,7 @@ from yadokari_api.model import explain
 from yadokari_api.policy import ImageBuildPolicySpec
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.urls import path_of
+from yadokari_contract.variables import TRACED
 from yadokari_operator.turns import NodeLimit
 
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
@@ -86,6 +87,11 @@ class Settings:
     telemetry: Mapping[str, str] = field(default_factory=dict, repr=False)
     log_level: str = "info"
     log_format: str = "text"
+
+    @property
+    def has_traces(self) -> bool:
+        """Whether anybody may want traces: what makes them is loaded only then."""
+        return bool(self.executor_otlp_endpoint) or any(map(self.telemetry.get, TRACED))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":

@@ -278,6 +278,7 @@ UNSTARTED: list[tuple[str, dict[str, Any]]] = [
     ("StartError", ended(128, "exec: no such file", reason="StartError")),
     ("InvalidArguments", failed(Reason.INVALID_ARGUMENTS, "the image has a VOLUME")),
     ("InternalError", failed(Reason.INTERNAL_ERROR)),
+    ("Nothing", ended(0, "libc.so.6 => /yadokari/lib/libc.so.6 (0x00007f68188bb000)")),
 ]
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from yadokari_builder.errors import RunError, UsageError
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.paths import resolve
 from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.run.kubelet_files import KUBELET_FILES
 from yadokari_contract.runtime import HOME
 
 KANIKO = "/kaniko"
@@ -143,8 +145,11 @@ class Lodging:
 def open_lodging(root: Path, *, is_base: bool = False) -> Lodging:
     """Find the runtime in a root and make its work folder, without what an earlier build left there.
 
-    `is_base` is whether the root is said to be that of a base image's container.
+    `is_base` is whether the root is said to be that of a base image's container. Raises `UsageError` where
+    that image has links in the way of what is mounted: other files of the image are hidden then.
     """
+    if is_base:
+        _require_places(root)
     try:
         with open(os.path.join(root, HOME.lstrip("/"), "keep"), encoding="utf-8") as file:
             kept = tuple(line.strip() for line in file if line.startswith("/"))
@@ -157,6 +162,15 @@ def open_lodging(root: Path, *, is_base: bool = False) -> Lodging:
     for name in _OF_ONE_BUILD:
         discard(lodging.host(lodging.work(name)))
     return lodging
+
+
+def _require_places(root: Path) -> None:
+    for path in (HOME, *KUBELET_FILES):
+        if resolve(root, path) != path:
+            raise UsageError(
+                f"--lodging: the image has a link on the way to {path}, so what the pod has mounted there"
+                " hides other files: build in a container of the executor image"
+            )
 
 
 def _begin(work: str) -> bool:

@@ -104,5 +104,5 @@ def _end_when_told(log: TextIO) -> None:
     # A container's first process does not end by these unless it says so (pid_namespaces(7)).
     for name in _STOPS:
         signal.signal(name, end)
-    # The program that starts us has them wait until somebody cares.
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOPS)
+    # The program that starts us has them wait until somebody cares, and what only builds end by as well.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())

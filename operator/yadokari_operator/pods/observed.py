@@ -20,7 +20,7 @@ from yadokari_api.keys import (
     QUEUE,
     Key,
 )
-from yadokari_contract.reasons import Reason
+from yadokari_contract.reasons import SUCCESS, Reason
 from yadokari_contract.results.build import Failure
 from yadokari_operator.pods import runtime
 from yadokari_operator.pods.again import Makings
@@ -51,8 +51,12 @@ PATIENCE = timedelta(seconds=120)
 
 _DIGITS = 9
 
-_NOT_HERE = (Reason.INVALID_ARGUMENTS.exit_code, Reason.INTERNAL_ERROR.exit_code)
-"""How an executor ends that may have found the container of a base unfit: another one tells."""
+_NOT_HERE = (Reason.INVALID_ARGUMENTS.exit_code, Reason.INTERNAL_ERROR.exit_code, SUCCESS)
+"""How an executor ends that may have found the container of a base unfit: another one tells.
+
+It seems to succeed and has built nothing where a variable of the image has the loader of programs say what it
+would load (LD_TRACE_LOADED_OBJECTS).
+"""
 
 
 class Standing(Enum):

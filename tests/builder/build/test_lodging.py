@@ -22,6 +22,26 @@ def test_what_the_image_names_as_its_own_is_kept_too(tmp_path: Path) -> None:
     assert "/busybox" in open_lodging(tmp_path).boundary([]).excluded
 
 
+@pytest.mark.parametrize(
+    ("link", "target", "what"),
+    [
+        ("yadokari", "home", "/yadokari"),
+        ("etc/hosts", "/home/hosts", "/etc/hosts"),
+        ("etc/resolv.conf", "../run/systemd/resolve/stub-resolv.conf", "/etc/resolv.conf"),
+        ("etc", "home", "/etc/hosts"),
+    ],
+)
+def test_a_base_that_leads_what_is_mounted_elsewhere_is_not_built_in(
+    tmp_path: Path, link: str, target: str, what: str
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / link).parent.mkdir(exist_ok=True)
+    (tmp_path / link).symlink_to(target)
+    with pytest.raises(UsageError, match=f"the image has a link on the way to {what}, so"):
+        open_lodging(tmp_path, is_base=True)
+    assert [*(tmp_path / "home").iterdir()] == []
+
+
 def test_what_an_earlier_build_left_goes_but_contexts_and_caches_stay(tmp_path: Path) -> None:
     lodging = open_lodging(tmp_path)
     assert lodging.is_new

@@ -10,6 +10,7 @@ import pytest
 
 from runtime.install import install
 from runtime.places import library_folder
+from yadokari_builder.run.cancellation import SIGNALS
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="process namespaces need root")
 
@@ -36,10 +37,13 @@ sys.exit(run(["login", "r.example", "-u", "me", "--password-stdin"], {}, Path("/
 
 
 @needs_root
-@pytest.mark.parametrize("verb", [BUILD, LOGIN], ids=["build", "login"])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("verb", "number"),
+    [*((BUILD, number) for number in sorted(SIGNALS)), (LOGIN, signal.SIGTERM), (LOGIN, signal.SIGINT)],
+    ids=lambda it: {BUILD: "build", LOGIN: "login"}.get(it, it),
+)
 def test_a_signal_that_comes_before_the_executor_is_ready_is_not_lost(
-    tmp_path: Path, verb: str, number: signal.Signals
+    tmp_path: Path, verb: str, number: int
 ) -> None:
     tree, packages = tmp_path / "tree", tmp_path / "packages"
     (packages / "yadokari_builder").mkdir(parents=True)
