@@ -235,7 +235,8 @@ class CacheMounts:
     def _tell(self, cache: _Cache, bundle: Bundle) -> None:
         megabytes = bundle.packed.layer.descriptor.size / _MEGABYTE
         dropped = f", without {bundle.dropped} files that are too much" if bundle.dropped else ""
-        logger.info("kept the cache %s: %.1f MB%s", _shown(cache), megabytes, dropped)
+        changed = " that have changed" if bundle.adds else ""
+        logger.info("kept the cache %s: %.1f MB%s%s", _shown(cache), megabytes, changed, dropped)
 
     def _tell_of_lock(self, use: CacheUse) -> None:
         if use.sharing == "locked" and not self._has_told:
