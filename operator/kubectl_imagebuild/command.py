@@ -60,7 +60,12 @@ def main() -> NoReturn:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
         signal.signal(signal.SIGINT, _interrupt)
-    sys.exit(run(sys.argv[1:], os.environ, sys.stdout, sys.stderr))
+    # Python has none for what whoever starts it has closed.
+    notes = sys.stderr or open(os.devnull, "w")  # noqa: SIM115 as long as this runs
+    if sys.stdout is None:
+        notes.write("error: standard output is closed\n")
+        sys.exit(1)
+    sys.exit(run(sys.argv[1:], os.environ, sys.stdout, notes))
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

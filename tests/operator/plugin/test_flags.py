@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import subprocess
 import sys
 from pathlib import Path
 
@@ -177,3 +178,11 @@ def test_names_and_a_choice_exclude_each_other(kubectl: StandIn, words: tuple[st
     said = kubectl.run(*words)
     assert (said.code, said.out) == (2, "")
     assert what in said.notes
+
+
+def test_a_closed_output_is_told_and_closed_notes_are_none() -> None:
+    explain = f"{sys.executable} -m kubectl_imagebuild explain"
+    closed = subprocess.run(["sh", "-c", f"{explain} StepFailed >&-"], capture_output=True, text=True)
+    assert (closed.returncode, closed.stderr) == (1, "error: standard output is closed\n")
+    silent = subprocess.run(["sh", "-c", f"{explain} NoSuchReason 2>&-"], capture_output=True, text=True)
+    assert (silent.returncode != 0, silent.stdout) == (True, "")
