@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from yadokari_builder.build.progress import counted
 from yadokari_builder.cache.steps.entry import Trace
+from yadokari_builder.dockerfile.quoting import printable
 
 _PARTS = {
     "instruction": "its variables lead to another instruction",
@@ -28,4 +29,4 @@ def _files(then: Mapping[str, str], now: Mapping[str, str]) -> str:
     changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
     if not (then and now and changed):
         return "the files that it takes have changed"
-    return f"{counted(len(changed), 'file')} changed, first {changed[0].lstrip('/')}"
+    return f"{counted(len(changed), 'file')} changed, first {printable(changed[0].lstrip('/'))}"
