@@ -14,7 +14,9 @@ from typing import Any
 from kubernetes import client, config
 
 from benchmark.pods import ALONE, TESTS, measured_pod, run, values_of
+from benchmark.registry import push
 from benchmark.table import machine
+from benchmark.toolchain import TOOLCHAIN, toolchain
 from yadokari_operator.cluster.api import Api
 
 _NAMESPACE = "default"
@@ -22,6 +24,7 @@ _PODS = f"/api/v1/namespaces/{_NAMESPACE}/pods"
 _BUILDS = f"/apis/yadokari.dev/v1alpha1/namespaces/{_NAMESPACE}/imagebuilds"
 # Of the machine, which the pod shares with this program.
 _DOCKERFILE = "FROM busybox\nRUN cat /proc/uptime\n"
+_LARGE = "FROM bench/toolchain\nRUN echo {} > /hello\n"
 _UPTIME = re.compile(rb"(\d+\.\d\d) \d+\.\d\d")
 _SILENCE = 60.0
 _BARE = "a pod: until its program runs"
@@ -33,6 +36,8 @@ _READY = "an ImageBuild: from the image in the registry to Ready"
 _TOLD = "of that, after the end of its executor is known"
 _CACHED = "an ImageBuild built again, all of it cached: until Ready"
 _CACHED_MORE = "more than the pod until its end is known"
+_USUAL = "an ImageBuild on the base of b, its step changed: until Ready"
+_LODGED = "the same in its base's own container"
 _ASKED = "yadokari.dev/rebuild-requested-at"
 
 
@@ -52,15 +57,18 @@ def main(arguments: Sequence[str], description: str | None) -> int:
     measured: list[Mapping[str, float]] = []
     kept = f"kept-{time.time_ns()}"
     _make(api, cluster["REGISTRY"], kept, cache={})
+    large = _on_large_base(api, cluster)
     # The node pulls the image in the first one.
     for number in range(-1, rounds):
         bare, ended = run(api, measured_pod(ALONE, image))
         took = _build(api, cluster["REGISTRY"], f"measured-{time.time_ns()}")
         cached = _again(api, kept, str(number))
+        changed = {row: _changed(api, name, number) for row, name in large.items()}
         if number >= 0:
             more = {_MORE: took[_STEP] - bare, _CACHED_MORE: cached - bare - ended}
-            measured.append({_BARE: bare, _END: ended, **took, _CACHED: cached, **more})
-    api.request("DELETE", f"{_BUILDS}/{kept}")
+            measured.append({_BARE: bare, _END: ended, **took, _CACHED: cached, **more, **changed})
+    for name in (kept, *large.values()):
+        api.request("DELETE", f"{_BUILDS}/{name}")
     print(f"{machine()}; {rounds} rounds\n")
     print(_table(measured))
     return 0
@@ -80,6 +88,32 @@ def _make(api: Api, registry: str, name: str, **spec: Any) -> None:
     """Build an image that is kept."""
     api.request("POST", _BUILDS, body=_manifest(registry, name, **spec))
     _until(api, _BUILDS, {"fieldSelector": f"metadata.name={name}"}, _is_ready)
+
+
+def _on_large_base(api: Api, cluster: Mapping[str, str]) -> Mapping[str, str]:
+    """Build on the base of b, in ordinary pods and in its own container; gives the builds' names by row."""
+    push(toolchain(cluster["MIRROR"]), cluster["MIRROR"], TOOLCHAIN)
+    names = {}
+    for row, way in ((_USUAL, "Never"), (_LODGED, "Always")):
+        names[row] = f"{way.lower()}-{time.time_ns()}"
+        spec = {"dockerfile": _LARGE.format("first"), "executor": {"lodging": way}}
+        _make(api, cluster["REGISTRY"], names[row], **spec)
+    return names
+
+
+def _changed(api: Api, name: str, number: int) -> float:
+    """Change the step of a build; tells how long it takes until it is ready."""
+    resource = api.request("GET", f"{_BUILDS}/{name}")
+    changed = resource | {"spec": resource["spec"] | {"dockerfile": _LARGE.format(number)}}
+    generation = resource["metadata"]["generation"]
+
+    def is_built(build: Mapping[str, Any]) -> bool:
+        return build["status"]["observedGeneration"] > generation and _is_ready(build)
+
+    with _noted(lambda: _until(api, _BUILDS, {"fieldSelector": f"metadata.name={name}"}, is_built)) as ready:
+        begin = time.time()
+        api.request("PUT", f"{_BUILDS}/{name}", body=changed)
+    return ready[0] - begin
 
 
 def _again(api: Api, name: str, word: str) -> float:
@@ -179,7 +213,7 @@ def _began(api: Api, pod: str) -> float:
 
 def _table(measured: Sequence[Mapping[str, float]]) -> str:
     lines = ["| | median | least | most |", "|---|---|---|---|"]
-    for name in (_BARE, _STEP, _MORE, _POD, _END, _READY, _TOLD, _CACHED, _CACHED_MORE):
+    for name in (_BARE, _STEP, _MORE, _POD, _END, _READY, _TOLD, _CACHED, _CACHED_MORE, _USUAL, _LODGED):
         seconds = [each[name] for each in measured]
         lines.append(f"| {name} | {median(seconds):.2f} | {min(seconds):.2f} | {max(seconds):.2f} |")
     return "\n".join(lines)

@@ -33,14 +33,15 @@ class Registry:
 def registry(*, with_heavy: bool = False) -> Registry:
     """Return the registry with all base images, made and pushed first where they are missing."""
     host = mirror.running()
-    _push(toolchain(host), host, TOOLCHAIN)
+    push(toolchain(host), host, TOOLCHAIN)
     if with_heavy:
-        _push(heavy(mirror.layout("library/debian:bookworm")), host, HEAVY)
+        push(heavy(mirror.layout("library/debian:bookworm")), host, HEAVY)
     data = scratch_folder() / "mirror/data/docker/registry/v2"
     return Registry(host, data, frozenset(_digests(data)))
 
 
-def _push(layout: Path, host: str, name: str) -> None:
+def push(layout: Path, host: str, name: str) -> None:
+    """Push the image in an OCI layout to a registry over plain HTTP."""
     image = f"docker://{host}/{name}"
     copy = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}", image]
     subprocess.run(copy, check=True)

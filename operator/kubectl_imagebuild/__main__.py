@@ -1,65 +1,13 @@
-"""`kubectl imagebuild`: runs a verb; whatever goes wrong is one line."""
+"""`kubectl imagebuild`, which ends without a word where it is interrupted before it has begun."""
 
-import importlib
-import os
 import signal
-import sys
-from argparse import Namespace
-from collections.abc import Mapping, Sequence
-from typing import TextIO
 
-from kubectl_imagebuild.command_line import parser
-from kubectl_imagebuild.errors import PluginError
-from kubectl_imagebuild.kubectl import Kubectl
-from kubectl_imagebuild.verbs.asked import Asked
-from kubectl_imagebuild.writing import one_line
+# What follows takes a tenth of a second to load, and Python tells of an interrupt by where it was. Whoever
+# starts a program in the background may have it ignore them.
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-_INTERRUPTED = 130
-_CLUSTER_FLAGS = ("namespace", "context", "kubeconfig")
-
-
-def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, notes: TextIO) -> int:
-    """Do what the command line asks for and return the exit code; no exception leaves this."""
-    kubectl = Kubectl()
-    try:
-        given = parser().parse_args(arguments)
-        kubectl = Kubectl(_cluster_flags(given))
-        verb = importlib.import_module(f"kubectl_imagebuild.verbs.{given.verb}")
-        code: int = verb.run(Asked(given, kubectl, out, notes, environment))
-        out.flush()
-        return code
-    except PluginError as error:
-        notes.write(f"error: {one_line(str(error))}\n")
-        return error.code
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:  # whoever reads, such as head, has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), out.fileno())
-        return 0
-    except OSError as error:
-        notes.write(f"error: {one_line(str(error))}\n")
-        return 1
-    except Exception as error:
-        notes.write(f"error: this is a mistake in Yadokari, please report it: {one_line(repr(error))}\n")
-        return 1
-    finally:
-        kubectl.end()
-
-
-def _cluster_flags(given: Namespace) -> list[str]:
-    given.namespace = getattr(given, "namespace", None)
-    if getattr(given, "all_namespaces", False):
-        # As with kubectl, which asks for all then.
-        given.namespace = None
-    values = ((name, getattr(given, name, None)) for name in _CLUSTER_FLAGS)
-    return [f"--{name}={value}" for name, value in values if value]
-
-
-def main() -> None:
-    """Run as a program."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.exit(run(sys.argv[1:], os.environ, sys.stdout, sys.stderr))
-
+from kubectl_imagebuild.command import main
 
 if __name__ == "__main__":
     main()

@@ -67,6 +67,11 @@ class Build:
         found = self.value(*path)
         return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
 
+    def texts(self, *path: str) -> Sequence[str]:
+        """Return a field that is a list of texts, each on one line."""
+        found = self.value(*path)
+        return [text for text in map(shown, found) if text] if isinstance(found, list) else []
+
     @property
     def name(self) -> str:
         """Its name."""

@@ -51,7 +51,8 @@ def parser() -> Parser:
 
 
 def _verb(verbs: "argparse._SubParsersAction[Parser]", name: str, purpose: str) -> Parser:
-    made = verbs.add_parser(name, help=purpose, description=f"{purpose.capitalize()}.", allow_abbrev=False)
+    sentence = f"{purpose[0].upper()}{purpose[1:]}."
+    made = verbs.add_parser(name, help=purpose, description=sentence, allow_abbrev=False)
     _add_cluster(made)
     return made
 

@@ -148,7 +148,7 @@ class Lodging:
 
     __pydantic_config__ = REPORTED
 
-    image: Annotated[str, Field(description="The base image, by the digest of its manifest.")]
+    image: Annotated[str, Field(description="The base image, by the digest of its manifest or of an index.")]
     platform: Annotated[str | None, Field(description="For which of several platforms that is.")] = None
     stage: Annotated[str | None, Field(description="Stage that the last run built in it.")] = None
     reason: Annotated[str | None, Field(description="Why that run, which was to, did not; for machines.")] = (
@@ -238,8 +238,12 @@ class Steps:
     missed: Annotated[int | None, Field(description="Of these, steps that were looked for in the cache.")] = (
         None
     )
-    first_miss: Annotated[
-        str | None, Field(description="The first of them, and why it was not there, as far as that is known.")
+    misses: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="Which these are, and why they were not there, as far as that is known: at most 32,"
+            " and none that missed only because one before it did."
+        ),
     ] = None
     saved_seconds: Annotated[
         float | None, Field(description="How long the steps that were cached took when they were performed.")

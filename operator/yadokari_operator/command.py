@@ -10,6 +10,7 @@ import sys
 from kubernetes.config import ConfigException
 
 from yadokari_operator.cluster.api import Api
+from yadokari_operator.exposition import serve
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.journal import formatter
 from yadokari_operator.metrics import Metrics
@@ -50,7 +51,7 @@ def main() -> int:
         hint = f": did you mean {meant}?" if meant else ""
         logger.warning("%s is no setting and changes nothing%s", name, hint)
     try:
-        metrics.serve(settings.metrics_address)
+        serve(metrics.registry, settings.metrics_address)
     except OSError as error:
         logger.error("YADOKARI_METRICS_ADDRESS %s: %s", settings.metrics_address, error)
         return 1

@@ -21,7 +21,7 @@ _COLUMNS = (
     ("Ready", "string", '.status.conditions[?(@.type=="Ready")].status', "Whether the image is pushed", 0),
     ("Status", "string", ".status.phase", "How far the build has come", 0),
     ("Progress", "string", ".status.progress.summary", "What it does right now, by its own log", 0),
-    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is so", 1),
+    ("Reason", "string", '.status.conditions[?(@.type=="Ready")].reason', "Why it is so", 0),
     ("Image", "string", ".status.output.image", "Reference of the pushed image", 0),
     ("Digest", "string", ".status.output.digest", "Digest of the pushed image", 1),
     ("Because", "string", ".status.run.reason", "Why the latest build began", 1),

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from yadokari_api.keys import Key
 from yadokari_api.reasons import StateReason
@@ -93,11 +93,6 @@ class Metrics:
         )  # fmt: skip
         for cache in ("hit", "miss"):
             self._steps.labels(cache)
-
-    def serve(self, address: str) -> None:
-        """Answer GET /metrics at HOST:PORT from now on. Raises `OSError`."""
-        host, _, port = address.rpartition(":")
-        start_http_server(int(port), host, self.registry)
 
     def waiting(self, depth: Callable[[], int]) -> None:
         """Take from a function how many ImageBuilds are to be looked at now."""

@@ -53,6 +53,7 @@ _MOST = 10**6
 _LONGEST_SIZE = 2**53
 _MOST_PHASES = 16
 _MOST_BASES = 32
+_MOST_MISSES = 32
 _LONGEST_WORD = 256
 _LONGEST_NAME = 512
 _REFERENCE = re.compile(
@@ -60,6 +61,15 @@ _REFERENCE = re.compile(
 )
 _DIGEST = re.compile(references.DIGEST)
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A look at a build: the status that was stored, when the look began and when that was stored."""
+
+    status: Status
+    begun: datetime
+    stored: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,14 +325,16 @@ def _steps(result: BuildResult) -> Steps | None:
     are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
     if not (are_counted and result.total_steps):
         return None
-    is_told = 0 <= result.missed <= result.performed and 0 <= result.saved <= _MOST
+    # The step that failed may have been looked for.
+    most = result.performed + (not result.succeeded)
+    is_told = 0 <= result.missed <= most and 0 <= result.saved <= _MOST
     return Steps(
         current=result.steps,
         total=result.total_steps,
         cached=result.cached,
         performed=result.performed,
         missed=result.missed if is_told else None,
-        first_miss=word(result.first_miss) or None,
+        misses=tuple(map(word, result.misses[:_MOST_MISSES])) or None,
         saved_seconds=round(result.saved, 1) if is_told else None,
     )
 

@@ -14,6 +14,8 @@ from yadokari_api.fields import LABEL_KEY, LABEL_VALUE
 from yadokari_api.model import explain
 from yadokari_api.policy import ImageBuildPolicySpec
 from yadokari_contract.suggestion import suggest
+from yadokari_contract.urls import path_of
+from yadokari_contract.variables import TRACED
 from yadokari_operator.turns import NodeLimit
 
 DEFAULT_EXECUTOR_IMAGE = "yadokari/executor:0.1.0"
@@ -85,6 +87,11 @@ class Settings:
     telemetry: Mapping[str, str] = field(default_factory=dict, repr=False)
     log_level: str = "info"
     log_format: str = "text"
+
+    @property
+    def has_traces(self) -> bool:
+        """Whether anybody may want traces: what makes them is loaded only then."""
+        return bool(self.executor_otlp_endpoint) or any(map(self.telemetry.get, TRACED))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
@@ -225,7 +232,7 @@ def _address(environment: Mapping[str, str], name: str, default: str) -> str:
 def _url(environment: Mapping[str, str], name: str) -> str:
     value = _text(environment, name, "")
     # What it is may be secret, so it is not said.
-    if value and re.fullmatch(r"https?://[^\s/@]+(/\S*)?", value) is None:
+    if value and path_of(value) is None:
         raise SettingsError(f"YADOKARI_{name} has the form https://HOST/PATH")
     return value
 

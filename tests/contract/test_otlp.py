@@ -79,8 +79,10 @@ def test_a_service_is_called_as_it_is_named() -> None:
         (ENDPOINT, "collector:4318", "no URL"),
         (ENDPOINT, "http://user:secret@collector", "no URL"),
         (ENDPOINT, "http://a\nb", "no URL"),
+        (ENDPOINT, "http://collector:43180000", "no URL"),
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc", "http/json alone"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "http/protobuf", "http/json alone"),
+        ("OTEL_TRACES_EXPORTER", "zipkin", "otlp or none"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "secret", "NAME=VALUE"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a=secret%0D%0Ab:c", "NAME=VALUE"),
         ("OTEL_EXPORTER_OTLP_HEADERS", "a b=secret", "NAME=VALUE"),
@@ -96,10 +98,24 @@ def test_what_cannot_be_is_named_without_secrets(name: str, value: str, why: str
 
 
 def test_what_changes_nothing_is_said() -> None:
-    said = {"OTEL_EXPORTER_OTLP_TRACES_COMPRESSION": "gzip", "OTEL_TRACES_SAMPLER": "always_off"}
+    said = {
+        "KANIKO_TELEMETRY_BUILD_ID": "1",
+        "OTEL_EXPORTER_OTLP_ENDPIONT": "http://typo",
+        "OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE": "/ca.pem",
+        "OTEL_SDK_DISABLED": "1",
+        "OTEL_TRACES_SAMPLER": "always_off",
+        "OTEL_TRACES_SAMPLER_ARG": "0.1",
+    }
     remarks = list(without_effect(HERE | said))
     assert [remark.partition(" ")[0] for remark in remarks] == list(said)
-    assert list(without_effect(HERE)) == []
+    kept = {
+        "OTEL_SDK_DISABLED": "false",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_SERVICE_NAME": "a",
+        "PATH": "/",
+    }
+    assert export(**kept)
+    assert list(without_effect(HERE | kept)) == []
 
 
 @given(st.dictionaries(st.text("abc.", min_size=1, max_size=9), st.text(min_size=1, max_size=9), max_size=5))

@@ -37,7 +37,7 @@ results = st.builds(
     cached=st.integers(0, 100),
     performed=st.integers(0, 100),
     missed=st.integers(0, 100),
-    first_miss=any_text,
+    misses=st.lists(any_text, max_size=5).map(tuple),
     saved=st.floats(0, 1e6),
     lodging=st.none() | st.builds(LodgingResult, any_text, any_text, any_text, any_text, st.floats(0, 1e6)),
     failure=st.none() | failures,
@@ -69,6 +69,23 @@ def test_a_long_log_loses_its_beginning_and_the_message_stays_whole() -> None:
     assert read.message == "exit code: 1"
     assert read.log_tail.endswith("the last line")
     assert "first" not in read.log_tail
+
+
+def test_a_long_log_leaves_room_for_the_first_miss_alone() -> None:
+    misses = tuple(f"COPY {number} .: " + "\0" * 200 for number in range(40))
+    failure = Failure("StepFailed", "exit code: 1", 3, "x\n" * 1000)
+    read = parse_result(format_result(BuildResult(misses=misses, failure=failure)))
+    assert (read.misses, read.failure and read.failure.message) == (misses[:1], "exit code: 1")
+
+
+@given(st.lists(any_text, min_size=1, max_size=200).map(tuple))
+def test_of_many_misses_the_first_are_kept(misses: tuple[str, ...]) -> None:
+    text = format_result(BuildResult(misses=misses))
+    kept = parse_result(text).misses
+    assert kept == misses[: len(kept)]
+    if 1 < len(kept) < len(misses):
+        longer = format_result(BuildResult(misses=misses[: len(kept) + 1]))
+        assert parse_result(longer).misses == kept, "there is no room for another one"
 
 
 def test_many_images_and_phases_do_not_break_the_bound() -> None:

@@ -5,14 +5,18 @@ from typing import Any, get_args
 import pytest
 import yaml
 
+from support.lives import built, failed, started
 from support.pages import DOCS, read_table, spans
+from support.resources import NOW, image_build
+from yadokari_api.conditions import ConditionType
 from yadokari_api.keys import ANNOTATION_REBUILD
 from yadokari_api.pod.executor import EXTRA_FLAGS
 from yadokari_api.reasons import StateReason, advice
 from yadokari_api.spec import DEFAULT_RETRIES, PodRetention
-from yadokari_api.status import LONGEST_HISTORY, RunReason, RunResult
+from yadokari_api.status import LONGEST_HISTORY, BuildFailure, RunReason, RunResult
 from yadokari_contract.flags import FLAGS
 from yadokari_contract.reasons import Reason, Retry
+from yadokari_operator import reports
 from yadokari_operator.crd import crd, policy_crd
 from yadokari_operator.settings import LOG_FORMATS, LOG_LEVELS, Settings
 
@@ -117,6 +121,31 @@ def test_bounds_and_defaults_are_those_of_the_page(field: str) -> None:
 
 def test_the_phases_are_those_of_the_page() -> None:
     assert spans(rows("Status")["phase"][0]) == STATUS["phase"]["enum"]
+
+
+def test_the_conditions_of_each_state_are_those_of_the_page() -> None:
+    table, build = read_table("imagebuild.md", "Conditions"), image_build()
+    waits, works = started(), reports.building(build, started(), NOW)
+    lacks = reports.blocked(build, started(), NOW, StateReason.SECRET_NOT_FOUND, "it is not there")
+    again = reports.retrying(build, works, NOW, BuildFailure(reason="PushFailed", message="503"))
+    states = [
+        [waits, works],
+        [lacks, again],
+        [built(works)],
+        [failed("StepFailed")],
+        [reports.suspended(build, works, NOW)],
+        [reports.forbidden(build, built(works), NOW)],
+    ]
+    kinds = [kind for cell in table.head[1:] for kind in spans(cell)]
+    for (what, *told), found in zip(table.rows, states, strict=True):
+        for status in found:
+            truths = {it.type: it.status for it in status.conditions}
+            assert truths.keys() == {*kinds}
+            for kind, truth in zip(kinds, told, strict=True):
+                # After a change that is forbidden, what came of the build before stands.
+                assert truth in (truths[kind], "of that build"), (what, kind)
+    (rest,) = {*get_args(ConditionType)} - {*kinds}
+    assert f"\n`{rest}` is True while" in (DOCS / "imagebuild.md").read_text()
 
 
 def test_every_reason_is_on_the_page_and_no_other() -> None:

@@ -66,8 +66,8 @@ def test_a_base_that_moves_is_built_on_as_it_is_now_and_one_with_a_volume_in_an_
     label = f"waits-for={lodgings.builds.namespace}"
     lodgings.apply("app", nodeSelector=dict([label.split("=")]))
     lodgings.ask("app", "moved")
-    wait_until(lambda: lodgings.builds.status("app").get("run", {}).get("number") == 2)
-    wait_until(lambda: "pod" in lodgings.builds.status("app")["run"])
+    wait_until(lambda: lodgings.builds.status("app").get("run", {}).get("number") == 2, seconds=60)
+    wait_until(lambda: "pod" in lodgings.builds.status("app")["run"], seconds=60)
     lodgings.push_base("RUN echo new > /new\n")
     lodgings.kubectl("label", "node", "--selector", here, label)
     try:
@@ -116,10 +116,10 @@ def test_the_first_run_is_in_a_base_that_is_pinned_or_asked_for(lodgings: Lodgin
         assert (done[name]["run"]["number"], done[name]["run"]["attempt"]) == (1, 1)
         if digest:
             assert lodgings.image_of(done[name]) == f"{repository}@{digest}"
-            assert lodgings.told(done[name]) == [{"image": f"{repository}@{manifest}", "stage": "0"}]
+            assert lodgings.told(done[name]) == [{"image": f"{repository}@{digest}", "stage": "0"}]
     lodgings.apply("index", f"FROM {lodgings.base}@{index}\nRUN date > /year\n")
     again = lodgings.builds.wait_until_done("index", not_digest=done["index"]["output"]["digest"])
-    assert lodgings.image_of(again) == f"{repository}@{manifest}"
+    assert lodgings.image_of(again) == f"{repository}@{index}"
 
 
 FAILS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
@@ -136,15 +136,15 @@ FAILS: Mapping[str, tuple[str, Mapping[str, str], str]] = {
 
 def test_lodgers_that_are_killed_evicted_or_cancelled_are_as_others(lodgings: Lodgings) -> None:
     base = f"{lodgings.base.removesuffix(':1')}@{lodgings.push_base()}"
-    slow = f"FROM {base}\nRUN sleep 6; date +%Y > /year\n"
+    slow = f"FROM {base}\nRUN sleep 10; date +%Y > /year\n"
     goes_on = ("deleted", "evicted", "suspended")
+    for name in (*goes_on, "usual"):
+        lodgings.apply(name, slow, lodging="Never" if name == "usual" else "Auto")
     for name, (step, limits, _) in FAILS.items():
         lodgings.apply(name, f"FROM {base}\nRUN {step}\n", resources={"limits": limits})
-    for name in ("usual", *goes_on):
-        lodgings.apply(name, slow, lodging="Never" if name == "usual" else "Auto")
 
     pods = {}
-    for name in ("killed", *goes_on):
+    for name in (*goes_on, "killed"):
         lodgings.builds.wait_until_running(name)
         status = lodgings.builds.status(name)
         assert lodgings.image_of(status) == base

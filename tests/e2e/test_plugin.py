@@ -125,7 +125,11 @@ def test_the_list_says_what_kubectl_says(place: Place) -> None:
     theirs = words(place.kubectl("get", "imagebuilds"))
     for name in ("NAME", "app", "broken"):
         assert ours[name][:2] == theirs[name][:2]
-    assert ours["app"][2:4] == ["5/5", f"{place.cluster.registry}/{place.namespace}/app:1"]
+    image = f"{place.cluster.registry}/{place.namespace}/app:1"
+    assert ours["app"][2:5] == ["5/5", "Succeeded", image]
+    # kubectl shows steps while they run, and an image when it is there.
+    assert theirs["app"][2:4] == ["Succeeded", image]
+    assert ours["broken"][3] == theirs["broken"][2] == "StepFailed"
     assert place.plugin("list", "-o", "name").out == place.kubectl("get", "imagebuilds", "-o", "name")
     everywhere = Plugin(place.plugin.path, place.plugin.environment)("list", "-A").out
     assert [place.namespace, "app"] in [line.split()[:2] for line in everywhere.splitlines()]

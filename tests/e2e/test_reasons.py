@@ -207,8 +207,6 @@ class Street:
             self.namespace,
             "get",
             "imagebuilds",
-            "-o",
-            "wide",
             "-w",
         ]
         environment = {"KUBECONFIG": str(self.cluster.kubeconfig), "KUBECACHEDIR": "/dev/null"}

@@ -104,11 +104,12 @@ def test_the_columns_are_those_of_the_documentation() -> None:
         "Ready",
         "Status",
         "Progress",
+        "Reason",
         "Image",
         "Duration",
         "Age",
     ]
-    assert [c["name"] for c in columns if c.get("priority")] == ["Reason", "Digest", "Because"]
+    assert [c["name"] for c in columns if c.get("priority")] == ["Digest", "Because"]
 
 
 def test_every_phase_is_in_the_schema() -> None:

@@ -18,8 +18,9 @@ from yadokari_operator.notices.notice import due, mark_of
 from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.reconcile.decide import reconcile
 from yadokari_operator.reconcile.decision import Create, Decision, Observed
+from yadokari_operator.reports import Reconciled
 from yadokari_operator.settings import Settings
-from yadokari_operator.traces.run import Reconciled, ended
+from yadokari_operator.traces.run import ended
 
 SCHEDULE = {"cron": "* * * * *", "timeZone": "America/New_York"}
 SPECS: list[dict[str, Any]] = [

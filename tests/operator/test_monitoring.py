@@ -23,6 +23,7 @@ from support.resources import NOW, image_build
 from yadokari_api.keys import Key
 from yadokari_api.status import BuildFailure
 from yadokari_operator import reports
+from yadokari_operator.exposition import serve
 from yadokari_operator.metrics import Metrics
 
 ROOT = Path(__file__).parents[2]
@@ -102,7 +103,7 @@ def prometheus(tmp_path: Path) -> Iterator[str]:
             ports.append(free.getsockname()[1])
     metrics = Metrics()
     metrics.waiting(lambda: 1)
-    metrics.serve(f"127.0.0.1:{ports[0]}")
+    serve(metrics.registry, f"127.0.0.1:{ports[0]}")
     config = {
         "global": {"scrape_interval": "500ms"},
         "rule_files": [str(MONITORING / "alerts.yaml")],

@@ -36,9 +36,9 @@ from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod, parse_pod
 from yadokari_operator.reconcile.decide import held, reconcile
 from yadokari_operator.reconcile.decision import Create, Decision, Delete, Observed
+from yadokari_operator.reports import Reconciled
 from yadokari_operator.settings import Settings
 from yadokari_operator.traces import run
-from yadokari_operator.traces.run import Reconciled
 from yadokari_operator.turns import Place
 
 AMD64, ARM64 = "linux/amd64", "linux/arm64"

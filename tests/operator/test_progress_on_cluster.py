@@ -41,7 +41,7 @@ def test_progress_is_seen_while_a_build_runs_and_goes_with_it(
     wait_until(lambda: summary(builds, "seen") == "Pulling 1/3: FROM debian")
     wait_until(lambda: summary(builds, "seen") == "Building 2/3: RUN make")
     columns = builds.kubectl("get", "ib", "seen").splitlines()
-    assert columns[0].split() == ["NAME", "READY", "STATUS", "PROGRESS", "IMAGE", "DURATION", "AGE"]
+    assert columns[0].split() == ["NAME", "READY", "STATUS", "PROGRESS", "REASON", "IMAGE", "DURATION", "AGE"]
     assert "Building 2/3: RUN make" in columns[1]
     operator.stop()
     operator.start()

@@ -167,7 +167,7 @@ def test_the_cache_is_told_of_where_it_saved_steps() -> None:
             cached=cached,
             performed=performed,
             missed=performed // 2,
-            first_miss="COPY src .: 3 files changed,\nfirst src/main.py",
+            misses=("COPY src .: 3 files changed,\nfirst src/main.py", *["\x1b" * 300] * 40),
             saved=12.34,
         )
         return reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
@@ -180,7 +180,7 @@ def test_the_cache_is_told_of_where_it_saved_steps() -> None:
         cached=5,
         performed=2,
         missed=1,
-        first_miss="COPY src .: 3 files changed,�first src/main.py",
+        misses=("COPY src .: 3 files changed,�first src/main.py", *["�" * 256] * 31),
         saved_seconds=12.3,
     )
     assert made.message == f"{pushed}, 5 of 7 steps from the cache"
@@ -203,6 +203,13 @@ def test_what_the_cache_has_saved_is_left_out_where_it_cannot_be(missed: int, sa
     result = BuildResult(digest=DIGEST, steps=9, total_steps=9, performed=2, missed=missed, saved=saved)
     made = reports.succeeded(image_build(), RUN, NOW, [IMAGE], result, NOW)
     assert made.steps == Steps(current=9, total=9, cached=0, performed=2)
+
+
+def test_the_step_that_failed_is_one_that_the_cache_missed() -> None:
+    result = BuildResult(steps=2, total_steps=3, performed=1, missed=2, failure=Failure("StepFailed", "no"))
+    assert reports.with_result(RUN, result).steps == Steps(
+        current=2, total=3, cached=0, performed=1, missed=2, saved_seconds=0
+    )
 
 
 def test_steps_of_a_version_before_that_did_not_count_cached_ones_are_kept() -> None:

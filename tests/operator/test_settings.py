@@ -84,6 +84,7 @@ def test_namespaces_are_left_alone_by_name_or_pattern() -> None:
         ("YADOKARI_HEALTH_ADDRESS", "8080"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:0"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:65536"),
+        ("YADOKARI_NOTIFY_URL", "https://hooks.test:65536/secret"),
     ],
 )
 def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -> None:

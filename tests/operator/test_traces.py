@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -33,11 +35,29 @@ from yadokari_operator.metrics import Metrics
 from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.render import Attempt, pod
 from yadokari_operator.progress.following import Following
+from yadokari_operator.reports import Reconciled
 from yadokari_operator.settings import Settings
-from yadokari_operator.traces.run import Reconciled, ended
+from yadokari_operator.traces.run import ended
 from yadokari_operator.traces.sender import TraceSender
 
 RUN = "0123456789"
+WORKS = """
+import os, sys
+from support.resources import SPEC, image_build
+import yadokari_operator.command
+from yadokari_api.spec import ImageBuildSpec
+from yadokari_operator.handlers.operator import trace_sender
+from yadokari_operator.pods.inputs.gathered import gather
+from yadokari_operator.pods.render import Attempt, pod
+from yadokari_operator.settings import Settings
+
+settings = Settings.from_environment(os.environ)
+trace_sender(settings)
+inputs = gather(ImageBuildSpec.model_validate(SPEC), {})
+pod(image_build(SPEC), inputs, settings, Attempt(run="0123456789", number=1, retries=0))
+print(*(name for name in sys.modules if "telemetry" in name or "operator.traces" in name))
+"""
+"""An operator that begins, and makes a pod; prints what of traces it has loaded."""
 COLLECTOR = "http://collector:4318"
 LATER = NOW + timedelta(seconds=1)
 
@@ -78,6 +98,23 @@ def test_executors_are_given_nothing_where_nobody_wants_traces() -> None:
     assert given(Settings()) == {}
     assert given(settings(OTEL_SDK_DISABLED="true")) == {}
     assert given(settings(OTEL_EXPORTER_OTLP_PROTOCOL="grpc")) == {}
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("endpoint", ["", COLLECTOR])
+def test_nothing_of_traces_is_loaded_where_nobody_wants_them(endpoint: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WORKS],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(sys.path),
+            "OTEL_EXPORTER_OTLP_ENDPOINT": endpoint,
+            "OTEL_SERVICE_NAME": "yadokari",
+        },
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert bool(done.stdout.split()) == bool(endpoint), done.stdout
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])

@@ -42,6 +42,10 @@ def spans(cell: str) -> list[str]:
 
 def blocks(page: Path) -> Iterator[str]:
     """What a page shows as code: fenced, or indented up to the next blank line."""
-    text = page.read_text()
+    return code(page.read_text())
+
+
+def code(text: str) -> Iterator[str]:
+    """What a text of a page shows as code."""
     yield from _FENCED.findall(text)
     yield from map(textwrap.dedent, _INDENTED.findall(_FENCED.sub("", text)))

@@ -74,12 +74,12 @@ class Progress:
 
     `total` is how many there are, once that is known, `done` how many of them are done. Of those that change
     files, `cached` is how many an earlier build had done, `performed` how many this one did, and `missed` how
-    many of these were looked for in the cache; `first_miss` is the first of them and why. `saved` is how many
-    seconds those that are cached took when they were done. `stage` is the name of the stage under way, or its
-    number where it has none; empty before and after all stages. `context` is what the build context's
-    location was resolved to, `bases` what the names of images were, once that is known. `lodging` is what
-    came of the base that the container was said to be, and which one it could be. `timings` are all
-    steps that were begun, those again that were begun again.
+    many of these were looked for in the cache; `misses` are these and why, without those that only follow
+    from others. `saved` is how many seconds those that are cached took when they were done. `stage` is the
+    name of the stage under way, or its number where it has none; empty before and after all stages. `context`
+    is what the build context's location was resolved to, `bases` what the names of images were, once that is
+    known. `lodging` is what came of the base that the container was said to be, and which one it could be.
+    `timings` are all steps that were begun, those again that were begun again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -88,7 +88,7 @@ class Progress:
         self.cached = 0
         self.performed = 0
         self.missed = 0
-        self.first_miss = ""
+        self.misses: list[str] = []
         self.saved = 0.0
         self.context = ""
         self.stage = ""
@@ -124,7 +124,7 @@ class Progress:
     def start_again(self) -> None:
         """Count from the first step again."""
         self.done = self.cached = self.performed = self.missed = 0
-        self.first_miss, self.saved = "", 0.0
+        self.misses, self.saved = [], 0.0
 
     def begin(self, text: str, *, line: int = 0, stage: int = 0) -> TimedStep:
         """Start the next step; `text` is its instruction, on a `line` of the Dockerfile and in a `stage`."""
@@ -148,10 +148,11 @@ class Progress:
         self.performed += is_performed
         return seconds
 
-    def miss(self, why: str) -> None:
-        """Tell that the step under way is not in the cache."""
+    def miss(self, why: str, *, follows: bool) -> None:
+        """Tell that the step under way is not in the cache; whether that `follows` from another's miss."""
         self.missed += 1
-        self.first_miss = self.first_miss or f"{self._step}: {why}"[:_LONGEST_TEXT]
+        if not follows:
+            self.misses.append(f"{self._step}: {why}"[:_LONGEST_TEXT])
         self.note(f"cache: {why}")
 
     def end_cached(self, result: str, seconds: float) -> None:

@@ -135,7 +135,7 @@ class Session:
             cached=self.progress.cached,
             performed=self.progress.performed,
             missed=self.progress.missed,
-            first_miss=self.progress.first_miss,
+            misses=tuple(self.progress.misses),
             saved=round(self.progress.saved, 1),
         )
 

@@ -9,17 +9,24 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from threading import Event, Lock
 from types import TracebackType
 from typing import Self
 
-from yadokari_builder.cache.bundle import Bundle, pack_bundle, state_of, unpack_bundle
-from yadokari_builder.cache.places import Place, Stamp
+from yadokari_builder.cache.bundle import (
+    NOTHING_YET,
+    Bundle,
+    State,
+    pack_bundle,
+    state_of,
+    unpack_bundle,
+)
+from yadokari_builder.cache.places import MOST_ARCHIVES, Place, Stamp
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, CancelledError, RegistryError, described
 from yadokari_builder.layers.leaks import NOTHING, Sought
+from yadokari_builder.registry.source import LayerSource
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.mounts.caches import CacheKey, CacheUse
 
@@ -27,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE = 4
 _MEGABYTE = 1_000_000
-_EMPTY = sha256().digest()
 _ANNOTATION = "dev.yadokari.cache.mount"
 _MOST_SHOWN = 100
 
@@ -36,15 +42,16 @@ _MOST_SHOWN = 100
 class _Cache:
     """A cache of this build, at the host path `folder` between its steps.
 
-    `fetching` brings what is kept of it, whose `state` and `stamp` are known then. It `is_due` to be kept
-    once the build is done; if it `is_own` nobody else gets it.
+    `fetching` brings what is kept of it, whose `state`, `stamp` and `layers` are known then. It `is_due` to
+    be kept once the build is done; if it `is_own` nobody else gets it.
     """
 
     id: str
     name: str
     folder: str
     fetching: "Future[None] | None" = None
-    state: bytes = _EMPTY
+    state: State = NOTHING_YET
+    layers: tuple[LayerSource, ...] = ()
     stamp: Stamp = None
     is_due: bool = False
     is_own: bool = False
@@ -184,14 +191,14 @@ class CacheMounts:
             self._fetch(cache, place)
 
     def _fetch(self, cache: _Cache, place: Place) -> None:
-        cache.stamp, cache.state = place.stamp(cache.name), _EMPTY
+        cache.stamp, cache.state = place.stamp(cache.name), NOTHING_YET
+        cache.layers = ()
         try:
-            bundle = place.open(cache.name)
-            if bundle is None:
+            kept = place.find(cache.name)
+            if kept is None:
                 return
-            with bundle:
-                unpack_bundle(bundle, cache.folder, self._limit, self._beat)
-            cache.state = state_of(cache.folder)
+            unpack_bundle(kept.archives, cache.folder, self._limit, self._beat)
+            cache.state, cache.layers = state_of(cache.folder), kept.layers
             logger.debug("the cache %s is there", _shown(cache))
         except CancelledError:
             return
@@ -206,16 +213,19 @@ class CacheMounts:
             return
         try:
             state = state_of(cache.folder)
-            if state == cache.state:
+            if state.digest == cache.state.digest:
                 return
-            bundle = pack_bundle(cache.folder, self._limit, Path(self.folder), self._beat, self._sought)
-            place.put(cache.name, bundle.packed, {_ANNOTATION: _shown(cache)})
+            since = cache.state if 0 < len(cache.layers) < MOST_ARCHIVES else None
+            work = Path(self.folder)
+            bundle = pack_bundle(cache.folder, self._limit, work, self._beat, self._sought, since)
+            onto = cache.layers if bundle.adds else ()
+            place.put(cache.name, bundle.packed, {_ANNOTATION: _shown(cache)}, onto)
         except CancelledError:
             return
         except Exception as error:
             self._warn(cache, "is not kept for other builds", error)
             return
-        cache.state, cache.stamp = state, place.stamp(cache.name)
+        cache.state, cache.stamp, cache.layers = state, place.stamp(cache.name), ()
         self._tell(cache, bundle)
 
     def _beat(self) -> None:

@@ -7,7 +7,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,13 +26,16 @@ from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
-from yadokari_builder.registry.source import LocalLayer
+from yadokari_builder.registry.source import LayerSource, LocalLayer
 from yadokari_builder.rootfs.tree import discard
 
 logger = logging.getLogger(__name__)
 
 Stamp = tuple[int, int, int] | None
 """What an archive is known by again, None for none."""
+
+MOST_ARCHIVES = 8
+"""How many archives a cache may be in."""
 
 # Seconds that a build waits for a cache which another one has locked, or hangs on to for ever.
 _PATIENCE = 600.0
@@ -43,8 +46,19 @@ _SEAL = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
 _SEAL_SIZE = len(_SEAL) + 32
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a place has of a cache: archives, opened one after the other; who reads them to their ends has it.
+
+    `layers` are where they are, if further archives can be put onto them.
+    """
+
+    archives: Iterable[BinaryIO]
+    layers: tuple[LayerSource, ...] = ()
+
+
 class Place(Protocol):
-    """Keeps archives by name; all may raise `BuilderError` and `OSError`.
+    """Keeps caches by name, each in an archive or several; all may raise `BuilderError` and `OSError`.
 
     One that `has_locks` gives a cache to one build at a time, if that is wanted.
     """
@@ -53,14 +67,16 @@ class Place(Protocol):
     def has_locks(self) -> bool:
         """Whether `claimed` keeps other builds away."""
 
-    def open(self, name: str) -> BinaryIO | None:
-        """Open an archive, None if there is none; who reads it to its end has what was put there."""
+    def find(self, name: str) -> Kept | None:
+        """Open what is kept of a cache, None if there is nothing."""
 
     def stamp(self, name: str) -> Stamp:
         """Tell what the archive is known by; another one has another."""
 
-    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str]) -> None:
-        """Keep an archive in place of the one that is there, as a whole or not at all."""
+    def put(
+        self, name: str, packed: PackedLayer, notes: Mapping[str, str], onto: tuple[LayerSource, ...] = ()
+    ) -> None:
+        """Keep an archive, `onto` others, in place of what is there, as a whole or not at all."""
 
     def claimed(self, name: str, *, wait: bool) -> AbstractContextManager[bool]:
         """Have a cache for oneself; tells whether that is so. If another build has it, that is waited for."""
@@ -76,8 +92,8 @@ class Volume:
     folder: str
     has_locks: bool = True
 
-    def open(self, name: str) -> BinaryIO | None:
-        """Open an archive."""
+    def find(self, name: str) -> Kept | None:
+        """Open a cache's archive."""
         try:
             descriptor = os.open(self._path(name), _READ)
         except FileNotFoundError:
@@ -87,7 +103,7 @@ class Volume:
         if not stat.S_ISREG(status.st_mode) or status.st_size < _SEAL_SIZE:
             file.close()
             raise ImageInvalidError("it is no whole file")
-        return cast(BinaryIO, _Sealed(file, status.st_size - _SEAL_SIZE))
+        return Kept((cast(BinaryIO, _Sealed(file, status.st_size - _SEAL_SIZE)),))
 
     def stamp(self, name: str) -> Stamp:
         """Tell by inode, time and size which file it is."""
@@ -97,8 +113,14 @@ class Volume:
             return None
         return status.st_ino, status.st_mtime_ns, status.st_size
 
-    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str]) -> None:  # noqa: ARG002
-        """Write an archive beside the one that is there, and rename it."""
+    def put(
+        self,
+        name: str,
+        packed: PackedLayer,
+        notes: Mapping[str, str],  # noqa: ARG002
+        onto: tuple[LayerSource, ...] = (),  # noqa: ARG002
+    ) -> None:
+        """Write an archive beside the one that is there, and rename it; it is never put onto others."""
         sweep(self.folder)
         path = self._path(name)
         if os.path.isdir(path):  # nobody honest has made it
@@ -138,34 +160,40 @@ class Volume:
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
-    """A repository of a registry: an image of one layer for each archive, whose name is its tag."""
+    """A repository of a registry: an image for each cache, tagged with its name, a layer for each archive."""
 
     client: RegistryClient
     repository: Repository
     platform: Platform
     has_locks: bool = False
 
-    def open(self, name: str) -> BinaryIO | None:
-        """Open an archive as a verified stream."""
+    def find(self, name: str) -> Kept | None:
+        """Open a cache's archives as verified streams."""
         try:
             found = Puller(self.client).resolve(Reference(self.repository, name), self.platform)
         except ImageNotFoundError:
             return None
-        if len(found.layers) != 1:
-            raise ImageInvalidError(f"it is an image of {len(found.layers)} layers, not of one")
-        return found.layers[0].open()
+        if not 1 <= len(found.layers) <= MOST_ARCHIVES:
+            raise ImageInvalidError(f"it is an image of {len(found.layers)} layers")
+        return Kept((layer.open() for layer in found.layers), found.layers)
 
     def stamp(self, name: str) -> Stamp:  # noqa: ARG002
         """Tell nothing: nobody asks where there are no locks."""
         return None
 
-    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str]) -> None:
+    def put(
+        self, name: str, packed: PackedLayer, notes: Mapping[str, str], onto: tuple[LayerSource, ...] = ()
+    ) -> None:
         """Push an image; whoever does so last has put what is there."""
         created = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        config = ImageConfig(platform=self.platform, created=created, diff_ids=(packed.layer.diff_id,))
-        image = Image.assemble(config, [packed.layer], OCI_MANIFEST, notes)
+        sources = (*onto, LocalLayer(packed.layer, packed.file.open))
+        layers = [source.layer for source in sources]
+        diff_ids = tuple(layer.diff_id for layer in layers)
+        config = ImageConfig(platform=self.platform, created=created, diff_ids=diff_ids)
+        image = Image.assemble(config, layers, OCI_MANIFEST, notes)
         with Pusher(self.client, [Reference(self.repository, name)]) as pusher:
-            pusher.add_layer(LocalLayer(packed.layer, packed.file.open))
+            for source in sources:
+                pusher.add_layer(source)
             pusher.finish(image)
 
     def claimed(self, name: str, *, wait: bool) -> AbstractContextManager[bool]:  # noqa: ARG002

@@ -136,5 +136,8 @@ def _failed(session: Session, error: BuilderError) -> BuildResult:
         total_steps=session.progress.total,
         cached=session.progress.cached,
         performed=session.progress.performed,
+        missed=session.progress.missed,
+        misses=tuple(session.progress.misses),
+        saved=round(session.progress.saved, 1),
         failure=failure,
     )

@@ -50,13 +50,14 @@ class Watch:
 
     def take(self) -> Snapshot:
         """Return what is in the root after processes have run there, and remember it."""
-        if retaken := self._retaken():
-            self.snapshot = retaken
-            self._touched.clear()
-        else:
+        retaken = self._retaken()
+        if retaken is None:
             self.close()
             self.snapshot = snapshot.take(self.boundary)
             self._begin()
+        else:
+            self.snapshot = retaken
+            self._touched.clear()
         return self.snapshot
 
     def refresh(self, paths: Iterable[str]) -> None:

@@ -39,7 +39,7 @@ GIT_MODULES = (
 UNWANTED = frozenset(
     {"urllib3.contrib", "urllib3.http2", "zstandard._cffi", "zstandard.backend_cffi", *GIT_MODULES}
     | {"yadokari_builder.sources.bucket"}
-    | {"yadokari_builder.command.tracing", "yadokari_contract.telemetry"}
+    | {"yadokari_builder.command.tracing", "yadokari_contract.telemetry", "yadokari_contract.urls"}
 )
 """Parts of them that are never used, that need what is not there, or that few builds need."""
 

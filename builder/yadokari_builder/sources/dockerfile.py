@@ -20,15 +20,19 @@ def read_dockerfile(path: str, context: Context, *, cwd: Path) -> DockerfileText
     """Read the Dockerfile at `path`, relative to `cwd` or, if nothing is there, to the context.
 
     With it comes the ignore file: `<Dockerfile>.dockerignore` beside the Dockerfile, else the context's
-    `.dockerignore`, else none (empty). Must be called before the root is cleaned. Raises ContextError.
+    `.dockerignore`, else none (empty); what has such a name is a file. Must be called before the root is
+    cleaned. Raises ContextError.
     """
     if _URL.match(path):
         raise ContextError(f"the Dockerfile {path} is a URL, which is not supported in this version")
     file = _find(path, context, cwd)
     content = _read(file, f"the Dockerfile {path}")
     for ignore in (file.with_name(f"{file.name}{_IGNORE_FILE}"), context.root / _IGNORE_FILE):
-        if ignore.is_file():
+        if os.path.lexists(ignore):
             _refuse_escape(ignore, context)
+            if not ignore.is_file():
+                # To go on without its patterns could bring into the image what they keep out of it.
+                raise ContextError(f"the ignore file {ignore.name} is no file: make it one, or remove it")
             text = _read(ignore, f"the ignore file {ignore.name}").decode("utf-8", "surrogateescape")
             return DockerfileText(content, _name(path, file, context), text, ignore.name)
     return DockerfileText(content, _name(path, file, context), "", "")

@@ -1,7 +1,7 @@
 """JSON that fits a termination message: how long it is, and texts cut to the length that is left."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 MAX_BYTES = 4096
@@ -28,6 +28,14 @@ def keep_end(text: str, excess: int) -> str:
 def keep_start(text: str, excess: int) -> str:
     """Cut characters off the end until the JSON form of a text is `excess` bytes shorter."""
     return _shortened(text, excess, lambda kept: text[:kept] + _MARK)
+
+
+def keep_first(texts: Sequence[str], excess: int) -> tuple[str, ...]:
+    """Leave out the last texts, never the first, until the list in JSON is `excess` bytes shorter."""
+    kept = list(texts)
+    while excess > 0 and len(kept) > 1:
+        excess -= _json_bytes(kept.pop()) + 1
+    return tuple(kept)
 
 
 def _shortened(text: str, excess: int, cut: Callable[[int], str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from yadokari_contract.results.bounded import dump, excess, keep_end, keep_start
+from yadokari_contract.results.bounded import dump, excess, keep_end, keep_first, keep_start
 from yadokari_contract.results.lodging import LodgingResult
 
 
@@ -53,12 +53,13 @@ class BuildResult:
 
     `digest` is the manifest's, `size` the bytes of its compressed layers, `images` what was pushed, `steps`
     how many steps were done of `total_steps`. Of those that change files, `cached` is how many an earlier
-    build had done, `performed` how many this one did, and of these `missed` how many were looked for in the
-    cache; `first_miss` names the first of them, and why it was not there. `saved` is how many seconds those
-    that are cached took when they were done. `context` is what the build context's location was resolved to:
-    a commit, a digest or an ETag; "" for a folder. `bases` are the images that it needed. Both are there also
-    where the build failed. `already_pushed` is whether the image was there, and nothing built.
-    `lodging` is what came of the base image that the container was said to be, and which one it could be.
+    build had done, `performed` how many this one did, and `missed` how many of these, and of the one that
+    failed, were looked for in the cache; `misses` names these, and why they were not there, without those
+    that missed only because one below them did. `saved` is how many seconds those that are cached took when
+    they were done. `context` is what the build context's location was resolved to: a commit, a digest or an
+    ETag; "" for a folder. `bases` are the images that it needed. Both are there also where the build failed.
+    `already_pushed` is whether the image was there, and nothing built. `lodging` is what came of the base
+    image that the container was said to be, and which one it could be.
     """
 
     digest: str = ""
@@ -73,7 +74,7 @@ class BuildResult:
     cached: int = 0
     performed: int = 0
     missed: int = 0
-    first_miss: str = ""
+    misses: tuple[str, ...] = ()
     saved: float = 0
     lodging: LodgingResult | None = None
     failure: Failure | None = None
@@ -87,9 +88,11 @@ class BuildResult:
 def format_result(result: BuildResult) -> str:
     """Write a result as JSON of at most `MAX_BYTES`.
 
-    Where it is too long the log's beginning goes first, then the message's end, then what was missed first
-    and what is said of the lodging, phases, images and bases.
+    Where it is too long the misses after the first go first, the last before those before it, then the log's
+    beginning, then the message's end, then the first miss and what is said of the lodging, phases, images and
+    bases.
     """
+    result = replace(result, misses=keep_first(result.misses, excess(dump(asdict(result)))))
     text = dump(asdict(result))
     if result.failure and excess(text):
         tail = keep_end(result.failure.log_tail, excess(text))
@@ -100,7 +103,7 @@ def format_result(result: BuildResult) -> str:
         result = replace(result, failure=replace(result.failure, message=message))
         text = dump(asdict(result))
     lodging = result.lodging and replace(result.lodging, message="")
-    brief = replace(result, first_miss="", lodging=lodging)
+    brief = replace(result, misses=(), lodging=lodging)
     for shorter in (
         brief,
         replace(brief, phases=()),
@@ -135,7 +138,7 @@ def parse_result(text: str) -> BuildResult:
             cached=typed(data, "cached", int, 0),
             performed=typed(data, "performed", int, 0),
             missed=typed(data, "missed", int, 0),
-            first_miss=typed(data, "first_miss", str, ""),
+            misses=tuple(str(miss) for miss in typed(data, "misses", list, [])),
             saved=float(data.get("saved", 0)),
             lodging=None if lodging is None else _read_lodging(lodging),
             failure=None if failure is None else read_failure(failure),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote
 
+from yadokari_contract.urls import path_of
 from yadokari_contract.variables import KANIKO_TELEMETRY
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
@@ -13,7 +14,6 @@ PROTOCOL = "http/json"
 
 _OTLP, _TRACES = "OTEL_EXPORTER_OTLP_", "OTEL_EXPORTER_OTLP_TRACES_"
 _PATH = "/v1/traces"
-_URL = re.compile(r"https?://[^\s/@?#]+(?P<path>/[^\s?#]*)?(\?[^\s#]*)?", re.IGNORECASE)
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECONDS, _MOST_SECONDS = 5.0, 10.0
 _UNKNOWN = {
@@ -24,11 +24,22 @@ _UNKNOWN = {
     "INSECURE": "the endpoint's scheme says it",
 }
 _LENGTH = "texts are cut after 8,192 characters"
+_READ = frozenset(
+    {
+        *(
+            f"{prefix}{name}"
+            for name in ("ENDPOINT", "HEADERS", "PROTOCOL", "TIMEOUT")
+            for prefix in (_OTLP, _TRACES)
+        ),
+        *("OTEL_SERVICE_NAME", RESOURCE, "OTEL_SDK_DISABLED", "OTEL_TRACES_EXPORTER"),
+    }
+)
 _OTHERS = {
     "KANIKO_TELEMETRY_BUILD_ID": "TRACEPARENT and OTEL_RESOURCE_ATTRIBUTES tell builds apart",
     "KANIKO_TELEMETRY_TOKEN_EXCHANGE_ENDPOINT": "a token goes into OTEL_EXPORTER_OTLP_HEADERS",
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": _LENGTH,
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": _LENGTH,
+    "OTEL_SDK_DISABLED": "true switches traces off, and nothing else does",
     "OTEL_TRACES_SAMPLER": "all builds are traced but those whose TRACEPARENT says they are not",
 }
 
@@ -56,9 +67,11 @@ def read_export(environment: Mapping[str, str], service: str) -> Export | None:
     What is said of traces counts before what is said of all. Nothing is sent unless an endpoint is named.
     """
     url = _url(environment)
-    is_off = environment.get("OTEL_SDK_DISABLED", "").strip().lower() == "true"
-    if not url or is_off or environment.get("OTEL_TRACES_EXPORTER", "").strip() == "none":
+    exporter = environment.get("OTEL_TRACES_EXPORTER", "").strip()
+    if not url or _disabled(environment) == "true" or exporter == "none":
         return None
+    if exporter not in ("", "otlp"):
+        raise ExportError(f"OTEL_TRACES_EXPORTER is {exporter!r}: it can be otlp or none")
     name, protocol = _said(environment, "PROTOCOL")
     if protocol not in ("", PROTOCOL):
         raise ExportError(
@@ -74,15 +87,21 @@ def read_export(environment: Mapping[str, str], service: str) -> Export | None:
 def without_effect(environment: Mapping[str, str]) -> Iterator[str]:
     """Say of each of OpenTelemetry's variables that is set, and changes nothing, why; a line each."""
     companions = {prefix + name: why for name, why in _UNKNOWN.items() for prefix in (_OTLP, _TRACES)}
-    for name, why in (companions | _OTHERS).items():
-        if environment.get(name):
-            yield f"{name} changes nothing: {why}"
+    known = companions | _OTHERS
+    read = _READ if _disabled(environment) in ("", "true", "false") else _READ - {"OTEL_SDK_DISABLED"}
+    for name in sorted(environment):
+        if environment[name] and name not in read and (name in known or name.startswith("OTEL_")):
+            yield f"{name} changes nothing: {known.get(name, 'traces are made without it')}"
 
 
 def with_resource(said: str, more: Mapping[str, str]) -> str:
     """Add to the value of OTEL_RESOURCE_ATTRIBUTES; what it says already counts."""
     known = _pairs(said, RESOURCE)
     return ",".join(f"{key}={quote(value, safe='')}" for key, value in {**more, **known}.items())
+
+
+def _disabled(environment: Mapping[str, str]) -> str:
+    return environment.get("OTEL_SDK_DISABLED", "").strip().lower()
 
 
 def _url(environment: Mapping[str, str]) -> str:
@@ -94,13 +113,13 @@ def _url(environment: Mapping[str, str]) -> str:
         value = environment.get(name, "").strip()
         if not value:
             continue
-        found = _URL.fullmatch(value)
-        if found is None:
+        own_path = path_of(value)
+        if own_path is None:
             # It may hold a password.
             raise ExportError(f"{name} is no URL like http://HOST:4318; a password goes into {_OTLP}HEADERS")
         if is_base:
             return value.rstrip("/") + path
-        return value if found["path"] not in (None, "/") else value.rstrip("/") + path
+        return value if own_path not in ("", "/") else value.rstrip("/") + path
     return ""
 
 

@@ -172,14 +172,23 @@ def _create(asked: Asked, config_maps: Sequence[Resource], build: Resource) -> N
         for config_map in config_maps:
             kubectl.run("create", "-f", "-", stdin=json.dumps(config_map))
             made.append(config_map["metadata"]["name"])
+    except (PluginError, KeyboardInterrupt):
+        _take_back(kubectl, made)
+        raise
+    try:
         created = kubectl.json("create", "-f", "-", stdin=json.dumps(build))
     except PluginError:
-        if made:
-            kubectl.run("delete", "configmap", *made)
+        # Not after an interrupt: it may be there, and build with them.
+        _take_back(kubectl, made)
         raise
     if made:
         _own(kubectl, made, created)
     asked.out.write(_created(created, asked.arguments.output))
+
+
+def _take_back(kubectl: Kubectl, names: Sequence[str]) -> None:
+    if names:
+        kubectl.run("delete", "configmap", *names)
 
 
 def _own(kubectl: Kubectl, names: Sequence[str], owner: Resource) -> None:

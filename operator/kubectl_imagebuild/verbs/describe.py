@@ -56,6 +56,9 @@ def described(build: Build, events: Sequence[Mapping[str, Any]]) -> Iterator[str
     now = datetime.now(UTC)
     yield from _pairs(_overview(build, now))
     yield from _failure(build)
+    if misses := build.texts("status", "steps", "misses"):
+        yield "Not in the cache:"
+        yield from (f"{_INDENT}{miss}" for miss in misses)
     rows = [
         (shown(phase.get("name")), shown(phase.get("seconds"))) for phase in build.items("status", "phases")
     ]
@@ -116,6 +119,15 @@ def _run(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
     if build.value("status", "steps"):
         cached = build.number("status", "steps", "cached")
         yield "Steps", f"{build.steps} done" + (f", {cached} from the cache" if cached else "")
+    for entry in build.items("status", "lodging"):
+        yield "Base", _base(entry)
+
+
+def _base(entry: Mapping[str, Any]) -> str:
+    """Say what came of a base in whose own container a stage can be built."""
+    stage, message = shown(entry.get("stage")), shown(entry.get("message"))
+    came = f"stage {stage} was built in its own container" if stage else message
+    return ": ".join(filter(None, (shown(entry.get("platform")), shown(entry.get("image")), came)))
 
 
 def _failure(build: Build) -> Iterator[str]:

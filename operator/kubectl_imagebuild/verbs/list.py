@@ -8,8 +8,8 @@ from kubectl_imagebuild.kubectl import RESOURCE
 from kubectl_imagebuild.verbs.asked import Asked
 from kubectl_imagebuild.writing import since, table
 
-_HEAD = ("NAME", "READY", "STATUS", "STEPS", "IMAGE", "DURATION", "AGE")
-_WIDE_HEAD = ("REASON", "RUN", "DIGEST")
+_HEAD = ("NAME", "READY", "STATUS", "STEPS", "REASON", "IMAGE", "DURATION", "AGE")
+_WIDE_HEAD = ("RUN", "DIGEST")
 
 
 def run(asked: Asked) -> int:
@@ -38,10 +38,10 @@ def _row(build: Build, now: datetime, *, everywhere: bool, wide: bool) -> Iterat
     yield build.condition("Ready")[0] if build.is_observed else "Unknown"
     yield build.phase
     yield build.steps
+    yield build.reason
     yield build.image
     yield build.duration(now)
     yield since(build.text("metadata", "creationTimestamp"), now)
     if wide:
-        yield build.reason
         yield build.text("status", "run", "reason")
         yield build.text("status", "output", "digest")

@@ -49,9 +49,8 @@ from yadokari_operator.reconcile.attempts import allowed
 from yadokari_operator.reconcile.decide import held, reconcile, refused
 from yadokari_operator.reconcile.decision import Action, Answer, Create, Decision, Delete, Observed
 from yadokari_operator.reconcile.rebuilds.rebuild import answers_of, asking, is_over
-from yadokari_operator.reports import format_time
+from yadokari_operator.reports import Reconciled, format_time
 from yadokari_operator.settings import Settings
-from yadokari_operator.traces.run import Reconciled
 from yadokari_operator.turns import Limits, Pools, Slot, Waiting
 
 logger = logging.getLogger(__name__)

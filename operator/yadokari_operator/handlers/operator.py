@@ -8,12 +8,11 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 import kopf
 
 from yadokari_api.keys import Key
-from yadokari_contract.telemetry.otlp import ExportError, read_export, without_effect
 from yadokari_operator.cluster.api import Api, ClusterError
 from yadokari_operator.cluster.leases import Leases
 from yadokari_operator.cluster.resources import Cluster
@@ -31,7 +30,6 @@ from yadokari_operator.metrics import Metrics
 from yadokari_operator.notices.sender import Sender
 from yadokari_operator.progress.following import Following
 from yadokari_operator.settings import Settings
-from yadokari_operator.traces.sender import TraceSender
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +39,9 @@ _WORKERS = 16
 _RESYNC = 1800.0
 _FAREWELL = 10.0
 """Seconds that the Lease may take to be given back: after that it runs out by itself."""
+
+if TYPE_CHECKING:
+    from yadokari_operator.traces.sender import TraceSender
 
 P = ParamSpec("P")
 
@@ -160,8 +161,13 @@ def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None
     return sender
 
 
-def trace_sender(settings: Settings) -> TraceSender | None:
+def trace_sender(settings: Settings) -> "TraceSender | None":
     """Start what sends traces; `None` where nobody wants any, or where that cannot be, which is told."""
+    if not settings.has_traces:
+        return None
+    from yadokari_contract.telemetry.otlp import ExportError, read_export, without_effect
+    from yadokari_operator.traces.sender import TraceSender
+
     try:
         export = read_export(settings.telemetry, "yadokari-operator")
     except ExportError as error:

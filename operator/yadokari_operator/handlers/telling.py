@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.keys import Key
@@ -13,15 +14,17 @@ from yadokari_operator.notices.notice import due, mark_of
 from yadokari_operator.notices.sender import Sender
 from yadokari_operator.pods.errands.observed import ErrandPod
 from yadokari_operator.pods.observed import Pod
-from yadokari_operator.traces.run import Reconciled, ended
-from yadokari_operator.traces.sender import TraceSender
+from yadokari_operator.reports import Reconciled
+
+if TYPE_CHECKING:
+    from yadokari_operator.traces.sender import TraceSender
 
 
 class Telling:
     """Tells all of them; without a `sender` there is no sink, without `traces` nobody who takes those."""
 
     def __init__(
-        self, metrics: Metrics, sender: Sender | None = None, traces: TraceSender | None = None
+        self, metrics: Metrics, sender: Sender | None = None, traces: "TraceSender | None" = None
     ) -> None:
         self.metrics = metrics
         self._sender = sender
@@ -42,7 +45,11 @@ class Telling:
 
     def reconciled(self, build: ImageBuild, pods: Sequence[Pod | ErrandPod], seen: Reconciled) -> None:
         """Tell of a run that has ended, now that its end is stored."""
-        if self._traces and (spans := list(ended(build, pods, seen))):
+        if self._traces is None:
+            return
+        from yadokari_operator.traces.run import ended
+
+        if spans := list(ended(build, pods, seen)):
             self._traces.offer(build.key, spans)
 
     def gone(self, key: Key) -> None:

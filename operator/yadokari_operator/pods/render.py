@@ -16,7 +16,7 @@ from yadokari_api.pod.executor import Executor, Resources
 from yadokari_contract.runtime import HOME
 from yadokari_operator.pods import runtime, security
 from yadokari_operator.pods.arguments import DOCKERFILE_FOLDER, Task, arguments
-from yadokari_operator.pods.given import caches, traces, trust
+from yadokari_operator.pods.given import caches, trust
 from yadokari_operator.pods.given.environment import environment, whole_secrets
 from yadokari_operator.pods.given.sources import Place, place
 from yadokari_operator.pods.inputs.files import ConfigMapData
@@ -106,6 +106,14 @@ def image_of(executor: Executor, settings: Settings) -> str:
     return executor.image or settings.executor_image
 
 
+def _tracing(build: ImageBuild, run: str, executor: Executor, settings: Settings) -> list[Manifest]:
+    if not settings.has_traces:
+        return []
+    from yadokari_operator.pods.given.traces import environment
+
+    return environment(build, run, executor, settings.telemetry, settings.executor_otlp_endpoint)
+
+
 def _resources(executor: Executor) -> Manifest:
     return (executor.resources or Resources()).model_dump(by_alias=True, exclude_defaults=True)
 
@@ -121,9 +129,7 @@ def _container(
         # Where the Dockerfile is in the context, nothing else is to be found by its path.
         **({"workingDir": HOME} if inputs.dockerfile is None else {}),
         "env": [
-            *traces.environment(
-                build, attempt.run, executor, settings.telemetry, settings.executor_otlp_endpoint
-            ),
+            *_tracing(build, attempt.run, executor, settings),
             *environment(inputs.spec),
             *where.env,
             *trust.environment(inputs.spec),

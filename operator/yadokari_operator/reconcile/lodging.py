@@ -180,7 +180,10 @@ def _told(pod: Pod, result: BuildResult, platform: str | None, before: Lodging |
         return None
     if before and before.unusable and _is_that(before.image, told.image, result):
         return before
-    entry = _timed(Lodging(image=told.image, platform=platform), pod, told.unpacking, before)
+    # A node knows an image by the digests that it was pulled by: the one that ran before stays.
+    names = (it for it in (pod.base, before.image if before else "") if _is_that(it, told.image, result))
+    image = next(names, told.image)
+    entry = _timed(Lodging(image=image, platform=platform), pod, told.unpacking, before)
     if result.total_steps and not result.performed:
         return replace(entry, reason=NotLodged.NOT_NEEDED)
     if not pod.base:
@@ -219,8 +222,10 @@ def _is_right(image: str, result: BuildResult) -> bool:
 
 def _is_that(base: str, image: str, result: BuildResult) -> bool:
     """Whether a base is that image, or an index with it, as far as the executor has found that."""
+    if not _IMAGE.fullmatch(base):
+        return False
     indexes = {it.digest for it in result.bases if _are_kin(it.reference, base)}
-    return base == image or (_are_kin(base, image) and base.partition("@")[2] in indexes)
+    return base == image or (_are_kin(base, image) and indexes == {base.partition("@")[2]})
 
 
 def _are_kin(one: str, other: str) -> bool:

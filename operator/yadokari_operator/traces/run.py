@@ -4,7 +4,6 @@ Pure. A run is told when its end is stored for the first time, and never again; 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from yadokari_api.imagebuild import ImageBuild
@@ -16,17 +15,9 @@ from yadokari_operator.pods.given.traces import context_of
 from yadokari_operator.pods.names import run_in
 from yadokari_operator.pods.observed import Pod
 from yadokari_operator.pods.outcome import Failed
+from yadokari_operator.reports import Reconciled
 
 _REPLACED = "another run came in its place"
-
-
-@dataclass(frozen=True, slots=True)
-class Reconciled:
-    """A look at a build: the status that was stored, when the look began and when that was stored."""
-
-    status: Status
-    begun: datetime
-    stored: datetime
 
 
 def ended(build: ImageBuild, pods: Sequence[Pod | ErrandPod], seen: Reconciled) -> Iterator[Span]:

@@ -5,6 +5,7 @@ import logging
 import os
 import tarfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -135,7 +136,7 @@ def push(shelf: Shelf, tag: str, folder: Path, *layers: dict[str, bytes]) -> Non
         pusher.finish(made.image)
 
 
-@pytest.mark.parametrize("layers", [0, 1, 2])
+@pytest.mark.parametrize("layers", [0, 1, 2, 9])
 def test_an_image_that_is_no_cache_is_an_empty_one(
     shelf: Shelf, begin: Begin, caplog: pytest.LogCaptureFixture, tmp_path: Path, layers: int
 ) -> None:
@@ -219,7 +220,7 @@ def unpacked(tmp_path: Path, *members: Member, limit: int = 10 * MEGABYTE) -> Pa
     (tmp_path / "outside/file").write_text("not ours")
     before = (tmp_path / "outside/file").stat()
     try:
-        unpack_bundle(bundle(*members), str(folder), limit, no_beat)
+        unpack_bundle([bundle(*members)], str(folder), limit, no_beat)
     finally:
         assert names(tmp_path) == ["borrowed", "outside"]
         assert names(tmp_path / "outside") == ["file"]
@@ -287,6 +288,41 @@ def test_a_hostile_list_of_what_was_used_changes_nothing(tmp_path: Path, used: M
     assert (status.st_atime, status.st_mtime) == (7, 7)
 
 
+def test_of_several_archives_the_last_list_says_what_is_left(tmp_path: Path) -> None:
+    first = bundle(CONTENT, file("content/a"), file("content/b"), file("used", b"1 /a\0001 /b\0"))
+    second = bundle(file("content/c"), file("used", b"1 /a\0001 /c\0"))
+    unpack_bundle([first, second], str(tmp_path / "cache"), MEGABYTE, no_beat)
+    assert names(tmp_path / "cache") == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        [file("content/out/file"), file("used", b"1 /out/file\0")],
+        [link("content", "../outside"), file("content/file")],
+        [file("used", b"1 /../../outside/file\0")],
+        [link("used", "../outside/file"), file("content/out/file")],
+    ],
+    ids=["through a link", "a link for all", "list of elsewhere", "list elsewhere"],
+)
+def test_a_hostile_archive_onto_another_reaches_nothing(tmp_path: Path, second: list[Member]) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "file").write_text("not ours")
+    before = (outside / "file").stat()
+    first = bundle(CONTENT, link("content/out", "../../outside"), file("content/a"), file("used", b"1 /a\0"))
+    with suppress(ImageInvalidError):
+        unpack_bundle([first, bundle(*second)], str(tmp_path / "cache"), MEGABYTE, no_beat)
+    assert (names(outside), (outside / "file").stat()) == (["file"], before)
+
+
+def test_archives_that_together_unpack_to_more_than_can_be_are_given_up(tmp_path: Path) -> None:
+    half = file("content/zeros", bytes(40 * MEGABYTE))
+    with pytest.raises(ImageInvalidError, match="larger than --cache-mounts-limit allows"):
+        unpack_bundle([bundle(CONTENT, half), bundle(half)], str(tmp_path / "cache"), MEGABYTE, no_beat)
+    assert names(tmp_path) == []
+
+
 def test_an_archive_that_unpacks_to_more_than_can_be_is_given_up(tmp_path: Path) -> None:
     with pytest.raises(ImageInvalidError, match="larger than --cache-mounts-limit allows"):
         unpacked(tmp_path, CONTENT, file("content/zeros", bytes(80 * MEGABYTE)), limit=MEGABYTE)
@@ -298,7 +334,7 @@ def test_unpacking_ends_when_the_build_is_over(tmp_path: Path) -> None:
 
     folder = tmp_path / "cache"
     with pytest.raises(CancelledError):
-        unpack_bundle(bundle(CONTENT), str(folder), MEGABYTE, over)
+        unpack_bundle([bundle(CONTENT)], str(folder), MEGABYTE, over)
     assert names(tmp_path) == []
 
 
@@ -310,8 +346,7 @@ def test_folders_too_deep_to_be_opened_are_left_out(tmp_path: Path) -> None:
         try:
             (cache / "file").touch()
             packed = pack_bundle(str(cache), MEGABYTE, work, no_beat).packed
-            with packed.file.open() as opened:
-                unpack_bundle(opened, str(tmp_path / "again"), MEGABYTE, no_beat)
+            unpack_bundle([packed.file.open()], str(tmp_path / "again"), MEGABYTE, no_beat)
         finally:
             cache.rename(deep)
     assert "file" in names(tmp_path / "again")

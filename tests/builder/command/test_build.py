@@ -113,6 +113,16 @@ def test_a_push_that_fails_is_told_with_all_steps_done(executor: Executor) -> No
     assert [phase["name"] for phase in written["phases"]] == ["plan", "build", "write"]
 
 
+def test_a_build_that_fails_tells_what_the_cache_missed(executor: Executor) -> None:
+    cache = (f"--cache-repo=oci:{executor.folder}/cache", "--cache", "--cache-copy-layers")
+    done = executor("FROM scratch\nCOPY Dockerfile /\nRUN x\n", "--no-push", "--result-file=result", *cache)
+    assert done.code == Reason.RUN_FAILED.exit_code, done.log
+    written = result(executor.folder)
+    steps = ("COPY Dockerfile /", "RUN x")
+    assert (written["performed"], written["missed"]) == (1, 2), "the second one is not done"
+    assert written["misses"] == [f"{step}: nothing of it is in the cache" for step in steps]
+
+
 @pytest.mark.parametrize(
     ("argument", "message"),
     [("--nothing", "--nothing is not a flag"), ("--compression=lzma", "--compression")],

@@ -1,3 +1,5 @@
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,18 @@ def test_a_file_that_may_have_been_meant_is_named_if_the_context_has_it(
 def test_a_dockerfile_by_url_is_not_supported(tmp_path: Path, context: Context) -> None:
     with pytest.raises(ContextError, match="a URL, which is not supported in this version"):
         read_dockerfile("https://example.com/Dockerfile", context, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("name", [".dockerignore", "Dockerfile.dockerignore"])
+@pytest.mark.parametrize(
+    "make", [os.mkdir, os.mkfifo, lambda path: os.symlink("nowhere", path)], ids=["folder", "pipe", "link"]
+)
+def test_an_ignore_file_that_is_none_is_refused(
+    tmp_path: Path, context: Context, name: str, make: Callable[[Path], None]
+) -> None:
+    make(context.root / name)
+    with pytest.raises(ContextError, match=f"the ignore file {name} is no file: make it one, or remove it"):
+        read_dockerfile("Dockerfile", context, cwd=tmp_path)
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", ".dockerignore"])

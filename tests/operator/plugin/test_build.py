@@ -53,12 +53,35 @@ def test_a_pod_whose_name_is_none_is_no_pod(name: Any) -> None:
     assert Build({"status": {"run": {"pod": name}}}).pods == []
 
 
+def test_each_step_that_was_not_in_the_cache_says_why_on_a_line_of_its_own() -> None:
+    misses = ["COPY src .: 1 file changed, first a\nb\x1b[2J", {}, "RUN make: it sees other variables"]
+    lines = [*described(Build({"status": {"steps": {"misses": misses}}}), [])]
+    begin = lines.index("Not in the cache:") + 1
+    assert lines[begin].startswith("  COPY src .: 1 file changed, first a")
+    assert "\x1b" not in lines[begin]
+    assert lines[begin + 1] == "  RUN make: it sees other variables"
+
+
 @given(_ANYTHING)
 def test_whatever_the_cluster_holds_it_can_be_described(resource: Any) -> None:
     build = Build(resource if isinstance(resource, dict) else {"status": resource, "spec": resource})
     for line in described(build, []):
         assert "\x1b" not in line
         assert "\n" not in line
+
+
+@pytest.mark.parametrize(
+    ("told", "text"),
+    [
+        ({"stage": "build"}, "debian@sha256:12: stage build was built in its own container"),
+        ({"message": "it has a VOLUME"}, "debian@sha256:12: it has a VOLUME"),
+        ({"platform": "linux/amd64"}, "linux/amd64: debian@sha256:12"),
+    ],
+)
+def test_what_came_of_a_base_is_told(told: dict[str, str], text: str) -> None:
+    build = Build({"status": {"run": {"number": 2}, "lodging": [{"image": "debian@sha256:12", **told}]}})
+    (line,) = [line for line in described(build, []) if line.startswith("Base:")]
+    assert line.split(maxsplit=1)[1] == text
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=40), st.integers(1, 50))

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -239,3 +240,18 @@ def test_a_reason_is_explained_however_it_is_written(plugin: Plugin) -> None:
     everything = plugin("explain").out
     assert everything.startswith("REASON")
     assert "OOMKilled" in everything
+
+
+def test_who_interrupts_it_between_config_maps_leaves_none(tmp_path: Path) -> None:
+    asked, kubectl = tmp_path / "asked", tmp_path / "bin/kubectl"
+    kubectl.parent.mkdir()
+    kubectl.write_text(
+        f'#!/bin/sh\nPATH=/usr/bin:/bin\necho "$@" >>{asked}\n'
+        f'if [ "$1$(wc -l <{asked})" = create2 ]; then kill -INT $PPID; sleep 1; fi\n'
+    )
+    kubectl.chmod(0o755)
+    many = folder(tmp_path, **{f"file{number}": "x" for number in range(MOST_FILES + 1)})
+    plugin = Plugin(f"{kubectl.parent}:{os.environ['PATH']}")
+    screen = plugin.on_terminal("create", "app", many, *IMAGE)
+    assert (screen.end(), screen.raw) == (130, b"")
+    assert asked.read_text().splitlines() == ["create -f -", "create -f -", "delete configmap app-context"]

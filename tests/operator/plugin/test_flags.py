@@ -105,6 +105,14 @@ def test_every_verb_has_the_flags_of_its_like_in_kubectl() -> None:
         assert {short[name] for name in flags(verb) & short.keys()} <= flags(verb), verb
 
 
+def test_help_writes_words_as_they_are_written() -> None:
+    (verbs,) = (it for it in parser()._actions if isinstance(it, argparse._SubParsersAction))
+    for short in verbs._choices_actions:
+        sentence = verbs.choices[short.dest].description
+        assert sentence[1:] == f"{short.help}."[1:]
+        assert sentence[0].isupper()
+
+
 @pytest.mark.parametrize("verb", RUNS)
 def test_every_request_of_a_verb_is_about_the_cluster_and_namespace_that_are_asked_for(
     kubectl: StandIn, verb: str

@@ -108,6 +108,27 @@ def test_an_interrupt_leaves_the_terminal_as_it_was_and_says_that_the_build_goes
     assert b"\x1b]" not in screen.raw
 
 
+def test_an_interrupt_before_it_has_begun_ends_it_without_a_word(played: Played, tmp_path: Path) -> None:
+    (tmp_path / "argparse.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    screen = played.plugin.on_terminal(
+        "logs", "app", "-f", PYTHONPATH=f"{tmp_path}:{played.plugin.variables['PYTHONPATH']}"
+    )
+    screen.end()
+    assert (screen.process.signalstatus, screen.raw) == (signal.SIGINT, b"")
+
+
+def test_a_second_interrupt_ends_it_at_once_and_without_a_word(played: Played) -> None:
+    kubectl = played.folder / "bin/kubectl"
+    ends = "trap 'kill -INT $PPID; exit' TERM"
+    kubectl.write_text(f"#!/bin/sh\n{ends}\necho '{{}}'\nwhile sleep 0.1; do :; done\n")
+    screen = played.plugin.on_terminal("logs", "app", "-f", "--progress", "plain")
+    screen.wait_for("Pending")
+    screen.process.kill(signal.SIGINT)
+    screen.end()
+    assert screen.process.signalstatus == signal.SIGINT
+    assert "Traceback" not in screen.text
+
+
 def test_without_colours_nothing_is_coloured(played: Played) -> None:
     played.go_on("look")
     screen = played.plugin.on_terminal("logs", "app", "-f", NO_COLOR="1")

@@ -1,17 +1,28 @@
 """What has changed since a step was done last, for people."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from yadokari_builder.build.progress import counted
 from yadokari_builder.cache.steps.entry import Trace
 from yadokari_builder.dockerfile.quoting import printable
 
+BELOW = "what is below it has changed"
+
 _PARTS = {
     "instruction": "its variables lead to another instruction",
     "variables": "it sees other variables",
     "making": "layers are made in another way",
-    "below": "what is below it has changed",
+    "below": BELOW,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Why a step is not in the cache; it `follows` where that one below it was not is all there is to it."""
+
+    why: str
+    follows: bool = False
 
 
 def changes(then: Trace, now: Trace) -> Iterator[str]:

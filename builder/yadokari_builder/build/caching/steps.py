@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 
-from yadokari_builder.build.caching.changes import changes
+from yadokari_builder.build.caching.changes import BELOW, Miss, changes
 from yadokari_builder.build.caching.outlines import CachedOutlines
 from yadokari_builder.build.caching.taken import Takings, looks_elsewhere
 from yadokari_builder.build.caching.writing import Left
@@ -139,19 +139,23 @@ class StepCache:
         sight = self._sights.get((stage.index, place))
         return sight.keys[-1].name if sight and self.policy.includes(stage.steps[place]) else ""
 
-    def why_missed(self, stage: PlannedStage, place: int) -> str:
-        """Say why a step has to be performed; empty for one that is not looked for."""
+    def why_missed(self, stage: PlannedStage, place: int) -> Miss | None:
+        """Say why a step has to be performed; None for one that is not looked for."""
         sight = self._sights.get((stage.index, place))
         if not self.policy.includes(stage.steps[place]):
-            return ""
+            return None
         if sight is None:
-            return "what it starts from is not known to the cache"
+            why = "what it starts from is not known to the cache"
+            return Miss(why, follows=self._misses_below(stage, place))
         if any(self.prober.is_expired(key.name) for key in sight.keys):
-            return "what is in the cache is too old"
+            return Miss("what is in the cache is too old")
         last = name_of_last(stage.steps[place], stage.index, self.making.platform)
         then = self.prober.recall(last)
         now = self._trace(stage.steps[place], sight)
-        return "; ".join(changes(then, now)) if then else "nothing of it is in the cache"
+        if then is None:
+            return Miss("nothing of it is in the cache")
+        changed = [*changes(then, now)]
+        return Miss("; ".join(changed), follows=changed == [BELOW] and self._misses_below(stage, place))
 
     def done(
         self,
@@ -241,6 +245,21 @@ class StepCache:
     def _trace(self, step: Step, sight: _Sight) -> Trace:
         return Trace(sight.keys[-1].parts, self.takings.listing(step))
 
+    def _misses_below(self, stage: PlannedStage, place: int) -> bool:
+        """Tell whether a step below was looked for and had to be performed."""
+        if any(
+            (stage.index, below) in self._performed and self.policy.includes(step)
+            for below, step in enumerate(stage.steps[:place])
+        ):
+            return True
+        if not isinstance(stage.base, StageSource):
+            return False
+        base = self._stage(stage.base.index)
+        return self._misses_below(base, len(base.steps))
+
+    def _stage(self, index: int) -> PlannedStage:
+        return next(stage for stage in self._plan.stages if stage.index == index)
+
     def _end(self, stage: PlannedStage) -> int:
         """Return behind which of its steps nothing is looked for: what is copied there is not read for it."""
         return max(
@@ -306,7 +325,7 @@ class StepCache:
 
     def _look_into_sources(self, step: Step, where: Place) -> None:
         """Name what a step takes of stages and images by its content, and look for that."""
-        stage = next(each for each in self._plan.stages if each.index == where[0])
+        stage = self._stage(where[0])
         below = self._names_below(stage, where[1])
         if below is None or where in self._looked_at:
             return
@@ -351,7 +370,7 @@ class StepCache:
             case PulledImage() as image:
                 return [*map(str, image.image.config.diff_ids)]
             case StageSource(index):
-                base = next(each for each in self._plan.stages if each.index == index)
+                base = self._stage(index)
                 return self._names_below(base, len(base.steps))
         return []
 
@@ -367,7 +386,7 @@ class StepCache:
     def _name_of_source(self, source: Source) -> str | None:
         match source:
             case StageSource(index):
-                stage = next(each for each in self._plan.stages if each.index == index)
+                stage = self._stage(index)
                 names = self._names_below(stage, len(stage.steps))
                 return None if names is None else name_of("stage", names)
             case ImageSource(found=found):

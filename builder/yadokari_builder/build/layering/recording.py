@@ -78,7 +78,7 @@ class LayerPerStep:
     _watch: Watch | None = field(init=False)
 
     def __post_init__(self, found: Snapshot | None) -> None:
-        self._watch = Watch(self.boundary, self.packing.ignored, found) if found else None
+        self._watch = Watch(self.boundary, self.packing.ignored, found) if found is not None else None
 
     def run(self, perform: Perform) -> Members | None:
         """Let a process run; returns the members of the layer of what has changed."""

@@ -280,8 +280,8 @@ class Build:
 
     def _prepare(self, doing: "_Doing", cache: StepCache) -> None:
         """Have the files that a step needs in the root."""
-        if why := cache.why_missed(doing.stage, doing.place):
-            self.progress.miss(why)
+        if miss := cache.why_missed(doing.stage, doing.place):
+            self.progress.miss(miss.why, follows=miss.follows)
         base = doing.stage.stage.base
         with located(base.origin):
             is_new = self._ground.ready()

@@ -103,10 +103,33 @@ def test_what_was_built_once_is_not_built_again(build: Builds, caplog: pytest.Lo
     assert (first.cached, first.performed, first.steps) == (0, 5, 7)
     assert (second.cached, second.performed, second.steps) == (5, 0, 7)
     assert (first.missed, first.saved, second.missed) == (5, 0, 0)
-    assert first.first_miss == "WORKDIR /w: nothing of it is in the cache"
-    (build.context / "src/main").write_text("other\n")
-    assert build().first_miss == "COPY src .: 1 file changed, first src/main"
+    steps = ["WORKDIR /w", "RUN echo one > one", "COPY src .", "RUN cat one main > two", "RUN test -e two"]
+    assert first.misses == tuple(f"{step}: nothing of it is in the cache" for step in steps)
     assert not warnings(caplog)
+
+
+def test_the_result_says_why_each_step_is_done_anew(build: Builds) -> None:
+    build()
+    (build.context / "src/main").write_text("other\n")
+    changed = build()
+    copied = "COPY src .: 1 file changed, first src/main"
+    assert (changed.missed, changed.misses) == (3, (copied,)), "others follow from it"
+    (build.context / "src/main").write_text("again\n")
+    changed = build(DOCKERFILE.replace("A=b", "A=c"))
+    sees = "RUN test -e two: it sees other variables; what is below it has changed"
+    assert (changed.missed, changed.misses) == (3, (copied, sees))
+
+
+def test_a_step_says_that_its_base_has_changed_but_not_that_a_step_has(build: Builds) -> None:
+    base = f"{build.repository}:base"
+    dockerfile = f"FROM {base} AS one\nRUN echo {{}} > /a\nRUN test -e /a\nFROM one\nRUN test -e /bin\n"
+    build("FROM busybox\nRUN echo 1 > /base\n", destinations=(base,))
+    build(dockerfile.format(1))
+    build("FROM busybox\nRUN echo 2 > /base\n", destinations=(base,))
+    other = build(dockerfile.format(1))
+    assert (other.missed, other.misses) == (3, ("RUN echo 1 > /a: what is below it has changed",))
+    again = build(dockerfile.format(2))
+    assert (again.missed, again.misses) == (3, ("RUN echo 2 > /a: nothing of it is in the cache",))
 
 
 def test_the_result_says_what_the_cache_has_saved(build: Builds) -> None:

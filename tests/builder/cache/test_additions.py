@@ -1,0 +1,144 @@
+"""Caches in a registry: where little of one has changed, that alone is packed and sent."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.caches import MEGABYTE, Begin, names
+from support.trees import Described, describe, names_below
+from yadokari_builder.cache.places import MOST_ARCHIVES, Shelf
+
+
+@pytest.fixture(autouse=True)
+def _filled(shelf: Shelf, begin: Begin) -> None:
+    """A cache that is kept already."""
+    with begin(shelf) as build, build.step("pip") as (folder,):
+        (folder / "large").write_bytes(os.urandom(MEGABYTE))
+        for name in ("one", "two"):
+            (folder / name).mkdir()
+            for number in range(3):
+                (folder / name / f"file{number}").write_text(f"{name} {number}")
+                os.utime(folder / name / f"file{number}", (1, 1))
+        (folder / "link").symlink_to("one")
+        os.link(folder / "one/file0", folder / "two/linked")
+
+
+def change(shelf: Shelf, begin: Begin, what: Callable[[Path], object]) -> list[int]:
+    """Have a build change the cache, and the next one find it so; returns the bytes of each archive then."""
+    left: dict[str, Described] = {}
+    with begin(shelf) as build, build.step("pip") as (folder,):
+        what(folder)
+        left = describe(folder, whole_seconds=True)
+    with begin(shelf) as build:
+        name = build.name("pip")
+        with build.step("pip") as (folder,):
+            assert _without_times_of_folders(describe(folder, whole_seconds=True)) == (
+                _without_times_of_folders(left)
+            )
+    kept = shelf.find(name)
+    assert kept
+    return [source.layer.descriptor.size for source in kept.layers]
+
+
+def _without_times_of_folders(tree: dict[str, Described]) -> dict[str, Described]:
+    return {path: it._replace(mtime=0) if it.mode.startswith("0o4") else it for path, it in tree.items()}
+
+
+def replace(path: Path, text: str) -> None:
+    """Replace a file by one of the same time, as who unpacks archives does."""
+    path.unlink()
+    path.write_text(text)
+    os.utime(path, (1, 1))
+
+
+def replace_and_add(folder: Path) -> None:
+    replace(folder / "one/file1", "ONE 1")
+    (folder / "new").touch()
+
+
+def write_deep(folder: Path) -> None:
+    (folder / "one/deep/deeper").mkdir(parents=True, mode=0o700)
+    (folder / "one/deep/deeper/new").write_text("new")
+
+
+def become_another_kind(folder: Path) -> None:
+    (folder / "one/file1").unlink()
+    (folder / "one/file1").mkdir()
+    (folder / "one/file1/inside").touch()
+    (folder / "link").unlink()
+    (folder / "link").write_text("a file now")
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda folder: (folder / "one/file1").write_text("other content"),
+        replace_and_add,
+        lambda folder: (folder / "one/file1").unlink(),
+        lambda folder: (folder / "one/file1").rename(folder / "two/renamed"),
+        lambda folder: (folder / "one/file0").write_text("both names"),
+        lambda folder: (folder / "new").symlink_to("x"),
+        lambda folder: (folder / "one").chmod(0o700),
+        lambda folder: (folder / "one/file1").chmod(0o755),
+        lambda folder: os.chown(folder / "one/file1", 5, 6),
+        write_deep,
+        become_another_kind,
+    ],
+    ids=[
+        *(
+            "content",
+            "same size and time",
+            "deleted",
+            "renamed",
+            "linked",
+            "link",
+            "mode of a folder",
+            "mode",
+        ),
+        *("owner", "new folders", "another kind"),
+    ],
+)
+def test_what_little_has_changed_is_added(shelf: Shelf, begin: Begin, what: Callable[[Path], object]) -> None:
+    whole, added = change(shelf, begin, what)
+    assert added < whole / 100
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        lambda folder: shutil.rmtree(folder / "one"),
+        lambda folder: (folder / "link").unlink(),
+        lambda folder: (folder / "more").write_bytes(os.urandom(MEGABYTE // 8)),
+    ],
+    ids=["a folder is gone", "a link is gone", "it is much"],
+)
+def test_otherwise_all_is_packed_again(shelf: Shelf, begin: Begin, what: Callable[[Path], object]) -> None:
+    assert len(change(shelf, begin, what)) == 1
+
+
+@pytest.mark.long
+def test_a_cache_is_in_few_archives_however_often_it_changes(shelf: Shelf, begin: Begin) -> None:
+    def one_more(folder: Path) -> None:
+        (folder / f"new{len(names(folder))}").touch()
+
+    numbers = [len(change(shelf, begin, one_more)) for _ in range(MOST_ARCHIVES + 1)]
+    assert numbers == [*range(2, MOST_ARCHIVES + 1), 1, 2]
+
+
+def test_what_is_beyond_the_limit_goes_from_earlier_archives(shelf: Shelf, begin: Begin) -> None:
+    with begin(shelf) as build, build.step("pip") as (folder,):
+        before = {*names_below(folder)}
+    with begin(shelf, limit=MEGABYTE + 16 * 512) as build, build.step("pip") as (folder,):
+        (folder / "new").touch()
+        for path in folder.glob("*/file*"):
+            os.utime(path, (2, 1) if path.name == "file1" else (3, 1))
+        (folder / "large").read_bytes()
+    with begin(shelf) as build:
+        kept = shelf.find(build.name("pip"))
+        assert kept
+        assert len(kept.layers) == 2
+        with build.step("pip") as (folder,):
+            assert {*names_below(folder)} == (before | {"new"}) - {"one/file1", "two/file1"}
