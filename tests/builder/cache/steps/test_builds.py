@@ -520,7 +520,7 @@ def test_a_file_whose_name_is_not_utf8_is_known_again(build: Builds) -> None:
     (build.context / "src/a\udcff").write_text("the same")
     build()
     (build.context / "src/main").write_text("other\n")
-    assert build().first_miss == "COPY src .: 1 file changed, first src/main"
+    assert build().misses[0] == "COPY src .: 1 file changed, first src/main"
 
 
 def test_what_a_step_does_to_the_root_itself_is_as_little_seen_as_it_is_in_the_image(build: Builds) -> None:
