@@ -34,6 +34,7 @@ def test_what_has_not_changed_is_gone() -> None:
         ({"/b": "1", "/c": "1"}, "3 files changed, first a"),
         ({}, "the files that it takes have changed"),
         ({"/a": "1"}, "the files that it takes have changed"),
+        ({"/a": "1", "/b\nSTEP 9/9 RUN \x1b[2J": "2"}, r"1 file changed, first b\nSTEP 9/9 RUN \x1b[2J"),
     ],
 )
 def test_files_are_counted_and_the_first_is_named(files: dict[str, str], text: str) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from yadokari_builder.build.progress import counted
 from yadokari_builder.cache.steps.entry import Trace
+from yadokari_builder.dockerfile.quoting import printable
 
 BELOW = "what is below it has changed"
 
@@ -39,4 +40,4 @@ def _files(then: Mapping[str, str], now: Mapping[str, str]) -> str:
     changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
     if not (then and now and changed):
         return "the files that it takes have changed"
-    return f"{counted(len(changed), 'file')} changed, first {changed[0].lstrip('/')}"
+    return f"{counted(len(changed), 'file')} changed, first {printable(changed[0].lstrip('/'))}"

@@ -10,6 +10,7 @@ from yadokari_builder.cache.steps.key import name_in, name_of, name_of_download,
 from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.copy.perform import Fetched
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.plan.steps import (
     ContextSource,
     Copied,
@@ -74,7 +75,8 @@ class Takings:
         for copied, source in takes(step):
             if isinstance(copied, LocalFiles | LocalPaths) and isinstance(source, ContextSource):
                 files |= self._listings.get((source, name_in("", copied, _exclude(step))), {})
-        return files if len(files) < MOST_LISTED else {}
+        # An entry has no names that are not UTF-8.
+        return {printable(name): file for name, file in files.items()} if len(files) < MOST_LISTED else {}
 
     def forget_stages(self) -> None:
         """Forget what was read of stages: they are built again."""

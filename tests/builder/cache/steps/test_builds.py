@@ -516,6 +516,13 @@ def test_what_a_step_made_without_seeing_all_is_not_kept_for_pods_where_it_would
     assert [build(dockerfile).cached for _ in "12"] == [0, 1]
 
 
+def test_a_file_whose_name_is_not_utf8_is_known_again(build: Builds) -> None:
+    (build.context / "src/a\udcff").write_text("the same")
+    build()
+    (build.context / "src/main").write_text("other\n")
+    assert build().misses[0] == "COPY src .: 1 file changed, first src/main"
+
+
 def test_what_a_step_does_to_the_root_itself_is_as_little_seen_as_it_is_in_the_image(build: Builds) -> None:
     look = "RUN stat -c '%a %u' / >"
     image = build.image(f"FROM busybox\n{look} /before\nRUN chmod 700 / && chown 1 /\n{look} /after")
