@@ -4,12 +4,12 @@
 ctr() { "$BIN_DIR/ctr" --address "$CONTAINERD_SOCKET" --namespace k8s.io "$@"; }
 
 write_containerd_config() {
-  local registry
+  local host
   mkdir -p "$WORK_DIR/cni"
   # It stands in for docker.io, too, as it does for executors.
-  for registry in "$REGISTRY" docker.io; do
-    mkdir -p "$WORK_DIR/certs.d/$registry"
-    cat >"$WORK_DIR/certs.d/$registry/hosts.toml" <<TOML
+  for host in "$REGISTRY" docker.io; do
+    mkdir -p "$WORK_DIR/certs.d/$host"
+    cat >"$WORK_DIR/certs.d/$host/hosts.toml" <<TOML
 server = "http://$REGISTRY"
 [host."http://$REGISTRY"]
   capabilities = ["pull", "resolve"]
