@@ -115,14 +115,16 @@ class Tenancy:
     def _settle(self) -> None:
         # Before anything is listed, which is an access.
         above = {path: os.lstat(self.boundary.host(path)) for path in self._above()}
+        then = {path: status for path, status in above.items() if self._is_of_then(status.st_mtime_ns)}
+        self._require_unseen(then)
         found = snapshot.take(self.boundary)
         self._require_untouched(found)
         self._require_numbers(found)
         linked = found.linked()
         self._join(linked)
         self._found = snapshot.refreshed(found, self.boundary, chain.from_iterable(linked))
-        self.stamps = {path: status.st_mtime_ns for path, status in above.items() if self._is_opened(status)}
-        self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
+        self.strangers = tuple(path for path, status in then.items() if self._is_of_then(status.st_atime_ns))
+        self.stamps = {path: it.st_mtime_ns for path, it in then.items() if path not in self.strangers}
         # No layer tells of the root itself.
         root = self.boundary.host("/")
         os.chown(root, 0, 0)
@@ -131,16 +133,19 @@ class Tenancy:
     def _above(self) -> Iterator[str]:
         return (path for path in sorted(self.boundary.above) if os.path.isdir(self.boundary.host(path)))
 
-    def _is_later(self, stamp_ns: int) -> bool:
-        """Tell whether a time is that of the container, and not of the base's files."""
-        return stamp_ns > self.made_ns - _MOST_SECONDS * _NANO
+    def _is_of_then(self, stamp_ns: int) -> bool:
+        """Tell whether a time is that at which the container was made; the base may have times to come."""
+        return self.made_ns - _MOST_SECONDS * _NANO < stamp_ns <= self.made_ns
 
-    def _is_new(self, status: os.stat_result) -> bool:
-        return self._is_later(status.st_atime_ns) and self._is_later(status.st_mtime_ns)
+    def _require_unseen(self, then: Mapping[str, os.stat_result]) -> None:
+        """Make sure that a folder which the runtime has made is told from one that it has made something in.
 
-    def _is_opened(self, status: os.stat_result) -> bool:
-        """Tell whether the runtime has made a mount point in a folder of the base."""
-        return self._is_later(status.st_mtime_ns) and not self._is_later(status.st_atime_ns)
+        Both were changed then; of those of the base nobody had asked for the content.
+        """
+        for path, status in then.items():
+            if status.st_atime_ns > self.made_ns:
+                why = f"{path} was looked into after the container was made: whose it is cannot be told"
+                raise _NotAsItWas(NotLodged.ROOT_CHANGED, why)
 
     def _require_untouched(self, found: Snapshot) -> None:
         top = os.lstat(self.boundary.host("/")).st_ctime_ns
