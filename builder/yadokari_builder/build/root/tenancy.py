@@ -1,7 +1,8 @@
 """A base image whose own container this is: taken for a stage's root as it stands, where that is exact.
 
 A container runtime has put the base's files there, and beside them what it mounts on: places that are mounts
-now, which no build sees, and the folders that lead there. Nothing else is in a root that nobody has touched.
+now, which no build sees, and the folders that lead there. Nothing else is in a root that nobody has touched, but
+where a runtime makes links as well: such a root is not taken.
 """
 
 import logging
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 _MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr")
 # A runtime makes mount points and what leads there shortly before it makes those links.
 _MOST_SECONDS = 1
+# Docker makes the file, and Docker, Podman and CRI-O the link, where the image has none.
+_DOCKERS, _LINK, _TARGET = "/.dockerenv", "/etc/mtab", "/proc/mounts"
+_MOST_SECONDS_OF_LINK = 10
 _NANO = 1_000_000_000
 _CROSS_DEVICE = "cross-device link"
 
@@ -117,6 +121,7 @@ class Tenancy:
         above = {path: os.lstat(self.boundary.host(path)) for path in self._above()}
         then = {path: status for path, status in above.items() if self._is_of_then(status.st_mtime_ns)}
         self._require_unseen(then)
+        self._require_nothing_made()
         found = snapshot.take(self.boundary)
         self._require_untouched(found)
         self._require_numbers(found)
@@ -146,6 +151,16 @@ class Tenancy:
             if status.st_atime_ns > self.made_ns:
                 why = f"{path} was looked into after the container was made: whose it is cannot be told"
                 raise _NotAsItWas(NotLodged.ROOT_CHANGED, why)
+
+    def _require_nothing_made(self) -> None:
+        """Make sure that no runtime has put anything into the root that is no mount."""
+        link, earliest = self.boundary.host(_LINK), self.made_ns - _MOST_SECONDS_OF_LINK * _NANO
+        is_new = os.path.islink(link) and os.lstat(link).st_ctime_ns > earliest
+        found = [_LINK] if is_new and os.readlink(link) == _TARGET else []
+        if os.path.lexists(self.boundary.host(_DOCKERS)):
+            found.append(_DOCKERS)
+        if found:
+            raise _NotAsItWas(NotLodged.ROOT_CHANGED, f"{found[0]} may be the container runtime's")
 
     def _require_untouched(self, found: Snapshot) -> None:
         top = os.lstat(self.boundary.host("/")).st_ctime_ns
