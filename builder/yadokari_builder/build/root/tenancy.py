@@ -1,8 +1,8 @@
 """A base image whose own container this is: taken for a stage's root as it stands, where that is exact.
 
 A container runtime has put the base's files there, and beside them what it mounts on: places that are mounts
-now, which no build sees, and the folders that lead there. Nothing else is in a root that nobody has touched, but
-where a runtime makes links as well: such a root is not taken.
+now, which no build sees, and the folders that lead there. Nothing else is in a root that nobody has touched,
+but where a runtime makes links as well: such a root is not taken.
 """
 
 import logging
