@@ -73,6 +73,10 @@ class Metrics:
             "yadokari_steps", "Steps that change files, taken from a cache (hit) or done (miss).", ["cache"],
             registry=registry,
         )  # fmt: skip
+        self._saved = Counter(
+            "yadokari_saved_seconds", "How long steps that a cache had took when they were done.",
+            registry=registry,
+        )  # fmt: skip
         self._reconcile = Histogram(
             "yadokari_reconcile_seconds",
             "One look at an ImageBuild.",
@@ -158,6 +162,7 @@ class Metrics:
         if now.steps:
             self._steps.labels("hit").inc(now.steps.cached or 0)
             self._steps.labels("miss").inc(now.steps.performed or 0)
+            self._saved.inc(now.steps.saved_seconds or 0)
 
     def _in_phase(self, key: Key, phase: tuple[str, str] | None) -> None:
         before = self._phases.pop(key, None)

@@ -24,6 +24,7 @@ def test_a_build_is_counted_once_with_all_its_parts() -> None:
     assert value(metrics, "turn_seconds_sum") == 40
     assert value(metrics, "steps_total", cache="hit") == 3
     assert value(metrics, "steps_total", cache="miss") == 4
+    assert value(metrics, "saved_seconds_total") == 2.5
     assert value(metrics, "builds_in_phase", phase="Succeeded", reason="UpToDate") == 1
     assert value(metrics, "builds_in_phase", phase="Building", reason="Building") == 0
     assert value(metrics, "builds_in_phase", phase="Succeeded", reason="Succeeded") == 0

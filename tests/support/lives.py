@@ -19,6 +19,7 @@ RESULT = BuildResult(
     total_steps=9,
     cached=3,
     performed=4,
+    saved=2.5,
     phases=(Phase("build", 7.0), Phase("forged by a step", 1.0)),
 )
 
