@@ -26,6 +26,16 @@ PATIENCE = 8.0
 
 _NUDGE = signal.SIGURG
 _PAUSE = 0.02
+# Interrupted in these, a condition would let go of a lock that it does not have, or keep one that it has.
+_OF_CONDITIONS = frozenset(
+    function.__code__
+    for function in (
+        threading.Condition.__enter__,
+        threading.Condition.__exit__,
+        threading.Condition._acquire_restore,  # type: ignore[attr-defined]
+        threading.Condition._release_save,  # type: ignore[attr-defined]
+    )
+)
 # sigaction(2); the standard library has no name for it.
 _SI_KERNEL = 0x80
 
@@ -93,7 +103,9 @@ class Cancellation:
         self._has_warned = True
         return False
 
-    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+    def _interrupt(self, _number: int, frame: FrameType | None) -> None:
+        if frame is not None and frame.f_code in _OF_CONDITIONS:
+            return  # the next nudge comes soon
         # Unlike an error it is caught nowhere on its way, by whatever code it happens to meet.
         if self._asked.is_set() and not self._over.is_set() and not _is_on_its_way():
             raise KeyboardInterrupt
