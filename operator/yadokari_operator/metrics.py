@@ -160,9 +160,9 @@ class Metrics:
             if part.name in _PARTS:
                 self._parts.labels(part.name).observe(part.seconds)
         if now.steps:
-            self._steps.labels("hit").inc(now.steps.cached or 0)
-            self._steps.labels("miss").inc(now.steps.performed or 0)
-            self._saved.inc(now.steps.saved_seconds or 0)
+            _add(self._steps.labels("hit"), now.steps.cached)
+            _add(self._steps.labels("miss"), now.steps.performed)
+            _add(self._saved, now.steps.saved_seconds)
 
     def _in_phase(self, key: Key, phase: tuple[str, str] | None) -> None:
         before = self._phases.pop(key, None)
@@ -172,6 +172,11 @@ class Metrics:
             self._waiting.labels(*before).dec()
         if phase is not None and before != phase:
             self._waiting.labels(*phase).inc()
+
+
+def _add(counter: Counter, amount: float | None) -> None:
+    """Count what a status tells, which may be one that somebody else wrote: a counter never goes back."""
+    counter.inc(max(0, amount or 0))
 
 
 def _known(value: str, known: frozenset[str] | set[str]) -> str:

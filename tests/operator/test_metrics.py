@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from support.lives import KEY, built, failed, live, started
 from support.resources import NOW, image_build
 from yadokari_api.keys import Key
-from yadokari_api.status import BuildFailure
+from yadokari_api.status import BuildFailure, Steps
 from yadokari_contract.reasons import Reason
 from yadokari_operator import reports
 from yadokari_operator.metrics import Metrics
@@ -62,6 +64,15 @@ def test_labels_have_few_values_whatever_people_and_pods_write() -> None:
     assert len(series) <= 502
     assert value(metrics, "builds_total", namespace="other", result="Succeeded", reason="Succeeded") == 101
     assert value(metrics, "build_part_seconds_count", part="forged by a step") is None
+
+
+def test_numbers_that_somebody_else_wrote_into_a_status_take_nothing_away() -> None:
+    metrics = Metrics()
+    forged = Steps(current=1, total=1, cached=-3, performed=-4, saved_seconds=-5)
+    live(metrics, end=replace(failed("StepFailed"), steps=forged))
+    assert value(metrics, "builds_total", namespace="team", result="Failed", reason="StepFailed") == 1
+    assert value(metrics, "steps_total", cache="hit") == value(metrics, "steps_total", cache="miss") == 0
+    assert value(metrics, "saved_seconds_total") == 0
 
 
 def test_what_is_gone_is_in_no_phase() -> None:
