@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TextIO
 
+from kubectl_imagebuild.build import Build
 from kubectl_imagebuild.kubectl import RESOURCE, Kubectl
 
 
@@ -24,6 +25,10 @@ class Asked:
         """The flags for kubectl that say which of many are meant, by `-A` and `-l`."""
         everywhere = ("--all-namespaces",) if self.arguments.all_namespaces else ()
         return (*everywhere, *(("--selector", self.arguments.selector) if self.arguments.selector else ()))
+
+    def builds(self) -> list[Build]:
+        """Read the ImageBuilds that are meant, all of the namespace where nothing is chosen."""
+        return [Build(item) for item in self.kubectl.json("get", RESOURCE, *self.chosen)["items"]]
 
     def patch(self, name: str, patch: Mapping[str, object], done: str) -> None:
         """Change an ImageBuild, and say that it is done, or write what it is then where `-o` wants that."""

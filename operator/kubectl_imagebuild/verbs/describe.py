@@ -44,11 +44,11 @@ def _named(asked: Asked, names: Sequence[str]) -> Iterator[Build]:
     return map(asked.kubectl.build, names)
 
 
-def _chosen(asked: Asked) -> Iterator[Build]:
-    found = asked.kubectl.json("get", RESOURCE, *asked.chosen)["items"]
+def _chosen(asked: Asked) -> Sequence[Build]:
+    found = asked.builds()
     if not found:
         asked.say_that_there_are_none()
-    return map(Build, found)
+    return found
 
 
 def described(build: Build, events: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -18,7 +18,7 @@ def run(asked: Asked) -> int:
     if arguments.output in ("json", "yaml", "name"):
         asked.out.write(asked.kubectl.run("get", RESOURCE, *asked.chosen, "-o", arguments.output))
         return 0
-    builds = [Build(item) for item in asked.kubectl.json("get", RESOURCE, *asked.chosen)["items"]]
+    builds = asked.builds()
     if not builds:
         asked.say_that_there_are_none()
         return 0

@@ -45,7 +45,7 @@ def _meant(asked: Asked) -> list[tuple[str, str]]:
         raise PluginError("which builds to wait for is said by names, or else by --all, -l or -A", 2)
     if not is_chosen:
         return [(name, "") for name in arguments.names]
-    found = [Build(item) for item in asked.kubectl.json("get", RESOURCE, *asked.chosen)["items"]]
+    found = asked.builds()
     if not found:
         raise PluginError("there is no such ImageBuild to wait for")
     return [(build.name, build.namespace) for build in found]
