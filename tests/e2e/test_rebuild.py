@@ -144,6 +144,8 @@ def test_what_has_moved_or_is_due_is_built_again_and_nothing_else_is(
 
 
 def test_the_rebuild_example_is_built_and_says_when_it_is_due(cluster: Cluster, builds: Builds) -> None:
+    # What comes by that name is of no matter, but for its packages being there yet.
+    push(cluster, "nginx:1.19.5", f"{cluster.registry}/library/nginx:1.27")
     builds.apply_example("rebuild", f"{cluster.registry}/team/nginx-patched:1")
     status = builds.wait_until_done("nginx-patched")
     assert status["phase"] == "Succeeded"

@@ -6,8 +6,11 @@ import pytest
 from builder.plan import planning
 from yadokari_builder.errors import ContextError, DockerfileError, ImageNotFoundError
 from yadokari_builder.oci.config import ContainerConfig
+from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.draft import Draft
 from yadokari_builder.plan.telling.dryrun import as_json, as_text
+from yadokari_builder.registry.pull import PulledImage
 
 DEBIAN = ContainerConfig(env=("LANG=C",), on_build=("ARG FROM_BASE",))
 
@@ -76,6 +79,22 @@ def test_the_report_for_people_lists_steps_as_they_are_counted_in_a_build() -> N
     ]
     assert lodging.startswith("lodging: a container of docker.io/library/debian@sha256:")
     assert warning == "warning: StageNameCasing: Stage name 'Base' should be lowercase (line 1)"
+
+
+def test_the_report_says_which_stage_is_built_in_its_bases_own_container_and_why() -> None:
+    draft = drafted("FROM debian AS tools\nRUN a\nFROM scratch AS last\nCOPY --from=tools /a /\n")
+    base = draft.plan and draft.plan.stages[0].base
+    assert isinstance(base, PulledImage)
+    container = Reference(base.repository, None, base.image.manifest_digest)
+    why = "0.0 MB need not be downloaded and unpacked; beside it are built last"
+    said = f"lodging: stage tools is built in its base's own container: {why}"
+    assert said in as_text(draft, container).splitlines()
+    told = json.loads(as_json(draft, container))["lodging"]
+    assert (told["stage"], told["image"], told["reason"]) == ("tools", str(container), "")
+    other = Reference(base.repository, None, Digest.of(b"other"))
+    why = f"no stage starts from {other.digest}: FROM debian AS tools is {container.digest}"
+    said = f"lodging: {why}; a container of {container} would have it"
+    assert said in as_text(draft, other).splitlines()
 
 
 def test_the_report_for_machines_holds_stages_warnings_and_no_error() -> None:

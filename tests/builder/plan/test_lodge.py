@@ -1,16 +1,22 @@
+import io
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 
 from builder.plan.planning import AMD64, BASE, planned
 from yadokari_builder.oci.config import ContainerConfig
+from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
+from yadokari_builder.oci.layer import Layer
+from yadokari_builder.oci.media_types import OCI_LAYER
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference
 from yadokari_builder.plan.lodge import Lodger, Refusal, Taken, lodger, offer, taken_for
-from yadokari_builder.plan.plan import Plan
+from yadokari_builder.plan.plan import Plan, PlannedStage
 from yadokari_builder.plan.steps import Files
 from yadokari_builder.registry.pull import PulledImage
+from yadokari_builder.registry.source import LocalLayer
 from yadokari_contract.results.lodging import NotLodged
 
 BASES = {"debian:latest": BASE, "other:latest": ContainerConfig(user="other")}
@@ -152,9 +158,39 @@ def test_a_root_that_would_have_to_be_copied_is_none_to_lodge_in(text: str, why:
     assert refusal.message == why
 
 
-def test_the_base_of_which_most_is_saved_is_offered() -> None:
-    text = "FROM debian AS a\nCOPY a /\nFROM other AS b\nRUN a\nCOPY --from=a /a /\n"
-    assert offer(plan_of(text)) is not None
+def weighing(plan: Plan, sizes: Mapping[str, int]) -> Plan:
+    """The same where the bases, by their names, have one layer each of so many bytes."""
+
+    def weighed(stage: PlannedStage) -> PlannedStage:
+        base = stage.base
+        if not isinstance(base, PulledImage):
+            return stage
+        blob = Descriptor(OCI_LAYER, Digest.of(b""), sizes[base.reference.familiar])
+        layers = (LocalLayer(Layer(blob, Digest.of(b"")), io.BytesIO),)
+        return replace(stage, base=replace(base, layers=layers))
+
+    return replace(plan, stages=tuple(map(weighed, plan.stages)))
+
+
+@pytest.mark.parametrize(
+    ("large", "small"), [("debian:latest", "other:latest"), ("other:latest", "debian:latest")]
+)
+def test_the_base_of_which_most_is_saved_is_offered(large: str, small: str) -> None:
+    last = "FROM scratch\nCOPY --from=a /a /\nCOPY --from=b /b /\n"
+    text = f"FROM debian AS a\nRUN a\nFROM other AS b\nRUN b\n{last}"
+    offered = offer(weighing(plan_of(text), {large: 2_000, small: 1_999}))
+    assert offered is not None
+    assert offered.repository.familiar == large.partition(":")[0]
+
+
+def test_what_would_be_unpacked_saves_twice_what_would_be_downloaded_alone() -> None:
+    text = "FROM debian AS a\nCOPY a /\nFROM other AS b\nCOPY --from=a /a /\n"
+    for of_other, name in ((3_999, "debian"), (4_001, "other")):
+        plan = plan_of(text)
+        assert [plan.needs[index] for index in range(2)] == [Files.CONTENT, Files.NAMES]
+        offered = offer(weighing(plan, {"debian:latest": 2_000, "other:latest": of_other}))
+        assert offered is not None
+        assert offered.repository.familiar == name
 
 
 def test_a_base_whose_files_nobody_looks_at_is_not_needed() -> None:

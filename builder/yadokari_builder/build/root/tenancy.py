@@ -1,7 +1,8 @@
 """A base image whose own container this is: taken for a stage's root as it stands, where that is exact.
 
 A container runtime has put the base's files there, and beside them what it mounts on: places that are mounts
-now, which no build sees, and the folders that lead there. Nothing else is in a root that nobody has touched.
+now, which no build sees, and the folders that lead there. Nothing else is in a root that nobody has touched,
+but where a runtime makes links as well: such a root is not taken.
 """
 
 import logging
@@ -28,6 +29,9 @@ logger = logging.getLogger(__name__)
 _MADE_WITH_THE_CONTAINER = ("/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr")
 # A runtime makes mount points and what leads there shortly before it makes those links.
 _MOST_SECONDS = 1
+# Docker makes the file, and Docker, Podman and CRI-O the link, where the image has none.
+_DOCKERS, _LINK, _TARGET = "/.dockerenv", "/etc/mtab", "/proc/mounts"
+_MOST_SECONDS_OF_LINK = 10
 _NANO = 1_000_000_000
 _CROSS_DEVICE = "cross-device link"
 
@@ -115,14 +119,17 @@ class Tenancy:
     def _settle(self) -> None:
         # Before anything is listed, which is an access.
         above = {path: os.lstat(self.boundary.host(path)) for path in self._above()}
+        then = {path: status for path, status in above.items() if self._is_of_then(status.st_mtime_ns)}
+        self._require_unseen(then)
+        self._require_nothing_made()
         found = snapshot.take(self.boundary)
         self._require_untouched(found)
         self._require_numbers(found)
         linked = found.linked()
         self._join(linked)
         self._found = snapshot.refreshed(found, self.boundary, chain.from_iterable(linked))
-        self.stamps = {path: status.st_mtime_ns for path, status in above.items() if self._is_opened(status)}
-        self.strangers = tuple(path for path, status in above.items() if self._is_new(status))
+        self.strangers = tuple(path for path, status in then.items() if self._is_of_then(status.st_atime_ns))
+        self.stamps = {path: it.st_mtime_ns for path, it in then.items() if path not in self.strangers}
         # No layer tells of the root itself.
         root = self.boundary.host("/")
         os.chown(root, 0, 0)
@@ -131,16 +138,29 @@ class Tenancy:
     def _above(self) -> Iterator[str]:
         return (path for path in sorted(self.boundary.above) if os.path.isdir(self.boundary.host(path)))
 
-    def _is_later(self, stamp_ns: int) -> bool:
-        """Tell whether a time is that of the container, and not of the base's files."""
-        return stamp_ns > self.made_ns - _MOST_SECONDS * _NANO
+    def _is_of_then(self, stamp_ns: int) -> bool:
+        """Tell whether a time is that at which the container was made; the base may have times to come."""
+        return self.made_ns - _MOST_SECONDS * _NANO < stamp_ns <= self.made_ns
 
-    def _is_new(self, status: os.stat_result) -> bool:
-        return self._is_later(status.st_atime_ns) and self._is_later(status.st_mtime_ns)
+    def _require_unseen(self, then: Mapping[str, os.stat_result]) -> None:
+        """Make sure that a folder which the runtime has made is told from one that it has made something in.
 
-    def _is_opened(self, status: os.stat_result) -> bool:
-        """Tell whether the runtime has made a mount point in a folder of the base."""
-        return self._is_later(status.st_mtime_ns) and not self._is_later(status.st_atime_ns)
+        Both were changed then; of those of the base nobody had asked for the content.
+        """
+        for path, status in then.items():
+            if status.st_atime_ns > self.made_ns:
+                why = f"{path} was looked into after the container was made: whose it is cannot be told"
+                raise _NotAsItWas(NotLodged.ROOT_CHANGED, why)
+
+    def _require_nothing_made(self) -> None:
+        """Make sure that no runtime has put anything into the root that is no mount."""
+        link, earliest = self.boundary.host(_LINK), self.made_ns - _MOST_SECONDS_OF_LINK * _NANO
+        is_new = os.path.islink(link) and os.lstat(link).st_ctime_ns > earliest
+        found = [_LINK] if is_new and os.readlink(link) == _TARGET else []
+        if os.path.lexists(self.boundary.host(_DOCKERS)):
+            found.append(_DOCKERS)
+        if found:
+            raise _NotAsItWas(NotLodged.ROOT_CHANGED, f"{found[0]} may be the container runtime's")
 
     def _require_untouched(self, found: Snapshot) -> None:
         top = os.lstat(self.boundary.host("/")).st_ctime_ns

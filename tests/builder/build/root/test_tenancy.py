@@ -63,6 +63,48 @@ def test_a_folder_in_which_the_runtime_has_made_a_mount_point_is_known(
     assert tenant.take_found(tenant.boundary) == snapshot.take(tenant.boundary)
 
 
+@pytest.mark.parametrize("seconds", [5, 10**9])
+def test_a_folder_of_the_base_may_be_of_a_time_to_come(seconds: int, root: Path, stage: PlannedStage) -> None:
+    to_come = time.time() + seconds
+    os.utime(root / "etc", (to_come, to_come))
+    tenant = tenancy(root, stage, [])
+    assert tenant.begin(stage.base)
+    assert tenant.strangers == ("/run", "/run/new")
+    assert tenant.stamps == {}
+
+
+def test_a_folder_that_somebody_has_listed_may_be_the_runtimes_or_the_bases(
+    root: Path, stage: PlannedStage
+) -> None:
+    told: list[LodgingResult] = []
+    tenant = tenancy(root, stage, told)
+    os.utime(root / "etc", (tenant.made_ns / 1e9 + 5, time.time()))
+    assert not tenant.begin(stage.base)
+    why = "/etc was looked into after the container was made: whose it is cannot be told"
+    assert told == [LodgingResult("", NotLodged.ROOT_CHANGED, why)]
+
+
+@pytest.mark.parametrize(
+    ("path", "target", "seconds", "is_base"),
+    [
+        ("etc/mtab", "/proc/mounts", 0.05, False),
+        ("etc/mtab", "/proc/mounts", 20, True),
+        ("etc/mtab", "../proc/mounts", 0.05, True),
+        (".dockerenv", "", 20, False),
+    ],
+)
+def test_what_some_runtimes_make_beside_mounts_is_not_taken_for_the_bases(
+    path: str, target: str, seconds: float, is_base: bool, root: Path, stage: PlannedStage
+) -> None:
+    (root / path).symlink_to(target) if target else (root / path).touch()
+    told: list[LodgingResult] = []
+    tenant = tenancy(root, stage, told)
+    tenant.made_ns = time.time_ns() + int(seconds * 1e9)
+    assert tenant.begin(stage.base) is is_base
+    why = f"/{path} may be the container runtime's"
+    assert told == [LodgingResult("only") if is_base else LodgingResult("", NotLodged.ROOT_CHANGED, why)]
+
+
 def test_a_root_is_taken_once(root: Path, stage: PlannedStage) -> None:
     tenant = tenancy(root, stage, [])
     assert tenant.begin(stage.base)
