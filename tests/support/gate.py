@@ -35,12 +35,16 @@ class Spoiled:
 
 @dataclass(slots=True)
 class Gate:
-    """A running gate; `spoil` says for each request whether and how its answer is spoiled."""
+    """A running gate; `spoil` says for each request whether and how its answer is spoiled.
+
+    `connections` is how many clients have made.
+    """
 
     upstream: str
     spoil: Callable[[Passed], Spoiled | None] = lambda _: None
     host: str = ""
     passed: list[Passed] = field(default_factory=list)
+    connections: int = 0
 
     def count(self, method: str, part: str = "") -> int:
         """Count requests by method and a part of their path."""
@@ -76,6 +80,10 @@ def running_gate(upstream: str) -> Iterator[Gate]:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     gate: Gate
+
+    def setup(self) -> None:
+        self.gate.connections += 1
+        super().setup()
 
     def do_GET(self) -> None:
         request = Passed(self.command, self.path, dict(self.headers.items()))

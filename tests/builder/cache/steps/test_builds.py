@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -168,6 +169,29 @@ def test_of_a_build_that_is_cached_little_is_asked(build: Builds, gate: Gate, re
     assert gate.count("PUT", "/manifests/latest") == 1
 
 
+def test_connections_are_used_again(build: Builds, gate: Gate) -> None:
+    dockerfile = "FROM scratch\n" + "".join(f"WORKDIR /{number}\n" for number in range(12))
+    build(dockerfile)
+    gate.passed.clear()
+    gate.connections = 0
+    assert build(dockerfile).cached == 12
+    assert gate.connections * 2 < len(gate.passed)
+
+
+def test_all_that_can_be_known_is_looked_for_before_a_base_is_read(build: Builds, gate: Gate) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo {} > /a\n"
+        "FROM busybox\nRUN echo b > /b\nCOPY src /\nCOPY --from=one /a /\n"
+    )
+    build(dockerfile.format(1))
+    gate.passed.clear()
+    assert build(dockerfile.format(2)).cached == 2
+    asked = [f"{request.method} {request.path}" for request in gate.passed]
+    read = max(number for number, each in enumerate(asked) if "GET /v2/library/busybox/blobs/" in each)
+    keys = [each for each in asked[:read] if re.search(r"^GET .*/cache/manifests/[0-9a-f]{64}$", each)]
+    assert len(keys) == 3, "one of the first stage, and two of the last one"
+
+
 def test_layers_of_the_cache_are_mounted_and_not_sent(
     build: Builds, gate: Gate, registry: Registry, name: str
 ) -> None:
@@ -261,10 +285,12 @@ def test_times_of_files_change_nothing(build: Builds) -> None:
     assert build().cached == 5
 
 
-def test_a_step_whose_result_came_out_the_same_ends_what_is_built_again(build: Builds) -> None:
+def test_a_step_whose_result_came_out_the_same_ends_what_is_built_again(build: Builds, gate: Gate) -> None:
     dockerfile = "FROM busybox\nRUN : {}; echo a > /a\nRUN cat /a > /b\nCOPY src /c\n"
     build(dockerfile.format(1))
+    gate.passed.clear()
     assert build(dockerfile.format(2)).cached == 2
+    assert layers_read(gate) == 1, "the base's, and none of those above the step"
 
 
 def test_other_stages_are_cached_by_themselves(build: Builds) -> None:
@@ -297,6 +323,29 @@ def test_a_stage_that_is_cached_is_unpacked_for_who_copies_from_it(build: Builds
     image = build.image(dockerfile.format("/b/"))
     assert read(image, "c/a") == "a\n"
     assert not (build.root / "a").exists()
+
+
+def test_of_stages_that_are_cached_those_that_are_copied_from_alone_are_read(
+    build: Builds, gate: Gate
+) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo a > /a\nFROM busybox AS two\nRUN echo 2 > /two\n"
+        "FROM scratch\nCOPY --from=two /two /\nCOPY --from=one /a {}\n"
+    )
+    build(dockerfile.format("/x"))
+    gate.passed.clear()
+    assert build(dockerfile.format("/y")).cached == 3
+    assert layers_read(gate) == 2, "the layers of the first stage"
+
+
+def test_what_is_mounted_from_a_stage_is_told_by_its_content(build: Builds) -> None:
+    dockerfile = (
+        "FROM busybox AS one\nRUN echo {} > /a; echo {} > /other\n"
+        "FROM busybox\nRUN --mount=from=one,source=/a,target=/m cat /m > /b\n"
+    )
+    cached = [build(dockerfile.format(*content)).cached for content in ("11", "12", "22")]
+    assert cached == [0, 1, 0]
+    assert (build.root / "b").read_text() == "2\n"
 
 
 def test_what_is_mounted_from_a_cached_stage_is_there(build: Builds) -> None:
@@ -755,20 +804,25 @@ def test_a_spoiled_layer_below_a_step_that_misses_is_made_again(
     assert len(warnings(caplog)) == 1
 
 
-def test_a_cache_that_is_down_is_one_warning(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_cache_that_is_down_is_one_warning_each_way(
+    build: Builds, caplog: pytest.LogCaptureFixture
+) -> None:
     result = build(cache_repo=f"127.0.0.1:{free_port()}/cache")
     assert result.cached == 0
     assert len(warnings(caplog)) == 2, "for reading and for writing"
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 200])
-def test_a_cache_that_refuses_is_one_warning(
+def test_a_cache_that_refuses_is_one_warning_each_way(
     build: Builds, own: Registry, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running_gate(own.host) as refusing:
         refusing.spoil = lambda _: Spoiled(status=status, body=b"no")
         assert build(cache_repo=f"{refusing.host}/cache").cached == 0
-    assert 1 <= len(warnings(caplog)) <= 7
+    if status == 200:
+        assert 1 <= len(warnings(caplog)) <= 7, "for each entry"
+    else:
+        assert len(warnings(caplog)) == 2, "for reading and for writing"
 
 
 def test_a_cache_that_fails_while_it_is_written_is_one_warning(

@@ -1,4 +1,4 @@
-"""Looking for entries where stores are slow, broken or many."""
+"""Looking for entries, and leaving them, where stores are slow, broken or many."""
 
 import logging
 import os
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from yadokari_builder.build.caching.writing import Left, Writer
 from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
 from yadokari_builder.cache.steps.folder import FolderStore
 from yadokari_builder.cache.steps.probe import Prober
@@ -61,7 +62,9 @@ class Silent:
 
     def recall(self, name: str) -> None: ...
     def source(self, layer: Layer) -> LocalLayer: ...  # type: ignore[empty-body]
-    def write(self, *_: object) -> None: ...
+
+    def write(self, *_: object) -> None:
+        self.over.wait()
 
 
 @pytest.fixture
@@ -121,6 +124,34 @@ def test_what_is_too_old_in_one_store_may_be_new_in_another(store: FolderStore, 
     found = Prober([store, other], 100, clock=lambda: 1000).probe(["a"])["a"]
     assert found
     assert found.store == other
+
+
+@dataclass(frozen=True)
+class Sociable(Silent):
+    """A store that answers once four ask at the same time."""
+
+    all_there: threading.Barrier = field(default_factory=lambda: threading.Barrier(4))
+
+    def find(self, key: str) -> Entry | None:
+        self.all_there.wait(30)
+        return Entry(key, "", None, 0)
+
+
+def test_entries_are_looked_for_side_by_side() -> None:
+    found = Prober([Sociable()], WEEK, clock=lambda: 0).probe("abcd")
+    assert all(found.values())
+
+
+def test_what_is_not_taken_in_time_is_not_waited_for(
+    silent: Silent, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = Left(["a"], "", "", "RUN x", Trace(), Platform("linux", "amd64"), None, 0)
+    with Writer(silent, lambda _: None, threading.Event(), patience=0.2) as writer:
+        writer.add(left)
+        writer.add(left)
+    assert [record.getMessage() for record in caplog.records] == [
+        "cache: nothing more is written to silence: it is not through after 0 seconds"
+    ]
 
 
 def test_a_store_that_keeps_silent_is_left_alone(
