@@ -40,6 +40,9 @@ def run(arguments: Sequence[str], environment: Mapping[str, str], out: TextIO, n
         notes.write(f"error: {one_line(str(error))}\n")
         return 1
     except Exception as error:
+        if isinstance(error.__context__, KeyboardInterrupt):
+            # Python was interrupted while it took a lock again, which it then lets go of in vain.
+            return _INTERRUPTED
         notes.write(f"error: this is a mistake in Yadokari, please report it: {one_line(repr(error))}\n")
         return 1
     finally:

@@ -1,14 +1,17 @@
 """kubectl's own flags, at every verb whose like in kubectl has them."""
 
 import argparse
+import io
 import json
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 import yaml
 
+from kubectl_imagebuild.command import run
 from kubectl_imagebuild.command_line import parser
 from support.plugin import Plugin, Said
 
@@ -186,3 +189,19 @@ def test_a_closed_output_is_told_and_closed_notes_are_none() -> None:
     assert (closed.returncode, closed.stderr) == (1, "error: standard output is closed\n")
     silent = subprocess.run(["sh", "-c", f"{explain} NoSuchReason 2>&-"], capture_output=True, text=True)
     assert (silent.returncode != 0, silent.stdout) == (True, "")
+
+
+class _Interrupted(io.StringIO):
+    """Takes nothing, as a queue does whose lock an interrupt has come for (threading.Condition)."""
+
+    def write(self, text: str, /) -> int:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            threading.Lock().release()
+
+
+def test_an_interrupt_that_a_lock_answers_for_is_one() -> None:
+    notes = io.StringIO()
+    assert run(["explain", "StepFailed"], {}, _Interrupted(), notes) == 130
+    assert notes.getvalue() == ""
