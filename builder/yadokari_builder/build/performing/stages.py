@@ -247,8 +247,10 @@ class Build:
                     layer.add_done_callback(partial(_note_size, timed))
                 is_late = layer is not None and not layer.done()
                 result = "" if is_late else _size_of(layer)
-            except BaseException:
+            except BaseException as error:
                 self.progress.fail()
+                if isinstance(error, OSError):
+                    self._raise_what_came_before()
                 raise
         number = self.progress.number
         result = "its layer is packed meanwhile" if is_late else result
@@ -337,6 +339,11 @@ class Build:
     def _tell_of(self, number: int, layer: "Future[PackedLayer]") -> None:
         if not (layer.cancelled() or layer.exception()):
             self.progress.tell(number, _size_of(layer))
+
+    def _raise_what_came_before(self) -> None:
+        """Raise the trouble that an earlier layer has, too: what fills a disk is what that step has left."""
+        self._packer.wait()
+        self._raise_failed()
 
     def _raise_failed(self) -> None:
         """Raise what has gone wrong with a layer that was packed while the build went on."""
