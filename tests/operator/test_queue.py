@@ -166,8 +166,12 @@ def test_a_key_that_went_while_it_was_looked_at_is_news_only_where_it_is_found_g
         await asyncio.gather(working, return_exceptions=True)
 
     run(scenario)
-    (told,) = caplog.messages
-    assert told == "team/app: trying again in 2 s: app not found"
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if record.name == "yadokari_operator.handlers.workers"
+    ]
+    assert told == ["team/app: trying again in 2 s: app not found"]
 
 
 def test_a_worker_that_is_stopped_ends_what_it_has_begun() -> None:
