@@ -28,6 +28,8 @@ _NAMES = "yadokari.names"
 _MOST_NAMES = 1 << 18
 _LONGEST_NAMES = 4 << 20
 _LARGEST_ACCOUNTS = 1 << 20
+# Bytes that are compressed at a time: to do so with each member takes longer than all else.
+_BATCH = 1 << 16
 # Bytes of what makes no outline any more: a million files have less.
 _MOST_PLAIN = 256 << 20
 MOST_COMPRESSED = 16 << 20
@@ -59,6 +61,7 @@ class OutlineWriter:
         self._compressor = compressor(Compression(CompressionKind.ZSTD))
         self._compressed: list[bytes] = []
         self._diff_id = sha256()
+        self._batch = bytearray()
         self._size = 0
         self._plain = 0
         self._names: list[str] = []
@@ -96,6 +99,7 @@ class OutlineWriter:
             self._end_accounts()
         self._end_names()
         self._write(_END)
+        self._end_batch()
         self._keep(self._compressor.flush())
         if self._is_given_up or self._size > MOST_COMPRESSED:
             return None
@@ -112,7 +116,7 @@ class OutlineWriter:
 
     def _end_names(self) -> None:
         if self._names:
-            content = b"".join(os.fsencode(name) + b"\0" for name in self._names)
+            content = os.fsencode("\0".join(self._names)) + b"\0"
             head = Member(_NAMES, Kind.FILE, 0o644, 0, 0, len(content), 0)
             self._names.clear()
             self._length = 0
@@ -123,8 +127,14 @@ class OutlineWriter:
         if self._plain > _MOST_PLAIN or self._size > MOST_COMPRESSED:
             self._is_given_up = True
         if not self._is_given_up:
-            self._diff_id.update(data)
-            self._keep(self._compressor.compress(data))
+            self._batch += data
+            if len(self._batch) > _BATCH:
+                self._end_batch()
+
+    def _end_batch(self) -> None:
+        self._diff_id.update(self._batch)
+        self._keep(self._compressor.compress(self._batch))
+        self._batch.clear()
 
     def _keep(self, data: bytes) -> None:
         self._compressed.append(data)
