@@ -4,6 +4,7 @@ import json
 import random
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -32,6 +33,14 @@ def push(client: RegistryClient, made: LocalImage, *destinations: str) -> Digest
         for layer in made.layers:
             pusher.add_layer(layer)
         return pusher.finish(made.image)
+
+
+def until(holds: Callable[[], bool]) -> bool:
+    """Wait half a minute at most until something holds."""
+    end = time.monotonic() + 30
+    while not (held := holds()) and time.monotonic() < end:
+        time.sleep(0.005)
+    return held
 
 
 def pull(client: RegistryClient, reference: str) -> PulledImage:
@@ -93,6 +102,23 @@ def test_a_manifest_is_sent_after_all_that_it_names(
     push(client, make_image(tmp_path, {"a": b"1"}, {"b": b"2"}), f"{gate.host}/{name}:v1")
     assert "/manifests/" in gate.passed[-1].path
     assert gate.count("PUT", "/manifests/") == 1
+
+
+def test_the_config_is_sent_while_a_layer_is_under_way(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = make_image(tmp_path, {"a": b"1"})
+    config = made.image.manifest.config.digest.hex
+
+    class Slow(FileLayer):
+        def open(self) -> BinaryIO:
+            assert until(lambda: any(config in sent.path for sent in gate.passed if sent.method == "PUT"))
+            return FileLayer(self.layer, self.path).open()
+
+    with Pusher(client, [Reference.parse(f"{gate.host}/{name}")]) as pusher:
+        pusher.add_layer(Slow(made.layers[0].layer, made.layers[0].path))
+        pusher.finish(made.image)
+    assert pull(client, f"{gate.host}/{name}").image == made.image
 
 
 def test_layers_that_the_repository_has_are_not_sent_again(
