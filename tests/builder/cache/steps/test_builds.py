@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -211,6 +212,22 @@ def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: B
     sent = [request for request in gate.passed if request.method == "PUT" and "/cache/blobs/" in request.path]
     assert len(sent) == 7, "configs alone, and the names in the base"
     assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
+    assert gate.count("HEAD", "/cache/blobs/") == 1, "for the names: of all else it is known"
+
+
+def test_a_base_comes_in_while_its_names_are_looked_for(build: Builds, gate: Gate) -> None:
+    come: list[bool] = []
+
+    def wait_for_base(request: Passed) -> None:
+        if "/manifests/outline-" in request.path and request.method == "GET":
+            end = time.monotonic() + 30
+            while gate.count("GET", "/library/busybox/blobs/") < 2 and time.monotonic() < end:
+                time.sleep(0.005)
+            come.append(gate.count("GET", "/library/busybox/blobs/") == 2)
+
+    gate.spoil = wait_for_base
+    build("FROM busybox\nRUN echo a > /a\n")
+    assert come == [True], "its config, and its layer"
 
 
 def layers_read(gate: Gate) -> int:
