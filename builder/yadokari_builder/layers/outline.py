@@ -38,10 +38,14 @@ _LARGEST_DEVICE = 0o7777777
 _END = bytes(2 * BLOCK)
 # Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
 _ACCOUNTS = frozenset({"passwd", "group"})
+_ENDS = (*_ACCOUNTS, "/", ".")
 
 
 def is_of_accounts(name: str) -> bool:
     """Tell whether a file is one that says who somebody is, by its name in an archive."""
+    # Few names end so, and there may be hundreds of thousands.
+    if not name.endswith(_ENDS):
+        return False
     last = name.rpartition("/")[2]
     return last in _ACCOUNTS or (last in ("", ".", "..") and normalise(name).rpartition("/")[2] in _ACCOUNTS)
 
