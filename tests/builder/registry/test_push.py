@@ -4,7 +4,6 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +13,7 @@ import pytest
 from support.gate import Gate, Passed, Spoiled, running_gate, times
 from support.handmade import FileLayer, LocalImage, make_image
 from support.registry import DOCKER_ALONE, Registry
+from support.watching import come_true
 from yadokari_builder.errors import CancelledError, ImageInvalidError, PushError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
@@ -33,14 +33,6 @@ def push(client: RegistryClient, made: LocalImage, *destinations: str) -> Digest
         for layer in made.layers:
             pusher.add_layer(layer)
         return pusher.finish(made.image)
-
-
-def until(holds: Callable[[], bool]) -> bool:
-    """Wait half a minute at most until something holds."""
-    end = time.monotonic() + 30
-    while not (held := holds()) and time.monotonic() < end:
-        time.sleep(0.005)
-    return held
 
 
 def pull(client: RegistryClient, reference: str) -> PulledImage:
@@ -112,7 +104,7 @@ def test_the_config_is_sent_while_a_layer_is_under_way(
 
     class Slow(FileLayer):
         def open(self) -> BinaryIO:
-            assert until(lambda: any(config in sent.path for sent in gate.passed if sent.method == "PUT"))
+            assert come_true(lambda: any(config in sent.path for sent in gate.passed if sent.method == "PUT"))
             return FileLayer(self.layer, self.path).open()
 
     with Pusher(client, [Reference.parse(f"{gate.host}/{name}")]) as pusher:

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
-import time
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,8 +24,9 @@ from support.git import WHY_NO_GIT, git, make_repository, smart_http
 from support.layout import Layout
 from support.registry import PASSWORD, USER, Registry, docker_config, free_port, running_registry
 from support.site import Site
+from support.watching import come_true
 from support.web import serving_files
-from yadokari_builder.errors import ContextError, RunError, UsageError
+from yadokari_builder.errors import ContextError, RunError, UnauthorizedError, UsageError
 from yadokari_contract.results.build import BuildResult
 
 DOCKERFILE = """\
@@ -215,15 +216,42 @@ def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: B
     assert gate.count("HEAD", "/cache/blobs/") == 1, "for the names: of all else it is known"
 
 
+def test_the_cache_is_looked_into_while_it_is_found_out_whether_the_image_may_be_pushed(
+    build: Builds, gate: Gate
+) -> None:
+    come: list[bool] = []
+
+    def wait_for_key(request: Passed) -> None:
+        if not come and request.method == "POST":
+            come.append(come_true(lambda: gate.count("GET", "/cache/manifests/") > 0))
+
+    gate.spoil = wait_for_key
+    build("FROM busybox\nRUN echo a > /a\n")
+    assert come == [True]
+
+
+def test_who_may_not_push_need_not_wait_for_the_cache(build: Builds, gate: Gate) -> None:
+    told = threading.Event()
+
+    def spoil(request: Passed) -> Spoiled | None:
+        if "/cache/manifests/" in request.path:
+            assert told.wait(60)
+        return Spoiled(401) if request.method == "POST" else None
+
+    gate.spoil = spoil
+    try:
+        with pytest.raises(UnauthorizedError):
+            build("FROM busybox\nRUN echo a > /a\n")
+    finally:
+        told.set()
+
+
 def test_a_base_comes_in_while_its_names_are_looked_for(build: Builds, gate: Gate) -> None:
     come: list[bool] = []
 
     def wait_for_base(request: Passed) -> None:
         if "/manifests/outline-" in request.path and request.method == "GET":
-            end = time.monotonic() + 30
-            while gate.count("GET", "/library/busybox/blobs/") < 2 and time.monotonic() < end:
-                time.sleep(0.005)
-            come.append(gate.count("GET", "/library/busybox/blobs/") == 2)
+            come.append(come_true(lambda: gate.count("GET", "/library/busybox/blobs/") == 2))
 
     gate.spoil = wait_for_base
     build("FROM busybox\nRUN echo a > /a\n")
