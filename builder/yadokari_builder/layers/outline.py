@@ -136,9 +136,10 @@ class OutlineWriter:
                 self._end_batch()
 
     def _end_batch(self) -> None:
-        self._diff_id.update(self._batch)
-        self._keep(self._compressor.compress(self._batch))
+        data = bytes(self._batch)
         self._batch.clear()
+        self._diff_id.update(data)
+        self._keep(self._compressor.compress(data))
 
     def _keep(self, data: bytes) -> None:
         self._compressed.append(data)

@@ -106,13 +106,13 @@ def test_an_outline_of_many_names_and_folders_has_them_in_their_order() -> None:
         members += [directory(f"{number}"), *names, link(f"{number}/link", f"../{number}")]
     sketch = OutlineWriter()
     reader = TarReader(archive(*members), watch=sketch)
-    names = [member.name for member in reader]
+    in_order = [member.name for member in reader]
     made = sketch.finish()
     assert made
     stream = decompress(io.BytesIO(made.data))
     plain = b"".join(iter(lambda: stream.read(1 << 16), b""))
     assert made.diff_id == Digest.of(plain)
-    assert [member.name for member in OutlineReader(io.BytesIO(plain))] == names
+    assert [member.name for member in OutlineReader(io.BytesIO(plain))] == in_order
 
 
 def without_clock(root: Path) -> dict[str, Described]:
