@@ -35,7 +35,6 @@ class _Download:
 def downloading(layers: Iterable[LayerSource], folder: Path) -> Iterator[Iterator[BinaryIO]]:
     """Give the blobs of layers one after the other; leaving the context gives up what is under way.
 
-    The first ones begin to come in at once.
     What comes in before its turn goes to nameless files in `folder`.
 
     Reading a blob raises what opening or reading its source raises.
@@ -51,13 +50,13 @@ def downloading(layers: Iterable[LayerSource], folder: Path) -> Iterator[Iterato
             opened.append(_read_ahead(waiting.popleft(), folder, stack))
 
     def blobs() -> Iterator[BinaryIO]:
+        start()
         while running:
             yield opened.popleft()
             running.popleft().close()
             start()
 
     try:
-        start()
         yield blobs()
     finally:
         while running:

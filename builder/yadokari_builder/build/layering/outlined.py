@@ -83,17 +83,13 @@ def put(
 
     What is wrong with a layer is what `blame` makes of it; an outline's trouble is a `SpoiledLayerError`.
     """
-    described = [source.layer for source in layers]
-    known = outlines.find(described, are_wanted=True) if place.names_only else {}
-    taken = [known.get(source.layer.diff_id, source) for source in layers]
+    known = outlines.find([source.layer for source in layers], are_wanted=place.names_only)
+    taken = [known.get(source.layer.diff_id, source) if place.names_only else source for source in layers]
     for source, instead in zip(layers, taken, strict=True):
         if instead is not source and isinstance(source, SharedLayer):
             source.forgo()
     whole, allowance = UnpackReport(), Allowance(place.boundary.root, place.limit)
     with downloading(taken, place.folder) as blobs:
-        if not place.names_only:
-            # Only whether to keep them is asked: meanwhile the layers come in.
-            outlines.find(described, are_wanted=False)
         for source, instead, blob in zip(layers, taken, blobs, strict=True):
             if instead is not source:
                 whole.add(_put_outline(instead, blob, place, allowance))

@@ -53,13 +53,6 @@ def test_blobs_come_in_order_and_whole(tmp_path: Path) -> None:
     assert all(source.blob and source.blob.closed for source in sources)
 
 
-def test_the_first_layers_come_in_before_anybody_asks_for_them(tmp_path: Path) -> None:
-    sources = [Source(b"layer" * 10) for _ in range(4)]
-    with downloading(sources, tmp_path):
-        assert all(source.opened.wait(10) for source in sources[:3])
-        assert not sources[3].opened.is_set()
-
-
 def test_the_next_layers_come_in_while_the_first_is_read_but_not_all_of_them(
     tmp_path: Path,
 ) -> None:
