@@ -246,18 +246,6 @@ def test_who_may_not_push_need_not_wait_for_the_cache(build: Builds, gate: Gate)
         told.set()
 
 
-def test_a_base_comes_in_while_its_names_are_looked_for(build: Builds, gate: Gate) -> None:
-    come: list[bool] = []
-
-    def wait_for_base(request: Passed) -> None:
-        if "/manifests/outline-" in request.path and request.method == "GET":
-            come.append(come_true(lambda: gate.count("GET", "/library/busybox/blobs/") == 2))
-
-    gate.spoil = wait_for_base
-    build("FROM busybox\nRUN echo a > /a\n")
-    assert come == [True], "its config, and its layer"
-
-
 def layers_read(gate: Gate) -> int:
     """Count the blobs that were read since the last time, but for the base's config."""
     read = [request.path for request in gate.passed if request.method == "GET" and "/blobs/" in request.path]
