@@ -157,12 +157,14 @@ class Session:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
             known = writing.enter_context(caches.known())
+            commits = partial(commit_of, bench=bench)
+            takings = Takings(bench.source, partial(fetched, bench=bench), commits, known)
             platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
                 making_of(opened.packing, platform),
                 caches.policy,
                 prober,
-                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench), known),
+                writing.enter_context(takings),
                 write,
                 delivery.take,
                 CachedOutlines(prober, write, platform),

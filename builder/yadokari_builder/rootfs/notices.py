@@ -100,7 +100,7 @@ class Notices:
 
     def close(self) -> None:
         """Have nothing told any more."""
-        # The kernel makes sure that no processor tells of anything any more, which takes it 15 ms and no work.
+        # Until no processor tells of anything any more the kernel waits, 15 ms without any work.
         Thread(target=os.close, args=(self._file,), name="notices", daemon=True).start()
 
     def _read(self) -> bytes:

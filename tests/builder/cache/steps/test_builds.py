@@ -12,6 +12,7 @@ import sys
 import tarfile
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -27,6 +28,7 @@ from support.site import Site
 from support.watching import come_true
 from support.web import serving_files
 from yadokari_builder.errors import ContextError, RunError, UnauthorizedError, UsageError
+from yadokari_builder.rootfs.notices import Notices
 from yadokari_contract.results.build import BuildResult
 
 DOCKERFILE = """\
@@ -244,6 +246,25 @@ def test_who_may_not_push_need_not_wait_for_the_cache(build: Builds, gate: Gate)
             build("FROM busybox\nRUN echo a > /a\n")
     finally:
         told.set()
+
+
+def test_the_context_is_read_while_a_base_comes_in(build: Builds, gate: Gate) -> None:
+    come: list[bool] = []
+    opened: list[bytes] = []
+    with closing(Notices()) as notices:
+        notices.add(str(build.context / "src"))
+
+        def is_read() -> bool:
+            opened.extend(notice.name for notice in notices.read())
+            return b"main" in opened
+
+        def wait_until_read(request: Passed) -> None:
+            if request.method == "GET" and gate.count("GET", "/library/busybox/blobs/") == 2 and not come:
+                come.append(come_true(is_read))
+
+        gate.spoil = wait_until_read
+        build("FROM busybox\nRUN echo a > /a\nCOPY src /\n")
+    assert come == [True]
 
 
 def layers_read(gate: Gate) -> int:
