@@ -38,14 +38,13 @@ _LARGEST_DEVICE = 0o7777777
 _END = bytes(2 * BLOCK)
 # Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
 _ACCOUNTS = frozenset({"passwd", "group"})
+# How the name of one ends: to look closer at hundreds of thousands of others takes its time.
 _ENDS = (*_ACCOUNTS, "/", ".")
+_FILE = Kind.FILE
 
 
 def is_of_accounts(name: str) -> bool:
     """Tell whether a file is one that says who somebody is, by its name in an archive."""
-    # Few names end so, and there may be hundreds of thousands.
-    if not name.endswith(_ENDS):
-        return False
     last = name.rpartition("/")[2]
     return last in _ACCOUNTS or (last in ("", ".", "..") and normalise(name).rpartition("/")[2] in _ACCOUNTS)
 
@@ -69,6 +68,8 @@ class OutlineWriter:
         self._size = 0
         self._plain = 0
         self._names: list[str] = []
+        # Headers of names, by their size: many folders have as few of them.
+        self._heads: dict[int, bytes] = {}
         self._length = 0
         self._accounts: Member | None = None
         self._content = bytearray()
@@ -78,17 +79,18 @@ class OutlineWriter:
         """Take the next member."""
         if self._accounts:
             self._end_accounts()
-        if member.kind is not Kind.FILE:
+        name = member.name
+        if member.kind is not _FILE:
             self._end_names()
             self._write(format_header(member))
             self._is_given_up = self._is_given_up or max(member.device) > _LARGEST_DEVICE
-        elif is_of_accounts(member.name):
+        elif name.endswith(_ENDS) and is_of_accounts(name):
             self._end_names()
             self._accounts = member
             self._is_given_up = self._is_given_up or not _is_small(member)
         else:
-            self._names.append(member.name)
-            self._length += len(member.name)
+            self._names.append(name)
+            self._length += len(name)
             if self._length > _MOST_NAMES:
                 self._end_names()
 
@@ -121,10 +123,13 @@ class OutlineWriter:
     def _end_names(self) -> None:
         if self._names:
             content = os.fsencode("\0".join(self._names)) + b"\0"
-            head = Member(_NAMES, Kind.FILE, 0o644, 0, 0, len(content), 0)
+            size = len(content)
+            head = self._heads.get(size)
+            if head is None:
+                head = self._heads[size] = format_header(Member(_NAMES, Kind.FILE, 0o644, 0, 0, size, 0))
             self._names.clear()
             self._length = 0
-            self._write(format_header(head) + content + padding(len(content)))
+            self._write(head + content + padding(size))
 
     def _write(self, data: bytes) -> None:
         self._plain += len(data)
