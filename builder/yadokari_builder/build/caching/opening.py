@@ -1,10 +1,12 @@
 """The caches that a build's arguments ask for."""
 
 import logging
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from threading import Event
 
 from yadokari_builder.build.caching.steps import Policy
@@ -12,20 +14,23 @@ from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.options import CACHE_FOLDER
 from yadokari_builder.build.registries import Registries
 from yadokari_builder.cache.layout import Layout
+from yadokari_builder.cache.options import hold_volume
 from yadokari_builder.cache.steps.folder import FolderStore
 from yadokari_builder.cache.steps.key import Making
 from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.cache.steps.store import RegistryStore, Store
-from yadokari_builder.errors import UsageError
+from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
 
 _NAME = "cache"
+_DIGESTS = "--context-digests-file"
 # What is not there at once is built sooner than it is waited for.
 _RETRY = RetryPolicy(attempts=2)
 
@@ -34,14 +39,14 @@ _RETRY = RetryPolicy(attempts=2)
 class Caches:
     """Where steps are looked for, in this order, and which of the stores is written to.
 
-    Digests of a context's files are in `digests`. `stop` ends what is being written.
+    `remember` reads the digests of a context's files, where such are kept. `stop` ends what is being written.
     """
 
     stores: tuple[Store, ...]
     written: Store | None
     policy: Policy
     ttl: timedelta
-    digests: Layout | None
+    remember: Callable[[], KnownDigests] | None
     stop: Event = field(default_factory=Event)
 
     def prober(self) -> Prober:
@@ -51,15 +56,20 @@ class Caches:
     @contextmanager
     def known(self) -> Iterator[KnownDigests | None]:
         """Have digests of files from earlier builds; in the end later ones get those of this one."""
-        known = KnownDigests(self.digests) if self.digests else None
+        known = self.remember() if self.remember else None
         yield known
         if known and self.written:
             known.keep()
 
 
-def open_caches(spec: BuildSpec, registries: Registries) -> Caches | None:
-    """Find out where steps are looked for, None for nowhere; raises `UsageError` for what cannot be."""
+def open_caches(spec: BuildSpec, registries: Registries, boundary: Boundary) -> Caches | None:
+    """Find out where steps are looked for, None for nowhere; raises `UsageError` for what cannot be.
+
+    `boundary` is that of the root.
+    """
     if not (spec.cache or spec.cache_from):
+        if spec.context_digests_file:
+            raise UsageError(f"{_DIGESTS} is of use to a cache of steps alone: give --cache, too")
         return None
     if spec.single_snapshot:
         logger.warning("--single-snapshot makes one layer of all steps: the cache is left alone")
@@ -69,8 +79,8 @@ def open_caches(spec: BuildSpec, registries: Registries) -> Caches | None:
     others = [_read_only(text, registries) for text in spec.cache_from]
     stores = tuple(store for store in (own, *others) if store)
     policy = Policy(copies=spec.cache_copy_layers, runs=spec.cache_run_layers)
-    digests = Layout(own.path) if isinstance(own, FolderStore) else None
-    return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, digests, stop)
+    remember = _digests(spec, own, boundary)
+    return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, remember, stop)
 
 
 def making_of(packing: Packing, platform: Platform) -> Making:
@@ -94,6 +104,23 @@ def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store:
         raise UsageError("--cache has no place: name one by --cache-repo, or the image by --destination")
     registries.expect_push([repository])
     return RegistryStore(registries.pushing.trying(_RETRY), repository, not spec.no_push_cache, stop)
+
+
+def _digests(spec: BuildSpec, own: Store | None, boundary: Boundary) -> Callable[[], KnownDigests] | None:
+    """Tell where digests of the context's files are: in the file that is named, or beside the cache."""
+    if not spec.context_digests_file:
+        return partial(KnownDigests, Layout(own.path)) if isinstance(own, FolderStore) else None
+    folder, name = os.path.split(spec.context_digests_file)
+    if not name:
+        raise UsageError(f"{_DIGESTS} {spec.context_digests_file} names no file: write it as FOLDER/FILE")
+    if spec.bucket or ("://" in spec.context and not spec.context.lower().startswith("dir://")):
+        context = spec.bucket or spec.context
+        raise UsageError(f"{_DIGESTS} is for a context in a folder: {context} is fetched for each build")
+    try:
+        return partial(KnownDigests, Layout(hold_volume(_DIGESTS, folder, boundary)), name=name)
+    except OSError as error:
+        logger.warning("cache: digests of the context are not kept: %s: %s", _DIGESTS, described(error))
+        return None
 
 
 def _read_only(text: str, registries: Registries) -> Store:
