@@ -159,6 +159,24 @@ def test_contexts_on_other_volumes_in_other_folders_and_namespaces_have_other_di
     assert writable == files[0], "it is the same volume"
 
 
+@pytest.mark.parametrize(
+    ("alone", "said"),
+    [
+        ({}, {"mounts": "Registry"}),
+        (CACHES, CACHES | {"mounts": "Volume"}),
+        ({"registry": {"readOnly": True}}, {"registry": {"readOnly": True}, "mounts": "None"}),
+        (
+            CACHES | {"registry": {"readOnly": True}},
+            CACHES | {"registry": {"readOnly": True}, "mounts": "Volume"},
+        ),
+    ],
+)
+def test_what_keeps_mounts_may_be_said_as_it_is_without_saying(
+    alone: dict[str, Any], said: dict[str, Any]
+) -> None:
+    assert rendered(cache=said) == rendered(cache=alone)
+
+
 @pytest.mark.parametrize("pattern", [NAMESPACE, f"{NAMESPACE[:2]}*", "*"])
 def test_an_administrator_has_the_builds_of_a_namespace_leave_nothing_in_a_registry(pattern: str) -> None:
     settings = Settings(cache_read_only_namespaces=("other", pattern))

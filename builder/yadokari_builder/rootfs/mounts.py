@@ -35,7 +35,7 @@ def has_own_clock(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) ->
 
 def devices_of(kinds: tuple[str, ...], mountinfo: Path = Path("/proc/self/mountinfo")) -> frozenset[int]:
     """Return the devices, as files tell them, of mounted file systems whose kind begins with one of these."""
-    lines = os.fsdecode(mountinfo.read_bytes()).splitlines()
+    lines = os.fsdecode(mountinfo.read_bytes()).split("\n")
     # Behind a lone dash: proc_pid_mountinfo(5).
     found = (line.split(" ")[_DEVICE] for line in lines if line.partition(" - ")[2].startswith(kinds))
     return frozenset(os.makedev(*map(int, number.split(":"))) for number in found)
