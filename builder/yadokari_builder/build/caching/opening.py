@@ -2,22 +2,24 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import partial
 from threading import Event
 
 from yadokari_builder.build.caching.steps import Policy
+from yadokari_builder.build.caching.writing import Left
 from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.options import CACHE_FOLDER
 from yadokari_builder.build.registries import Registries
 from yadokari_builder.cache.layout import Layout
 from yadokari_builder.cache.options import hold_volume
+from yadokari_builder.cache.steps.entry import Trace
 from yadokari_builder.cache.steps.folder import FolderStore
-from yadokari_builder.cache.steps.key import Making
-from yadokari_builder.cache.steps.known import KnownDigests
+from yadokari_builder.cache.steps.key import Making, name_of_digests
+from yadokari_builder.cache.steps.known import NAME, KnownDigests
 from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.cache.steps.store import RegistryStore, Store
 from yadokari_builder.errors import UsageError, described
@@ -36,17 +38,30 @@ _RETRY = RetryPolicy(attempts=2)
 
 
 @dataclass(frozen=True, slots=True)
+class DigestsFile:
+    """The file `name` in a layout's folder, for digests of a context's files.
+
+    The entry `key` of the cache tells its checksum: on a volume steps can write to it, and they cannot to a
+    registry. It is "" where the cache is in that folder itself.
+    """
+
+    layout: Layout
+    name: str
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Caches:
     """Where steps are looked for, in this order, and which of the stores is written to.
 
-    `remember` reads the digests of a context's files, where such are kept. `stop` ends what is being written.
+    Digests of a context's files are in `digests`. `stop` ends what is being written.
     """
 
     stores: tuple[Store, ...]
     written: Store | None
     policy: Policy
     ttl: timedelta
-    remember: Callable[[], KnownDigests] | None
+    digests: DigestsFile | None
     stop: Event = field(default_factory=Event)
 
     def prober(self) -> Prober:
@@ -54,12 +69,24 @@ class Caches:
         return Prober(self.stores, self.ttl.total_seconds())
 
     @contextmanager
-    def known(self) -> Iterator[KnownDigests | None]:
-        """Have digests of files from earlier builds; in the end later ones get those of this one."""
-        known = self.remember() if self.remember else None
+    def known(
+        self, prober: Prober, write: Callable[[Left], None] | None, platform: Platform
+    ) -> Iterator[KnownDigests | None]:
+        """Have digests of files from earlier builds; in the end later ones get those of this one.
+
+        `write` has the entry written that vouches for them; without it none are kept.
+        """
+        place = self.digests
+        if place is None:
+            yield None
+            return
+        found = prober.probe([place.key])[place.key] if place.key else None
+        checksum = (found.entry.name if found else "") if place.key else None
+        known = KnownDigests(place.layout, name=place.name, checksum=checksum)
         yield known
-        if known and self.written:
-            known.keep()
+        if write and (kept := known.keep()) and place.key:
+            step = "digests of the context's files"
+            write(Left([place.key], "", kept, step, Trace(), platform, None, int(time.time())))
 
 
 def open_caches(spec: BuildSpec, registries: Registries, boundary: Boundary) -> Caches | None:
@@ -79,8 +106,8 @@ def open_caches(spec: BuildSpec, registries: Registries, boundary: Boundary) -> 
     others = [_read_only(text, registries) for text in spec.cache_from]
     stores = tuple(store for store in (own, *others) if store)
     policy = Policy(copies=spec.cache_copy_layers, runs=spec.cache_run_layers)
-    remember = _digests(spec, own, boundary)
-    return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, remember, stop)
+    digests = _digests(spec, own, boundary)
+    return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, digests, stop)
 
 
 def making_of(packing: Packing, platform: Platform) -> Making:
@@ -106,10 +133,10 @@ def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store:
     return RegistryStore(registries.pushing.trying(_RETRY), repository, not spec.no_push_cache, stop)
 
 
-def _digests(spec: BuildSpec, own: Store | None, boundary: Boundary) -> Callable[[], KnownDigests] | None:
+def _digests(spec: BuildSpec, own: Store | None, boundary: Boundary) -> DigestsFile | None:
     """Tell where digests of the context's files are: in the file that is named, or beside the cache."""
     if not spec.context_digests_file:
-        return partial(KnownDigests, Layout(own.path)) if isinstance(own, FolderStore) else None
+        return DigestsFile(Layout(own.path), NAME) if isinstance(own, FolderStore) else None
     folder, name = os.path.split(spec.context_digests_file)
     if not name:
         raise UsageError(f"{_DIGESTS} {spec.context_digests_file} names no file: write it as FOLDER/FILE")
@@ -117,10 +144,11 @@ def _digests(spec: BuildSpec, own: Store | None, boundary: Boundary) -> Callable
         context = spec.bucket or spec.context
         raise UsageError(f"{_DIGESTS} is for a context in a folder: {context} is fetched for each build")
     try:
-        return partial(KnownDigests, Layout(hold_volume(_DIGESTS, folder, boundary)), name=name)
+        layout = Layout(hold_volume(_DIGESTS, folder, boundary))
     except OSError as error:
         logger.warning("cache: digests of the context are not kept: %s: %s", _DIGESTS, described(error))
         return None
+    return DigestsFile(layout, name, name_of_digests(name))
 
 
 def _read_only(text: str, registries: Registries) -> Store:

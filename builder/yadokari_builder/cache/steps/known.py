@@ -41,12 +41,20 @@ class KnownDigests:
     """Digests that earlier builds have left in a file of a layout's folder, and those that this one finds.
 
     Nothing is known of file systems whose times do not tell all. What is `found` or noted, in any thread,
-    stays; of the rest as much as there is room for.
+    stays; of the rest as much as there is room for. `checksum` is what `keep` has told of the file, where
+    others than who is to be believed can write to it.
     """
 
-    def __init__(self, layout: Layout, clock: Callable[[], int] = time.time_ns, name: str = NAME) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        clock: Callable[[], int] = time.time_ns,
+        name: str = NAME,
+        checksum: str | None = None,
+    ) -> None:
         self._layout = layout
         self._name = name
+        self._checksum = checksum
         self._settled_ns = clock() - _RACY_NS
         self._doubtful = devices_of(_DOUBTFUL)
         self._rows = self._read()
@@ -74,24 +82,27 @@ class KnownDigests:
             with self._lock:
                 self._noted.add(_key(status) + digest)
 
-    def keep(self) -> None:
-        """Write what is known by now, if there is anything new."""
+    def keep(self) -> str:
+        """Write what is known by now, if there is anything new; returns the checksum, "" for nothing."""
         logger.debug(
             "cache: of the context's files %d were known, and %d are from now on",
             len(self._found),
             len(self._noted),
         )
         if not self._noted:
-            return
+            return ""
         count = len(self._rows) // _ROW
         kept = {*self._noted, *map(self._row, self._found)}
         if count + len(self._noted) <= _MOST:
             kept.update(map(self._row, range(count)))
         rows = b"".join(sorted(kept)[:_MOST])
+        checksum = _checked(rows)
         try:
-            self._layout.put_beside(self._name, rows + _checked(rows))
+            self._layout.put_beside(self._name, rows + checksum)
         except OSError as error:
             logger.warning("cache: digests of the context are not kept: %s", described(error))
+            return ""
+        return checksum.hex()
 
     def _read(self) -> bytes:
         try:
@@ -105,6 +116,9 @@ class KnownDigests:
         rows = data[:-_DIGEST]
         if len(rows) % _ROW or _checked(rows) != data[-_DIGEST:]:
             logger.warning("cache: digests of the context are left out: %s is damaged", self._name)
+            return b""
+        if self._checksum not in (None, data[-_DIGEST:].hex()):
+            logger.info("cache: digests of the context are left out: another wrote %s since", self._name)
             return b""
         return rows
 

@@ -1,8 +1,10 @@
 """Digests of a context's files that are remembered: nothing that has changed is taken for what it was."""
 
 import hashlib
+import logging
 import mmap
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -18,8 +20,12 @@ from support.registry import Registry
 from support.site import Site
 from yadokari_builder.cache.layout import Layout
 from yadokari_builder.cache.steps.content import Hashing
+from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
+from yadokari_builder.cache.steps.folder import FolderStore
+from yadokari_builder.cache.steps.key import name_of_digests
 from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.errors import UsageError
+from yadokari_builder.oci.platform import Platform
 from yadokari_builder.plan.steps import LocalFiles
 from yadokari_builder.sources.tree import SourceTree
 
@@ -80,10 +86,10 @@ def test_what_is_known_is_not_read(tree: Path, layout: Layout) -> None:
     assert digest(tree, KnownDigests(layout)) != before
 
 
-def lie(path: Path, known: KnownDigests) -> None:
+def lie(path: Path, known: KnownDigests) -> str:
     with path.open("rb") as file:
         known.note(file.fileno(), bytes(32))
-    known.keep()
+    return known.keep()
 
 
 def write(path: Path) -> None:
@@ -321,19 +327,59 @@ def named(registry: Registry, name: str, layout: Layout) -> dict[str, str]:
     return {"cache_repo": repository, "context_digests_file": f"{layout.path}/of-main"}
 
 
+def counts(caplog: pytest.LogCaptureFixture) -> list[tuple[int, ...]]:
+    """Tell of each build of how many files it knew what they hold, and of how many the next one will."""
+    said = [it.getMessage() for it in caplog.records if "context's files" in it.getMessage()]
+    return [tuple(map(int, re.findall("[0-9]+", text))) for text in said]
+
+
 def test_a_file_keeps_digests_where_the_cache_is_in_a_registry(
-    registry: Registry, layout: Layout, named: dict[str, str], tmp_path: Path
+    registry: Registry,
+    layout: Layout,
+    named: dict[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    content = hashlib.sha256(OLD.read_bytes()).digest()
+    caplog.set_level(logging.DEBUG)
     build(registry, tmp_path / "first", layout, **named)
     assert os.listdir(layout.path) == ["of-main"]
-    assert found(OLD, KnownDigests(layout, name="of-main")) == content
     assert build(registry, tmp_path / "second", layout, **named) == 1
+    other = named | {"context_digests_file": f"{layout.path}/of-others"}
+    build(registry, tmp_path / "third", layout, **other)
+    assert counts(caplog) == [(0, 1), (1, 0), (0, 1)]
+
+
+def test_digests_that_a_step_left_are_not_believed(
+    registry: Registry,
+    layout: Layout,
+    named: dict[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    build(registry, tmp_path / "first", layout, **named)
     (Path(layout.path) / "of-main").unlink()
     lie(OLD, KnownDigests(layout, name="of-main"))
-    other = named | {"context_digests_file": f"{layout.path}/of-others"}
-    assert build(registry, tmp_path / "third", layout, **other) == 1, "others are not believed"
-    assert build(registry, tmp_path / "fourth", layout, **named, no_push_cache=True) == 0
+    caplog.clear()
+    assert build(registry, tmp_path / "second", layout, **named) == 1
+    assert build(registry, tmp_path / "third", layout, **named) == 1
+    assert counts(caplog) == [(0, 1), (1, 0)]
+    assert "cache: digests of the context are left out: another wrote of-main since" in caplog.messages
+
+
+def test_digests_that_the_cache_vouches_for_are_believed_also_by_who_writes_nothing(
+    registry: Registry, layout: Layout, named: dict[str, str], tmp_path: Path
+) -> None:
+    named["cache_repo"] = f"oci:{tmp_path}/steps"
+    build(registry, tmp_path / "first", layout, **named)
+    (Path(layout.path) / "of-main").unlink()
+    checksum = lie(OLD, KnownDigests(layout, name="of-main"))
+    entry = Entry(name_of_digests("of-main"), checksum, None, int(time.time()))
+    document = format_entry(entry, "", Platform("linux", "amd64"), Trace())
+    FolderStore(f"{tmp_path}/steps").write(document, [entry.key], None)
+    before = (Path(layout.path) / "of-main").read_bytes()
+    assert build(registry, tmp_path / "second", layout, **named, no_push_cache=True) == 0
+    assert (Path(layout.path) / "of-main").read_bytes() == before
 
 
 def test_a_link_in_place_of_the_file_leads_nowhere(
