@@ -156,10 +156,10 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
-            known = writing.enter_context(caches.known())
+            platform, prober = opened.plan.target.state.image.platform, caches.prober()
+            known = writing.enter_context(caches.known(prober, write, platform))
             commits = partial(commit_of, bench=bench)
             takings = Takings(bench.source, partial(fetched, bench=bench), commits, known)
-            platform, prober = opened.plan.target.state.image.platform, caches.prober()
             yield StepCache(
                 making_of(opened.packing, platform),
                 caches.policy,
