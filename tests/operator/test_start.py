@@ -37,6 +37,20 @@ def test_it_ends_by_itself_when_it_is_stopped_before_it_works(name: str, code: i
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["METRICS", "HEALTH"])
+def test_an_address_that_is_taken_is_told_by_its_setting(tmp_path: Path, name: str) -> None:
+    config = kubeconfig("http://127.0.0.1:1", tmp_path / "kubeconfig")
+    operator = OperatorProcess(config, "team", tmp_path / "log")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        operator.start(**{f"YADOKARI_{name}_ADDRESS": address})
+        assert operator.wait() == 1
+    assert f"YADOKARI_{name}_ADDRESS is {address}" in operator.log
+    assert "Address already in use" in operator.log
+    assert len(operator.log.splitlines()) == 1
+
+
 def serves_metrics(operator: OperatorProcess) -> bool:
     with socket.socket() as asked:
         return asked.connect_ex(("127.0.0.1", operator.metrics_port)) == 0

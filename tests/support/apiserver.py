@@ -53,8 +53,8 @@ class ApiServer:
     `refuse` may give status and message with which a request is refused. `watches` are the answers to
     watches, in order: a status and lines; after the last one, they are silent while the server runs. `logs`
     are the answers to those who follow a log, in pieces, and go on in the same way. Where it has no
-    `image_volumes`, the gate of that feature is closed. `headers` go with every answer that is no watch. While
-    it is served, `url` is where.
+    `image_volumes`, the gate of that feature is closed. `headers` go with every answer that is no watch.
+    `url` is where it is served.
     """
 
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
