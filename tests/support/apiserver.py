@@ -106,6 +106,9 @@ class ApiServer:
             "imagebuilds",
             "imagebuildpolicies",
             "leases",
+            "gitrepositories",
+            "ocirepositories",
+            "buckets",
         ):
             return self._of_kind(request)
         path, _, name = request.path.removesuffix("/status").rpartition("/")
