@@ -15,6 +15,7 @@ from yadokari_api.model import explain
 from yadokari_api.policy import ImageBuildPolicySpec
 from yadokari_api.rules import Rule, matches
 from yadokari_contract import references
+from yadokari_contract.proxies import Proxies, ProxyError, read_proxies
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.urls import path_of
 from yadokari_contract.variables import TRACED
@@ -71,7 +72,8 @@ class Settings:
     `telemetry` are OpenTelemetry's own variables; `executor_otlp_endpoint` is the base that executors send
     traces to in the place of the operator's.
 
-    `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set.
+    `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set. It and
+    the endpoint of traces are reached by `proxies`, those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, `executor_lodging` whether they build in a base image's own container, where
@@ -105,6 +107,7 @@ class Settings:
     notify_key: str = field(default="", repr=False)
     notify_format: str = "CloudEvents"
     telemetry: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxies: Proxies = field(default_factory=Proxies, repr=False)
     log_level: str = "info"
     log_format: str = "text"
 
@@ -115,7 +118,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read the variables YADOKARI_*; an empty one counts as not set. Raises `SettingsError`."""
+        """Read the variables; an empty one counts as not set. Raises `SettingsError`."""
         namespace = _ruled(environment, "NAMESPACE", _NAMESPACE)
         settings = cls(
             executor_image=_ruled(environment, "EXECUTOR_IMAGE", IMAGE, DEFAULT_EXECUTOR_IMAGE),
@@ -145,6 +148,7 @@ class Settings:
             notify_key=_signing_key(environment, "NOTIFY_KEY"),
             notify_format=_choice(environment, "NOTIFY_FORMAT", NOTIFY_FORMATS, "CloudEvents"),
             telemetry={name: environment[name] for name in environment if name.startswith("OTEL_")},
+            proxies=_proxies(environment),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )
@@ -167,7 +171,9 @@ class Settings:
 
 def no_settings(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the variables YADOKARI_* that are no settings, each with the one that may be meant, or ""."""
-    known = [f"YADOKARI_{it.name.upper()}" for it in fields(Settings) if it.name != "telemetry"]
+    known = [
+        f"YADOKARI_{it.name.upper()}" for it in fields(Settings) if it.name not in ("telemetry", "proxies")
+    ]
     for name in sorted(environment):
         if name.startswith("YADOKARI_") and name not in known:
             yield name, suggest(name, known)
@@ -259,6 +265,13 @@ def _url(environment: Mapping[str, str], name: str) -> str:
     if value and path_of(value) is None:
         raise SettingsError(f"YADOKARI_{name} has the form https://HOST/PATH")
     return value
+
+
+def _proxies(environment: Mapping[str, str]) -> Proxies:
+    try:
+        return read_proxies(environment)
+    except ProxyError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _signing_key(environment: Mapping[str, str], name: str) -> str:

@@ -121,6 +121,8 @@ def test_a_wrong_value_is_refused_with_the_variables_name_and_what_it_can_be(nam
         ("YADOKARI_NOTIFY_URL", "https://me:s3cr3t@hooks.test"),
         ("YADOKARI_NOTIFY_KEY", "whsec_s3cr3t!"),
         ("YADOKARI_EXECUTOR_OTLP_ENDPOINT", "collector:4318/s3cr3t"),
+        ("HTTPS_PROXY", "socks5://me:s3cr3t@proxy.test"),
+        ("http_proxy", "http://me:s3cr3t@proxy.test:none"),
     ],
 )
 def test_a_wrong_value_that_may_be_secret_is_refused_without_showing_it(name: str, value: str) -> None:

@@ -176,7 +176,9 @@ def _ignore_signals() -> None:
 def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None:
     if not settings.notify_url:
         return None
-    sender = Sender(settings.notify_url, settings.notify_key, settings.notify_format, changed)
+    sender = Sender(
+        settings.notify_url, settings.notify_key, settings.notify_format, changed, settings.proxies
+    )
     threading.Thread(target=sender.run, name="notices", daemon=True).start()
     return sender
 
@@ -197,7 +199,7 @@ def trace_sender(settings: Settings) -> "TraceSender | None":
         return None
     for remark in without_effect(settings.telemetry):
         logger.info("%s", remark)
-    sender = TraceSender(export)
+    sender = TraceSender(export, settings.proxies)
     threading.Thread(target=sender.run, name="traces", daemon=True).start()
     return sender
 
