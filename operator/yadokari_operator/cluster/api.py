@@ -27,6 +27,9 @@ _CONNECTIONS = 32
 
 _CHUNK = 1 << 16
 
+_Serialized = tuple[str, str, dict[str, str], Any, list[str]]
+"""Method, URL, headers, body and form, as the client takes a request."""
+
 
 class ClusterError(Exception):
     """The API server refused or failed a request; `status` is the HTTP status, 0 if there was no answer.
@@ -184,7 +187,7 @@ class Api:
 
     def _request_for(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Any, accept: str
-    ) -> Any:
+    ) -> _Serialized:
         return self._answers.param_serialize(
             method,
             path,
@@ -194,7 +197,7 @@ class Api:
             auth_settings=["BearerToken"],
         )
 
-    def _sent(self, api: client.ApiClient, request: Any, read: float) -> urllib3.BaseHTTPResponse:
+    def _sent(self, api: client.ApiClient, request: _Serialized, read: float) -> urllib3.BaseHTTPResponse:
         response: urllib3.BaseHTTPResponse
         try:
             response = api.call_api(*request, _request_timeout=(_CONNECT, read)).response
