@@ -151,8 +151,8 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
-            known = writing.enter_context(caches.known())
             platform, prober = opened.plan.target.state.image.platform, caches.prober()
+            known = writing.enter_context(caches.known(prober, write, platform))
             yield StepCache(
                 making_of(opened.packing, platform),
                 caches.policy,

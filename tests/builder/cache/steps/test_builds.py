@@ -515,6 +515,21 @@ def test_another_registry_can_hold_the_cache_with_its_own_credentials(
         assert len(warnings(caplog)) == 2, "for reading and for writing"
 
 
+def test_the_own_cache_takes_credentials_for_pushing_and_others_those_for_pulling(
+    build: Builds, tmp_path: Path
+) -> None:
+    with running_registry(tmp_path / "locked", passwords=True) as locked:
+        login, cache = docker_config(locked.host, USER, PASSWORD), f"{locked.host}/team/cache"
+        build.environment = {"DOCKER_AUTH_CONFIG_PUSH_3": login}
+        build(cache_repo=cache)
+        assert build(cache_repo=cache, no_push_cache=True).cached == 5
+        others = {"cache": False, "cache_from": (cache,)}
+        assert build(**others).cached == 0
+        build.environment = {"DOCKER_AUTH_CONFIG_PULL_1": login}
+        assert build(**others).cached == 5
+        assert build(cache_repo=cache, no_push_cache=True).cached == 0
+
+
 def test_an_instruction_that_fails_leaves_what_was_done_before_it(build: Builds) -> None:
     dockerfile = "FROM busybox\nRUN echo a > /a\nRUN exit {}\n"
     with pytest.raises(RunError):
