@@ -20,6 +20,7 @@ from yadokari_builder.plan.lodge import Lodger, Refusal, lodger
 from yadokari_builder.plan.plan import Base, Plan, PlannedStage
 from yadokari_builder.registry.pull import PulledImage
 from yadokari_builder.rootfs.boundary import Boundary
+from yadokari_builder.rootfs.overlay import MERGED_LINKS, merges_show
 from yadokari_builder.rootfs.paths import resolve
 from yadokari_contract.results.lodging import LodgingResult, NotLodged
 from yadokari_contract.runtime import LOADED
@@ -120,15 +121,14 @@ class Tenancy:
         # Before anything is listed, which is an access.
         above = {path: os.lstat(self.boundary.host(path)) for path in self._above()}
         then = {path: status for path, status in above.items() if self._is_of_then(status.st_mtime_ns)}
-        self._require_unseen(then)
         self._require_nothing_made()
         found = snapshot.take(self.boundary)
         self._require_untouched(found)
         self._require_numbers(found)
+        self.strangers = tuple(self._made_by_runtime(then))
         linked = found.linked()
         self._join(linked)
         self._found = snapshot.refreshed(found, self.boundary, chain.from_iterable(linked))
-        self.strangers = tuple(path for path, status in then.items() if self._is_of_then(status.st_atime_ns))
         self.stamps = {path: it.st_mtime_ns for path, it in then.items() if path not in self.strangers}
         # No layer tells of the root itself.
         root = self.boundary.host("/")
@@ -142,15 +142,22 @@ class Tenancy:
         """Tell whether a time is that at which the container was made; the base may have times to come."""
         return self.made_ns - _MOST_SECONDS * _NANO < stamp_ns <= self.made_ns
 
-    def _require_unseen(self, then: Mapping[str, os.stat_result]) -> None:
-        """Make sure that a folder which the runtime has made is told from one that it has made something in.
+    def _made_by_runtime(self, then: Mapping[str, os.stat_result]) -> Iterator[str]:
+        """Yield which folders the runtime has made, and not made something in; all were changed then.
 
-        Both were changed then; of those of the base nobody had asked for the content.
+        An overlay tells, by the links of a folder that lower layers have as well. Else those of the base are
+        told by nobody having asked for what is in them, which not only a build does: containerd looks from
+        outside how large containers are, every ten seconds.
         """
+        if then and merges_show(self.boundary.host("/")):
+            yield from (path for path, status in then.items() if status.st_nlink != MERGED_LINKS)
+            return
         for path, status in then.items():
             if status.st_atime_ns > self.made_ns:
                 why = f"{path} was looked into after the container was made: whose it is cannot be told"
                 raise _NotAsItWas(NotLodged.ROOT_CHANGED, why)
+            if self._is_of_then(status.st_atime_ns):
+                yield path
 
     def _require_nothing_made(self) -> None:
         """Make sure that no runtime has put anything into the root that is no mount."""

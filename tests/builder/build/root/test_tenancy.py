@@ -1,8 +1,9 @@
 """A root that holds a base already, in a folder: what a container runtime does to one is done by hand."""
 
 import os
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from yadokari_contract.results.lodging import LodgingResult, NotLodged
 
 LONG_AGO = 1_000_000_000
 DIGEST = "sha256:" + "a" * 64
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="mounting needs root")
 
 
 @pytest.fixture
@@ -82,6 +85,41 @@ def test_a_folder_that_somebody_has_listed_may_be_the_runtimes_or_the_bases(
     assert not tenant.begin(stage.base)
     why = "/etc was looked into after the container was made: whose it is cannot be told"
     assert told == [LodgingResult("", NotLodged.ROOT_CHANGED, why)]
+
+
+@pytest.fixture
+def overlay(root: Path, tmp_path: Path) -> Iterator[Path]:
+    """Return the root as the lower layer of an overlay, without /run, in which a runtime has worked now."""
+    merged, upper, work = (tmp_path / name for name in ("merged", "upper", "work"))
+    for folder in (merged, upper, work):
+        folder.mkdir()
+    (root / "run/new").rmdir()
+    (root / "run").rmdir()
+    options = f"lowerdir={root},upperdir={upper},workdir={work}"
+    subprocess.run(["mount", "-t", "overlay", "overlay", "-o", options, merged], check=True)
+    (merged / "run/new/mount").mkdir(parents=True)
+    (merged / "etc/hosts").touch()
+    yield merged
+    subprocess.run(["umount", merged], check=True)
+
+
+@needs_root
+@pytest.mark.parametrize("seconds", [-0.01, 5], ids=["before", "after"])
+def test_an_overlay_tells_whose_a_folder_is_whoever_looked_into_it(
+    seconds: float, overlay: Path, stage: PlannedStage
+) -> None:
+    told: list[LodgingResult] = []
+    tenant = tenancy(overlay, stage, told)
+    # As who looks into the upper layer from outside.
+    for folder in ("etc", "run", "run/new"):
+        path = overlay / folder
+        os.utime(path, ns=(tenant.made_ns + int(seconds * 1e9), path.stat().st_mtime_ns))
+    tenant.made_ns = time.time_ns() + 50_000_000
+    assert tenant.begin(stage.base)
+    assert told == [LodgingResult("only")]
+    assert tenant.strangers == ("/run", "/run/new")
+    assert [*tenant.stamps] == ["/etc"]
+    assert sorted(os.listdir(overlay)) == ["bin", "etc", "run"]
 
 
 @pytest.mark.parametrize(
