@@ -116,6 +116,8 @@ class Unbundling:
         )
 
     def _make(self, path: str, member: Member, reader: TarReader) -> None:
+        if path in self._stamps:
+            return
         head, _, name = path.rpartition("/")
         _check(name, member)
         here = self._enter(head, member)
@@ -127,7 +129,7 @@ class Unbundling:
             else:
                 self._make_hard_link(here, name, path, member)
         except FileExistsError:
-            return
+            return  # it is a folder now
 
     def _make_file(
         self, here: int, name: str, path: str, member: Member, reader: TarReader

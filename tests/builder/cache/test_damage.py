@@ -102,6 +102,23 @@ def test_a_file_on_a_volume_that_is_not_what_was_put_there_is_an_empty_cache(
     assert warnings(caplog) == []
 
 
+@pytest.mark.parametrize("at", [0, 0.5, 0.95, 0.999], ids=["first", "middle", "seal", "added"])
+def test_a_file_of_which_any_archive_is_damaged_is_an_empty_cache(
+    volume: Volume, begin: Begin, caplog: pytest.LogCaptureFixture, at: float
+) -> None:
+    for number in range(2):
+        with begin(volume) as build, build.step("pip") as (folder,):
+            (folder / "large").exists() or (folder / "large").write_bytes(os.urandom(MEGABYTE))
+            (folder / f"new{number}").write_bytes(os.urandom(1000))
+    (kept,) = Path(volume.folder).iterdir()
+    data = bytearray(kept.read_bytes())
+    data[int(len(data) * at)] ^= 1
+    kept.write_bytes(data)
+    with begin(volume) as build, build.step("pip") as (folder,):
+        assert names(folder) == []
+    assert "the cache pip is empty: " in caplog.text
+
+
 def test_a_volume_that_cannot_be_written_costs_a_warning_and_is_read(
     volume: Volume, begin: Begin, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
