@@ -128,4 +128,6 @@ def _entries(folder: str, above: str) -> list[Found]:
 
 def _is_too_deep(each: Found) -> bool:
     depth = each.path.count("/") - (not each.is_directory)
-    return depth > DEEPEST or len(os.fsencode(each.path)) > _LONGEST_PATH
+    # Hardly any path is long: a character has four bytes at most.
+    is_long = len(each.path) > _LONGEST_PATH // 4 and len(os.fsencode(each.path)) > _LONGEST_PATH
+    return depth > DEEPEST or is_long

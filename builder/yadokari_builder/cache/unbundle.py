@@ -139,13 +139,15 @@ class Unbundling:
         file = os.open(name, _NEW_FILE, member.mode & 0o777, dir_fd=here)
         try:
             reader.write_to(file)
+            # Who reads it from now on moves its time: the kernel does so once after a change (relatime).
+            read = self._used.get(path) if self._used else None
+            times = member.mtime_ns if read is None else read * _SECOND, member.mtime_ns
+            os.utime(file, ns=times)
             status = os.fstat(file)
             if member.xattrs or not _is_as_meant(status, member):
                 _give(file, member)
-            # Who reads it from now on moves its time: the kernel does so once after a change (relatime).
-            read = self._used.get(path) if self._used else None
-            os.utime(file, ns=(member.mtime_ns if read is None else read * _SECOND, member.mtime_ns))
-            return os.fstat(file)
+                status = os.fstat(file)
+            return status
         finally:
             os.close(file)
 
