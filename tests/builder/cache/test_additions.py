@@ -174,3 +174,15 @@ def test_what_was_unpacked_is_known_as_a_look_at_it_would_tell(
     with kept_of(place, build.name("pip")) as kept:
         state = unpack_bundle(kept.archives, str(tmp_path / "again"), 100 * MEGABYTE, lambda: None)
     assert state == Contents.of(str(tmp_path / "again")).state
+
+
+def test_of_a_file_of_two_names_one_is_left_where_the_other_is_too_much(place: Place, begin: Begin) -> None:
+    with begin(place, limit=MEGABYTE + 18 * 512) as build, build.step("pip") as (folder,):
+        (folder / "new").touch()
+        for path in folder.glob("[!l]*/file*"):
+            if path != folder / "one/file0":
+                os.utime(path, (3, 1))
+        (folder / "large").read_bytes()
+    with begin(place) as build, build.step("pip") as (folder,):
+        assert not (folder / "one/file0").exists()
+        assert (folder / "two/linked").read_text() == "one 0"
