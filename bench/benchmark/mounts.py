@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmark.cacheable import cacheable
 from benchmark.projects import base, image_name
 from benchmark.registry import Registry, push, registry
 from benchmark.table import machine
@@ -21,8 +22,8 @@ from support.pod.kinds import KINDS
 _UNREACHABLE = "${OFFLINE:+env HTTP_PROXY=http://127.0.0.1:9 HTTPS_PROXY=http://127.0.0.1:9}"
 _CACHE = "--mount=type=cache,target=/root"
 _STEPS = {
-    "python": f"RUN {_CACHE}/.cache/pip"
-    f" {_UNREACHABLE} pip install --no-deps --no-compile --target=/app -r pinned.txt",
+    "python": f'RUN {_CACHE}/.cache/pip sed -i "s#https://#http://$PACKAGES/#" pinned.txt'
+    f" && {_UNREACHABLE} pip install --no-deps --no-compile --target=/app -r pinned.txt",
     "node": f"RUN {_CACHE}/.npm {_UNREACHABLE} npm ci --no-audit --no-fund ${{OFFLINE:+--offline}}",
     "go": f"RUN {_CACHE}/go/pkg/mod {_CACHE}/.cache/go-build"
     f" {_UNREACHABLE} env CGO_ENABLED=0 ${{OFFLINE:+GOPROXY=off}} go build -o /app .",
@@ -33,11 +34,15 @@ _KEPT = "/yadokari/work/caches"
 
 @dataclass(frozen=True, slots=True)
 class _Project:
-    """A project, and where its caches are kept: in folders below `folder`, and in a repository."""
+    """A project, and where its caches are kept: in folders below `folder`, and in a repository.
+
+    Python's packages come through `packages`, HOST:PORT (see `cacheable`).
+    """
 
     name: str
     folder: Path
     running: Registry
+    packages: str
     kind: str
 
     @property
@@ -48,7 +53,7 @@ class _Project:
         """Write its context, and make the folders."""
         for name in ("context", "volume", "out"):
             (self.folder / name).mkdir(parents=True)
-        start = f"FROM {self.running.host}/{image_name(self.name)}\nARG OFFLINE\n"
+        start = f"FROM {self.running.host}/{image_name(self.name)}\nARG OFFLINE PACKAGES\n"
         (self.folder / "context/Dockerfile").write_text(f"{start}{_STEPS[self.name]}\n")
 
     def build(self, way: str, *, first: bool) -> tuple[float, float]:
@@ -58,6 +63,7 @@ class _Project:
             *("time -f", "'%e %U %S'", f"-o {out}/time /yadokari/executor --no-push"),
             *(f"--context=dir://{self.folder}/context", "--insecure --insecure-pull"),
             self._place(way),
+            f"--build-arg=PACKAGES={self.packages}",
             "" if first else "--build-arg=OFFLINE=1",
         ]
         lines = ["set -e; export PATH=/busybox", " ".join(words)]
@@ -100,8 +106,11 @@ def main(arguments: Sequence[str], description: str) -> int:
     running = registry()
     for name in options.only:
         push(base(name), running.host, image_name(name))
-    with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder:
-        made = [_Project(name, Path(folder, name), running, options.kind) for name in options.only]
+    with (
+        tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as folder,
+        cacheable() as packages,
+    ):
+        made = [_Project(name, Path(folder, name), running, packages, options.kind) for name in options.only]
         try:
             rows = [_row(project, _measure(project, options.rounds)) for project in made]
         except RuntimeError as error:
