@@ -53,7 +53,7 @@ def main(arguments: Sequence[str], description: str | None) -> int:
     image = values_of(TESTS / "cluster" / "install")["EXECUTOR_IMAGE"]
     settings = client.Configuration()
     config.load_kube_config(cluster["KUBECONFIG"], client_configuration=settings)  # type: ignore[no-untyped-call]
-    api = Api(client.ApiClient(settings))
+    api = Api.of(settings)
     measured: list[Mapping[str, float]] = []
     kept = f"kept-{time.time_ns()}"
     _make(api, cluster["REGISTRY"], kept, cache={})

@@ -44,7 +44,7 @@ def main(arguments: Sequence[str], description: str) -> int:
     image = values_of(TESTS / "images", "push", cluster["REGISTRY"])["EXECUTOR_IMAGE"]
     settings = client.Configuration()
     config.load_kube_config(cluster["KUBECONFIG"], client_configuration=settings)  # type: ignore[no-untyped-call]
-    api = Api(client.ApiClient(settings))
+    api = Api.of(settings)
     for way in _WAYS:
         run(api, measured_pod(way, image))  # the node pulls the image
     taken: Mapping[str, list[float]] = {way: [] for way in _WAYS}

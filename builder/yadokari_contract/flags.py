@@ -384,6 +384,12 @@ FLAGS = (
         "another repository of cached layers, or oci:FOLDER, which is read alone; may be repeated",
     ),
     Flag(
+        "context-digests-file",
+        "context_digests_file",
+        Kind.TEXT,
+        "file on a volume that keeps digests of the context's files: what is as it was is not read again",
+    ),
+    Flag(
         "isolation",
         "isolation",
         Kind.TEXT,

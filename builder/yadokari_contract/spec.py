@@ -117,6 +117,7 @@ class BuildSpec:
     cache_run_layers: bool = True
     no_push_cache: bool = False
     cache_from: tuple[str, ...] = ()
+    context_digests_file: str = ""
     verbosity: str = "info"
     log_format: str = "color"
     log_timestamp: bool = False

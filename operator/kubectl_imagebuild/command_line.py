@@ -34,14 +34,14 @@ def parser() -> Parser:
     _add_output(describe)
     _add_wait(_verb(verbs, "wait", "wait for builds; the exit code tells what came of them"))
     rebuild = _verb(verbs, "rebuild", "build again, with nothing changed")
-    rebuild.add_argument("names", nargs="+", metavar="NAME")
+    _add_meant(rebuild)
     rebuild.add_argument(
         "-f", "--follow", action="store_true", help="show progress of the first one until it ends"
     )
     _add_progress(rebuild)
     _add_output(rebuild)
-    cancel = _verb(verbs, "cancel", "end a build that runs or waits")
-    cancel.add_argument("names", nargs="+", metavar="NAME")
+    cancel = _verb(verbs, "cancel", "end builds that run or wait")
+    _add_meant(cancel)
     _add_output(cancel)
     explain = _verb(verbs, "explain", "explain a reason, or list all")
     explain.add_argument("reason", nargs="?", metavar="REASON")
@@ -76,6 +76,12 @@ def _add_output(made: Parser, *further: str) -> None:
 def _add_choice(made: Parser) -> None:
     made.add_argument("-A", "--all-namespaces", action="store_true", help="of all namespaces")
     made.add_argument("-l", "--selector", help="those with these labels")
+
+
+def _add_meant(made: Parser) -> None:
+    made.add_argument("names", nargs="*", metavar="NAME")
+    made.add_argument("--all", action="store_true", help="all of the namespace")
+    _add_choice(made)
 
 
 def _add_progress(made: Parser) -> None:
@@ -147,9 +153,7 @@ def _add_logs(made: Parser) -> None:
 
 
 def _add_wait(made: Parser) -> None:
-    made.add_argument("names", nargs="*", metavar="NAME")
-    made.add_argument("--all", action="store_true", help="for all of the namespace")
-    _add_choice(made)
+    _add_meant(made)
     made.add_argument(
         *("--for",),
         dest="wanted",

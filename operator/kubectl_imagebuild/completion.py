@@ -1,10 +1,12 @@
 """What can stand next on the command line.
 
 kubectl (1.26 and later) runs `kubectl_complete-imagebuild WORD...` where it completes a plugin's words: the
-last word is the one to complete, and what is printed is a word a line, then `:` and a directive.
+last word is the one to complete, and what is printed is a word a line, then `:` and a directive. Who asks
+quotes them, but for bash: that sets COMP_LINE and COMP_WORDBREAKS in the place of words.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +15,7 @@ from itertools import pairwise
 from kubectl_imagebuild.command_line import Parser, parser
 from kubectl_imagebuild.errors import PluginError
 from kubectl_imagebuild.kubectl import RESOURCE, Kubectl
+from kubectl_imagebuild.typed import Typed
 from kubectl_imagebuild.verbs.explain import ALL
 
 _NO_FILES, _FILES = ":4", ":0"
@@ -28,6 +31,10 @@ _FLAGS = {
 def complete(words: Sequence[str]) -> list[str]:
     """Return what the last of some words can be, and a directive after that."""
     *before, word = words or [""]
+    name, equals, _ = word.partition("=")
+    if equals and name.startswith("--"):
+        *values, directive = complete([*before, name, word.removeprefix(f"{name}=")])
+        return [*(f"{name}={value}" for value in values), directive]
     whole = parser()
     verb = next((one for one in before if one in _verbs(whole)), None)
     known = _verbs(whole)[verb] if verb else whole
@@ -93,12 +100,22 @@ def _lines(before: Sequence[str], *arguments: str) -> list[str]:
     flags = [f"{_FLAGS[name]}={value}" for name, value in pairwise(before) if name in _FLAGS]
     flags += [word for word in before if word.startswith(("--namespace=", "--context=", "--kubeconfig="))]
     try:
-        return Kubectl(flags).run(*arguments, "-o", "name").split()
+        # Names of contexts may be anything.
+        names = Kubectl(flags).run(*arguments, "-o", "name").split("\n")
+        return [name for name in names if name and name.isprintable()]
     except (PluginError, subprocess.SubprocessError):
         return []
 
 
+def _at_the_end_of(line: str) -> list[str]:
+    typed = Typed.parse(line, os.environ.get("COMP_WORDBREAKS", ""))
+    *found, directive = complete(typed.words[1:])
+    return [*map(typed.written, found), directive]
+
+
 def main() -> None:
-    """Run as the program that kubectl asks."""
-    sys.stdout.write("".join(f"{line}\n" for line in complete(sys.argv[1:])))
+    """Run as the program that kubectl asks, and shells."""
+    line = os.environ.get("COMP_LINE")
+    found = complete(sys.argv[1:]) if line is None else _at_the_end_of(line)
+    sys.stdout.write("".join(f"{one}\n" for one in found))
     sys.stdout.flush()

@@ -40,7 +40,10 @@ class CacheRegistry(Model):
 
 
 class CacheVolume(Model):
-    """A volume that keeps what RUN --mount=type=cache holds. Steps can write all that is mounted of it."""
+    """A volume that keeps what RUN --mount=type=cache holds, and digests of a context that is on a volume.
+
+    Steps can write all that is mounted of it.
+    """
 
     claim_name: ResourceName = Field(description="Name of the PersistentVolumeClaim.")
     sub_path: RelativePath | None = Field(
@@ -76,7 +79,10 @@ class Cache(Model):
     registry: CacheRegistry | None = Field(
         default=None, description="Where layers are kept, where it is not the default repository."
     )
-    volume_claim: CacheVolume | None = Field(default=None, description="Volume for mounts: Volume.")
+    volume_claim: CacheVolume | None = Field(
+        default=None,
+        description="Volume for mounts: Volume, and for digests of a context that is on a volume.",
+    )
     mounts: Literal["Registry", "Volume", "None"] | None = Field(
         default=None,
         description="What keeps RUN --mount=type=cache for later builds: the registry's repository, the"

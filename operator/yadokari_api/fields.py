@@ -28,15 +28,12 @@ TaggedReference = Annotated[
 ]
 """Where an image is pushed: a repository with a tag or none (then `latest`), without a digest."""
 
-ImageReference = Annotated[
-    str,
-    Field(max_length=512),
-    matches(
-        f"{_NAME}(?:@{references.DIGEST})?",
-        "image must be [HOST[:PORT]/]NAME[:TAG][@DIGEST]: the name in lower case, a port up to 65535,"
-        " no https:// before it",
-    ),
-]
+IMAGE = matches(
+    f"{_NAME}(?:@{references.DIGEST})?",
+    "image must be [HOST[:PORT]/]NAME[:TAG][@DIGEST]: the name in lower case, a port up to 65535,"
+    " no https:// before it",
+)
+ImageReference = Annotated[str, Field(max_length=512), IMAGE]
 """An image that is run, by tag, by digest or by both."""
 
 RepositoryName = Annotated[
@@ -62,6 +59,9 @@ ConfigMapKey = Annotated[
     Field(max_length=253),
     matches("[-._a-zA-Z0-9]+", "key must be one of a ConfigMap or a Secret: letters, digits, -, _ and ."),
 ]
+
+REGISTRY = rf"{references.HOST}(?:{_PORT})?"
+"""A registry: HOST[:PORT]."""
 
 BUILD_ARG_NAME = r"[a-zA-Z_][a-zA-Z0-9_.-]{0,255}"
 LABEL_KEY = rf"({SUBDOMAIN}/)?{_LABEL}"

@@ -10,7 +10,7 @@ import sys
 from kubernetes.config import ConfigException
 
 from yadokari_operator.cluster.api import Api
-from yadokari_operator.exposition import serve
+from yadokari_operator.exposition import check_free, serve
 from yadokari_operator.handlers.operator import run
 from yadokari_operator.journal import formatter
 from yadokari_operator.metrics import Metrics
@@ -51,9 +51,12 @@ def main() -> int:
         hint = f": did you mean {meant}?" if meant else ""
         logger.warning("%s is no setting and changes nothing%s", name, hint)
     try:
+        place = f"YADOKARI_METRICS_ADDRESS is {settings.metrics_address}"
         serve(metrics.registry, settings.metrics_address)
+        place = f"YADOKARI_HEALTH_ADDRESS is {settings.health_address}"
+        check_free(settings.health_address)
     except OSError as error:
-        logger.error("YADOKARI_METRICS_ADDRESS %s: %s", settings.metrics_address, error)
+        logger.error("%s: it must be a free port of an address of this machine: %s", place, error)
         return 1
     me = settings.identity or f"{socket.gethostname()}_{secrets.token_hex(4)}"
     return 1 if asyncio.run(run(api, settings, me, metrics)) else 0

@@ -70,9 +70,11 @@ class Metrics:
             buckets=_LONG, registry=registry,
         )  # fmt: skip
         self._steps = Counter(
-            "yadokari_steps", "Steps that change files, taken from a cache (hit) or done (miss).", ["cache"],
+            "yadokari_steps",
+            "Steps that were looked for in a cache, and were there (hit) or not (miss).",
+            ["cache"],
             registry=registry,
-        )  # fmt: skip
+        )
         self._saved = Counter(
             "yadokari_saved_seconds", "How long steps that a cache had took when they were done.",
             registry=registry,
@@ -161,7 +163,7 @@ class Metrics:
                 self._parts.labels(part.name).observe(part.seconds)
         if now.steps:
             _add(self._steps.labels("hit"), now.steps.cached)
-            _add(self._steps.labels("miss"), now.steps.performed)
+            _add(self._steps.labels("miss"), now.steps.missed)
             _add(self._saved, now.steps.saved_seconds)
 
     def _in_phase(self, key: Key, phase: tuple[str, str] | None) -> None:

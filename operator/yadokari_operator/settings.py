@@ -10,9 +10,12 @@ from fnmatch import fnmatchcase
 import yaml
 from pydantic import ValidationError
 
-from yadokari_api.fields import LABEL_KEY, LABEL_VALUE
+from yadokari_api.fields import IMAGE, LABEL_KEY, LABEL_VALUE, REGISTRY
 from yadokari_api.model import explain
 from yadokari_api.policy import ImageBuildPolicySpec
+from yadokari_api.rules import Rule, matches
+from yadokari_contract import references
+from yadokari_contract.proxies import Proxies, ProxyError, read_proxies
 from yadokari_contract.suggestion import suggest
 from yadokari_contract.urls import path_of
 from yadokari_contract.variables import TRACED
@@ -29,6 +32,24 @@ PROC_MOUNTS = ("Default", "Unmasked")
 NOTIFY_FORMATS = ("CloudEvents", "Text")
 _TRUTHS = ("true", "false")
 POLICY = "YADOKARI_POLICY"
+
+_NAMESPACE = matches(
+    "[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", "it is the name of one namespace: lower-case letters, digits and -"
+)
+_NAMESPACES = matches("[-a-z0-9*]{1,63}", "it is a list of namespaces, such as team pull-request-*")
+_REGISTRIES = matches(
+    REGISTRY, "it is a list of registries as HOST[:PORT], without https:// and without a path"
+)
+_MIRRORS = matches(
+    rf"(http://)?{REGISTRY}(/{references.PATH})?/?",
+    "it is a list of mirrors as HOST[:PORT][/PATH], such as mirror.example.com/docker.io, without https://",
+)
+_PROFILE = matches(
+    r"(\.{0,2}[^/.\s][^/\s]*|\.{3}[^/\s]*)(/(\.{0,2}[^/.\s][^/\s]*|\.{3}[^/\s]*))*",
+    "it is a path below the kubelet's folder of seccomp profiles, such as yadokari/namespaces.json,"
+    " without / before it and without ..",
+)
+_IDENTITY = matches("[!-~]{1,253}", "it is a name of up to 253 characters of ASCII, without blanks")
 
 
 class SettingsError(ValueError):
@@ -51,7 +72,8 @@ class Settings:
     `telemetry` are OpenTelemetry's own variables; `executor_otlp_endpoint` is the base that executors send
     traces to in the place of the operator's.
 
-    `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set.
+    `notify_url` is told when builds start and end, in `notify_format`, signed by `notify_key` if set. It and
+    the endpoint of traces are reached by `proxies`, those of HTTPS_PROXY, HTTP_PROXY and NO_PROXY.
 
     Of executors, `executor_runtime` says how their own files come into the pod, `executor_isolation` how
     their steps are kept apart, `executor_lodging` whether they build in a base image's own container, where
@@ -85,6 +107,7 @@ class Settings:
     notify_key: str = field(default="", repr=False)
     notify_format: str = "CloudEvents"
     telemetry: Mapping[str, str] = field(default_factory=dict, repr=False)
+    proxies: Proxies = field(default_factory=Proxies, repr=False)
     log_level: str = "info"
     log_format: str = "text"
 
@@ -95,34 +118,37 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Settings":
-        """Read the variables YADOKARI_*; an empty one counts as not set. Raises `SettingsError`."""
-        namespace = _text(environment, "NAMESPACE", "")
+        """Read the variables; an empty one counts as not set. Raises `SettingsError`."""
+        namespace = _ruled(environment, "NAMESPACE", _NAMESPACE)
         settings = cls(
-            executor_image=_text(environment, "EXECUTOR_IMAGE", DEFAULT_EXECUTOR_IMAGE),
+            executor_image=_ruled(environment, "EXECUTOR_IMAGE", IMAGE, DEFAULT_EXECUTOR_IMAGE),
             executor_runtime=_choice(environment, "EXECUTOR_RUNTIME", RUNTIMES, "Auto"),
             executor_isolation=_choice(environment, "EXECUTOR_ISOLATION", ISOLATIONS, "Auto"),
             executor_lodging=_choice(environment, "EXECUTOR_LODGING", LODGINGS, "Auto"),
-            executor_seccomp_profile=_text(environment, "EXECUTOR_SECCOMP_PROFILE", ""),
+            executor_seccomp_profile=_ruled(environment, "EXECUTOR_SECCOMP_PROFILE", _PROFILE),
             executor_host_users=_choice(environment, "EXECUTOR_HOST_USERS", _TRUTHS, "true"),
             executor_proc_mount=_choice(environment, "EXECUTOR_PROC_MOUNT", PROC_MOUNTS, "Default"),
             executor_otlp_endpoint=_url(environment, "EXECUTOR_OTLP_ENDPOINT"),
-            registry_mirrors=_list(environment, "REGISTRY_MIRRORS"),
-            insecure_registries=_list(environment, "INSECURE_REGISTRIES"),
-            cache_read_only_namespaces=_namespaces(environment, "CACHE_READ_ONLY_NAMESPACES"),
-            ignored_namespaces=_namespaces(environment, "IGNORED_NAMESPACES"),
+            registry_mirrors=_list(environment, "REGISTRY_MIRRORS", _MIRRORS),
+            insecure_registries=_list(environment, "INSECURE_REGISTRIES", _REGISTRIES),
+            cache_read_only_namespaces=_list(environment, "CACHE_READ_ONLY_NAMESPACES", _NAMESPACES),
+            ignored_namespaces=_list(environment, "IGNORED_NAMESPACES", _NAMESPACES),
             policy=_policy(environment),
             max_builds=_number(environment, "MAX_BUILDS"),
             max_builds_per_namespace=_number(environment, "MAX_BUILDS_PER_NAMESPACE"),
             max_builds_on_nodes=_node_limits(environment, "MAX_BUILDS_ON_NODES"),
             namespace=namespace,
-            lease_namespace=_text(environment, "LEASE_NAMESPACE", namespace or DEFAULT_LEASE_NAMESPACE),
-            identity=_text(environment, "IDENTITY", ""),
+            lease_namespace=_ruled(
+                environment, "LEASE_NAMESPACE", _NAMESPACE, namespace or DEFAULT_LEASE_NAMESPACE
+            ),
+            identity=_ruled(environment, "IDENTITY", _IDENTITY),
             health_address=_address(environment, "HEALTH_ADDRESS", "0.0.0.0:8080"),
             metrics_address=_address(environment, "METRICS_ADDRESS", "0.0.0.0:8081"),
             notify_url=_url(environment, "NOTIFY_URL"),
             notify_key=_signing_key(environment, "NOTIFY_KEY"),
             notify_format=_choice(environment, "NOTIFY_FORMAT", NOTIFY_FORMATS, "CloudEvents"),
             telemetry={name: environment[name] for name in environment if name.startswith("OTEL_")},
+            proxies=_proxies(environment),
             log_level=_choice(environment, "LOG_LEVEL", LOG_LEVELS, "info"),
             log_format=_choice(environment, "LOG_FORMAT", LOG_FORMATS, "text"),
         )
@@ -145,7 +171,9 @@ class Settings:
 
 def no_settings(environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield the variables YADOKARI_* that are no settings, each with the one that may be meant, or ""."""
-    known = [f"YADOKARI_{it.name.upper()}" for it in fields(Settings) if it.name != "telemetry"]
+    known = [
+        f"YADOKARI_{it.name.upper()}" for it in fields(Settings) if it.name not in ("telemetry", "proxies")
+    ]
     for name in sorted(environment):
         if name.startswith("YADOKARI_") and name not in known:
             yield name, suggest(name, known)
@@ -160,18 +188,20 @@ def _text(environment: Mapping[str, str], name: str, default: str) -> str:
     return environment.get(f"YADOKARI_{name}", "").strip() or default
 
 
-def _list(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(filter(None, re.split(r"[\s,]+", _text(environment, name, ""))))
+def _ruled(environment: Mapping[str, str], name: str, rule: Rule, default: str = "") -> str:
+    value = _text(environment, name, default)
+    if value and not rule.holds(value):
+        raise SettingsError(f"YADOKARI_{name} is {value!r}: {rule.message}")
+    return value
 
 
-def _namespaces(environment: Mapping[str, str], name: str) -> tuple[str, ...]:
-    patterns = _list(environment, name)
-    for pattern in patterns:
-        if re.fullmatch("[-a-z0-9*]{1,63}", pattern) is None:
-            raise SettingsError(
-                f"YADOKARI_{name} has {pattern!r}: it is a list of namespaces, such as team pull-request-*"
-            )
-    return patterns
+def _list(environment: Mapping[str, str], name: str, rule: Rule) -> tuple[str, ...]:
+    """Read values that commas or blanks separate, each of which a rule is for."""
+    values = tuple(filter(None, re.split(r"[\s,]+", _text(environment, name, ""))))
+    for value in values:
+        if not rule.holds(value):
+            raise SettingsError(f"YADOKARI_{name} has {value!r}: {rule.message}")
+    return values
 
 
 def _policy(environment: Mapping[str, str]) -> ImageBuildPolicySpec | None:
@@ -235,6 +265,13 @@ def _url(environment: Mapping[str, str], name: str) -> str:
     if value and path_of(value) is None:
         raise SettingsError(f"YADOKARI_{name} has the form https://HOST/PATH")
     return value
+
+
+def _proxies(environment: Mapping[str, str]) -> Proxies:
+    try:
+        return read_proxies(environment)
+    except ProxyError as error:
+        raise SettingsError(str(error)) from None
 
 
 def _signing_key(environment: Mapping[str, str], name: str) -> str:

@@ -35,7 +35,8 @@ NEVER_REACHED = frozenset({
     "nt", "_winapi", "_winreg", "winreg", "encodings.mbcs", "java.lang", "vms_lib", "plistlib", "msvcrt",
     "pywintypes", "win32api", "nturl2path", "ctypes.wintypes",
     # For people at a prompt, for debugging, and for modules run as programs.
-    "getopt", "getpass", "doctest", "pydoc", "py_compile", "readline", "rlcompleter", "gc", "_tokenize",
+    "argparse", "getopt", "getpass", "doctest", "pydoc", "py_compile", "readline", "rlcompleter", "gc",
+    "_tokenize",
     # At the interpreter's start alone.
     "sitecustomize", "usercustomize",
     # For features that nothing of ours asks for, or tried in vain without harm (idna, tracemalloc).

@@ -38,6 +38,7 @@ specs = st.builds(
     secrets=st.lists(words).map(tuple),
     ssh=st.lists(words).map(tuple),
     cache_mounts_dir=st.text(),
+    context_digests_file=st.text(),
     cache=st.booleans(),
     cache_repo=st.text(),
     cache_ttl=st.integers(0, 10**6).map(lambda seconds: timedelta(seconds=seconds)),

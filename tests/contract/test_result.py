@@ -72,13 +72,25 @@ def test_a_long_log_loses_its_beginning_and_the_message_stays_whole() -> None:
 
 
 def test_a_long_log_leaves_room_for_the_first_miss_alone() -> None:
-    misses = tuple(f"COPY {number} .: " + "\0" * 200 for number in range(40))
-    failure = Failure("StepFailed", "exit code: 1", 3, "x\n" * 1000)
+    misses = tuple(f"COPY {number} .: " + "x" * 200 for number in range(40))
+    failure = Failure("StepFailed", "exit code: 1", 3, "x\n" * 3000)
     read = parse_result(format_result(BuildResult(misses=misses, failure=failure)))
     assert (read.misses, read.failure and read.failure.message) == (misses[:1], "exit code: 1")
 
 
-@given(st.lists(any_text, min_size=1, max_size=200).map(tuple))
+@pytest.mark.parametrize("name", ["\0" * 5000, "x" * 5000, "\x1b" * 43])
+def test_a_miss_however_long_leaves_room_for_the_log(name: str) -> None:
+    failure = Failure("StepFailed", "exit code: 1", 3, "x\n" * 2000 + "the last line")
+    read = parse_result(format_result(BuildResult(misses=(f"COPY {name} .: new",), failure=failure)))
+    assert read.misses[0].startswith("COPY ")
+    assert read.misses[0].endswith("…")
+    assert len(json.dumps(read.misses[0], ensure_ascii=False).encode()) <= 256
+    assert read.failure
+    assert read.failure.log_tail.endswith("the last line")
+    assert len(json.dumps(read.failure.log_tail)) > 3000
+
+
+@given(st.lists(any_text.filter(lambda it: len(it) < 40), min_size=1, max_size=200).map(tuple))
 def test_of_many_misses_the_first_are_kept(misses: tuple[str, ...]) -> None:
     text = format_result(BuildResult(misses=misses))
     kept = parse_result(text).misses

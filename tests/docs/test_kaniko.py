@@ -14,6 +14,7 @@ _OWN = {f"cache-mounts-{part}" for part in ("dir", "limit", "repo", "scope")} | 
     *(
         "cache-from",
         "certificates-in-steps",
+        "context-digests-file",
         "image-unpack-limit",
         "inputs-hash",
         "isolation",

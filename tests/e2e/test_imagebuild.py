@@ -2,6 +2,8 @@
 
 import json
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -273,30 +275,58 @@ def test_a_build_that_is_asked_for_again_takes_all_steps_from_the_cache(
     assert builds.run_pod("third", image, "cat /kept-id") == made
 
 
-def test_a_volume_keeps_what_cache_mounts_hold(cluster: Cluster, builds: Builds, tmp_path: Path) -> None:
-    folder, name = tmp_path / "volume", f"caches-{builds.namespace}"
-    size = {"storage": "1Gi"}
+@contextmanager
+def claimed(cluster: Cluster, namespace: str, name: str, folder: Path) -> Iterator[dict[str, str]]:
+    """Have a folder of the machine as a volume, for a claim of that name."""
+    volume, size = f"{name}-{namespace}", {"storage": "1Gi"}
     common = {"accessModes": ["ReadWriteOnce"], "storageClassName": ""}
     place = {
         "capacity": size,
         "hostPath": {"path": str(folder), "type": "DirectoryOrCreate"},
-        "claimRef": {"namespace": builds.namespace, "name": "caches"},
+        "claimRef": {"namespace": namespace, "name": name},
     }
-    claim = {"resources": {"requests": size}, "volumeName": name}
-    for kind, called, spec in (("PersistentVolume", name, place), ("PersistentVolumeClaim", "caches", claim)):
+    claim = {"resources": {"requests": size}, "volumeName": volume}
+    for kind, called, spec in (
+        ("PersistentVolume", volume, place),
+        ("PersistentVolumeClaim", name, claim),
+    ):
         resource = {"apiVersion": "v1", "kind": kind, "metadata": {"name": called}, "spec": common | spec}
-        cluster.kubectl("-n", builds.namespace, "apply", "-f", "-", input=json.dumps(resource))
-    image = f"{cluster.registry}/team/{builds.namespace}:1"
-    cache = {"volumeClaim": {"claimName": "caches", "subPath": "team/app"}}
-    dockerfile = "FROM busybox\nRUN --mount=type=cache,target=/kept cat /kept/id > /id; echo {} > /kept/id\n"
+        cluster.kubectl("-n", namespace, "apply", "-f", "-", input=json.dumps(resource))
     try:
-        builds.apply("kept", dockerfile.format("one"), image, cache=cache)
+        yield {"claimName": name}
+    finally:
+        cluster.kubectl("delete", "persistentvolume", volume, "--wait=false")
+
+
+def test_a_volume_keeps_what_cache_mounts_hold_and_what_the_files_of_a_context_are(
+    cluster: Cluster, builds: Builds, tmp_path: Path
+) -> None:
+    image = f"{cluster.registry}/team/{builds.namespace}:1"
+    dockerfile = (
+        "FROM busybox\nCOPY decoder.py encoder.py /\n"
+        "RUN --mount=type=cache,target=/kept cat /kept/id > /id; echo {} > /kept/id\n"
+    )
+    executor = {"extraArgs": ["--verbosity=debug"]}
+    with (
+        claimed(cluster, builds.namespace, "caches", tmp_path / "volume") as caches,
+        # Files that nobody has changed for a minute.
+        claimed(cluster, builds.namespace, "sources", Path(json.__file__).parent) as sources,
+    ):
+        fields = {
+            "cache": {"volumeClaim": {**caches, "subPath": "team/app"}},
+            "context": {"persistentVolumeClaim": sources},
+        }
+        builds.apply("kept", dockerfile.format("one"), image, executor=executor, **fields)
         first = builds.wait_until_done("kept")
         assert first["phase"] == "Succeeded", first["message"]
+        assert "the context's files 0 were known, and 2 are from now on" in log_of(cluster, builds, first)
         there = {"nodeSelector": {"kubernetes.io/hostname": first["run"]["node"]}}
-        builds.apply("kept", dockerfile.format("two"), image, cache=cache, executor=there)
+        builds.apply("kept", dockerfile.format("two"), image, executor=executor | there, **fields)
         second = builds.wait_until_done("kept", not_digest=first["output"]["digest"])
         assert second["phase"] == "Succeeded", second["message"]
+        assert "the context's files 2 were known, and 0 are from now on" in log_of(cluster, builds, second)
         assert builds.run_pod("check", image, "cat /id") == "one\n"
-    finally:
-        cluster.kubectl("delete", "persistentvolume", name, "--wait=false")
+
+
+def log_of(cluster: Cluster, builds: Builds, status: dict[str, Any]) -> str:
+    return cluster.kubectl("-n", builds.namespace, "logs", status["run"]["pod"])

@@ -7,6 +7,7 @@ from support.resources import SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_contract.arguments import parse_arguments
 from yadokari_contract.spec import BuildSpec
+from yadokari_operator.pods.given.caches import with_caches
 from yadokari_operator.pods.inputs.gathered import Inputs, gather
 from yadokari_operator.pods.render import Attempt, pod
 from yadokari_operator.settings import Settings
@@ -108,6 +109,72 @@ def test_a_volume_keeps_mounts_and_no_layers(claim: dict[str, Any], part: dict[s
     assert {"name": "caches", "persistentVolumeClaim": {"claimName": "caches"}} in rendered(cache=cache)[
         "volumes"
     ]
+
+
+SOURCES = {"claimName": "sources", "subPath": "app"}
+CACHES = {"volumeClaim": {"claimName": "caches"}}
+
+
+def digests_file(settings: Settings | None = None, **changes: Any) -> str:
+    """Say where digests of a context on a volume are, with another volume for caches unless changed."""
+    given = {"context": {"persistentVolumeClaim": SOURCES}, "cache": CACHES}
+    return asked(settings, **(given | changes)).context_digests_file
+
+
+def test_digests_of_a_context_on_a_volume_are_on_the_volume_of_caches() -> None:
+    folder, _, name = digests_file().rpartition("/")
+    assert folder == asked(cache=CACHES).cache_mounts_dir
+    assert name.startswith("context-")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"context": None},
+        {"context": {"git": {"url": "https://example.com/a.git"}}},
+        {"cache": {}},
+        {"cache": CACHES | {"disabled": True}},
+        {"cache": CACHES | {"registry": {"readOnly": True}}},
+    ],
+)
+def test_no_digests_are_kept_of_what_is_no_volume_nor_by_who_leaves_nothing(changes: dict[str, Any]) -> None:
+    assert digests_file(**changes) == ""
+
+
+def test_no_digests_are_kept_where_an_administrator_has_builds_leave_nothing() -> None:
+    assert digests_file(Settings(cache_read_only_namespaces=(NAMESPACE,))) == ""
+
+
+def test_contexts_on_other_volumes_in_other_folders_and_namespaces_have_other_digests() -> None:
+    claims = [SOURCES, {"claimName": "sources"}, SOURCES | {"claimName": "others"}]
+    files = [digests_file(context={"persistentVolumeClaim": claim}) for claim in claims]
+    assert len({*files}) == 3
+    spec = ImageBuildSpec.model_validate(
+        SPEC | HERE | {"context": {"persistentVolumeClaim": SOURCES}, "cache": CACHES}
+    )
+    elsewhere = with_caches(BuildSpec(), spec, f"not-{NAMESPACE}", Settings()).context_digests_file
+    assert elsewhere.startswith(files[0].rpartition("/")[0])
+    assert elsewhere not in files
+    writable = digests_file(context={"persistentVolumeClaim": SOURCES | {"readOnly": False}})
+    assert writable == files[0], "it is the same volume"
+
+
+@pytest.mark.parametrize(
+    ("alone", "said"),
+    [
+        ({}, {"mounts": "Registry"}),
+        (CACHES, CACHES | {"mounts": "Volume"}),
+        ({"registry": {"readOnly": True}}, {"registry": {"readOnly": True}, "mounts": "None"}),
+        (
+            CACHES | {"registry": {"readOnly": True}},
+            CACHES | {"registry": {"readOnly": True}, "mounts": "Volume"},
+        ),
+    ],
+)
+def test_what_keeps_mounts_may_be_said_as_it_is_without_saying(
+    alone: dict[str, Any], said: dict[str, Any]
+) -> None:
+    assert rendered(cache=said) == rendered(cache=alone)
 
 
 @pytest.mark.parametrize("pattern", [NAMESPACE, f"{NAMESPACE[:2]}*", "*"])

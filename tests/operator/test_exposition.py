@@ -2,20 +2,25 @@
 
 import socket
 import struct
+import threading
+import time
 import urllib.request
+from contextlib import ExitStack
 
 import pytest
 
 from support.operator_process import wait_until
-from yadokari_operator.exposition import serve
+from yadokari_operator.exposition import MOST, serve
 from yadokari_operator.metrics import Metrics
+
+LONGEST = 1.0
 
 
 @pytest.fixture
 def port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as free:
         found: int = free.getsockname()[1]
-    serve(Metrics().registry, f"127.0.0.1:{found}")
+    serve(Metrics().registry, f"127.0.0.1:{found}", LONGEST)
     return found
 
 
@@ -54,3 +59,32 @@ def test_nobody_who_asks_writes_into_the_log(
         wait_until(lambda: "came to nothing" in caplog.text)
     assert "yadokari_queue_depth" in shown(port)
     assert capfd.readouterr() == ("", "")
+
+
+def test_however_many_say_nothing_few_are_listened_to_and_who_asks_is_told(port: int) -> None:
+    before = threading.active_count()
+    with ExitStack() as held:
+        for _ in range(10 * MOST):
+            held.enter_context(socket.create_connection(("127.0.0.1", port)))
+        assert "yadokari_queue_depth" in shown(port)
+        assert threading.active_count() <= before + MOST
+    wait_until(lambda: threading.active_count() <= before)
+
+
+def test_who_asks_without_end_is_left(port: int) -> None:
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.sendall(b"GET /metrics HTTP/1.1\r\nA: ")
+        begin = time.monotonic()
+        slow.settimeout(LONGEST / 10)
+        while not has_ended(slow):
+            assert time.monotonic() < begin + 20 * LONGEST
+
+
+def has_ended(connection: socket.socket) -> bool:
+    try:
+        connection.sendall(b"a")
+        return connection.recv(1) == b""
+    except TimeoutError:
+        return False
+    except OSError:
+        return True

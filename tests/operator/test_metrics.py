@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from support.lives import KEY, built, failed, live, started
+from support.lives import KEY, RESULT, built, failed, live, started
 from support.resources import NOW, image_build
 from yadokari_api.keys import Key
 from yadokari_api.status import BuildFailure, Steps
@@ -25,11 +25,20 @@ def test_a_build_is_counted_once_with_all_its_parts() -> None:
     assert value(metrics, "pod_start_seconds_sum") == 30
     assert value(metrics, "turn_seconds_sum") == 40
     assert value(metrics, "steps_total", cache="hit") == 3
-    assert value(metrics, "steps_total", cache="miss") == 4
+    assert value(metrics, "steps_total", cache="miss") == 2, "two others were not looked for"
     assert value(metrics, "saved_seconds_total") == 2.5
     assert value(metrics, "builds_in_phase", phase="Succeeded", reason="UpToDate") == 1
     assert value(metrics, "builds_in_phase", phase="Building", reason="Building") == 0
     assert value(metrics, "builds_in_phase", phase="Succeeded", reason="Succeeded") == 0
+
+
+def test_a_build_without_a_cache_lowers_no_share_of_hits() -> None:
+    metrics = Metrics()
+    live(metrics)
+    before = value(metrics, "steps_total", cache="miss")
+    uncached = replace(RESULT, cached=0, performed=7, missed=0)
+    live(metrics, end=built(started(), uncached))
+    assert value(metrics, "steps_total", cache="miss") == before
 
 
 def test_progress_alone_counts_nothing() -> None:
@@ -68,7 +77,7 @@ def test_labels_have_few_values_whatever_people_and_pods_write() -> None:
 
 def test_numbers_that_somebody_else_wrote_into_a_status_take_nothing_away() -> None:
     metrics = Metrics()
-    forged = Steps(current=1, total=1, cached=-3, performed=-4, saved_seconds=-5)
+    forged = Steps(current=1, total=1, cached=-3, missed=-4, saved_seconds=-5)
     live(metrics, end=replace(failed("StepFailed"), steps=forged))
     assert value(metrics, "builds_total", namespace="team", result="Failed", reason="StepFailed") == 1
     assert value(metrics, "steps_total", cache="hit") == value(metrics, "steps_total", cache="miss") == 0

@@ -17,9 +17,11 @@ from support import resources
 from support.apiserver import ApiServer, serve
 from support.lives import KEY, begun, built, failed, started
 from support.operator_process import wait_until
+from support.proxy import running_proxy
 from support.resources import DIGEST, IMAGE, NOW, image_build
 from yadokari_api.keys import Key
 from yadokari_api.status import Status
+from yadokari_contract.proxies import Proxies, read_proxies
 from yadokari_operator import reports
 from yadokari_operator.cluster.api import Api
 from yadokari_operator.cluster.resources import Cluster
@@ -162,7 +164,7 @@ def changed() -> list[Key]:
 
 
 def sending(url: str, changed: list[Key], key: str = "") -> Sender:
-    sender = Sender(url, key, "CloudEvents", changed.append)
+    sender = Sender(url, key, "CloudEvents", changed.append, Proxies())
     threading.Thread(target=sender.run, daemon=True).start()
     return sender
 
@@ -182,8 +184,45 @@ def test_a_sink_gets_signed_notices_in_order(sink: Sink, changed: list[Key]) -> 
     assert changed == [KEY, KEY]
 
 
+@pytest.mark.parametrize("url", ["http://hooks.test/s3cr3t", "http://exempt.test/s3cr3t"])
+def test_a_sink_is_reached_by_the_proxy_of_the_environment(
+    sink: Sink, changed: list[Key], caplog: pytest.LogCaptureFixture, url: str
+) -> None:
+    port = sink.server_address[1]
+    with running_proxy({"hooks.test": "127.0.0.1"}, login="me:pass word") as proxy:
+        environment = {
+            "HTTP_PROXY": f"http://me:pass%20word@{proxy.host}",
+            "NO_PROXY": ".exempt.test,exempt.test",
+        }
+        settings = Settings.from_environment(environment)
+        where = url.replace(".test/", f".test:{port}/")
+        sender = Sender(where, "", "CloudEvents", changed.append, settings.proxies)
+        threading.Thread(target=sender.run, daemon=True).start()
+        sender.offer(KEY, [notice()])
+        if "exempt" in url:
+            wait_until(lambda: "does not take a notice" in caplog.text)
+            assert proxy.asked == []
+        else:
+            wait_until(lambda: sender.told(KEY) == "1/succeeded")
+            assert proxy.asked == [f"POST {where}"]
+            assert "proxy-authorization" not in sink.got[0][0]
+    assert "pass" not in caplog.text + repr(settings)
+
+
+def test_a_proxy_that_refuses_is_no_refusal_of_the_sink(
+    sink: Sink, changed: list[Key], caplog: pytest.LogCaptureFixture
+) -> None:
+    with running_proxy({}, login="me:s3cr3t") as proxy:
+        proxies = read_proxies({"HTTP_PROXY": f"http://me:wr0ng@{proxy.host}"})
+        sender = Sender("http://hooks.test/", "", "CloudEvents", changed.append, proxies)
+        threading.Thread(target=sender.run, daemon=True).start()
+        sender.offer(KEY, [notice()])
+        wait_until(lambda: "407: trying again" in caplog.text)
+    assert "wr0ng" not in caplog.text
+
+
 def test_a_hook_as_slack_has_them_gets_a_text_as_json(sink: Sink, changed: list[Key]) -> None:
-    sender = Sender(sink.url, "", "Text", changed.append)
+    sender = Sender(sink.url, "", "Text", changed.append, Proxies())
     threading.Thread(target=sender.run, daemon=True).start()
     sender.offer(KEY, [notice()])
     wait_until(lambda: bool(sink.got))
@@ -236,7 +275,7 @@ def test_a_sink_that_is_away_holds_up_nobody_and_fills_no_memory(
     changed: list[Key], caplog: pytest.LogCaptureFixture
 ) -> None:
     # Nobody listens there; the sender is not started either, so all of it waits.
-    sender = Sender("http://secret.invalid:9/T00/B00/token", "", "CloudEvents", changed.append)
+    sender = Sender("http://secret.invalid:9/T00/B00/token", "", "CloudEvents", changed.append, Proxies())
     for number in range(1200):
         sender.offer(Key("team", f"app{number}"), [notice()])
     assert sum("too many notices wait" in record.getMessage() for record in caplog.records) == 200
@@ -246,7 +285,7 @@ def test_a_sink_that_is_away_holds_up_nobody_and_fills_no_memory(
 def test_what_a_restart_kept_from_being_told_is_told_afterwards(sink: Sink, changed: list[Key]) -> None:
     server = ApiServer()
     server.put("imagebuilds", "app", spec=resources.SPEC)
-    silent = Sender(sink.url, "", "CloudEvents", changed.append)
+    silent = Sender(sink.url, "", "CloudEvents", changed.append, Proxies())
     with serve(server) as api:
         controller = controller_with(api, silent, changed)
         controller.reconcile(KEY)

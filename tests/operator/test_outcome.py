@@ -53,6 +53,18 @@ def test_a_pod_that_starts_waits_without_a_problem() -> None:
     assert outcome(taken) == Waiting(StateReason.PULLING)
 
 
+def test_a_login_that_is_no_good_is_told_by_its_secret() -> None:
+    said = (
+        "a.test/app: unauthorized (DOCKER_AUTH_CONFIG_PUSH_1 holds no credentials; DOCKER_AUTH_CONFIG_PUSH_2)"
+    )
+    result = BuildResult(failure=Failure(Reason.UNAUTHORIZED, said))
+    to = [{"image": "a.test/app:1", "pushSecretRef": {"name": "registry-login"}}]
+    found, _ = failure(ended(Reason.UNAUTHORIZED.exit_code, format_result(result)), destinations=to)
+    assert found.message == (
+        "a.test/app: unauthorized (Secret registry-login holds no credentials; DOCKER_AUTH_CONFIG_PUSH_2)"
+    )
+
+
 def test_a_missing_secret_is_a_problem() -> None:
     status = waiting("CreateContainerConfigError", 'secret "push" not found')
     problem = 'CreateContainerConfigError: secret "push" not found'

@@ -1,3 +1,6 @@
+import re
+from dataclasses import fields
+
 import pytest
 
 from yadokari_operator.settings import Settings, SettingsError, no_settings
@@ -84,12 +87,71 @@ def test_namespaces_are_left_alone_by_name_or_pattern() -> None:
         ("YADOKARI_HEALTH_ADDRESS", "8080"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:0"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:65536"),
-        ("YADOKARI_NOTIFY_URL", "https://hooks.test:65536/secret"),
+        ("YADOKARI_EXECUTOR_IMAGE", "https://registry.test/executor:1"),
+        ("YADOKARI_EXECUTOR_IMAGE", "registry.test/Executor:1"),
+        ("YADOKARI_EXECUTOR_IMAGE", "registry.test/executor:"),
+        ("YADOKARI_EXECUTOR_ISOLATION", "Some"),
+        ("YADOKARI_EXECUTOR_LODGING", "Sometimes"),
+        ("YADOKARI_EXECUTOR_HOST_USERS", "yes"),
+        ("YADOKARI_EXECUTOR_PROC_MOUNT", "Masked"),
+        ("YADOKARI_EXECUTOR_SECCOMP_PROFILE", "/var/lib/kubelet/seccomp/namespaces.json"),
+        ("YADOKARI_EXECUTOR_SECCOMP_PROFILE", "yadokari/../namespaces.json"),
+        ("YADOKARI_REGISTRY_MIRRORS", "a.test, https://b.test"),
+        ("YADOKARI_REGISTRY_MIRRORS", "mirror.test:65536"),
+        ("YADOKARI_INSECURE_REGISTRIES", "http://registry.test"),
+        ("YADOKARI_INSECURE_REGISTRIES", "registry.test/team"),
+        ("YADOKARI_NAMESPACE", "team-a,team-b"),
+        ("YADOKARI_LEASE_NAMESPACE", "Yadokari"),
+        ("YADOKARI_IDENTITY", "it and\nother"),
+        ("YADOKARI_METRICS_ADDRESS", "http://localhost:8081"),
+        ("YADOKARI_NOTIFY_FORMAT", "XML"),
     ],
 )
-def test_a_wrong_value_is_refused_by_the_variables_name(name: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=name):
+def test_a_wrong_value_is_refused_with_the_variables_name_and_what_it_can_be(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as refused:
         Settings.from_environment({name: value})
+    assert repr(value.split(", ")[-1])[1:-1] in str(refused.value)
+    assert re.search("can be|it is|it has|must be|that takes", str(refused.value))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("YADOKARI_NOTIFY_URL", "https://hooks.test:65536/s3cr3t"),
+        ("YADOKARI_NOTIFY_URL", "https://me:s3cr3t@hooks.test"),
+        ("YADOKARI_NOTIFY_KEY", "whsec_s3cr3t!"),
+        ("YADOKARI_EXECUTOR_OTLP_ENDPOINT", "collector:4318/s3cr3t"),
+        ("HTTPS_PROXY", "socks5://me:s3cr3t@proxy.test"),
+        ("http_proxy", "http://me:s3cr3t@proxy.test:none"),
+    ],
+)
+def test_a_wrong_value_that_may_be_secret_is_refused_without_showing_it(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=name) as refused:
+        Settings.from_environment({name: value})
+    assert "s3cr3t" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("YADOKARI_EXECUTOR_IMAGE", "localhost:5000/yadokari/executor@sha256:" + "1" * 64),
+        ("YADOKARI_EXECUTOR_IMAGE", "yadokari/executor"),
+        ("YADOKARI_EXECUTOR_SECCOMP_PROFILE", "profiles/..data/namespaces.json"),
+        ("YADOKARI_REGISTRY_MIRRORS", "http://10.0.0.1:5000/hub/ [::1]:5000"),
+        ("YADOKARI_INSECURE_REGISTRIES", "registry:5000,[fd00::1]:5000"),
+        ("YADOKARI_NAMESPACE", "team-1"),
+        ("YADOKARI_IDENTITY", "yadokari-6d9f7c5b8d-x2vkq"),
+    ],
+)
+def test_what_can_be_is_taken(name: str, value: str) -> None:
+    Settings.from_environment({name: value})
+
+
+def test_the_default_of_each_setting_can_be_said() -> None:
+    said = {
+        f"YADOKARI_{it.name.upper()}": it.default for it in fields(Settings) if isinstance(it.default, str)
+    }
+    assert Settings.from_environment(said) == Settings()
 
 
 def test_a_choice_may_be_written_in_any_case() -> None:

@@ -19,9 +19,11 @@ from support.collector import Collector, running_collector
 from support.executor import Executor
 from support.lives import KEY, begun, failed
 from support.operator_process import wait_until
+from support.proxy import running_proxy
 from support.resources import DIGEST, NOW, SPEC, image_build
 from yadokari_api.spec import ImageBuildSpec
 from yadokari_api.status import Status
+from yadokari_contract.proxies import Proxies, read_proxies
 from yadokari_contract.telemetry.otlp import read_export
 from yadokari_contract.telemetry.trace import Span, TraceContext
 from yadokari_operator.cluster.api import Api
@@ -68,13 +70,13 @@ def collector() -> Iterator[Collector]:
         yield running
 
 
-def sending(collector: Collector) -> TraceSender:
+def sending(url: str, proxies: Proxies) -> TraceSender:
     export = read_export(
-        {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.url, "OTEL_EXPORTER_OTLP_HEADERS": "authorization=s3cr3t"},
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": url, "OTEL_EXPORTER_OTLP_HEADERS": "authorization=s3cr3t"},
         "yadokari-operator",
     )
     assert export is not None
-    sender = TraceSender(export, delays=(0.01, 0.01))
+    sender = TraceSender(export, proxies, delays=(0.01, 0.01))
     threading.Thread(target=sender.run, daemon=True).start()
     return sender
 
@@ -218,7 +220,7 @@ def test_operator_and_executor_tell_one_trace(collector: Collector, tmp_path: Pa
     over = resources.built()
     over["containerStatuses"][0]["state"]["terminated"]["startedAt"] = resources.time(20)
     with serve(server) as api:
-        controller = controller_with(api, sending(collector), collector.url)
+        controller = controller_with(api, sending(collector.url, Proxies()), collector.url)
         controller.reconcile(KEY)
         (name,) = server.names("pods")
         made = server.get("pods", name)
@@ -250,12 +252,21 @@ def test_operator_and_executor_tell_one_trace(collector: Collector, tmp_path: Pa
     assert secrets == [None, "s3cr3t"]
 
 
+def test_a_collector_is_reached_by_the_proxy_of_the_environment(collector: Collector) -> None:
+    with running_proxy({"collector.test": "127.0.0.1"}, login="me:secret") as proxy:
+        url = collector.url.replace("127.0.0.1", "collector.test")
+        sender = sending(url, read_proxies({"http_proxy": f"me:secret@{proxy.host}"}))
+        sender.offer(KEY, told(with_pod(begun()), with_pod(failed("StepFailed"))))
+        wait_until(lambda: bool(collector.named("ImageBuild")))
+    assert proxy.asked == [f"POST {url}/v1/traces"]
+
+
 def test_what_a_collector_does_not_take_is_tried_again_and_dropped(
     collector: Collector, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.WARNING)
     collector.answer = 503
-    sender = sending(collector)
+    sender = sending(collector.url, Proxies())
     sender.offer(KEY, told(with_pod(begun()), with_pod(failed("StepFailed"))))
     wait_until(lambda: "does not take a trace (503): it is dropped" in caplog.text)
     assert len(collector.paths) == 2

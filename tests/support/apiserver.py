@@ -22,6 +22,18 @@ from yadokari_operator.cluster.api import Api
 
 Resource = dict[str, Any]
 
+_VERBS = ["list", "watch", "patch"]
+_SERVED: dict[str, Any] = {
+    "/api": {"versions": ["v1"]},
+    "/api/v1": {
+        "resources": [
+            {"name": "pods", "singularName": "pod", "kind": "Pod", "namespaced": True, "verbs": _VERBS}
+        ]
+    },
+    "/apis": {"groups": []},
+}
+"""What it says that it serves: no more than is asked for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -42,6 +54,7 @@ class ApiServer:
     watches, in order: a status and lines; after the last one, they are silent while the server runs. `logs`
     are the answers to those who follow a log, in pieces, and go on in the same way. Where it has no
     `image_volumes`, the gate of that feature is closed. `headers` go with every answer that is no watch.
+    `url` is where it is served.
     """
 
     resources: dict[tuple[str, str], Resource] = field(default_factory=dict)
@@ -54,6 +67,7 @@ class ApiServer:
     refuse: Callable[[Request], tuple[int, str] | None] = lambda _: None
     headers: dict[str, str] = field(default_factory=dict)
     stopped: threading.Event = field(default_factory=threading.Event)
+    url: str = ""
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def put(self, plural: str, name: str, **content: Any) -> Resource:
@@ -83,6 +97,8 @@ class ApiServer:
             return refused[0], {"message": refused[1]}
         if request.path == "/version":
             return 200, {"major": "1", "minor": self.minor_version}
+        if request.path in _SERVED:
+            return 200, _SERVED[request.path]
         if request.path.rpartition("/")[2] in (
             "pods",
             "configmaps",
@@ -90,6 +106,9 @@ class ApiServer:
             "imagebuilds",
             "imagebuildpolicies",
             "leases",
+            "gitrepositories",
+            "ocirepositories",
+            "buckets",
         ):
             return self._of_kind(request)
         path, _, name = request.path.removesuffix("/status").rpartition("/")
@@ -199,6 +218,7 @@ def serve(server: ApiServer) -> Iterator[Api]:
         def _send(self, status: int, body: Any) -> None:
             data = json.dumps(body).encode()
             self.send_response(status)
+            self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             for name, value in server.headers.items():
                 self.send_header(name, value)
@@ -229,7 +249,7 @@ def serve(server: ApiServer) -> Iterator[Api]:
     thread = threading.Thread(target=http.serve_forever, args=(0.01,))
     thread.start()
     settings = client.Configuration()
-    settings.host = f"http://127.0.0.1:{http.server_address[1]}"
+    server.url = settings.host = f"http://127.0.0.1:{http.server_address[1]}"
     try:
         yield Api.of(settings)
     finally:

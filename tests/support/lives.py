@@ -19,6 +19,7 @@ RESULT = BuildResult(
     total_steps=9,
     cached=3,
     performed=4,
+    missed=2,
     saved=2.5,
     phases=(Phase("build", 7.0), Phase("forged by a step", 1.0)),
 )
@@ -38,9 +39,9 @@ def started() -> Status:
     return reports.waiting(image_build(), run, NOW, StateReason.SCHEDULING, "soon")
 
 
-def built(status: Status) -> Status:
+def built(status: Status, result: BuildResult = RESULT) -> Status:
     """The image is pushed."""
-    return reports.succeeded(image_build(), status, NOW, [IMAGE], RESULT, NOW)
+    return reports.succeeded(image_build(), status, NOW, [IMAGE], result, NOW)
 
 
 def live(metrics: Metrics, key: Key = KEY, end: Status | None = None) -> None:

@@ -43,7 +43,8 @@ class DirectApi(Api):
     """The client as it is, but for the network between it and the server."""
 
     def __init__(self, answer: Callable[[Request], tuple[int, Any]]) -> None:
-        super().__init__(client.ApiClient(client.Configuration(host="http://direct")))
+        unused = client.ApiClient(client.Configuration(host="http://direct"))
+        super().__init__(unused, unused)
         self._answer = answer
 
     def _call(

@@ -59,7 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
         where = f"{self.proxy.where[parts.hostname or '']}:{parts.port}"
         with contextlib.closing(http.client.HTTPConnection(where, timeout=10)) as connection:
             body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            headers = {name: value for name, value in self.headers.items() if name != "Proxy-Authorization"}
+            headers = {
+                name: value for name, value in self.headers.items() if name.lower() != "proxy-authorization"
+            }
             path = f"{parts.path}?{parts.query}" if parts.query else parts.path
             connection.request(self.command, path, body, headers)
             answer = connection.getresponse()

@@ -11,12 +11,12 @@ from yadokari_builder.build.lodging import KANIKO, Lodging
 from yadokari_builder.build.options import own_platform
 from yadokari_builder.build.registries import Registries
 from yadokari_builder.errors import UsageError
-from yadokari_builder.registry.http.proxies import Proxies
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.sources.context import Context, Place, Surroundings
 from yadokari_builder.sources.open import open_context
+from yadokari_contract.proxies import Proxies
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)

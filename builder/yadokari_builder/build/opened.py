@@ -102,7 +102,6 @@ def _open(
     progress: Progress,
 ) -> Opened:
     root = lodging.root
-    caches = open_caches(spec, registries)
     packing = read_packing(spec, None, lodging.hold("layers").path)
     mounts = own_mounts(root)
     hint = read_hint(spec.lodging, environment)
@@ -110,6 +109,7 @@ def _open(
     # In namespaces of their own steps have a folder for their root: of the container's nothing is replaced.
     boundary = Boundary(lodging.folder("root"), MOUNT_POINTS) if is_apart else lodging.boundary(mounts)
     replaced = Boundary(root, frozenset({"/"})) if is_apart else boundary
+    caches = open_caches(spec, registries, replaced)
     context = kept_context(spec, environment, registries, replaced, lodging, cwd)
     progress.context = context.resolved
     spec = with_source_date(spec, context.time)

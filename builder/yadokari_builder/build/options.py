@@ -36,6 +36,7 @@ _PLACES = (
     "result_file",
     "builder_output",
     "cache_mounts_dir",
+    "context_digests_file",
 )
 """What the executor writes beside the root: fields of `BuildSpec`."""
 
@@ -155,6 +156,9 @@ def resolve_paths(spec: BuildSpec, cwd: Path) -> BuildSpec:
     resolved: dict[str, Any] = {
         name: path if "://" in path else _resolved(cwd / path) for name, path in given.items()
     }
+    if file := spec.context_digests_file:
+        # A link in its place is somebody else's.
+        resolved["context_digests_file"] = f"{_resolved((cwd / file).parent)}/{os.path.basename(file)}"
     resolved["cache_repo"] = _resolved_cache(spec.cache_repo, cwd)
     resolved["cache_from"] = tuple(_resolved_cache(cache, cwd) for cache in spec.cache_from)
     return replace(spec, **resolved)

@@ -3,10 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from threading import Thread
 
 from yadokari_builder.build.caching.opening import making_of
 from yadokari_builder.build.caching.outlines import CachedOutlines
@@ -95,6 +97,9 @@ class Session:
             Delivery(self.spec, destinations, opened) as delivery,
             self._cache(opened, delivery) as cache,
         ):
+            # Before a step can say who gives tokens for them, both have been asked.
+            with _looking(cache, opened.plan):
+                delivery.begin()
             self.guard(self.root, opened.plan, opened.registries)
             lodging = opened.roots.lodging
             with (
@@ -151,19 +156,42 @@ class Session:
             if caches.written:
                 writer = Writer(caches.written, partial(_near, caches.written, delivery), caches.stop)
                 write = writing.enter_context(writer).add
-            known = writing.enter_context(caches.known())
             platform, prober = opened.plan.target.state.image.platform, caches.prober()
+            known = writing.enter_context(caches.known(prober, write, platform))
+            commits = partial(commit_of, bench=bench)
+            takings = Takings(bench.source, partial(fetched, bench=bench), commits, known)
             yield StepCache(
                 making_of(opened.packing, platform),
                 caches.policy,
                 prober,
-                Takings(bench.source, partial(fetched, bench=bench), partial(commit_of, bench=bench), known),
+                writing.enter_context(takings),
                 write,
                 delivery.take,
                 CachedOutlines(prober, write, platform),
             )
             with self.phases.timed("cache"):
                 writing.close()
+
+
+@contextmanager
+def _looking(cache: StepCache | None, plan: Plan) -> Iterator[None]:
+    """Look into the cache beside what is done; where that fails, nobody waits for it."""
+    if cache is None:
+        yield
+        return
+    looked: Future[None] = Future()
+
+    def look() -> None:
+        try:
+            cache.begin(plan)
+        except BaseException as error:
+            looked.set_exception(error)
+        else:
+            looked.set_result(None)
+
+    Thread(target=look, name="look", daemon=True).start()
+    yield
+    looked.result()
 
 
 def _near(store: Store, delivery: Delivery, digest: Digest) -> Near | None:

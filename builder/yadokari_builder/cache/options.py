@@ -78,16 +78,22 @@ def expected(plan: Plan, name_of: Callable[[Source, str], str]) -> Iterator[Cach
                 yield cache_use(request, name_of)
 
 
-def _volume(path: str, boundary: Boundary) -> Place | None:
-    """Hold the folder, which steps can then neither move nor replace; None where it cannot be."""
+def hold_volume(flag: str, path: str, boundary: Boundary) -> str:
+    """Hold a folder of a volume that a flag names, which steps can then neither move nor replace.
+
+    Returns the path by which it is found from then on. Raises OSError, and `UsageError` where it is in the
+    root itself, whose boundary this is.
+    """
     prefix = f"{boundary.prefix}/"
     if path.startswith(prefix) and not boundary.is_excluded(normalise(path.removeprefix(prefix))):
-        raise UsageError(
-            f"--cache-mounts-dir {path} is no volume: in the root itself a build deletes everything"
-        )
+        raise UsageError(f"{flag} {path} is no volume: in the root itself a build deletes everything")
+    os.makedirs(path, exist_ok=True)
+    return str(Anchor.open(Path(path)).path)
+
+
+def _volume(path: str, boundary: Boundary) -> Place | None:
     try:
-        os.makedirs(path, exist_ok=True)
-        return Volume(str(Anchor.open(Path(path)).path))
+        return Volume(hold_volume("--cache-mounts-dir", path, boundary))
     except OSError as error:
         logger.warning("caches of steps are not kept: --cache-mounts-dir: %s", described(error))
         return None

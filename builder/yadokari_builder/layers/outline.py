@@ -28,6 +28,8 @@ _NAMES = "yadokari.names"
 _MOST_NAMES = 1 << 18
 _LONGEST_NAMES = 4 << 20
 _LARGEST_ACCOUNTS = 1 << 20
+# Bytes that are compressed at a time: to do so with each member takes longer than all else.
+_BATCH = 1 << 16
 # Bytes of what makes no outline any more: a million files have less.
 _MOST_PLAIN = 256 << 20
 MOST_COMPRESSED = 16 << 20
@@ -36,6 +38,9 @@ _LARGEST_DEVICE = 0o7777777
 _END = bytes(2 * BLOCK)
 # Files that are read by name while nothing but names is needed otherwise: whom --chown and USER mean.
 _ACCOUNTS = frozenset({"passwd", "group"})
+# How the name of one ends: to look closer at hundreds of thousands of others takes its time.
+_ENDS = (*_ACCOUNTS, "/", ".")
+_FILE = Kind.FILE
 
 
 def is_of_accounts(name: str) -> bool:
@@ -59,9 +64,12 @@ class OutlineWriter:
         self._compressor = compressor(Compression(CompressionKind.ZSTD))
         self._compressed: list[bytes] = []
         self._diff_id = sha256()
+        self._batch = bytearray()
         self._size = 0
         self._plain = 0
         self._names: list[str] = []
+        # Headers of names, by their size: many folders have as few of them.
+        self._heads: dict[int, bytes] = {}
         self._length = 0
         self._accounts: Member | None = None
         self._content = bytearray()
@@ -71,17 +79,18 @@ class OutlineWriter:
         """Take the next member."""
         if self._accounts:
             self._end_accounts()
-        if member.kind is not Kind.FILE:
+        name = member.name
+        if member.kind is not _FILE:
             self._end_names()
             self._write(format_header(member))
             self._is_given_up = self._is_given_up or max(member.device) > _LARGEST_DEVICE
-        elif is_of_accounts(member.name):
+        elif name.endswith(_ENDS) and is_of_accounts(name):
             self._end_names()
             self._accounts = member
             self._is_given_up = self._is_given_up or not _is_small(member)
         else:
-            self._names.append(member.name)
-            self._length += len(member.name)
+            self._names.append(name)
+            self._length += len(name)
             if self._length > _MOST_NAMES:
                 self._end_names()
 
@@ -96,6 +105,7 @@ class OutlineWriter:
             self._end_accounts()
         self._end_names()
         self._write(_END)
+        self._end_batch()
         self._keep(self._compressor.flush())
         if self._is_given_up or self._size > MOST_COMPRESSED:
             return None
@@ -112,19 +122,29 @@ class OutlineWriter:
 
     def _end_names(self) -> None:
         if self._names:
-            content = b"".join(os.fsencode(name) + b"\0" for name in self._names)
-            head = Member(_NAMES, Kind.FILE, 0o644, 0, 0, len(content), 0)
+            content = os.fsencode("\0".join(self._names)) + b"\0"
+            size = len(content)
+            head = self._heads.get(size)
+            if head is None:
+                head = self._heads[size] = format_header(Member(_NAMES, Kind.FILE, 0o644, 0, 0, size, 0))
             self._names.clear()
             self._length = 0
-            self._write(format_header(head) + content + padding(len(content)))
+            self._write(head + content + padding(size))
 
     def _write(self, data: bytes) -> None:
         self._plain += len(data)
         if self._plain > _MOST_PLAIN or self._size > MOST_COMPRESSED:
             self._is_given_up = True
         if not self._is_given_up:
-            self._diff_id.update(data)
-            self._keep(self._compressor.compress(data))
+            self._batch += data
+            if len(self._batch) > _BATCH:
+                self._end_batch()
+
+    def _end_batch(self) -> None:
+        data = bytes(self._batch)
+        self._batch.clear()
+        self._diff_id.update(data)
+        self._keep(self._compressor.compress(data))
 
     def _keep(self, data: bytes) -> None:
         self._compressed.append(data)

@@ -76,7 +76,7 @@ class Pusher:
 
         Raises `UnauthorizedError` or `PushError`.
         """
-        self._each(self._repositories(), Uploads.check)
+        _wait(self._begin(self._repositories(), Uploads.check))
 
     def begin_layer(self, growing: GrowingSource) -> None:
         """Begin to push a layer that is still being made, to each registry once.
@@ -104,11 +104,15 @@ class Pusher:
 
         Raises `UnauthorizedError`, `PushError`, or what reading a layer's source raises.
         """
+        config, manifest = image.config.format(), image.manifest.format()
+        # While the last layers are under way.
+        configs = self._begin(
+            self._repositories(), lambda uploads: _push_small(uploads, image.manifest.config, config)
+        )
         for layer in image.layers:
             if pushed := self._layers.get(layer.descriptor.digest):
                 pushed.result()
-        config, manifest = image.config.format(), image.manifest.format()
-        self._each(self._repositories(), lambda uploads: _push_small(uploads, image.manifest.config, config))
+        _wait(configs)
         self.name(manifest, image.manifest.media_type, image.manifest_digest)
         return image.manifest_digest
 
@@ -131,13 +135,14 @@ class Pusher:
         for group in self._groups:
             yield from group
 
-    def _each(self, repositories: Iterable[Uploads], action: Callable[[Uploads], None]) -> None:
+    def _begin(
+        self, repositories: Iterable[Uploads], action: Callable[[Uploads], None]
+    ) -> "list[Future[None]]":
         def guarded(uploads: Uploads) -> None:
             with _push_errors():
                 action(uploads)
 
-        for future in [self._pool.submit(guarded, uploads) for uploads in repositories]:
-            future.result()
+        return [self._pool.submit(guarded, uploads) for uploads in repositories]
 
     def _push_manifest(
         self, uploads: Uploads, name: str, document: bytes, media_type: str, digest: Digest
@@ -165,6 +170,11 @@ class Pusher:
                 return
             with ThreadPoolExecutor(len(self._groups), "push-registry") as pool:
                 list(pool.map(lambda group: _push_to_registry(group, source), self._groups))
+
+
+def _wait(futures: "Iterable[Future[None]]") -> None:
+    for future in futures:
+        future.result()
 
 
 def _push_early(uploads: Uploads, growing: GrowingSource) -> None:

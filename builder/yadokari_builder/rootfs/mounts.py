@@ -30,12 +30,15 @@ def own_mounts(root: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> tu
 
 def has_own_clock(path: Path, mountinfo: Path = Path("/proc/self/mountinfo")) -> bool:
     """Tell whether times of files at a path are this machine's, and not those of a server or a host."""
-    device = os.stat(path).st_dev
-    number = f"{os.major(device)}:{os.minor(device)}"
-    lines = os.fsdecode(mountinfo.read_bytes()).splitlines()
+    return os.stat(path).st_dev not in devices_of(_REMOTE, mountinfo)
+
+
+def devices_of(kinds: tuple[str, ...], mountinfo: Path = Path("/proc/self/mountinfo")) -> frozenset[int]:
+    """Return the devices, as files tell them, of mounted file systems whose kind begins with one of these."""
+    lines = os.fsdecode(mountinfo.read_bytes()).split("\n")
     # Behind a lone dash: proc_pid_mountinfo(5).
-    kinds = [line.partition(" - ")[2].split(" ")[0] for line in lines if line.split(" ")[_DEVICE] == number]
-    return not any(kind.startswith(_REMOTE) for kind in kinds)
+    found = (line.split(" ")[_DEVICE] for line in lines if line.partition(" - ")[2].startswith(kinds))
+    return frozenset(os.makedev(*map(int, number.split(":"))) for number in found)
 
 
 def _unescape(path: str) -> str:

@@ -5,6 +5,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterator
+from threading import Thread
 from typing import NamedTuple
 
 # Bound once: nothing is loaded after the first step.
@@ -99,7 +100,8 @@ class Notices:
 
     def close(self) -> None:
         """Have nothing told any more."""
-        os.close(self._file)
+        # Until no processor tells of anything any more the kernel waits, 15 ms without any work.
+        Thread(target=os.close, args=(self._file,), name="notices", daemon=True).start()
 
     def _read(self) -> bytes:
         try:

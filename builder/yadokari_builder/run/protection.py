@@ -38,8 +38,15 @@ GIT_MODULES = (
 
 UNWANTED = frozenset(
     {"urllib3.contrib", "urllib3.http2", "zstandard._cffi", "zstandard.backend_cffi", *GIT_MODULES}
-    | {"yadokari_builder.sources.bucket"}
-    | {"yadokari_builder.command.tracing", "yadokari_contract.telemetry", "yadokari_contract.urls"}
+    | {
+        "yadokari_builder.sources.bucket",
+        "yadokari_builder.sources.pack",
+        "yadokari_builder.sources.ssh.connection",
+    }
+    | {"yadokari_contract.telemetry", "yadokari_contract.urls", "email.mime", "json.tool"}
+    # What is the other verbs' alone: that of a build has been loaded.
+    | {"yadokari_builder.command", "yadokari_contract.results.answers", "yadokari_builder.outputs.stored"}
+    | {"yadokari_builder.plan.images", "yadokari_builder.plan.kaniko", "yadokari_builder.registry.index"}
 )
 """Parts of them that are never used, that need what is not there, or that few builds need."""
 

@@ -20,6 +20,11 @@ def excess(text: str) -> int:
     return max(0, len(text.encode()) - MAX_BYTES)
 
 
+def within(text: str, most: int) -> str:
+    """Cut characters off the end until the JSON form of a text has at most so many bytes."""
+    return text if _json_bytes(text) <= most else keep_start(text, _json_bytes(text) - most)
+
+
 def keep_end(text: str, excess: int) -> str:
     """Cut characters off the beginning until the JSON form of a text is `excess` bytes shorter."""
     return _shortened(text, excess, lambda kept: _MARK + text[len(text) - kept :])

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from yadokari_contract.results.bounded import dump, excess, keep_end, keep_first, keep_start
+from yadokari_contract.results.bounded import dump, excess, keep_end, keep_first, keep_start, within
 from yadokari_contract.results.lodging import LodgingResult
+
+_MISS_BYTES = 256
+"""What a miss may take: a file's name may have bytes that JSON writes as six."""
 
 
 class ResultError(ValueError):
@@ -88,10 +91,11 @@ class BuildResult:
 def format_result(result: BuildResult) -> str:
     """Write a result as JSON of at most `MAX_BYTES`.
 
-    Where it is too long the misses after the first go first, the last before those before it, then the log's
-    beginning, then the message's end, then the first miss and what is said of the lodging, phases, images and
-    bases.
+    Of each miss there are `_MISS_BYTES`. Where it is too long the misses after the first go first, the last
+    before those before it, then the log's beginning, then the message's end, then the first miss and what is
+    said of the lodging, phases, images and bases.
     """
+    result = replace(result, misses=tuple(within(miss, _MISS_BYTES) for miss in result.misses))
     result = replace(result, misses=keep_first(result.misses, excess(dump(asdict(result)))))
     text = dump(asdict(result))
     if result.failure and excess(text):

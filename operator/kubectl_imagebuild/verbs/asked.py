@@ -1,6 +1,5 @@
 """What a verb is given beside its own arguments."""
 
-import json
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,19 +28,6 @@ class Asked:
     def builds(self) -> list[Build]:
         """Read the ImageBuilds that are meant, all of the namespace where nothing is chosen."""
         return [Build(item) for item in self.kubectl.json("get", RESOURCE, *self.chosen)["items"]]
-
-    def patch(self, name: str, patch: Mapping[str, object], done: str) -> None:
-        """Change an ImageBuild, and say that it is done, or write what it is then where `-o` wants that."""
-        words = ("patch", RESOURCE, name, "--type=merge", "-p", json.dumps(patch))
-        output = self.arguments.output
-        if not output:
-            self.kubectl.run(*words)
-            self.out.write(f"{done}\n")
-            return
-        changed = self.kubectl.run(*words, "-o", output)
-        if output == "yaml" and name != self.arguments.names[0]:
-            self.out.write("---\n")
-        self.out.write(changed)
 
     def say_that_there_are_none(self) -> None:
         """Say beside the output that no ImageBuild is there of those that are meant."""

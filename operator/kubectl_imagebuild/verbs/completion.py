@@ -10,7 +10,8 @@ _SCRIPTS: Mapping[str, str] = MappingProxyType(
         "bash": """\
 _kubectl_imagebuild() {
   local words
-  mapfile -t words < <(kubectl_complete-imagebuild "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+  mapfile -t words < <(COMP_LINE=${COMP_LINE:0:COMP_POINT} COMP_WORDBREAKS=$COMP_WORDBREAKS \\
+    kubectl_complete-imagebuild 2>/dev/null)
   [[ ${words[-1]} == :0 ]] && compopt -o default
   unset 'words[-1]'
   COMPREPLY=("${words[@]}")
@@ -21,7 +22,7 @@ complete -F _kubectl_imagebuild kubectl-imagebuild
 #compdef kubectl-imagebuild
 _kubectl_imagebuild() {
   local -a found
-  found=("${(@f)$(kubectl_complete-imagebuild "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+  found=("${(@f)$(kubectl_complete-imagebuild "${(@Q)words[2,CURRENT-1]}" "${(Q)PREFIX}" 2>/dev/null)}")
   if [[ $found[-1] == :0 ]]; then
     _files
   else
@@ -32,7 +33,10 @@ compdef _kubectl_imagebuild kubectl-imagebuild
 """,
         "fish": """\
 function __kubectl_imagebuild
-  set -l words (commandline -opc)[2..-1] (commandline -ct)
+  set -l words (commandline -opc)[2..-1]
+  set -l word (string unescape -- (commandline -ct); or commandline -ct)
+  test -n "$word"; or set word ""
+  set -a words $word
   set -l found (kubectl_complete-imagebuild $words 2>/dev/null)
   if test "$found[-1]" = ":0"
     __fish_complete_path (commandline -ct)

@@ -9,6 +9,8 @@ from typing import Any
 import urllib3
 from kubernetes import client, config
 
+from yadokari_operator.cluster.answers import bound
+
 _CONNECT = 4
 _READ = 30
 """Seconds to connect and to wait for data."""
@@ -24,6 +26,9 @@ _CONNECTIONS = 32
 """Kept open at most when what came by them has ended; more than those need who ask and have their answer."""
 
 _CHUNK = 1 << 16
+
+_Serialized = tuple[str, str, dict[str, str], Any, list[str]]
+"""Method, URL, headers, body and form, as the client takes a request."""
 
 
 class ClusterError(Exception):
@@ -46,15 +51,20 @@ class GarbledError(ClusterError):
 
 
 class Api:
-    """The API server of the cluster that this operator works in; nothing is written unless `may_write`."""
+    """The API server of the cluster that this operator works in; nothing is written unless `may_write`.
+
+    It is asked by two clients: `streams` last, `answers` do not.
+    """
 
     def __init__(
         self,
-        api: client.ApiClient,
+        answers: client.ApiClient,
+        streams: client.ApiClient,
         may_write: Callable[[], bool] = lambda: True,
         failed: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._api = api
+        self._answers = answers
+        self._streams = streams
         self._may_write = may_write
         self._failed = failed
 
@@ -77,11 +87,11 @@ class Api:
         # Who asks knows whether to ask again; urllib3 would, and would sleep for as long as a server says.
         settings.retries = False
         settings.connection_pool_maxsize = _CONNECTIONS
-        return cls(client.ApiClient(settings), failed=failed)
+        return cls(bound(client.ApiClient(settings)), client.ApiClient(settings), failed=failed)
 
     def limited(self, may_write: Callable[[], bool]) -> "Api":
         """Give the same API server for one who is asked before each write."""
-        return Api(self._api, may_write, self._failed)
+        return Api(self._answers, self._streams, may_write, self._failed)
 
     def request(
         self,
@@ -95,8 +105,8 @@ class Api:
     ) -> Any:
         """Make a request; gives what the answer's JSON holds. Raises `ClusterError`.
 
-        `patience` is for how many seconds nothing may come of the answer. A server that has too much to do is
-        asked again soon, unless it wants to be left alone for longer.
+        `patience` is for how many seconds nothing may come of the answer, which may take twice that in all. A
+        server that has too much to do is asked again soon, unless it wants to be left alone for longer.
         """
         for _ in range(_AGAIN):
             try:
@@ -142,7 +152,7 @@ class Api:
         Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
         """
         with _failures_of(f"GET {path}"):
-            response = self._call("GET", path, query, None, accept, silence)
+            response = self._follow(path, query, accept, silence)
             try:
                 if response.status >= 400:
                     _check(response, response.data)
@@ -157,7 +167,7 @@ class Api:
         Raises `ClusterError`, also while it is read and when nothing has come for `silence` seconds.
         """
         with _failures_of(f"GET {path}"):
-            response = self._call("GET", path, query, None, "*/*", silence)
+            response = self._follow(path, query, "*/*", silence)
             try:
                 if response.status >= 400:
                     _check(response, response.data)
@@ -168,7 +178,17 @@ class Api:
     def _call(
         self, method: str, path: str, query: Mapping[str, str] | None, body: Any, accept: str, read: float
     ) -> urllib3.BaseHTTPResponse:
-        request = self._api.param_serialize(
+        return self._sent(self._answers, self._request_for(method, path, query, body, accept), read)
+
+    def _follow(
+        self, path: str, query: Mapping[str, str], accept: str, silence: float
+    ) -> urllib3.BaseHTTPResponse:
+        return self._sent(self._streams, self._request_for("GET", path, query, None, accept), silence)
+
+    def _request_for(
+        self, method: str, path: str, query: Mapping[str, str] | None, body: Any, accept: str
+    ) -> _Serialized:
+        return self._answers.param_serialize(
             method,
             path,
             query_params=list((query or {}).items()),
@@ -176,9 +196,11 @@ class Api:
             body=body,
             auth_settings=["BearerToken"],
         )
+
+    def _sent(self, api: client.ApiClient, request: _Serialized, read: float) -> urllib3.BaseHTTPResponse:
         response: urllib3.BaseHTTPResponse
         try:
-            response = self._api.call_api(*request, _request_timeout=(_CONNECT, read)).response
+            response = api.call_api(*request, _request_timeout=(_CONNECT, read)).response
         except urllib3.exceptions.HTTPError:
             self._failed(0)
             raise

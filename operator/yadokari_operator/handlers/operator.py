@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import functools
 import logging
+import signal
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -39,6 +40,8 @@ _WORKERS = 16
 _RESYNC = 1800.0
 _FAREWELL = 10.0
 """Seconds that the Lease may take to be given back: after that it runs out by itself."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 if TYPE_CHECKING:
     from yadokari_operator.traces.sender import TraceSender
@@ -87,14 +90,16 @@ class _Operator:
 
     async def run(self) -> bool:
         """Run until it is to end; tells whether another works in its place."""
+        self._end_on_signals()
         for watch in self._watches:
             # A daemon: it waits for the server at any time, and has nothing to end.
             threading.Thread(target=watch.run, daemon=True).start()
         self._standing.start()
         self._tasks += [asyncio.create_task(self._work()), asyncio.create_task(self._resync())]
         namespace = self._settings.namespace
+        others = asyncio.all_tasks()
         try:
-            await kopf.operator(
+            tasks = await kopf.spawn_tasks(
                 registry=handlers(self._note, self._watches, self._builds, self._election, self._rest),
                 settings=watch_settings(self._settings.never_asked),
                 standalone=True,
@@ -103,9 +108,17 @@ class _Operator:
                 liveness_endpoint=f"http://{self._settings.health_address}/healthz",
                 stop_flag=self._ended,
             )
+            # In the place of kopf's own, which takes a second signal for an error.
+            self._end_on_signals()
+            await kopf.run_tasks(tasks, ignored=others)
         finally:
             await self._rest()
+            _ignore_signals()
         return self._lost.is_set()
+
+    def _end_on_signals(self) -> None:
+        for one in _SIGNALS:
+            asyncio.get_running_loop().add_signal_handler(one, self._ended.set)
 
     def _note(self, key: Key, delay: float = 0.0, *, patient: bool = False) -> None:
         # What has come together while another worked is nothing new: what changes from now on goes first.
@@ -153,10 +166,19 @@ class _Operator:
                 self._queue.add(key, span * number / len(keys), patient=True)
 
 
+def _ignore_signals() -> None:
+    """End without being interrupted: all that is left to do is done."""
+    for one in _SIGNALS:
+        asyncio.get_running_loop().remove_signal_handler(one)
+        signal.signal(one, signal.SIG_IGN)
+
+
 def _sender(settings: Settings, changed: Callable[[Key], None]) -> Sender | None:
     if not settings.notify_url:
         return None
-    sender = Sender(settings.notify_url, settings.notify_key, settings.notify_format, changed)
+    sender = Sender(
+        settings.notify_url, settings.notify_key, settings.notify_format, changed, settings.proxies
+    )
     threading.Thread(target=sender.run, name="notices", daemon=True).start()
     return sender
 
@@ -177,7 +199,7 @@ def trace_sender(settings: Settings) -> "TraceSender | None":
         return None
     for remark in without_effect(settings.telemetry):
         logger.info("%s", remark)
-    sender = TraceSender(export)
+    sender = TraceSender(export, settings.proxies)
     threading.Thread(target=sender.run, name="traces", daemon=True).start()
     return sender
 

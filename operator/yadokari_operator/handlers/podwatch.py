@@ -84,9 +84,15 @@ def handlers(
                 "nothing more is heard of %s: this operator is to be started anew", " and ".join(dead)
             )
             raise kopf.PermanentError(f"nothing more is heard of {' and '.join(dead)}")
-        return "alive"
+        return life_of(watches)
 
     return registry
+
+
+def life_of(watches: Iterable[Watch]) -> str:
+    """Say which of the watches that live get nothing but errors."""
+    troubles = [f"{it.what} cannot be watched: {it.error}" for it in watches if it.error is not None]
+    return ", but ".join(["alive", *troubles])
 
 
 def told(builds: Watch) -> str:

@@ -58,8 +58,9 @@ class Watch:
         while True:
             self.seen = self._clock()
             if not self._wanted(_LONGEST_PAUSE):
-                # Nothing is overdue of what nobody waits for.
+                # Nothing is overdue, and nothing wrong, with what nobody waits for.
                 self._heard(self.what)
+                self.error = None
                 continue
             try:
                 self.follow()

@@ -86,4 +86,4 @@ class Watches:
             for key in self.memory.policies.refused():
                 self.changed(key)
 
-        return Watch("ImageBuildPolicies", metadata, begin, look_again)
+        return Watch("ImageBuildPolicies", metadata, begin, look_again, heard=self.heard)

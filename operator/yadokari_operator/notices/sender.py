@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterable, Sequence
 import urllib3
 
 from yadokari_api.keys import Key
+from yadokari_contract.proxies import Proxies
 from yadokari_operator.notices.notice import Notice, body_signature, signature
+from yadokari_operator.sinks import pool_for
 
 logger = logging.getLogger(__name__)
 
@@ -18,7 +20,8 @@ _MOST = 1000
 _TIMEOUT = urllib3.Timeout(connect=5, read=10)
 _FIRST_DELAY = 1.0
 _LONGEST_DELAY = 60.0
-_AGAIN = frozenset({408, 425, 429})
+_AGAIN = frozenset({407, 408, 425, 429})
+"""Of 4xx those that are no word of the sink's about the notice: a proxy's, or of when it came."""
 
 
 class Sender:
@@ -28,12 +31,14 @@ class Sender:
     whose notice was sent; `key` signs them where it is not empty.
     """
 
-    def __init__(self, url: str, key: str, form: str, changed: Callable[[Key], None]) -> None:
+    def __init__(
+        self, url: str, key: str, form: str, changed: Callable[[Key], None], proxies: Proxies
+    ) -> None:
         self._url = url
         self._key = key
         self._form = form
         self._changed = changed
-        self._pool = urllib3.PoolManager(retries=False, timeout=_TIMEOUT)
+        self._pool = pool_for(url, proxies, _TIMEOUT)
         self._waiting: dict[Key, Sequence[Notice]] = {}
         self._told: dict[Key, str] = {}
         self._news = threading.Condition()

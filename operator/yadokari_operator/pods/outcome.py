@@ -82,6 +82,7 @@ _MISSING = (
     (re.compile(r'secret ".*" not found|in Secret '), StateReason.SECRET_NOT_FOUND),
     (re.compile(r'configmap ".*" not found|in ConfigMap '), StateReason.CONFIG_MAP_NOT_FOUND),
 )
+_LOGIN = re.compile(r"\bDOCKER_AUTH_CONFIG_(?:PULL|PUSH)_[0-9]{1,9}\b", re.ASCII)
 _DELETED = "the pod was deleted"
 _STOPPED = "the pod was stopped by the cluster"
 # Of https://kubernetes.io/docs/concepts/workloads/pods/disruptions/#pod-disruption-conditions, and of Kueue.
@@ -107,7 +108,7 @@ def unfinished_or_failed(resource: Mapping[str, Any]) -> Waiting | Running | Fai
     """Tell the same of an executor's pod of which is known that it has not done what it was asked to."""
     finished = finished_at(resource)
     if finished:
-        return _in_short(_failed(resource, _ended(resource), finished))
+        return _in_short(_failed(resource, _ended(resource), finished), _secrets(resource))
     if "running" in _state(resource):
         return Running()
     gates = (resource.get("spec") or {}).get("schedulingGates")
@@ -136,10 +137,11 @@ def finished_at(resource: Mapping[str, Any]) -> datetime | None:
     return parse_time(ended.get("finishedAt") or _last_change(resource))
 
 
-def _in_short(found: Failed) -> Failed:
+def _in_short(found: Failed, secrets: Mapping[str, str]) -> Failed:
     failure = found.failure
     reason = failure.reason if _REASON.fullmatch(failure.reason) else StateReason.EXECUTOR_FAILED
-    message, tail = _brief(failure.message), _brief(failure.log_tail, from_end=True)
+    message = _LOGIN.sub(lambda it: secrets.get(it[0], it[0]), failure.message)
+    message, tail = _brief(message), _brief(failure.log_tail, from_end=True)
     return replace(found, failure=replace(failure, reason=reason, message=message, log_tail=tail))
 
 
@@ -404,6 +406,15 @@ def _ended(resource: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def _executor(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     return _named_executor(_status(resource).get("containerStatuses"))
+
+
+def _secrets(resource: Mapping[str, Any]) -> Mapping[str, str]:
+    """Name the Secrets that the executor has its logins from, by the variables, which people have not set."""
+    executor = _named_executor((resource.get("spec") or {}).get("containers"))
+    sources = (
+        (it["name"], (it.get("valueFrom") or {}).get("secretKeyRef")) for it in executor.get("env") or []
+    )
+    return {variable: f"Secret {source.get('name')}" for variable, source in sources if source}
 
 
 def _limits(resource: Mapping[str, Any]) -> Mapping[str, Any]:

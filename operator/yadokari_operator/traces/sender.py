@@ -8,8 +8,10 @@ from collections.abc import Sequence
 import urllib3
 
 from yadokari_api.keys import Key
+from yadokari_contract.proxies import Proxies
 from yadokari_contract.telemetry.otlp import Export
 from yadokari_contract.telemetry.trace import Span, written
+from yadokari_operator.sinks import pool_for
 
 logger = logging.getLogger(__name__)
 
@@ -24,10 +26,10 @@ _AGAIN = frozenset({429, 502, 503, 504})
 class TraceSender:
     """Posts spans to a collector; what it does not take in a few attempts is dropped, which is told."""
 
-    def __init__(self, export: Export, delays: Sequence[float] = _DELAYS) -> None:
+    def __init__(self, export: Export, proxies: Proxies, delays: Sequence[float] = _DELAYS) -> None:
         self._export = export
         self._delays = delays
-        self._pool = urllib3.PoolManager(retries=False, timeout=urllib3.Timeout(total=export.timeout))
+        self._pool = pool_for(export.url, proxies, urllib3.Timeout(total=export.timeout))
         self._waiting: queue.Queue[tuple[Key, Sequence[Span]]] = queue.Queue(_MOST)
 
     def offer(self, key: Key, spans: Sequence[Span]) -> None:

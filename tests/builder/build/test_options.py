@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from yadokari_builder.build.layering.packing import Packing
-from yadokari_builder.build.options import read_build_args, read_epoch, read_packing
+from yadokari_builder.build.options import read_build_args, read_epoch, read_packing, resolve_paths
 from yadokari_builder.errors import UsageError
 from yadokari_builder.layers.compression import Compression, CompressionKind
 from yadokari_contract.spec import BuildSpec
@@ -114,3 +114,12 @@ def test_build_arguments_are_taken_from_whole_secrets_of_which_the_last_counts()
 def test_a_key_of_a_secret_that_is_no_name_of_a_build_argument_is_named(name: str) -> None:
     with pytest.raises(UsageError, match="is no name of a build argument: set prefix"):
         read_build_args(BuildSpec(), {f"YADOKARI_BUILD_ARG_1_{name}": "x"})
+
+
+def test_of_a_file_of_digests_the_folder_is_resolved_and_not_a_link_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "volume").mkdir()
+    (tmp_path / "way").symlink_to("volume")
+    (tmp_path / "volume/digests").symlink_to("elsewhere")
+    resolved = resolve_paths(BuildSpec(context_digests_file="way/digests"), tmp_path)
+    assert resolved.context_digests_file == f"{tmp_path}/volume/digests"
+    assert resolve_paths(BuildSpec(), tmp_path).context_digests_file == ""

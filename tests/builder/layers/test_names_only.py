@@ -17,8 +17,10 @@ from support.archives import ACL, Member, archive, directory, file, hard_link, l
 from support.trees import Described, describe
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.compression import decompress
-from yadokari_builder.layers.outline import OutlineWriter
+from yadokari_builder.layers.outline import OutlineReader, OutlineWriter
+from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.layers.unpack import is_placeholder, unpack, unpack_outline
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.rootfs.boundary import Boundary
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="owners and devices need root")
@@ -95,6 +97,22 @@ def test_an_outline_gives_the_names_of_any_layer(layers: list[list[Member]], nam
                 return
             unpack_outline(decompress(io.BytesIO(made.data)), Boundary(outlined, frozenset({"/b/c"})))
         assert without_clock(names) == without_clock(outlined)
+
+
+def test_an_outline_of_many_names_and_folders_has_them_in_their_order() -> None:
+    members = []
+    for number in range(600):
+        names = [file(f"{number}/{name}", b"content") for name in range(number % 5)]
+        members += [directory(f"{number}"), *names, link(f"{number}/link", f"../{number}")]
+    sketch = OutlineWriter()
+    reader = TarReader(archive(*members), watch=sketch)
+    in_order = [member.name for member in reader]
+    made = sketch.finish()
+    assert made
+    stream = decompress(io.BytesIO(made.data))
+    plain = b"".join(iter(lambda: stream.read(1 << 16), b""))
+    assert made.diff_id == Digest.of(plain)
+    assert [member.name for member in OutlineReader(io.BytesIO(plain))] == in_order
 
 
 def without_clock(root: Path) -> dict[str, Described]:

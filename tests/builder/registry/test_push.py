@@ -13,6 +13,7 @@ import pytest
 from support.gate import Gate, Passed, Spoiled, running_gate, times
 from support.handmade import FileLayer, LocalImage, make_image
 from support.registry import DOCKER_ALONE, Registry
+from support.watching import come_true
 from yadokari_builder.errors import CancelledError, ImageInvalidError, PushError
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.image import Image
@@ -93,6 +94,23 @@ def test_a_manifest_is_sent_after_all_that_it_names(
     push(client, make_image(tmp_path, {"a": b"1"}, {"b": b"2"}), f"{gate.host}/{name}:v1")
     assert "/manifests/" in gate.passed[-1].path
     assert gate.count("PUT", "/manifests/") == 1
+
+
+def test_the_config_is_sent_while_a_layer_is_under_way(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = make_image(tmp_path, {"a": b"1"})
+    config = made.image.manifest.config.digest.hex
+
+    class Slow(FileLayer):
+        def open(self) -> BinaryIO:
+            assert come_true(lambda: any(config in sent.path for sent in gate.passed if sent.method == "PUT"))
+            return FileLayer(self.layer, self.path).open()
+
+    with Pusher(client, [Reference.parse(f"{gate.host}/{name}")]) as pusher:
+        pusher.add_layer(Slow(made.layers[0].layer, made.layers[0].path))
+        pusher.finish(made.image)
+    assert pull(client, f"{gate.host}/{name}").image == made.image
 
 
 def test_layers_that_the_repository_has_are_not_sent_again(

@@ -24,8 +24,8 @@ VERBS = {
     "logs": ("logs", set()),
     "describe": ("describe, and get", _OUTPUT | _CHOICE),
     "wait": ("wait", _OUTPUT | _CHOICE | {"--all"}),
-    "rebuild": ("annotate", _OUTPUT),
-    "cancel": ("patch", _OUTPUT),
+    "rebuild": ("annotate", _OUTPUT | _CHOICE | {"--all"}),
+    "cancel": ("patch", _OUTPUT | _CHOICE | {"--all"}),
     "explain": ("explain", set()),
     "completion": ("completion", set()),
 }
@@ -48,13 +48,19 @@ with open(sys.argv[0] + ".asked", "a") as asked:
     print(json.dumps(words), file=asked)
 form = words[words.index("-o") + 1] if "-o" in words else ""
 name = "slow" if "slow" in words else "app"
-build = dict(
-    apiVersion="yadokari.dev/v1alpha1", kind="ImageBuild",
-    metadata=dict(name=name, namespace="team", generation=1),
-    status=dict(
-        observedGeneration=1, phase="Building" if name == "slow" else "Succeeded", run=dict(pod="app-1"),
-    ),
-)
+
+def made(name, namespace="team"):
+    return dict(
+        apiVersion="yadokari.dev/v1alpha1", kind="ImageBuild",
+        metadata=dict(name=name, namespace=namespace, generation=1),
+        status=dict(
+            observedGeneration=1, phase="Building" if name == "slow" else "Succeeded", run=dict(pod="app-1"),
+        ),
+    )
+
+build = made(name)
+if "gone" in words:
+    sys.exit('imagebuilds.yadokari.dev "gone" not found')
 if words[0] == "logs":
     print("2026-01-02T03:04:05Z hello")
 elif "--watch" in words:
@@ -63,7 +69,7 @@ elif words[:2] == ["get", "pod"]:
     print(json.dumps(dict(status=dict(phase="Succeeded"))))
 elif form == "json":
     is_list = words[0] == "get" and name not in words
-    print(json.dumps(dict(items=[build]) if is_list else build))
+    print(json.dumps(dict(items=[made(*it.split()) for it in {{builds!r}}]) if is_list else build))
 elif form == "yaml":
     print("kind: ImageBuild")
 elif form == "name":
@@ -72,11 +78,14 @@ elif form == "name":
 
 
 class StandIn:
-    """A kubectl that answers to everything, and notes what it was asked."""
+    """A kubectl that answers to everything, and notes what it was asked.
 
-    def __init__(self, folder: Path) -> None:
+    It lists `builds`, each by its name and perhaps a namespace.
+    """
+
+    def __init__(self, folder: Path, *builds: str) -> None:
         program = folder / "kubectl"
-        program.write_text(_STAND_IN)
+        program.write_text(_STAND_IN.replace("{builds!r}", repr(builds)))
         program.chmod(0o755)
         self._asked = folder / "kubectl.asked"
         self._plugin = Plugin(str(folder))
@@ -91,7 +100,7 @@ class StandIn:
 
 @pytest.fixture
 def kubectl(tmp_path: Path) -> StandIn:
-    return StandIn(tmp_path)
+    return StandIn(tmp_path, "app")
 
 
 def flags(verb: str) -> set[str]:
@@ -165,6 +174,58 @@ def test_what_is_of_all_namespaces_is_looked_for_in_its_own(kubectl: StandIn, ve
     assert "--namespace=other" not in {word for words in kubectl.asked for word in words}
 
 
+def built_again(name: str, namespace: str = "team") -> str:
+    return f"{namespace}/{name} is built again: 'kubectl imagebuild logs -f {name}' follows it\n"
+
+
+def test_those_with_labels_are_changed_each_in_its_namespace(tmp_path: Path) -> None:
+    kubectl = StandIn(tmp_path, "app", "slow other", "app other")
+    said = kubectl.run("rebuild", "-A", "-l", "app=web", "-n", "ignored")
+    assert (said.code, said.notes) == (0, "")
+    assert said.out == built_again("app") + built_again("slow", "other") + built_again("app", "other")
+    first, *patches = kubectl.asked
+    assert first[2:5] == ["--all-namespaces", "--selector", "app=web"]
+    assert [words[2:5] for words in patches] == [
+        ["app", "--namespace", "team"],
+        ["slow", "--namespace", "other"],
+        ["app", "--namespace", "other"],
+    ]
+    assert "--namespace=ignored" not in {word for words in kubectl.asked for word in words}
+
+
+def test_of_those_that_are_not_named_those_that_build_are_cancelled(tmp_path: Path) -> None:
+    kubectl = StandIn(tmp_path, "app", "slow")
+    said = kubectl.run("cancel", "--all")
+    assert (said.code, said.notes) == (0, "")
+    assert said.out.startswith("team/slow cancelled: ")
+    assert [words[2] for words in kubectl.asked if words[0] == "patch"] == ["slow"]
+
+
+@pytest.mark.parametrize("builds", [(), ("app",)])
+def test_where_no_build_is_cancelled_that_is_no_failure_and_told(tmp_path: Path, builds: tuple[str]) -> None:
+    said = StandIn(tmp_path, *builds).run("cancel", "-l", "app=web")
+    assert (said.code, said.out) == (0, "")
+    assert said.notes.endswith("no build was cancelled\n")
+    assert ("there are no ImageBuilds with these labels" in said.notes) == (not builds)
+
+
+def test_what_fails_for_one_keeps_no_other_from_being_changed(kubectl: StandIn) -> None:
+    said = kubectl.run("cancel", "app", "slow", "gone")
+    assert said.code == 1
+    assert said.out.startswith("team/slow cancelled: ")
+    assert said.notes.splitlines() == [
+        "error: team/app is not building, so there is nothing to cancel: it is Succeeded",
+        'error: imagebuilds.yadokari.dev "gone" not found',
+    ]
+
+
+def test_the_first_of_those_with_labels_is_followed(tmp_path: Path) -> None:
+    kubectl = StandIn(tmp_path, "app", "slow")
+    assert kubectl.run("rebuild", "-l", "app=web", "-f").code == 0
+    watched = [words for words in kubectl.asked if "--watch" in words]
+    assert {words[2] for words in watched} == {"app"}
+
+
 def test_all_of_a_namespace_are_described_where_none_is_named(kubectl: StandIn) -> None:
     assert kubectl.run("describe").out.startswith("Name:        app\nNamespace:   team\n")
 
@@ -175,6 +236,13 @@ def test_all_of_a_namespace_are_described_where_none_is_named(kubectl: StandIn) 
         (("describe", "app", "-A"), "names are given, and -A or -l"),
         (("wait", "app", "--all"), "is said by names, or else by --all, -l or -A"),
         (("wait",), "is said by names, or else by --all, -l or -A"),
+        *(((verb,), "is said by names, or else by --all or by -l") for verb in ("rebuild", "cancel")),
+        # As with kubectl, where that alone changes nothing.
+        (("rebuild", "-A"), "is said by names, or else by --all or by -l"),
+        (("cancel", "app", "-l", "app=web"), "is said by names, or else by --all or by -l"),
+        (("cancel", "--all", "-l", "app=web"), "is said by names, or else by --all or by -l"),
+        (("cancel", "app", "-A"), "names are given, and -A"),
+        (("rebuild", "--all", "-A", "-f"), "leave out -f or -A"),
     ],
 )
 def test_names_and_a_choice_exclude_each_other(kubectl: StandIn, words: tuple[str, ...], what: str) -> None:

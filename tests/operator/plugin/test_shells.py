@@ -18,22 +18,32 @@ PROGRAMS = {
     "kubectl-imagebuild": "from kubectl_imagebuild.__main__ import main; main()",
     "kubectl_complete-imagebuild": "from kubectl_imagebuild.completion import main; main()",
 }
-TYPED = {
-    "explain StepF": "explain StepFailed",
-    "desc": "describe",
-    "logs -n team ap": "logs -n team app",
-    "list --all": "list --all-namespaces",
-    "wait app --for succ": "wait app --for succeeded",
-    "create app --file Dock": "create app --file Dockerfile",
+STAGING, KIND = CONTEXTS = ("staging of $(team) #1", "admin@kind:it's")
+TYPED: dict[str, list[str]] = {
+    "explain StepF": ["explain", "StepFailed"],
+    "desc": ["describe"],
+    "logs -n team ap": ["logs", "-n", "team", "app"],
+    "list --all": ["list", "--all-namespaces"],
+    "wait app --for succ": ["wait", "app", "--for", "succeeded"],
+    "create app --file Dock": ["create", "app", "--file", "Dockerfile"],
+    # Quoted as people may have begun to, or not at all.
+    "list --context stag": ["list", "--context", STAGING],
+    r"list --context staging\ o": ["list", "--context", STAGING],
+    "list --context 'staging o": ["list", "--context", STAGING],
+    'list --context "staging o': ["list", "--context", STAGING],
+    "list --context admin@k": ["list", "--context", KIND],
+    "list --context admin@kind:i": ["list", "--context", KIND],
+    f"list --context '{STAGING}' -A --outp": ["list", "--context", STAGING, "-A", "--output"],
 }
-"""What is typed, and what it is completed to."""
+"""What is typed, and the words that it is completed to."""
 
+_SAY = "kubectl-imagebuild() { printf 'ran:'; printf ' <%s>' \"$@\"; echo; }"
 BEFORE = {
-    "bash": ("bash --norc --noprofile -i", "PS1='ready> '", 'kubectl-imagebuild() { echo "ran: $*"; }'),
+    "bash": ("bash --norc --noprofile -i", "PS1='ready> '", _SAY),
     "zsh": (
         "zsh -f -i",
         "PS1='ready> '; autoload -Uz compinit; compinit -u -D",
-        'kubectl-imagebuild() { print -r -- "ran: $*" }',
+        _SAY,
     ),
 }
 """How a shell is started, set up, and made to say what it would have run."""
@@ -41,7 +51,7 @@ BEFORE = {
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """A folder to type in, with the plugin and a kubectl that knows one ImageBuild, of the namespace team."""
+    """A folder to type in, with the plugin and a kubectl that knows some contexts and one ImageBuild."""
 
     folder: Path
 
@@ -61,7 +71,11 @@ def desk(tmp_path: Path) -> Desk:
     (tmp_path / "bin").mkdir()
     (tmp_path / "Dockerfile").touch()
     texts = {name: f'exec {sys.executable} -c "{code}" "$@"' for name, code in PROGRAMS.items()}
-    texts["kubectl"] = 'case "$*" in *--namespace=team*) echo imagebuild.yadokari.dev/app ;; esac'
+    contexts = shlex.join(CONTEXTS)
+    texts["kubectl"] = f"""case "$*" in
+        *get-contexts*) printf '%s\\n' {contexts} ;;
+        *--namespace=team*) echo imagebuild.yadokari.dev/app ;;
+    esac"""
     for name, text in texts.items():
         program = tmp_path / "bin" / name
         program.write_text(f"#!/bin/sh\n{text}\n")
@@ -79,16 +93,16 @@ def test_a_shell_completes_what_is_typed_as_docs_have_it_set_up(desk: Desk, shel
     need(shell)
     start, prepare, say = BEFORE[shell]
     process: pexpect.spawn[str] = pexpect.spawn(
-        start, env=desk.environment, cwd=str(desk.folder), encoding="utf-8", timeout=60, echo=False
+        start, env=desk.environment, cwd=str(desk.folder), encoding="utf-8", timeout=20, echo=False
     )
     try:
         for line in (prepare, f"source <(kubectl-imagebuild completion {shell})", say):
             process.sendline(line)
         process.sendline("echo set-'up'")
         process.expect("set-up")
-        for typed, whole in TYPED.items():
+        for typed, words in TYPED.items():
             process.send(f"kubectl-imagebuild {typed}\t\n")
-            process.expect_exact(f"ran: {whole}")
+            process.expect_exact(f"ran: {' '.join(f'<{word}>' for word in words)}")
     finally:
         process.close(force=True)
 
@@ -102,5 +116,5 @@ def test_fish_completes_what_is_typed_as_docs_have_it_set_up(desk: Desk) -> None
         env=desk.environment, cwd=desk.folder, capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert [line.partition("\t")[0] for line in said.stdout.splitlines()] == [
-        whole.rpartition(" ")[2] for whole in TYPED.values()
+        words[-1] for words in TYPED.values()
     ]

@@ -1,33 +1,53 @@
 """The caches that a build's arguments ask for."""
 
 import logging
-from collections.abc import Iterator
+import os
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
 
 from yadokari_builder.build.caching.steps import Policy
+from yadokari_builder.build.caching.writing import Left
 from yadokari_builder.build.layering.packing import Packing
 from yadokari_builder.build.options import CACHE_FOLDER
 from yadokari_builder.build.registries import Registries
 from yadokari_builder.cache.layout import Layout
+from yadokari_builder.cache.options import hold_volume
+from yadokari_builder.cache.steps.entry import Trace
 from yadokari_builder.cache.steps.folder import FolderStore
-from yadokari_builder.cache.steps.key import Making
-from yadokari_builder.cache.steps.known import KnownDigests
+from yadokari_builder.cache.steps.key import Making, name_of_digests
+from yadokari_builder.cache.steps.known import NAME, KnownDigests
 from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.cache.steps.store import RegistryStore, Store
-from yadokari_builder.errors import UsageError
+from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.http.retry import RetryPolicy
+from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_contract.spec import BuildSpec
 
 logger = logging.getLogger(__name__)
 
 _NAME = "cache"
+_DIGESTS = "--context-digests-file"
 # What is not there at once is built sooner than it is waited for.
 _RETRY = RetryPolicy(attempts=2)
+
+
+@dataclass(frozen=True, slots=True)
+class DigestsFile:
+    """The file `name` in a layout's folder, for digests of a context's files.
+
+    The entry `key` of the cache tells its checksum: on a volume steps can write to it, and they cannot to a
+    registry. It is "" where the cache is in that folder itself.
+    """
+
+    layout: Layout
+    name: str
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +61,7 @@ class Caches:
     written: Store | None
     policy: Policy
     ttl: timedelta
-    digests: Layout | None
+    digests: DigestsFile | None
     stop: Event = field(default_factory=Event)
 
     def prober(self) -> Prober:
@@ -49,17 +69,34 @@ class Caches:
         return Prober(self.stores, self.ttl.total_seconds())
 
     @contextmanager
-    def known(self) -> Iterator[KnownDigests | None]:
-        """Have digests of files from earlier builds; in the end later ones get those of this one."""
-        known = KnownDigests(self.digests) if self.digests else None
+    def known(
+        self, prober: Prober, write: Callable[[Left], None] | None, platform: Platform
+    ) -> Iterator[KnownDigests | None]:
+        """Have digests of files from earlier builds; in the end later ones get those of this one.
+
+        `write` has the entry written that vouches for them; without it none are kept.
+        """
+        place = self.digests
+        if place is None:
+            yield None
+            return
+        found = prober.probe([place.key])[place.key] if place.key else None
+        checksum = (found.entry.name if found else "") if place.key else None
+        known = KnownDigests(place.layout, name=place.name, checksum=checksum)
         yield known
-        if known and self.written:
-            known.keep()
+        if write and (kept := known.keep()) and place.key:
+            step = "digests of the context's files"
+            write(Left([place.key], "", kept, step, Trace(), platform, None, int(time.time())))
 
 
-def open_caches(spec: BuildSpec, registries: Registries) -> Caches | None:
-    """Find out where steps are looked for, None for nowhere; raises `UsageError` for what cannot be."""
+def open_caches(spec: BuildSpec, registries: Registries, boundary: Boundary) -> Caches | None:
+    """Find out where steps are looked for, None for nowhere; raises `UsageError` for what cannot be.
+
+    `boundary` is that of the root.
+    """
     if not (spec.cache or spec.cache_from):
+        if spec.context_digests_file:
+            raise UsageError(f"{_DIGESTS} is of use to a cache of steps alone: give --cache, too")
         return None
     if spec.single_snapshot:
         logger.warning("--single-snapshot makes one layer of all steps: the cache is left alone")
@@ -69,7 +106,7 @@ def open_caches(spec: BuildSpec, registries: Registries) -> Caches | None:
     others = [_read_only(text, registries) for text in spec.cache_from]
     stores = tuple(store for store in (own, *others) if store)
     policy = Policy(copies=spec.cache_copy_layers, runs=spec.cache_run_layers)
-    digests = Layout(own.path) if isinstance(own, FolderStore) else None
+    digests = _digests(spec, own, boundary)
     return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, digests, stop)
 
 
@@ -94,6 +131,24 @@ def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store:
         raise UsageError("--cache has no place: name one by --cache-repo, or the image by --destination")
     registries.expect_push([repository])
     return RegistryStore(registries.pushing.trying(_RETRY), repository, not spec.no_push_cache, stop)
+
+
+def _digests(spec: BuildSpec, own: Store | None, boundary: Boundary) -> DigestsFile | None:
+    """Tell where digests of the context's files are: in the file that is named, or beside the cache."""
+    if not spec.context_digests_file:
+        return DigestsFile(Layout(own.path), NAME) if isinstance(own, FolderStore) else None
+    folder, name = os.path.split(spec.context_digests_file)
+    if not name:
+        raise UsageError(f"{_DIGESTS} {spec.context_digests_file} names no file: write it as FOLDER/FILE")
+    if spec.bucket or ("://" in spec.context and not spec.context.lower().startswith("dir://")):
+        context = spec.bucket or spec.context
+        raise UsageError(f"{_DIGESTS} is for a context in a folder: {context} is fetched for each build")
+    try:
+        layout = Layout(hold_volume(_DIGESTS, folder, boundary))
+    except OSError as error:
+        logger.warning("cache: digests of the context are not kept: %s: %s", _DIGESTS, described(error))
+        return None
+    return DigestsFile(layout, name, name_of_digests(name))
 
 
 def _read_only(text: str, registries: Registries) -> Store:

@@ -123,6 +123,13 @@ class StepCache:
             is_read = StageSource(stage.index) in read
             self._ends[stage.index] = len(stage.steps) if is_read else self._end(stage)
         self._look_ahead()
+        # What is behind a step that is not known is looked at in any case, when it is its turn.
+        self.takings.read_ahead(
+            step
+            for stage in plan.stages
+            for step in stage.steps[: self._ends[stage.index]]
+            if self._is_looked_at(step)
+        )
 
     def find(self, stage: PlannedStage, place: int) -> Hit | None:
         """Return what an earlier build left of a step, None if it is to be performed."""
@@ -294,10 +301,13 @@ class StepCache:
             name = self._name(where)
             below = None if name is None else [*below, name] if name else below
 
+    def _is_looked_at(self, step: Step) -> bool:
+        return self.policy.includes(step) or not looks_elsewhere(step)
+
     def _settle(self, step: Step, where: Place, below: Sequence[str]) -> Iterator[str]:
         """Find out what is known of a step; yields the keys that are to be looked for."""
         sight = self._sights.get(where)
-        if sight is None and (self.policy.includes(step) or not looks_elsewhere(step)):
+        if sight is None and self._is_looked_at(step):
             sight = self._look_at(step, where, below)
         if sight is None:
             return

@@ -1,9 +1,13 @@
 """What steps take from elsewhere, named by its content."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Event, Lock, Thread
+from typing import Self
 
 from yadokari_builder.cache.steps.content import MOST_LISTED, Hashing
 from yadokari_builder.cache.steps.key import name_in, name_of, name_of_download, name_without_looking, takes
@@ -11,6 +15,7 @@ from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.copy.perform import Fetched
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.quoting import printable
+from yadokari_builder.errors import BuilderError
 from yadokari_builder.plan.steps import (
     ContextSource,
     Copied,
@@ -29,10 +34,13 @@ from yadokari_builder.sources.web import file_name
 
 _SHA256 = "sha256"
 
+_Known = tuple[Source, str]
+"""What is taken of a source: the name of what was asked for."""
+
 
 @dataclass(slots=True)
 class Takings:
-    """Names what steps take; nothing is read twice.
+    """Names what steps take; nothing is read twice. Leaving the context ends reading ahead.
 
     `tree` opens a source, `fetched` returns what is added from elsewhere, and `commit_of` of which commit a
     repository's files are going to be. What is `known` of files of the context is not read again.
@@ -42,8 +50,34 @@ class Takings:
     fetched: Callable[[WebFile | GitFiles], Fetched]
     commit_of: Callable[[GitFiles], str]
     known: KnownDigests | None = None
-    _known: dict[tuple[Source | None, str], str] = field(default_factory=dict)
-    _listings: dict[tuple[Source | None, str], dict[str, str]] = field(default_factory=dict)
+    _known: dict[_Known, "Future[str]"] = field(default_factory=dict)
+    _listings: dict[_Known, dict[str, str]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+    _left: Event = field(default_factory=Event)
+    _reader: Thread | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.set()
+        if self._reader:
+            self._reader.join()
+
+    def read_ahead(self, steps: Iterable[Step]) -> None:
+        """Begin to name what steps take of the context, beside what the build does.
+
+        It stays as it is until they take it: no step may change it. What is wrong with it is theirs to say.
+        """
+        wanted = [
+            (copied, source, _exclude(step))
+            for step in steps
+            for copied, source in takes(step)
+            if isinstance(source, ContextSource)
+        ]
+        if wanted and not self._reader:
+            self._reader = Thread(target=self._read, args=(wanted,), name="read", daemon=True)
+            self._reader.start()
 
     def without_looking(
         self, step: Step, name_of_source: Callable[[Source], str | None]
@@ -80,9 +114,15 @@ class Takings:
 
     def forget_stages(self) -> None:
         """Forget what was read of stages: they are built again."""
-        stages = [known for known in self._known if isinstance(known[0], StageSource)]
-        for known in stages:
-            del self._known[known]
+        with self._lock:
+            stages = [known for known in self._known if isinstance(known[0], StageSource)]
+            for known in stages:
+                del self._known[known]
+
+    def _read(self, wanted: Iterable[tuple[Copied, Source, IgnorePatterns | None]]) -> None:
+        for copied, source, exclude in wanted:
+            with suppress(BuilderError, OSError):
+                self._name(copied, source, exclude)
 
     def _name(self, copied: Copied, source: Source | None, exclude: IgnorePatterns | None) -> str:
         if (name := name_without_looking(copied)) is not None:
@@ -90,13 +130,27 @@ class Takings:
         if isinstance(copied, WebFile | GitFiles):
             return self._name_of_fetched(copied)
         assert isinstance(copied, LocalFiles | LocalPaths)
+        assert source is not None
         known = (source, name_in("", copied, exclude))
-        if known not in self._known:
-            assert source is not None
-            listing = self._listings.setdefault(known, {})
-            with Hashing(self.known if isinstance(source, ContextSource) else None) as hashing:
-                self._known[known] = hashing.digest(self.tree(source), copied, exclude, listing)
-        return self._known[known]
+        mine: Future[str] = Future()
+        with self._lock:
+            digest = self._known.setdefault(known, mine)
+        if digest is mine:
+            try:
+                mine.set_result(self._digest(known, source, copied, exclude))
+            except BaseException as error:
+                # Who asks again has it looked at again.
+                with self._lock:
+                    self._known.pop(known, None)
+                mine.set_exception(error)
+        return digest.result()
+
+    def _digest(
+        self, known: _Known, source: Source, copied: LocalFiles | LocalPaths, exclude: IgnorePatterns | None
+    ) -> str:
+        listing = self._listings.setdefault(known, {})
+        with Hashing(self.known if isinstance(source, ContextSource) else None, self._left) as hashing:
+            return hashing.digest(self.tree(source), copied, exclude, listing)
 
     def _name_of_fetched(self, copied: WebFile | GitFiles) -> str:
         if isinstance(copied, WebFile) and copied.checksum and copied.checksum.algorithm == _SHA256:

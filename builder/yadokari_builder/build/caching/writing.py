@@ -23,6 +23,10 @@ from yadokari_builder.registry.source import LayerSource
 logger = logging.getLogger(__name__)
 
 _WORKERS = 2
+_LEAST = 60.0
+_MOST = 300.0
+# Seconds that nobody wonders about.
+_SOON = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,25 +71,37 @@ class _Mounted:
         return self.source.open()
 
 
+def patience(took: float) -> float:
+    """Tell how many seconds a build waits for its entries when it is done: what it `took`, within bounds."""
+    return min(_MOST, max(_LEAST, took))
+
+
 class Writer:
     """Writes entries into a store, whoever asks for it, in threads of its own.
 
-    Leaving the context waits until all is written, `patience` seconds at most, and not at all where the build
-    was cancelled. What goes wrong is one warning, and then nothing more is written. `near` finds out whether
-    a layer is on its way to another repository of the store's registry; `stop` ends what is under way.
+    Leaving the context waits until all is written, for as long as `patience` says, by how long it was
+    entered for, and not at all where the build was cancelled. What goes wrong is one warning, and then
+    nothing more is written. `near` finds out whether a layer is on its way to another repository of the
+    store's registry; `stop` ends what is under way.
     """
 
     def __init__(
-        self, store: Store, near: Callable[[Digest], Near | None], stop: Event, patience: float = 300
+        self,
+        store: Store,
+        near: Callable[[Digest], Near | None],
+        stop: Event,
+        patience: Callable[[float], float] = patience,
     ) -> None:
         self._store = store
         self._near = near
         self._stop = stop
         self._patience = patience
+        self._entered = 0.0
         self._queue: queue.Queue[Left | None] = queue.Queue()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_WORKERS)]
 
     def __enter__(self) -> Self:
+        self._entered = time.monotonic()
         for thread in self._threads:
             thread.start()
         return self
@@ -94,16 +110,24 @@ class Writer:
         if kind and (not issubclass(kind, Exception) or issubclass(kind, CancelledError)):
             self._stop.set()
         self._queue.put(None)
-        end = time.monotonic() + self._patience
-        for thread in self._threads:
-            if not self._stop.is_set():
-                thread.join(max(0, end - time.monotonic()))
-        if not self._stop.is_set() and any(thread.is_alive() for thread in self._threads):
-            self._give_up(f"it is not through after {self._patience:.0f} seconds")
+        seconds = self._patience(time.monotonic() - self._entered)
+        if self._is_through(min(_SOON, seconds)):
+            return
+        logger.info("cache: waiting for %s to take what is left, %.0f seconds at most", self._store, seconds)
+        if not self._is_through(seconds - _SOON):
+            self._give_up(f"it is not through after {seconds:.0f} seconds")
 
     def add(self, left: Left) -> None:
         """Have entries written; may be called in any thread."""
         self._queue.put(left)
+
+    def _is_through(self, seconds: float) -> bool:
+        """Wait so long for all to be written, or given up; tell whether it is."""
+        end = time.monotonic() + seconds
+        for thread in self._threads:
+            if not self._stop.is_set():
+                thread.join(max(0, end - time.monotonic()))
+        return self._stop.is_set() or not any(thread.is_alive() for thread in self._threads)
 
     def _work(self) -> None:
         while left := self._queue.get():

@@ -40,8 +40,7 @@ _CHUNK = 1 << 20
 class Delivery:
     """Takes the layers of an image as they are made, and then the image.
 
-    Entering it finds out whether the destinations can be pushed to, and sends on the layers that the image
-    starts from; leaving it gives up what is still under way.
+    Leaving it gives up what is still under way.
     """
 
     def __init__(self, spec: BuildSpec, destinations: tuple[Reference, ...], opened: Opened) -> None:
@@ -56,15 +55,6 @@ class Delivery:
 
     def __enter__(self) -> Self:
         self._opened.registries.network.learn(hosts(self._spec))
-        if self._pusher:
-            try:
-                self._prepare(self._pusher)
-            except BaseException:
-                self._pusher.close()
-                raise
-        base = self._opened.plan.chain()[0].base
-        if isinstance(base, PulledImage):
-            self._take_base(base)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -72,6 +62,17 @@ class Delivery:
             self._pusher.close()
         self._left.set()
         self._pool.shutdown(cancel_futures=True)
+
+    def begin(self) -> None:
+        """Find out whether the destinations can be pushed to, and send on what the image starts from.
+
+        Raises `UnauthorizedError` or `PushError`.
+        """
+        if self._pusher:
+            self._prepare(self._pusher)
+        base = self._opened.plan.chain()[0].base
+        if isinstance(base, PulledImage):
+            self._take_base(base)
 
     @property
     def watch(self) -> Watch | None:

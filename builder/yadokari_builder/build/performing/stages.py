@@ -52,8 +52,8 @@ class Build:
     """Builds the stages of a plan, in the root that `roots` and `bench` work in.
 
     With `single_layer` a stage's steps have one layer together; `made` is told of each layer of the target as
-    soon as it is there. What `cache` knows is not done again, and its files are put into the root only where
-    a step needs them, or with `keeps_files` in the end.
+    soon as it is there. What is known to `cache`, which has begun, is not done again, and its files are put
+    into the root only where a step needs them, or with `keeps_files` in the end.
     """
 
     plan: Plan
@@ -95,6 +95,8 @@ class Build:
                 self.roots.tenancy.hides(error.path)
             self.roots.start_again()
             self.progress.start_again()
+            if self.cache:
+                self.cache.begin(self.plan)
 
     def _run(self) -> dict[int, tuple[FinishedStep, ...]]:
         self._late.clear()
@@ -103,7 +105,6 @@ class Build:
         finished: dict[int, list[_DoneStep]] = {}
         if self.cache:
             self.roots.outlines = self.cache.outlines
-            self.cache.begin(self.plan)
         # What is known already needs no caches.
         waiting = self.cache.remaining() if self.cache else self.plan
         self.bench.caches.expect(expected(waiting, self.roots.name_of))

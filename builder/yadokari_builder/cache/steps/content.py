@@ -7,11 +7,13 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Event
 from types import TracebackType
 from typing import Self
 
 from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
+from yadokari_builder.errors import CancelledError
 from yadokari_builder.plan.steps import LocalFiles, LocalPaths
 from yadokari_builder.rootfs.xattrs import read_xattrs
 from yadokari_builder.sources.selection import Chosen, select
@@ -32,10 +34,14 @@ _MOST_WAITING = 64
 
 
 class Hashing:
-    """Digests of files and folders; large files are hashed side by side, and what is `known` is not read."""
+    """Digests of files and folders; large files are hashed side by side, and what is `known` is not read.
 
-    def __init__(self, known: KnownDigests | None = None) -> None:
+    `stop` has it end before the next file, with `CancelledError`.
+    """
+
+    def __init__(self, known: KnownDigests | None = None, stop: Event | None = None) -> None:
         self._known = known
+        self._stop = stop or Event()
         workers = min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
         self._pool = ThreadPoolExecutor(workers, "hash")
 
@@ -69,7 +75,7 @@ class Hashing:
         whole = hashlib.sha256(b"unpacked" if unpack else b"copied")
         for path in [top] if is_literal else find(tree, top):
             whole.update(b"\0top\0")
-            taking = _Taking(tree, self._pool, self._known)
+            taking = _Taking(tree, self._pool, self._known, self._stop)
             for name, piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):
                 whole.update(piece)
                 if listing is not None and len(listing) < MOST_LISTED:
@@ -82,6 +88,7 @@ class _Taking:
     tree: SourceTree
     pool: ThreadPoolExecutor
     known: KnownDigests | None
+    stop: Event
     _links: dict[tuple[int, int], int] = field(default_factory=dict)
     _waiting: deque[tuple[str, bytes, "Future[bytes] | bytes"]] = field(default_factory=deque)
 
@@ -92,6 +99,8 @@ class _Taking:
         """
         try:
             for each in chosen:
+                if self.stop.is_set():
+                    raise CancelledError("nobody wants to know any more")
                 self._waiting.append((each.path, *self._describe(each)))
                 if len(self._waiting) > _MOST_WAITING:
                     yield self._first()

@@ -164,6 +164,11 @@ def name_of_outline(diff_id: str) -> str:
     return f"outline-{name_of(FORMAT, diff_id)}"
 
 
+def name_of_digests(file: str) -> str:
+    """Name the entry that tells the checksum of a file of digests (see `known`)."""
+    return f"digests-{name_of(VERSION, file)}"
+
+
 def _looks_below(step: Step) -> bool:
     """Tell whether what a step leaves depends on what is there: a linked copy looks at nothing."""
     return not (isinstance(step.action, CopyAction) and step.action.is_linked and not looks_up(step))

@@ -1,4 +1,4 @@
-"""Digests of a context's files, kept beside a cache in a folder: what is as it was is not read again.
+"""Digests of a context's files, kept on a volume: what is as it was is not read again.
 
 A file is known by device, inode, size, mtime and ctime, which no change leaves as it was and nobody can set
 back. Rows of 72 bytes, the five numbers and the SHA-256 of what the file holds, are sorted, and a SHA-256 of
@@ -16,10 +16,13 @@ from threading import Lock
 
 from yadokari_builder.cache.layout import Layout
 from yadokari_builder.errors import ImageInvalidError, described
+from yadokari_builder.rootfs.mounts import devices_of
 
 logger = logging.getLogger(__name__)
 
-_NAME = "context-digests"
+NAME = "context-digests"
+"""What the file is called beside a cache in a folder."""
+
 _VERSION = b"yadokari 1\0"
 _DIGEST = 32
 _KEY = struct.Struct(">5Q")
@@ -27,19 +30,33 @@ _ROW = _KEY.size + _DIGEST
 _MASK = (1 << 64) - 1
 _MOST = 1 << 19
 # What has changed so short a time ago may do so again within the same stamp (compare git's racy index): file
-# systems know seconds at worst, and servers have clocks of their own.
+# systems know seconds at worst, servers have clocks of their own, and of a file that a process has mapped the
+# next change counts once the kernel has written the last one to the disk, after half a minute.
 _RACY_NS = 60 * 10**9
+# In memory nothing is ever written to a disk; times of the others are what a program or a client says.
+_DOUBTFUL = ("tmpfs", "ramfs", "fuse", "cifs", "smb")
 
 
 class KnownDigests:
-    """Digests that earlier builds have left in a layout's folder, and those that this one finds out.
+    """Digests that earlier builds have left in a file of a layout's folder, and those that this one finds.
 
-    What is `found` or noted, in any thread, stays; of the rest as much as there is room for.
+    Nothing is known of file systems whose times do not tell all. What is `found` or noted, in any thread,
+    stays; of the rest as much as there is room for. `checksum` is what `keep` has told of the file, where
+    others than who is to be believed can write to it.
     """
 
-    def __init__(self, layout: Layout, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        layout: Layout,
+        clock: Callable[[], int] = time.time_ns,
+        name: str = NAME,
+        checksum: str | None = None,
+    ) -> None:
         self._layout = layout
+        self._name = name
+        self._checksum = checksum
         self._settled_ns = clock() - _RACY_NS
+        self._doubtful = devices_of(_DOUBTFUL)
         self._rows = self._read()
         self._lock = Lock()
         self._found: set[int] = set()
@@ -47,7 +64,10 @@ class KnownDigests:
 
     def find(self, file: int) -> bytes | None:
         """Return the SHA-256 of what an open file holds that has no extended attributes, if that is known."""
-        key = _key(os.fstat(file))
+        status = os.fstat(file)
+        if status.st_dev in self._doubtful:
+            return None
+        key = _key(status)
         place = bisect_left(range(len(self._rows) // _ROW), key, key=self._key_at)
         if place * _ROW == len(self._rows) or self._key_at(place) != key:
             return None
@@ -58,27 +78,35 @@ class KnownDigests:
         """Note what was read of an open file without extended attributes, if it can be known again."""
         status = os.fstat(file)
         # That it was so before the build began tells that nobody wrote to it while it was read.
-        if status.st_ctime_ns < self._settled_ns:
+        if status.st_ctime_ns < self._settled_ns and status.st_dev not in self._doubtful:
             with self._lock:
                 self._noted.add(_key(status) + digest)
 
-    def keep(self) -> None:
-        """Write what is known by now, if there is anything new."""
+    def keep(self) -> str:
+        """Write what is known by now, if there is anything new; returns the checksum, "" for nothing."""
+        logger.debug(
+            "cache: of the context's files %d were known, and %d are from now on",
+            len(self._found),
+            len(self._noted),
+        )
         if not self._noted:
-            return
+            return ""
         count = len(self._rows) // _ROW
         kept = {*self._noted, *map(self._row, self._found)}
         if count + len(self._noted) <= _MOST:
             kept.update(map(self._row, range(count)))
         rows = b"".join(sorted(kept)[:_MOST])
+        checksum = _checked(rows)
         try:
-            self._layout.put_beside(_NAME, rows + _checked(rows))
+            self._layout.put_beside(self._name, rows + checksum)
         except OSError as error:
             logger.warning("cache: digests of the context are not kept: %s", described(error))
+            return ""
+        return checksum.hex()
 
     def _read(self) -> bytes:
         try:
-            data = self._layout.read_beside(_NAME, _MOST * _ROW + _DIGEST)
+            data = self._layout.read_beside(self._name, _MOST * _ROW + _DIGEST)
         except FileNotFoundError:
             return b""
         except (OSError, ImageInvalidError) as error:
@@ -87,7 +115,10 @@ class KnownDigests:
             return b""
         rows = data[:-_DIGEST]
         if len(rows) % _ROW or _checked(rows) != data[-_DIGEST:]:
-            logger.warning("cache: digests of the context are left out: %s is damaged", _NAME)
+            logger.warning("cache: digests of the context are left out: %s is damaged", self._name)
+            return b""
+        if self._checksum not in (None, data[-_DIGEST:].hex()):
+            logger.info("cache: digests of the context are left out: another wrote %s since", self._name)
             return b""
         return rows
 

@@ -79,18 +79,20 @@ class RegistryStore:
         uploads = Uploads(self.client, self.repository, self.stop)
         if layer:
             self._bring(layer, uploads)
-        config = document.image.manifest.config
-        if not uploads.exists(config.digest):
-            uploads.upload(config, lambda: io.BytesIO(document.config))
+        # Its time is in it: to ask for it would be in vain.
+        uploads.upload(document.image.manifest.config, lambda: io.BytesIO(document.config))
         for name in names:
             uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
 
     def _bring(self, layer: LayerSource, uploads: Uploads) -> None:
         descriptor, holder = layer.layer.descriptor, layer.repository
-        if holder == self.repository or uploads.exists(descriptor.digest):
+        if holder == self.repository:
             return
         is_near = holder is not None and holder.registry == self.repository.registry
-        if not (holder and is_near and uploads.mount(descriptor.digest, holder)):
+        # A blob that is here already is mounted as well.
+        if holder and is_near and uploads.mount(descriptor.digest, holder):
+            return
+        if not uploads.exists(descriptor.digest):
             uploads.upload(descriptor, layer.open)
 
     def _manifest(self, key: str) -> Manifest | None:

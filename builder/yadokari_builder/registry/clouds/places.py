@@ -14,7 +14,7 @@ from yadokari_builder.registry.credentials.cloud import Cloud, Lease
 from yadokari_builder.registry.credentials.credential import Place
 from yadokari_builder.registry.credentials.ecr import EcrService
 from yadokari_builder.registry.http.connections import Network
-from yadokari_builder.registry.http.proxies import Proxies
+from yadokari_contract.proxies import Proxies
 
 
 def cloud_places(

@@ -27,12 +27,19 @@ def parse_config(text: str, what: str) -> Credentials:
     data = _load(text, what)
     auths = _object(data, "auths", what)
     by_key = {parse_key(key): _credential(auths, key, what) for key in auths}
+    held = {key: credential for key, credential in by_key.items() if credential}
     helpers = {parse_key(key): str(helper) for key, helper in _object(data, "credHelpers", what).items()}
-    return Credentials(
-        MappingProxyType({key: credential for key, credential in by_key.items() if credential}),
-        MappingProxyType(helpers),
-        str(data.get("credsStore") or ""),
-    )
+    store = str(data.get("credsStore") or "")
+    lacks = () if held or helpers or store else (f"{what} holds no credentials: {_lack(data)}",)
+    return Credentials(MappingProxyType(held), MappingProxyType(helpers), store, lacks)
+
+
+def _lack(data: Mapping[str, Any]) -> str:
+    if data.get("auths"):
+        return "its auths name no user and no token"
+    if any(isinstance(entry, dict) and _ENTRY_FIELDS & entry.keys() for entry in data.values()):
+        return "it has no auths, below which its registries belong"
+    return "it has no auths"
 
 
 def _load(text: str, what: str) -> dict[str, Any]:

@@ -39,11 +39,15 @@ class Credential:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Credentials as they are written down, by key (`host` or `host/path`), and helpers that know more."""
+    """Credentials as they are written down, by key (`host` or `host/path`), and helpers that know more.
+
+    `lacks` names, for people, what was to hold some and holds none.
+    """
 
     by_key: Mapping[str, Credential] = field(default_factory=lambda: MappingProxyType({}))
     helpers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     default_helper: str = ""
+    lacks: tuple[str, ...] = ()
 
     def merged(self, other: "Credentials") -> "Credentials":
         """Return these and others; where both have a key, these count."""
@@ -51,6 +55,7 @@ class Credentials:
             MappingProxyType({**other.by_key, **self.by_key}),
             MappingProxyType({**other.helpers, **self.helpers}),
             self.default_helper or other.default_helper,
+            (*self.lacks, *other.lacks),
         )
 
     def find(self, repository: Repository) -> Credential | None:
@@ -78,11 +83,12 @@ class Place(Protocol):
 class Keychain:
     """Credentials of several places: the first place that has one for a repository counts.
 
-    `keys` are those under which something is written down, for hints.
+    `keys` are those under which something is written down, and `lacks` names what has none, for hints.
     """
 
     places: tuple[Place, ...] = ()
     keys: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
 
     def find(self, repository: Repository) -> Credential | None:
         """Return the credential for a repository; None if there is none."""
@@ -91,10 +97,13 @@ class Keychain:
     def hint(self, repository: Repository) -> str:
         """Say why there is no credential for a repository; "" if there is nothing more to say."""
         hint = next(filter(None, (place.hint(repository) for place in self.places)), "")
+        return "; ".join(filter(None, [hint or self._others(), *self.lacks[:_MOST_SHOWN]]))
+
+    def _others(self) -> str:
         # What else stands there may be anything, such as a password that got into the wrong place.
         keys = sorted({key for key in self.keys if _PLAIN_KEY.fullmatch(key)})
-        if hint or not keys:
-            return hint
+        if not keys:
+            return ""
         more = f" and {len(keys) - _MOST_SHOWN} more" if len(keys) > _MOST_SHOWN else ""
         shown = f"{', '.join(keys[:_MOST_SHOWN])}{more}"
         return f"credentials are given for {shown}, not for it; it may also not exist"

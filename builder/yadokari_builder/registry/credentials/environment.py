@@ -47,7 +47,8 @@ def read_keychains(environment: Mapping[str, str], others: Iterable[Place] = ())
     def keychain(purpose: str) -> Keychain:
         written = (_of_variables(environment, purpose), common)
         places = (*(HelpedCredentials(each, helpers) for each in written), *others)
-        return Keychain(places, tuple(key for each in written for key in each.by_key))
+        keys = tuple(key for each in written for key in each.by_key)
+        return Keychain(places, keys, tuple(lack for each in written for lack in each.lacks))
 
     return Keychains(keychain("_PULL"), keychain("_PUSH"), helpers)
 
@@ -57,6 +58,8 @@ def _of_variables(environment: Mapping[str, str], purpose: str | None) -> Creden
     merged = Credentials()
     for match in sorted(named, key=lambda match: int(match[2] or 0)):
         merged = merged.merged(parse_config(environment[match[0]], match[0]))
+    for lack in merged.lacks:
+        logger.warning("%s", lack)
     return merged
 
 

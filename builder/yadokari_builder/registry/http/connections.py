@@ -21,8 +21,8 @@ from urllib3.exceptions import (
 
 from yadokari_builder.registry.http.addresses import Addresses
 from yadokari_builder.registry.http.pace import Pace, Patience
-from yadokari_builder.registry.http.proxies import Proxies, Proxy
 from yadokari_builder.registry.http.tls import Trust
+from yadokari_contract.proxies import Proxies, Proxy
 
 _MAX_HEAD = 1024 * 1024
 _DIAL_SECONDS = 30

@@ -17,7 +17,7 @@ from yadokari_builder.errors import RegistryError
 from yadokari_builder.registry.http.addresses import leads_to_node
 from yadokari_builder.registry.http.connections import Network
 from yadokari_builder.registry.http.failures import printable
-from yadokari_builder.registry.http.proxies import PORTS
+from yadokari_contract.proxies import PORTS
 
 logger = logging.getLogger(__name__)
 

@@ -1,9 +1,12 @@
 """Caches in the executor's pod: what it is told of them, and the volume that keeps one.
 
 Layers are kept in a registry alone, where no step can write: a step has no credentials. On a volume it could
-leave what another build then takes for the result of a step.
+leave what another build then takes for the result of a step. Digests of a context's files are on a volume,
+and the registry vouches for them.
 """
 
+import hashlib
+import json
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -28,7 +31,8 @@ def enabled_cache(spec: ImageBuildSpec) -> Cache | None:
 def with_caches(build: BuildSpec, spec: ImageBuildSpec, namespace: str, settings: Settings) -> BuildSpec:
     """Say which caches the executor is to use.
 
-    Those of `RUN --mount=type=cache` are for the builds of a namespace, which no build can choose.
+    Those of `RUN --mount=type=cache` are for the builds of a namespace, which no build can choose. Who leaves
+    nothing in a cache tells nobody what files hold.
     """
     cache = enabled_cache(spec)
     if cache is None:
@@ -48,6 +52,7 @@ def with_caches(build: BuildSpec, spec: ImageBuildSpec, namespace: str, settings
         cache_mounts_repo=repository if in_registry else "",
         cache_mounts_dir=CACHES_FOLDER if cache.volume_claim else "",
         cache_mounts_scope=namespace if in_registry or cache.volume_claim else "",
+        context_digests_file="" if read_only else _digests_file(spec, namespace, repository),
     )
 
 
@@ -66,6 +71,18 @@ def mounts(spec: ImageBuildSpec) -> list[Manifest]:
         return []
     part = {"subPath": cache.volume_claim.sub_path} if cache.volume_claim.sub_path else {}
     return [{"name": VOLUME, "mountPath": CACHES_FOLDER, **part}]
+
+
+def _digests_file(spec: ImageBuildSpec, namespace: str, repository: str) -> str:
+    """Name the file for digests of a context on a volume, which is no other volume's; "" for none.
+
+    The cache in the repository vouches for it.
+    """
+    claim = spec.context.persistent_volume_claim if spec.context else None
+    if claim is None or spec.cache is None or spec.cache.volume_claim is None:
+        return ""
+    whose = json.dumps([namespace, claim.claim_name, claim.sub_path or "", repository])
+    return f"{CACHES_FOLDER}/context-{hashlib.sha256(whose.encode()).hexdigest()}"
 
 
 def _repository(registry: CacheRegistry, spec: ImageBuildSpec) -> str:

@@ -139,7 +139,8 @@ def test_layers_of_the_base_are_sent_on_before_anything_is_built(
         spec = site.spec(
             f"FROM {registry.host}/{name}/base\nRUN x\n", destinations=(f"{gate.host}/{name}/app",)
         )
-        with delivery(site, spec):
+        with delivery(site, spec) as under_way:
+            under_way.begin()
             assert come_true(lambda: gate.count("PUT", made.layers[0].layer.descriptor.digest.hex) == 1)
 
 
@@ -236,5 +237,6 @@ def test_a_layer_that_a_base_has_twice_is_kept_for_as_many_as_read_it(
     )
     opened = site.open(spec)
     with Delivery(spec, (), opened) as under_way:
+        under_way.begin()
         under_way.finish(assemble(opened.plan, {0: ()}, BuildSpec(), "2024-01-01T00:00:00Z"), Phases())
         assert come_true(lambda: files_in(site.root / "yadokari/work/blobs") == 0)

@@ -10,7 +10,9 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -23,8 +25,10 @@ from support.git import WHY_NO_GIT, git, make_repository, smart_http
 from support.layout import Layout
 from support.registry import PASSWORD, USER, Registry, docker_config, free_port, running_registry
 from support.site import Site
+from support.watching import come_true
 from support.web import serving_files
-from yadokari_builder.errors import ContextError, RunError, UsageError
+from yadokari_builder.errors import ContextError, RunError, UnauthorizedError, UsageError
+from yadokari_builder.rootfs.notices import Notices
 from yadokari_contract.results.build import BuildResult
 
 DOCKERFILE = """\
@@ -211,6 +215,56 @@ def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: B
     sent = [request for request in gate.passed if request.method == "PUT" and "/cache/blobs/" in request.path]
     assert len(sent) == 7, "configs alone, and the names in the base"
     assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
+    assert gate.count("HEAD", "/cache/blobs/") == 1, "for the names: of all else it is known"
+
+
+def test_the_cache_is_looked_into_while_it_is_found_out_whether_the_image_may_be_pushed(
+    build: Builds, gate: Gate
+) -> None:
+    come: list[bool] = []
+
+    def wait_for_key(request: Passed) -> None:
+        if not come and request.method == "POST":
+            come.append(come_true(lambda: gate.count("GET", "/cache/manifests/") > 0))
+
+    gate.spoil = wait_for_key
+    build("FROM busybox\nRUN echo a > /a\n")
+    assert come == [True]
+
+
+def test_who_may_not_push_need_not_wait_for_the_cache(build: Builds, gate: Gate) -> None:
+    told = threading.Event()
+
+    def spoil(request: Passed) -> Spoiled | None:
+        if "/cache/manifests/" in request.path:
+            assert told.wait(60)
+        return Spoiled(401) if request.method == "POST" else None
+
+    gate.spoil = spoil
+    try:
+        with pytest.raises(UnauthorizedError):
+            build("FROM busybox\nRUN echo a > /a\n")
+    finally:
+        told.set()
+
+
+def test_the_context_is_read_while_a_base_comes_in(build: Builds, gate: Gate) -> None:
+    come: list[bool] = []
+    opened: list[bytes] = []
+    with closing(Notices()) as notices:
+        notices.add(str(build.context / "src"))
+
+        def is_read() -> bool:
+            opened.extend(notice.name for notice in notices.read())
+            return b"main" in opened
+
+        def wait_until_read(request: Passed) -> None:
+            if request.method == "GET" and gate.count("GET", "/library/busybox/blobs/") == 2 and not come:
+                come.append(come_true(is_read))
+
+        gate.spoil = wait_until_read
+        build("FROM busybox\nRUN echo a > /a\nCOPY src /\n")
+    assert come == [True]
 
 
 def layers_read(gate: Gate) -> int:
@@ -513,6 +567,21 @@ def test_another_registry_can_hold_the_cache_with_its_own_credentials(
         caplog.clear()
         assert build(cache_repo=cache).cached == 0
         assert len(warnings(caplog)) == 2, "for reading and for writing"
+
+
+def test_the_own_cache_takes_credentials_for_pushing_and_others_those_for_pulling(
+    build: Builds, tmp_path: Path
+) -> None:
+    with running_registry(tmp_path / "locked", passwords=True) as locked:
+        login, cache = docker_config(locked.host, USER, PASSWORD), f"{locked.host}/team/cache"
+        build.environment = {"DOCKER_AUTH_CONFIG_PUSH_3": login}
+        build(cache_repo=cache)
+        assert build(cache_repo=cache, no_push_cache=True).cached == 5
+        others = {"cache": False, "cache_from": (cache,)}
+        assert build(**others).cached == 0
+        build.environment = {"DOCKER_AUTH_CONFIG_PULL_1": login}
+        assert build(**others).cached == 5
+        assert build(cache_repo=cache, no_push_cache=True).cached == 0
 
 
 def test_an_instruction_that_fails_leaves_what_was_done_before_it(build: Builds) -> None:

@@ -1,19 +1,31 @@
 """Digests of a context's files that are remembered: nothing that has changed is taken for what it was."""
 
 import hashlib
+import logging
+import mmap
 import os
+import re
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from support.registry import Registry
 from support.site import Site
 from yadokari_builder.cache.layout import Layout
 from yadokari_builder.cache.steps.content import Hashing
+from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
+from yadokari_builder.cache.steps.folder import FolderStore
+from yadokari_builder.cache.steps.key import name_of_digests
 from yadokari_builder.cache.steps.known import KnownDigests
+from yadokari_builder.errors import UsageError
+from yadokari_builder.oci.platform import Platform
 from yadokari_builder.plan.steps import LocalFiles
 from yadokari_builder.sources.tree import SourceTree
 
@@ -74,10 +86,10 @@ def test_what_is_known_is_not_read(tree: Path, layout: Layout) -> None:
     assert digest(tree, KnownDigests(layout)) != before
 
 
-def lie(path: Path, known: KnownDigests) -> None:
+def lie(path: Path, known: KnownDigests) -> str:
     with path.open("rb") as file:
         known.note(file.fileno(), bytes(32))
-    known.keep()
+    return known.keep()
 
 
 def write(path: Path) -> None:
@@ -108,6 +120,114 @@ def test_what_has_changed_is_read(change: Callable[[Path], None], tree: Path, la
     assert now != before
     assert now == digest(tree, None)
     assert known_of(tree, layout) == {"b", "large"}
+
+
+def test_what_is_written_through_a_mapping_is_read(tree: Path, layout: Layout) -> None:
+    remember(tree, layout)
+    settle(tree)
+    write_through(tree / "a", "c")
+    assert digest(tree, KnownDigests(layout)) == digest(tree, None)
+    assert known_of(tree, layout) == {"b", "large"}
+
+
+def test_files_in_memory_are_not_remembered(layout: Layout) -> None:
+    with TemporaryDirectory(dir="/dev/shm") as folder:
+        Path(folder, "file").write_text("file")
+        remember(Path(folder), layout)
+        lie(Path(folder, "file"), KnownDigests(layout, later))
+        assert known_of(Path(folder), layout) == set()
+
+
+def settle(folder: Path) -> None:
+    """Wait until what is changed from now on has another time."""
+    probe = folder.parent / "probe"
+    probe.touch()
+    first = probe.stat().st_ctime_ns
+    while probe.stat().st_ctime_ns == first:
+        os.utime(probe)
+
+
+def write_back(path: Path, text: str) -> None:
+    """Write, and set the time back to what it was."""
+    status = path.stat()
+    path.write_text(text)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def write_through(path: Path, text: str) -> None:
+    with path.open("r+b") as file, mmap.mmap(file.fileno(), 1) as mapped:
+        mapped[:1] = text[:1].encode()
+
+
+def write_anew(path: Path, text: str) -> None:
+    """Give another file the name, which may get the inode, too."""
+    status = path.stat()
+    path.unlink()
+    path.write_text(text)
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def append(path: Path, text: str) -> None:
+    with path.open("a") as file:
+        file.write(text)
+
+
+def swap(path: Path, other: Path) -> None:
+    path.rename(path.with_name("held"))
+    other.rename(path)
+    path.with_name("held").rename(other)
+
+
+def move_over(path: Path, other: Path) -> None:
+    shutil.copy2(other, other.with_name("copy"))
+    other.with_name("copy").rename(path)
+
+
+def link_over(path: Path, other: Path) -> None:
+    os.link(other, other.with_name("link"))
+    other.with_name("link").replace(path)
+
+
+def copy_over(path: Path, other: Path) -> None:
+    shutil.copyfile(other, path)
+    shutil.copystat(other, path)
+
+
+names = st.sampled_from(["a", "b", "c"])
+writings = st.tuples(
+    st.sampled_from([write_back, write_through, write_anew, append]), names, st.sampled_from(["x", "y"])
+)
+moves = st.tuples(
+    st.sampled_from([swap, move_over, link_over, copy_over]),
+    st.permutations(["a", "b", "c"]).map(lambda it: (it[0], it[1])),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.lists(writings | moves, max_size=4), st.booleans()), min_size=2, max_size=5))
+def test_however_files_are_edited_their_digests_are_as_if_nothing_was_known(
+    rounds: list[tuple[list[Any], bool]],
+) -> None:
+    with TemporaryDirectory() as folder:
+        tree, layout = Path(folder, "context"), Layout(str(Path(folder, "cache")))
+        tree.mkdir()
+        for name in ("a", "b", "c"):
+            (tree / name).write_text(name)
+        for edits, is_late in rounds:
+            for edit, *given_to in edits:
+                perform(tree, edit, *given_to)
+            assert remember(tree, layout, later if is_late else time.time_ns) == digest(tree, None)
+            if is_late:
+                settle(tree)
+
+
+def perform(tree: Path, edit: Callable[[Path, Any], None], *given_to: Any) -> None:
+    if len(given_to) == 1:
+        ((path, other),) = given_to
+        if not (tree / path).samefile(tree / other):
+            edit(tree / path, tree / other)
+    else:
+        edit(tree / given_to[0], given_to[1])
 
 
 def test_what_has_changed_of_late_is_not_remembered(tree: Path, layout: Layout) -> None:
@@ -198,3 +318,118 @@ def test_a_build_that_writes_no_cache_leaves_no_digests(
 ) -> None:
     build(registry, tmp_path / "first", layout, no_push_cache=True)
     assert not Path(layout.path).exists()
+
+
+@pytest.fixture
+def named(registry: Registry, name: str, layout: Layout) -> dict[str, str]:
+    """A cache in a registry, and a file beside it."""
+    repository = f"{registry.host}/cache/{name}"
+    return {"cache_repo": repository, "context_digests_file": f"{layout.path}/of-main"}
+
+
+def counts(caplog: pytest.LogCaptureFixture) -> list[tuple[int, ...]]:
+    """Tell of each build of how many files it knew what they hold, and of how many the next one will."""
+    said = [it.getMessage() for it in caplog.records if "context's files" in it.getMessage()]
+    return [tuple(map(int, re.findall("[0-9]+", text))) for text in said]
+
+
+def test_a_file_keeps_digests_where_the_cache_is_in_a_registry(
+    registry: Registry,
+    layout: Layout,
+    named: dict[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    build(registry, tmp_path / "first", layout, **named)
+    assert os.listdir(layout.path) == ["of-main"]
+    assert build(registry, tmp_path / "second", layout, **named) == 1
+    other = named | {"context_digests_file": f"{layout.path}/of-others"}
+    build(registry, tmp_path / "third", layout, **other)
+    assert counts(caplog) == [(0, 1), (1, 0), (0, 1)]
+
+
+def test_digests_that_a_step_left_are_not_believed(
+    registry: Registry,
+    layout: Layout,
+    named: dict[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    build(registry, tmp_path / "first", layout, **named)
+    (Path(layout.path) / "of-main").unlink()
+    lie(OLD, KnownDigests(layout, name="of-main"))
+    caplog.clear()
+    assert build(registry, tmp_path / "second", layout, **named) == 1
+    assert build(registry, tmp_path / "third", layout, **named) == 1
+    assert counts(caplog) == [(0, 1), (1, 0)]
+    assert "cache: digests of the context are left out: another wrote of-main since" in caplog.messages
+
+
+def test_digests_that_the_cache_vouches_for_are_believed_also_by_who_writes_nothing(
+    registry: Registry, layout: Layout, named: dict[str, str], tmp_path: Path
+) -> None:
+    named["cache_repo"] = f"oci:{tmp_path}/steps"
+    build(registry, tmp_path / "first", layout, **named)
+    (Path(layout.path) / "of-main").unlink()
+    checksum = lie(OLD, KnownDigests(layout, name="of-main"))
+    entry = Entry(name_of_digests("of-main"), checksum, None, int(time.time()))
+    document = format_entry(entry, "", Platform("linux", "amd64"), Trace())
+    FolderStore(f"{tmp_path}/steps").write(document, [entry.key], None)
+    before = (Path(layout.path) / "of-main").read_bytes()
+    assert build(registry, tmp_path / "second", layout, **named, no_push_cache=True) == 0
+    assert (Path(layout.path) / "of-main").read_bytes() == before
+
+
+def test_a_link_in_place_of_the_file_leads_nowhere(
+    registry: Registry, layout: Layout, named: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "else").write_text("else")
+    Path(layout.path).mkdir()
+    Path(named["context_digests_file"]).symlink_to(tmp_path / "else")
+    build(registry, tmp_path / "first", layout, **named)
+    assert (tmp_path / "else").read_text() == "else"
+    assert not Path(named["context_digests_file"]).is_symlink()
+
+
+def test_a_place_that_cannot_be_costs_a_warning(
+    registry: Registry,
+    layout: Layout,
+    named: dict[str, str],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    Path(layout.path).write_text("no folder")
+    assert build(registry, tmp_path / "first", layout, **named) == 0
+    (said,) = [it.getMessage() for it in caplog.records if it.levelname == "WARNING"]
+    assert said.startswith("cache: digests of the context are not kept: --context-digests-file: ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"cache": False}, "is of use to a cache of steps alone: give --cache, too"),
+        ({"context_digests_file": "/volume/"}, "/volume/ names no file: write it as FOLDER/FILE"),
+        ({"context": "git://example.com/a.git"}, "git://example.com/a.git is fetched for each build"),
+        ({"context": "/workspace", "bucket": "files"}, "files is fetched for each build"),
+    ],
+)
+def test_a_file_of_digests_that_is_of_no_use_is_refused(
+    fields: dict[str, Any],
+    message: str,
+    registry: Registry,
+    layout: Layout,
+    named: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        build(registry, tmp_path, layout, **(named | fields))
+
+
+def test_a_file_of_digests_in_the_root_itself_is_refused(
+    registry: Registry, layout: Layout, named: dict[str, str], tmp_path: Path
+) -> None:
+    named["context_digests_file"] = str(tmp_path / "root/digests/file")
+    with pytest.raises(UsageError, match="is no volume: in the root itself a build deletes everything"):
+        build(registry, tmp_path, layout, **named)

@@ -3,13 +3,14 @@
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from yadokari_builder.build.caching.writing import Left, Writer
+from yadokari_builder.build.caching.writing import Left, Writer, patience
 from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
 from yadokari_builder.cache.steps.folder import FolderStore
 from yadokari_builder.cache.steps.probe import Prober
@@ -145,13 +146,29 @@ def test_entries_are_looked_for_side_by_side() -> None:
 def test_what_is_not_taken_in_time_is_not_waited_for(
     silent: Silent, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level(logging.INFO)
     left = Left(["a"], "", "", "RUN x", Trace(), Platform("linux", "amd64"), None, 0)
-    with Writer(silent, lambda _: None, threading.Event(), patience=0.2) as writer:
+    with Writer(silent, lambda _: None, threading.Event(), lambda _: 0.2) as writer:
         writer.add(left)
         writer.add(left)
     assert [record.getMessage() for record in caplog.records] == [
-        "cache: nothing more is written to silence: it is not through after 0 seconds"
+        "cache: waiting for silence to take what is left, 0 seconds at most",
+        "cache: nothing more is written to silence: it is not through after 0 seconds",
     ]
+
+
+def test_entries_are_waited_for_by_how_long_the_build_took(silent: Silent) -> None:
+    took = []
+
+    def short(seconds: float) -> float:
+        took.append(seconds)
+        return 0.1
+
+    began = time.monotonic()
+    with Writer(silent, lambda _: None, threading.Event(), short):
+        time.sleep(0.1)
+    assert 0.1 <= took[0] <= time.monotonic() - began
+    assert [patience(seconds) for seconds in (1, 100, 4000)] == [60, 100, 300]
 
 
 def test_a_store_that_keeps_silent_is_left_alone(

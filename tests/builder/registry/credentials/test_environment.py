@@ -68,6 +68,53 @@ def test_what_is_no_registry_is_in_no_hint(key: str) -> None:
     assert keychains.pull.hint(Repository("c.example", "team/app")) == ""
 
 
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("{}", "it has no auths"),
+        ('{"auths": null}', "it has no auths"),
+        ('{"auths": {}, "psst": "hunter2"}', "it has no auths"),
+        ('{"auths": {"a.example": {}}}', "its auths name no user and no token"),
+        ('{"auths": {"a.example": {"auth": ""}}}', "its auths name no user and no token"),
+        # As a Secret of type kubernetes.io/dockercfg has it.
+        ('{"a.example": {"auth": "aHVudGVyMg=="}}', "it has no auths, below which its registries belong"),
+    ],
+)
+def test_a_secret_without_credentials_is_told_in_the_log_and_where_a_registry_wants_some(
+    said: str, why: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    environment = {"DOCKER_CONFIG": "/nowhere", "DOCKER_AUTH_CONFIG_PUSH_1": said}
+    keychains = read_keychains(environment)
+    told = f"DOCKER_AUTH_CONFIG_PUSH_1 holds no credentials: {why}"
+    wanted = Repository("a.example", "team/app")
+    assert caplog.messages == [told]
+    assert keychains.push.hint(wanted) == told
+    assert keychains.pull.hint(wanted) == ""
+    both = read_keychains({**environment, "DOCKER_AUTH_CONFIG": config(b_example="me")})
+    assert both.push.hint(wanted) == (
+        f"credentials are given for b.example, not for it; it may also not exist; {told}"
+    )
+
+
+def test_a_secret_that_names_helpers_alone_lacks_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    for said in (
+        '{"credsStore": "gcr"}',
+        '{"credHelpers": {"a.example": "gcr"}, "auths": {"a.example": {}}}',
+    ):
+        read_keychains({"DOCKER_CONFIG": "/nowhere", "DOCKER_AUTH_CONFIG": said})
+    assert caplog.messages == []
+
+
+def test_a_config_file_without_credentials_is_told_only_where_a_registry_wants_some(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "config.json").write_text('{"currentContext": "it"}')
+    keychains = read_keychains({"DOCKER_CONFIG": str(tmp_path)})
+    assert caplog.messages == []
+    hint = keychains.pull.hint(Repository("a.example", "team/app"))
+    assert hint == f"{tmp_path}/config.json holds no credentials: it has no auths"
+
+
 def users_for(environment: dict[str, str]) -> tuple[str, str]:
     """Tell who pulls and who pushes `a.example/team/app`."""
     keychains = read_keychains({"DOCKER_CONFIG": "/nowhere", **environment})

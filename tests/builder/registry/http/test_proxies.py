@@ -22,12 +22,13 @@ from yadokari_builder.registry.credentials.credential import Keychain
 from yadokari_builder.registry.credentials.helpers import HelpedCredentials, Helpers
 from yadokari_builder.registry.http.addresses import Addresses
 from yadokari_builder.registry.http.connections import Network
-from yadokari_builder.registry.http.proxies import Proxies, read_proxies
+from yadokari_builder.registry.http.proxies import read_proxies
 from yadokari_builder.registry.http.reach import Policy, Reach, Transports
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.registry.http.tls import read_trust
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
+from yadokari_contract.proxies import Proxies
 
 # Loopback is never asked by a proxy, so that it goes by another name.
 WHERE = {"registry.test": "127.0.0.1", "localhost": "127.0.0.1"}
