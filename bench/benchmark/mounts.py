@@ -21,9 +21,11 @@ from support.pod.kinds import KINDS
 # A proxy that does not answer stands for a network that is out of reach.
 _UNREACHABLE = "${OFFLINE:+env HTTP_PROXY=http://127.0.0.1:9 HTTPS_PROXY=http://127.0.0.1:9}"
 _CACHE = "--mount=type=cache,target=/root"
+# Of plain HTTP pip keeps what comes from trusted hosts alone.
 _STEPS = {
     "python": f'RUN {_CACHE}/.cache/pip sed -i "s#https://#http://$PACKAGES/#" pinned.txt'
-    f" && {_UNREACHABLE} pip install --no-deps --no-compile --target=/app -r pinned.txt",
+    f" && {_UNREACHABLE} pip install --trusted-host=127.0.0.1 --trusted-host=$PACKAGES"
+    " --no-deps --no-compile --target=/app -r pinned.txt",
     "node": f"RUN {_CACHE}/.npm {_UNREACHABLE} npm ci --no-audit --no-fund ${{OFFLINE:+--offline}}",
     "go": f"RUN {_CACHE}/go/pkg/mod {_CACHE}/.cache/go-build"
     f" {_UNREACHABLE} env CGO_ENABLED=0 ${{OFFLINE:+GOPROXY=off}} go build -o /app .",
