@@ -14,19 +14,12 @@ from threading import Event, Lock
 from types import TracebackType
 from typing import Self
 
-from yadokari_builder.cache.bundle import (
-    NOTHING_YET,
-    Bundle,
-    State,
-    pack_bundle,
-    state_of,
-    unpack_bundle,
-)
-from yadokari_builder.cache.places import MOST_ARCHIVES, Place, Stamp
+from yadokari_builder.cache.bundle import Bundle, pack_bundle, unpack_bundle
+from yadokari_builder.cache.contents import NOTHING_YET, Contents, State
+from yadokari_builder.cache.places import MOST_ARCHIVES, Kept, Place, Stamp
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, CancelledError, RegistryError, described
 from yadokari_builder.layers.leaks import NOTHING, Sought
-from yadokari_builder.registry.source import LayerSource
 from yadokari_builder.rootfs.tree import discard
 from yadokari_builder.run.mounts.caches import CacheKey, CacheUse
 
@@ -42,8 +35,8 @@ _MOST_SHOWN = 100
 class _Cache:
     """A cache of this build, at the host path `folder` between its steps.
 
-    `fetching` brings what is kept of it, whose `state`, `stamp` and `layers` are known then. It `is_due` to
-    be kept once the build is done; if it `is_own` nobody else gets it.
+    `fetching` brings what is kept of it, whose `state` and `stamp` are known then; `kept` is what its files
+    came from. It `is_due` to be kept once the build is done; if it `is_own` nobody else gets it.
     """
 
     id: str
@@ -51,7 +44,7 @@ class _Cache:
     folder: str
     fetching: "Future[None] | None" = None
     state: State = NOTHING_YET
-    layers: tuple[LayerSource, ...] = ()
+    kept: Kept | None = None
     stamp: Stamp = None
     is_due: bool = False
     is_own: bool = False
@@ -102,6 +95,8 @@ class CacheMounts:
         finally:
             self._stop.set()
             self._pool.shutdown(cancel_futures=True)
+            for cache in self._caches.values():
+                self._forget(cache)
 
     def expect(self, uses: Iterable[CacheUse]) -> None:
         """Begin to bring caches that steps will want."""
@@ -192,13 +187,16 @@ class CacheMounts:
 
     def _fetch(self, cache: _Cache, place: Place) -> None:
         cache.stamp, cache.state = place.stamp(cache.name), NOTHING_YET
-        cache.layers = ()
+        self._forget(cache)
         try:
             kept = place.find(cache.name)
             if kept is None:
                 return
-            unpack_bundle(kept.archives, cache.folder, self._limit, self._beat)
-            cache.state, cache.layers = state_of(cache.folder), kept.layers
+            with ExitStack() as stack:
+                stack.callback(kept.close)
+                cache.state = unpack_bundle(kept.archives, cache.folder, self._limit, self._beat)
+                stack.pop_all()
+            cache.kept = kept
             logger.debug("the cache %s is there", _shown(cache))
         except CancelledError:
             return
@@ -212,21 +210,29 @@ class CacheMounts:
         if cache.is_own or not os.path.isdir(cache.folder):
             return
         try:
-            state = state_of(cache.folder)
-            if state.digest == cache.state.digest:
+            contents = Contents.of(cache.folder)
+            if contents.state.looks_like(cache.state):
                 return
-            since = cache.state if 0 < len(cache.layers) < MOST_ARCHIVES else None
+            since = cache.state if cache.kept and cache.kept.number < MOST_ARCHIVES else None
             work = Path(self.folder)
-            bundle = pack_bundle(cache.folder, self._limit, work, self._beat, self._sought, since)
-            onto = cache.layers if bundle.adds else ()
+            bundle = pack_bundle(contents, self._limit, work, self._beat, self._sought, since)
+            onto = cache.kept if bundle.adds else None
             place.put(cache.name, bundle.packed, {_ANNOTATION: _shown(cache)}, onto)
         except CancelledError:
             return
         except Exception as error:
             self._warn(cache, "is not kept for other builds", error)
             return
-        cache.state, cache.stamp, cache.layers = state, place.stamp(cache.name), ()
+        cache.state, cache.stamp = contents.state, place.stamp(cache.name)
+        self._forget(cache)
         self._tell(cache, bundle)
+
+    @staticmethod
+    def _forget(cache: _Cache) -> None:
+        """Put nothing more onto what the cache came from."""
+        if cache.kept:
+            cache.kept.close()
+        cache.kept = None
 
     def _beat(self) -> None:
         if self._stop.is_set():

@@ -1,19 +1,17 @@
 """Where archives of caches are kept: on a volume, which gives locks, or in a registry, which gives none."""
 
 import fcntl
-import hashlib
-import io
 import logging
 import os
-import stat
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol
 
 from yadokari_builder.cache.locks import lock_file
+from yadokari_builder.cache.sealed import SealedFile, seal
 from yadokari_builder.cache.whole import completed, sweep
 from yadokari_builder.errors import ImageInvalidError, ImageNotFoundError
 from yadokari_builder.layers.pack import PackedLayer
@@ -40,21 +38,21 @@ MOST_ARCHIVES = 8
 # Seconds that a build waits for a cache which another one has locked, or hangs on to for ever.
 _PATIENCE = 600.0
 _PAUSE = 0.1
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-# A frame that readers of zstd skip (RFC 8878, 3.1.2), with the digest of all before it.
-_SEAL = b"\x5e\x2a\x4d\x18\x20\x00\x00\x00"
-_SEAL_SIZE = len(_SEAL) + 32
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What a place has of a cache: archives, opened one after the other; who reads them to their ends has it.
+class Kept(Protocol):
+    """What a place has of a cache, in a `number` of archives; to be closed."""
 
-    `layers` are where they are, if further archives can be put onto them.
-    """
+    @property
+    def number(self) -> int:
+        """How many archives there are."""
 
-    archives: Iterable[BinaryIO]
-    layers: tuple[LayerSource, ...] = ()
+    @property
+    def archives(self) -> Iterator[BinaryIO]:
+        """Open them, the latest first; who reads them to their ends has what was put there."""
+
+    def close(self) -> None:
+        """Let go of them: nothing can be put onto them any more."""
 
 
 class Place(Protocol):
@@ -73,9 +71,7 @@ class Place(Protocol):
     def stamp(self, name: str) -> Stamp:
         """Tell what the archive is known by; another one has another."""
 
-    def put(
-        self, name: str, packed: PackedLayer, notes: Mapping[str, str], onto: tuple[LayerSource, ...] = ()
-    ) -> None:
+    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str], onto: Kept | None = None) -> None:
         """Keep an archive, `onto` others, in place of what is there, as a whole or not at all."""
 
     def claimed(self, name: str, *, wait: bool) -> AbstractContextManager[bool]:
@@ -84,7 +80,7 @@ class Place(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A folder of the host, on a volume that other builds may have too: one file for each archive.
+    """A folder of the host, on a volume that other builds may have too: a file for each cache, see `sealed`.
 
     Whoever else writes there is not trusted: what is not a file, or is not whole, is not read.
     """
@@ -92,18 +88,16 @@ class Volume:
     folder: str
     has_locks: bool = True
 
-    def find(self, name: str) -> Kept | None:
-        """Open a cache's archive."""
+    def find(self, name: str) -> SealedFile | None:
+        """Open a cache's file."""
         try:
-            descriptor = os.open(self._path(name), _READ)
+            found = SealedFile.open(self._path(name))
         except FileNotFoundError:
             return None
-        file = os.fdopen(descriptor, "rb", buffering=0)
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size < _SEAL_SIZE:
-            file.close()
-            raise ImageInvalidError("it is no whole file")
-        return Kept((cast(BinaryIO, _Sealed(file, status.st_size - _SEAL_SIZE)),))
+        if found.number > MOST_ARCHIVES:
+            found.close()
+            raise ImageInvalidError(f"it is a file of {found.number} archives")
+        return found
 
     def stamp(self, name: str) -> Stamp:
         """Tell by inode, time and size which file it is."""
@@ -118,17 +112,20 @@ class Volume:
         name: str,
         packed: PackedLayer,
         notes: Mapping[str, str],  # noqa: ARG002
-        onto: tuple[LayerSource, ...] = (),  # noqa: ARG002
+        onto: Kept | None = None,
     ) -> None:
-        """Write an archive beside the one that is there, and rename it; it is never put onto others."""
+        """Write a file beside the one that is there, and rename it."""
         sweep(self.folder)
         path = self._path(name)
         if os.path.isdir(path):  # nobody honest has made it
             discard(path)
+        descriptor = packed.layer.descriptor
         with packed.file.open() as source, completed(path, 0o600) as file:
+            if isinstance(onto, SealedFile):
+                onto.copy_to(file)
             while chunk := source.read(CHUNK_SIZE):
                 file.write(chunk)
-            file.write(_SEAL + bytes.fromhex(packed.layer.descriptor.digest.hex))
+            file.write(seal(bytes.fromhex(descriptor.digest.hex), descriptor.size))
             file.flush()
             os.fsync(file.fileno())
 
@@ -167,26 +164,25 @@ class Shelf:
     platform: Platform
     has_locks: bool = False
 
-    def find(self, name: str) -> Kept | None:
-        """Open a cache's archives as verified streams."""
+    def find(self, name: str) -> "_Image | None":
+        """Find a cache's image."""
         try:
             found = Puller(self.client).resolve(Reference(self.repository, name), self.platform)
         except ImageNotFoundError:
             return None
         if not 1 <= len(found.layers) <= MOST_ARCHIVES:
             raise ImageInvalidError(f"it is an image of {len(found.layers)} layers")
-        return Kept((layer.open() for layer in found.layers), found.layers)
+        return _Image(found.layers)
 
     def stamp(self, name: str) -> Stamp:  # noqa: ARG002
         """Tell nothing: nobody asks where there are no locks."""
         return None
 
-    def put(
-        self, name: str, packed: PackedLayer, notes: Mapping[str, str], onto: tuple[LayerSource, ...] = ()
-    ) -> None:
+    def put(self, name: str, packed: PackedLayer, notes: Mapping[str, str], onto: Kept | None = None) -> None:
         """Push an image; whoever does so last has put what is there."""
         created = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        sources = (*onto, LocalLayer(packed.layer, packed.file.open))
+        earlier = onto.layers if isinstance(onto, _Image) else ()
+        sources = (*earlier, LocalLayer(packed.layer, packed.file.open))
         layers = [source.layer for source in sources]
         diff_ids = tuple(layer.diff_id for layer in layers)
         config = ImageConfig(platform=self.platform, created=created, diff_ids=diff_ids)
@@ -201,27 +197,20 @@ class Shelf:
         return nullcontext(True)
 
 
-class _Sealed(io.RawIOBase):
-    """The first `size` bytes of a file; the last of them are given only if the seal behind says so."""
+@dataclass(frozen=True, slots=True)
+class _Image:
+    """A cache in a registry: a layer for each archive, the latest last."""
 
-    def __init__(self, file: io.RawIOBase, size: int) -> None:
-        self._file = file
-        self._left = size
-        self._digest = hashlib.sha256()
+    layers: tuple[LayerSource, ...]
 
-    def read(self, size: int = -1, /) -> bytes:
-        wanted = self._left if size < 0 else min(size, self._left)
-        data = (self._file.read(min(wanted, CHUNK_SIZE)) or b"") if wanted else b""
-        self._left -= len(data)
-        self._digest.update(data)
-        is_short = wanted and not data
-        if is_short or (data and not self._left and self._file.read(_SEAL_SIZE) != self._seal()):
-            raise ImageInvalidError("it is damaged")
-        return data
+    @property
+    def number(self) -> int:
+        return len(self.layers)
+
+    @property
+    def archives(self) -> Iterator[BinaryIO]:
+        """Open them as verified streams."""
+        return (layer.open() for layer in reversed(self.layers))
 
     def close(self) -> None:
-        self._file.close()
-        super().close()
-
-    def _seal(self) -> bytes:
-        return _SEAL + self._digest.digest()
+        """Do nothing: there is nothing to hold."""

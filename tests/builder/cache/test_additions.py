@@ -1,21 +1,25 @@
-"""Caches in a registry: where little of one has changed, that alone is packed and sent."""
+"""Caches on volumes and in registries: where little of one has changed, that alone is packed and put."""
 
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from support.caches import MEGABYTE, Begin, names
 from support.trees import Described, describe, names_below
-from yadokari_builder.cache.places import MOST_ARCHIVES, Shelf
+from yadokari_builder.cache.bundle import unpack_bundle
+from yadokari_builder.cache.contents import Contents
+from yadokari_builder.cache.places import MOST_ARCHIVES, Kept, Place
 
 
 @pytest.fixture(autouse=True)
-def _filled(shelf: Shelf, begin: Begin) -> None:
+def _filled(place: Place, begin: Begin) -> None:
     """A cache that is kept already."""
-    with begin(shelf) as build, build.step("pip") as (folder,):
+    with begin(place) as build, build.step("pip") as (folder,):
         (folder / "large").write_bytes(os.urandom(MEGABYTE))
         for name in ("one", "two"):
             (folder / name).mkdir()
@@ -26,21 +30,32 @@ def _filled(shelf: Shelf, begin: Begin) -> None:
         os.link(folder / "one/file0", folder / "two/linked")
 
 
-def change(shelf: Shelf, begin: Begin, what: Callable[[Path], object]) -> list[int]:
+def change(place: Place, begin: Begin, what: Callable[[Path], object]) -> list[int]:
     """Have a build change the cache, and the next one find it so; returns the bytes of each archive then."""
     left: dict[str, Described] = {}
-    with begin(shelf) as build, build.step("pip") as (folder,):
+    with begin(place) as build, build.step("pip") as (folder,):
         what(folder)
         left = describe(folder, whole_seconds=True)
-    with begin(shelf) as build:
+    with begin(place) as build:
         name = build.name("pip")
         with build.step("pip") as (folder,):
             assert _without_times_of_folders(describe(folder, whole_seconds=True)) == (
                 _without_times_of_folders(left)
             )
-    kept = shelf.find(name)
+    with kept_of(place, name) as kept:
+        return [_size(archive) for archive in kept.archives][::-1]
+
+
+def _size(archive: BinaryIO) -> int:
+    with archive:
+        return sum(map(len, iter(lambda: archive.read(MEGABYTE), b"")))
+
+
+def kept_of(place: Place, name: str) -> closing[Kept]:
+    """What a place has of a cache."""
+    kept = place.find(name)
     assert kept
-    return [source.layer.descriptor.size for source in kept.layers]
+    return closing(kept)
 
 
 def _without_times_of_folders(tree: dict[str, Described]) -> dict[str, Described]:
@@ -80,6 +95,7 @@ def become_another_kind(folder: Path) -> None:
         lambda folder: (folder / "one/file1").unlink(),
         lambda folder: (folder / "one/file1").rename(folder / "two/renamed"),
         lambda folder: (folder / "one/file0").write_text("both names"),
+        lambda folder: (folder / "one/file0").unlink(),
         lambda folder: (folder / "new").symlink_to("x"),
         lambda folder: (folder / "one").chmod(0o700),
         lambda folder: (folder / "one/file1").chmod(0o755),
@@ -94,6 +110,7 @@ def become_another_kind(folder: Path) -> None:
             "deleted",
             "renamed",
             "linked",
+            "first name deleted",
             "link",
             "mode of a folder",
             "mode",
@@ -101,8 +118,8 @@ def become_another_kind(folder: Path) -> None:
         *("owner", "new folders", "another kind"),
     ],
 )
-def test_what_little_has_changed_is_added(shelf: Shelf, begin: Begin, what: Callable[[Path], object]) -> None:
-    whole, added = change(shelf, begin, what)
+def test_what_little_has_changed_is_added(place: Place, begin: Begin, what: Callable[[Path], object]) -> None:
+    whole, added = change(place, begin, what)
     assert added < whole / 100
 
 
@@ -115,30 +132,57 @@ def test_what_little_has_changed_is_added(shelf: Shelf, begin: Begin, what: Call
     ],
     ids=["a folder is gone", "a link is gone", "it is much"],
 )
-def test_otherwise_all_is_packed_again(shelf: Shelf, begin: Begin, what: Callable[[Path], object]) -> None:
-    assert len(change(shelf, begin, what)) == 1
+def test_otherwise_all_is_packed_again(place: Place, begin: Begin, what: Callable[[Path], object]) -> None:
+    assert len(change(place, begin, what)) == 1
 
 
 @pytest.mark.long
-def test_a_cache_is_in_few_archives_however_often_it_changes(shelf: Shelf, begin: Begin) -> None:
+def test_a_cache_is_in_few_archives_however_often_it_changes(place: Place, begin: Begin) -> None:
     def one_more(folder: Path) -> None:
         (folder / f"new{len(names(folder))}").touch()
 
-    numbers = [len(change(shelf, begin, one_more)) for _ in range(MOST_ARCHIVES + 1)]
+    numbers = [len(change(place, begin, one_more)) for _ in range(MOST_ARCHIVES + 1)]
     assert numbers == [*range(2, MOST_ARCHIVES + 1), 1, 2]
 
 
-def test_what_is_beyond_the_limit_goes_from_earlier_archives(shelf: Shelf, begin: Begin) -> None:
-    with begin(shelf) as build, build.step("pip") as (folder,):
+def test_what_is_beyond_the_limit_goes_from_earlier_archives(place: Place, begin: Begin) -> None:
+    with begin(place) as build, build.step("pip") as (folder,):
         before = {*names_below(folder)}
-    with begin(shelf, limit=MEGABYTE + 16 * 512) as build, build.step("pip") as (folder,):
+    with begin(place, limit=MEGABYTE + 16 * 512) as build, build.step("pip") as (folder,):
         (folder / "new").touch()
         for path in folder.glob("*/file*"):
             os.utime(path, (2, 1) if path.name == "file1" else (3, 1))
         (folder / "large").read_bytes()
-    with begin(shelf) as build:
-        kept = shelf.find(build.name("pip"))
-        assert kept
-        assert len(kept.layers) == 2
+    with begin(place) as build:
+        with kept_of(place, build.name("pip")) as kept:
+            assert kept.number == 2
         with build.step("pip") as (folder,):
             assert {*names_below(folder)} == (before | {"new"}) - {"one/file1", "two/file1"}
+
+
+def test_what_was_unpacked_is_known_as_a_look_at_it_would_tell(
+    tmp_path: Path, place: Place, begin: Begin
+) -> None:
+    with begin(place) as build, build.step("pip") as (folder,):
+        (folder / "one/file1").write_text("changed")
+        (folder / "one/suid").touch()
+        os.chown(folder / "one/suid", 5, 6)
+        (folder / "one/suid").chmod(0o4755)
+        (folder / "two/read only").touch(0o444)
+        (folder / "closed").mkdir(0o2755)
+        os.setxattr(folder / "two/file1", "user.note", b"x")
+    with kept_of(place, build.name("pip")) as kept:
+        state = unpack_bundle(kept.archives, str(tmp_path / "again"), 100 * MEGABYTE, lambda: None)
+    assert state == Contents.of(str(tmp_path / "again")).state
+
+
+def test_of_a_file_of_two_names_one_is_left_where_the_other_is_too_much(place: Place, begin: Begin) -> None:
+    with begin(place, limit=MEGABYTE + 18 * 512) as build, build.step("pip") as (folder,):
+        (folder / "new").touch()
+        for path in folder.glob("[!l]*/file*"):
+            if path != folder / "one/file0":
+                os.utime(path, (3, 1))
+        (folder / "large").read_bytes()
+    with begin(place) as build, build.step("pip") as (folder,):
+        assert not (folder / "one/file0").exists()
+        assert (folder / "two/linked").read_text() == "one 0"

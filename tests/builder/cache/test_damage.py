@@ -19,6 +19,7 @@ from support.handmade import make_image
 from support.registry import Registry
 from support.trees import deep_folder, names_below
 from yadokari_builder.cache.bundle import pack_bundle, unpack_bundle
+from yadokari_builder.cache.contents import Contents
 from yadokari_builder.cache.places import Shelf, Volume
 from yadokari_builder.errors import CancelledError, ImageInvalidError
 from yadokari_builder.oci.reference import Reference, Repository
@@ -99,6 +100,23 @@ def test_a_file_on_a_volume_that_is_not_what_was_put_there_is_an_empty_cache(
     with begin(volume) as build:
         assert add(build, "x") == ["new"]
     assert warnings(caplog) == []
+
+
+@pytest.mark.parametrize("at", [0, 0.5, 0.95, 0.999], ids=["first", "middle", "seal", "added"])
+def test_a_file_of_which_any_archive_is_damaged_is_an_empty_cache(
+    volume: Volume, begin: Begin, caplog: pytest.LogCaptureFixture, at: float
+) -> None:
+    for number in range(2):
+        with begin(volume) as build, build.step("pip") as (folder,):
+            (folder / "large").exists() or (folder / "large").write_bytes(os.urandom(MEGABYTE))
+            (folder / f"new{number}").write_bytes(os.urandom(1000))
+    (kept,) = Path(volume.folder).iterdir()
+    data = bytearray(kept.read_bytes())
+    data[int(len(data) * at)] ^= 1
+    kept.write_bytes(data)
+    with begin(volume) as build, build.step("pip") as (folder,):
+        assert names(folder) == []
+    assert "the cache pip is empty: " in caplog.text
 
 
 def test_a_volume_that_cannot_be_written_costs_a_warning_and_is_read(
@@ -235,14 +253,13 @@ CONTENT = directory("content/")
 @pytest.mark.parametrize(
     ("members", "left"),
     [
-        ([CONTENT, file("content/../../../outside/x"), file("../outside/y")], []),
-        ([CONTENT, file("/content/a"), file("b")], ["a"]),
-        ([CONTENT, link("content/out", "../../outside"), file("content/out/file")], ["out"]),
+        ([CONTENT, file("../outside/y"), file("/content/a"), file("b"), file("content/c")], ["c"]),
         ([CONTENT, link("content/out", "/outside"), hard_link("content/x", "content/out")], ["out", "x"]),
-        ([CONTENT, hard_link("content/x", "../../outside/file")], []),
         ([CONTENT, node("content/x", tarfile.CHRTYPE, devmajor=1, devminor=3)], []),
         ([CONTENT, node("content/x", tarfile.BLKTYPE, devmajor=7)], []),
         ([CONTENT, node("content/x", tarfile.FIFOTYPE), file("content/y")], ["y"]),
+        ([CONTENT, file("content/" + "d/" * 3000 + "x"), file("content/y")], ["y"]),
+        ([CONTENT, file("content/x"), link("content/x", "/outside"), directory("content/x")], ["x"]),
         ([CONTENT, file("content/.wh.x"), file("content/.wh..wh..opq")], [".wh..wh..opq", ".wh.x"]),
     ],
 )  # fmt: skip
@@ -260,9 +277,32 @@ def test_a_hostile_archive_reaches_nothing(tmp_path: Path, members: list[Member]
         [link("content", "/")],
         [CONTENT, file("content/a/"), file("content/a/b/c")],
         [CONTENT, file(f"content/{'x' * 300}")],
-        [CONTENT, file("content/" + "d/" * 3000 + "x")],
+        [CONTENT, file("content/../../../outside/x")],
+        [CONTENT, directory("content/..")],
+        [CONTENT, file("content//x")],
+        [CONTENT, file("content/folder/x"), directory("content/folder")],
+        [CONTENT, link("content/out", "../../outside"), file("content/out/file")],
+        [CONTENT, link("content/out", "../../outside"), directory("content/out"), file("content/out/file")],
+        [CONTENT, link("content/out", "../outside"), hard_link("content/x", "content/out/file")],
+        [CONTENT, hard_link("content/x", "../../outside/file")],
+        [CONTENT, hard_link("content/x", "content/../../../outside/file")],
+        [CONTENT, directory("content/folder"), hard_link("content/x", "content/folder")],
     ],
-    ids=["empty", "no content", "file", "link", "link to root", "file as folder", "long", "deep"],
+    ids=[
+        *(
+            "empty",
+            "no content",
+            "file",
+            "link",
+            "link to root",
+            "file as folder",
+            "long",
+            "above",
+            "folder above",
+        ),
+        *("no name", "no folder", "through a link", "folder for a link", "linked through a link"),
+        *("linked to elsewhere", "linked to above", "linked folder"),
+    ],
 )
 def test_what_is_no_archive_of_a_cache_is_refused(tmp_path: Path, members: list[Member]) -> None:
     with pytest.raises(ImageInvalidError):
@@ -291,7 +331,7 @@ def test_a_hostile_list_of_what_was_used_changes_nothing(tmp_path: Path, used: M
 def test_of_several_archives_the_last_list_says_what_is_left(tmp_path: Path) -> None:
     first = bundle(CONTENT, file("content/a"), file("content/b"), file("used", b"1 /a\0001 /b\0"))
     second = bundle(file("content/c"), file("used", b"1 /a\0001 /c\0"))
-    unpack_bundle([first, second], str(tmp_path / "cache"), MEGABYTE, no_beat)
+    unpack_bundle([second, first], str(tmp_path / "cache"), MEGABYTE, no_beat)
     assert names(tmp_path / "cache") == ["a", "c"]
 
 
@@ -312,14 +352,14 @@ def test_a_hostile_archive_onto_another_reaches_nothing(tmp_path: Path, second: 
     before = (outside / "file").stat()
     first = bundle(CONTENT, link("content/out", "../../outside"), file("content/a"), file("used", b"1 /a\0"))
     with suppress(ImageInvalidError):
-        unpack_bundle([first, bundle(*second)], str(tmp_path / "cache"), MEGABYTE, no_beat)
+        unpack_bundle([bundle(*second), first], str(tmp_path / "cache"), MEGABYTE, no_beat)
     assert (names(outside), (outside / "file").stat()) == (["file"], before)
 
 
 def test_archives_that_together_unpack_to_more_than_can_be_are_given_up(tmp_path: Path) -> None:
     half = file("content/zeros", bytes(40 * MEGABYTE))
     with pytest.raises(ImageInvalidError, match="larger than --cache-mounts-limit allows"):
-        unpack_bundle([bundle(CONTENT, half), bundle(half)], str(tmp_path / "cache"), MEGABYTE, no_beat)
+        unpack_bundle([bundle(half), bundle(CONTENT, half)], str(tmp_path / "cache"), MEGABYTE, no_beat)
     assert names(tmp_path) == []
 
 
@@ -345,7 +385,7 @@ def test_folders_too_deep_to_be_opened_are_left_out(tmp_path: Path) -> None:
         deep.rename(cache)
         try:
             (cache / "file").touch()
-            packed = pack_bundle(str(cache), MEGABYTE, work, no_beat).packed
+            packed = pack_bundle(Contents.of(str(cache)), MEGABYTE, work, no_beat).packed
             unpack_bundle([packed.file.open()], str(tmp_path / "again"), MEGABYTE, no_beat)
         finally:
             cache.rename(deep)

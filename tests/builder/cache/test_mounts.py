@@ -116,6 +116,20 @@ def test_of_two_builds_at_once_the_last_one_counts(place: Place, begin: Begin) -
         assert add(build, "x") == ["first"]
 
 
+def test_what_is_added_is_added_to_what_the_build_had_whoever_has_put_another_since(
+    volume: Volume, begin: Begin
+) -> None:
+    with begin(volume) as build, build.step("pip") as (folder,):
+        (folder / "large").write_bytes(os.urandom(MEGABYTE))
+    with begin(volume) as first, first.step("pip") as (folder,):
+        (folder / "first").touch()
+        with begin(volume) as second, second.step("pip") as (other,):
+            (other / "large").unlink()
+            (other / "second").touch()
+    with begin(volume) as build, build.step("pip") as (folder,):
+        assert names(folder) == ["first", "large"]
+
+
 def test_a_locked_cache_on_a_volume_is_one_builds_at_a_time(volume: Volume, begin: Begin) -> None:
     found: list[list[str]] = []
 

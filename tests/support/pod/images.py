@@ -94,7 +94,7 @@ def _buildah(store: Path, *arguments: str) -> None:
                 *(f"--root={store}", f"--runroot={temporary}/run", *arguments),
             ],
             cwd=PROJECT,
-            env=os.environ | {"EXTRA_CA": _extra_certificates(), "TMPDIR": temporary},
+            env=os.environ | {"EXTRA_CA": extra_certificates(), "TMPDIR": temporary},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -107,14 +107,14 @@ def _buildah(store: Path, *arguments: str) -> None:
         raise RuntimeError(f"buildah {arguments[0]} failed with exit code {done.returncode}; see above")
 
 
-def _extra_certificates() -> str:
+def extra_certificates() -> str:
     """Return the CAs that this machine trusts beyond its distribution's: its network may need them."""
     return "".join(path.read_text() for path in sorted(CERTIFICATES.glob("**/*.crt")))
 
 
 def _key(recipe: Recipe) -> str:
     """Return a name for what the image is made of."""
-    total = hashlib.sha256(_extra_certificates().encode())
+    total = hashlib.sha256(extra_certificates().encode())
     for path in _files(recipe):
         data = hashlib.sha256(path.read_bytes()).hexdigest()
         total.update(f"{path.relative_to(PROJECT)}\0{data}\0".encode())
