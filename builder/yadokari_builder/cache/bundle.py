@@ -99,13 +99,16 @@ def unpack_bundle(archives: Iterable[BinaryIO], folder: str, limit: int, beat: C
     incoming = f"{folder}.in"
     os.mkdir(incoming, 0o700)
     try:
-        unbundling, left = Unbundling(incoming, Allowance(Path(incoming))), 2 * limit + _BESIDE
+        unbundling = Unbundling(incoming, Allowance(Path(incoming)))
+        left = left_packed = 2 * limit + _BESIDE
         for archive in archives:
             with archive:
-                stream = _Bounded(decompress(archive), left, beat)
+                # What comes in is bounded, too: frames without content have no end else.
+                packed = _Bounded(archive, left_packed, beat)
+                stream = _Bounded(decompress(cast(BinaryIO, packed)), left, beat)
                 with closing(ThreadedReader(stream)) as ahead:
                     unbundling.add(cast(BinaryIO, ahead))
-            left = stream.left
+            left, left_packed = stream.left, packed.left
         state = unbundling.finish()
         os.rename(incoming, folder)
     finally:

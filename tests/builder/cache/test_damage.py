@@ -368,6 +368,18 @@ def test_an_archive_that_unpacks_to_more_than_can_be_is_given_up(tmp_path: Path)
         unpacked(tmp_path, CONTENT, file("content/zeros", bytes(80 * MEGABYTE)), limit=MEGABYTE)
 
 
+def test_frames_that_unpack_to_nothing_are_not_read_without_end(tmp_path: Path) -> None:
+    frames = tmp_path / "frames"
+    frames.write_bytes(b"\x50\x2a\x4d\x18" + (1 << 30).to_bytes(4, "little"))
+    os.truncate(frames, (1 << 30) + 8)
+    with (
+        frames.open("rb") as opened,
+        pytest.raises(ImageInvalidError, match="larger than --cache-mounts-limit allows"),
+    ):
+        unpack_bundle([opened], str(tmp_path / "cache"), MEGABYTE, no_beat)
+    assert names(tmp_path) == ["frames"]
+
+
 def test_unpacking_ends_when_the_build_is_over(tmp_path: Path) -> None:
     def over() -> None:
         raise CancelledError("it is over")
