@@ -27,6 +27,7 @@ LONGEST_LIST = 16 << 20
 """Bytes of the list of what was used; who writes more loses the rest."""
 
 _SECOND = 1_000_000_000
+_DEFAULT_ACL = "system.posix_acl_default"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What only an archive can cause, not the machine.
@@ -55,6 +56,8 @@ class Unbundling:
         self._linked: set[str] = set()
         # Folders get what is theirs when all that is in them is there; the latest archive says what.
         self._metadata: dict[str, Member] = {}
+        # Folders whose default ACL what is made in them would take: it is off while they are open.
+        self._inherited: set[str] = set()
         # The way to the folder that members are made in, each by its descriptor.
         self._way: list[tuple[str, int]] = []
 
@@ -108,12 +111,11 @@ class Unbundling:
 
     def _is_gone(self, path: str, member: Member) -> bool:
         """Tell whether a file was there when an earlier archive was made, and no longer is."""
-        return (
-            not self._is_first
-            and member.kind is not Kind.LINK
-            and self._used is not None
-            and path not in self._used
-        )
+        if self._is_first or self._used is None or path in self._used:
+            return False
+        # The list has files alone, and no archive follows one of a link that is gone.
+        made = self._stamps.get(_target(member)) if member.kind is Kind.HARD_LINK else None
+        return member.kind is not Kind.LINK and not (made and stat.S_ISLNK(made[0]))
 
     def _make(self, path: str, member: Member, reader: TarReader) -> None:
         if path in self._stamps:
@@ -152,9 +154,8 @@ class Unbundling:
             os.close(file)
 
     def _make_hard_link(self, here: int, name: str, path: str, member: Member) -> None:
-        top, _, rest = member.link.partition("/")
-        target = f"/{rest}"
-        if top != CONTENT or target not in self._stamps:
+        target = _target(member)
+        if target not in self._stamps:
             raise ImageInvalidError(f"{shown(member.name)} is a link to what is not there")
         # What has a stamp was made by that name, and nothing on the way to it is a link.
         head, _, last = target.rpartition("/")
@@ -191,6 +192,10 @@ class Unbundling:
             here = os.open(name, _FOLDER, dir_fd=here)
             at = f"{at}/{name}"
             self._way.append((at, here))
+            if at in self._inherited:
+                xattrs = {_DEFAULT_ACL: os.getxattr(here, _DEFAULT_ACL)}
+                self._metadata[at] = self._metadata[at]._replace(xattrs=xattrs)
+                os.removexattr(here, _DEFAULT_ACL)
         return here
 
     def _open(self, path: str) -> int:
@@ -221,6 +226,8 @@ class Unbundling:
             status = os.fstat(folder)
             # Set once: they may be large, and what is still to come into the folder does not change them.
             self._metadata[path] = member._replace(xattrs={})
+            if _DEFAULT_ACL in member.xattrs and _DEFAULT_ACL in list_xattrs(folder):
+                self._inherited.add(path)
         os.utime(folder, ns=(member.mtime_ns, member.mtime_ns))
         if path:
             self._stamps[path] = stamp(status)
@@ -243,6 +250,12 @@ def parse_used(data: bytes) -> Mapping[str, int]:
 def _check(name: str, member: Member) -> None:
     if name in ("", ".", ".."):
         raise ImageInvalidError(f"no build names what it packs {shown(member.name)}")
+
+
+def _target(member: Member) -> str:
+    """Return the path that a hard link names, "" if it is not of the content."""
+    top, _, rest = member.link.partition("/")
+    return f"/{rest}" if top == CONTENT else ""
 
 
 def _make_link(here: int, name: str, member: Member) -> os.stat_result:

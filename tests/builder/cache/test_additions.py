@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import struct
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -186,3 +187,23 @@ def test_of_a_file_of_two_names_one_is_left_where_the_other_is_too_much(place: P
     with begin(place) as build, build.step("pip") as (folder,):
         assert not (folder / "one/file0").exists()
         assert (folder / "two/linked").read_text() == "one 0"
+
+
+def test_both_names_of_a_link_are_left(place: Place, begin: Begin) -> None:
+    change(place, begin, lambda folder: os.link(folder / "link", folder / "same", follow_symlinks=False))
+    assert len(change(place, begin, lambda folder: (folder / "new").touch())) == 3
+
+
+def test_what_earlier_archives_have_takes_no_default_acl_of_its_folder(place: Place, begin: Begin) -> None:
+    entries = [(1, 7, -1), (2, 5, 7), (4, 5, -1), (16, 7, -1), (32, 0, -1)]  # acl(5): user 7 may read
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+
+    def give_acl(folder: Path) -> None:
+        (folder / "one/deep").mkdir()
+        (folder / "one/deep/file").touch()
+        os.setxattr(folder / "one", "system.posix_acl_default", acl)
+        (folder / "one/inherits").touch()
+
+    change(place, begin, give_acl)
+    for name in ("new", "newer"):
+        change(place, begin, lambda folder, name=name: (folder / "one" / name).touch())
