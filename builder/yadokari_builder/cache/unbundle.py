@@ -54,6 +54,8 @@ class Unbundling:
         self._stamps: dict[str, Stamp] = {}
         # Paths that share a file with another one: what is known of them is asked for in the end.
         self._linked: set[str] = set()
+        # Files that were deleted: what was in their place before them is gone, too.
+        self._gone: set[str] = set()
         # Folders get what is theirs when all that is in them is there; the latest archive says what.
         self._metadata: dict[str, Member] = {}
         # Folders whose default ACL what is made in them would take: it is off while they are open.
@@ -102,12 +104,15 @@ class Unbundling:
         path = f"/{rest}" if rest else ""
         if member.kind is Kind.DIRECTORY:
             path = path.removesuffix("/")
-            if path.count("/") <= DEEPEST:
+            if path.count("/") <= DEEPEST and path not in self._gone:
                 self._make_folder(path, member)
-        elif path.count("/") > DEEPEST + 1:
+        elif path.count("/") > DEEPEST + 1 or path in self._gone:
             return
-        elif member.kind in (Kind.FILE, Kind.LINK, Kind.HARD_LINK) and not self._is_gone(path, member):
-            self._make(path, member, reader)
+        elif member.kind in (Kind.FILE, Kind.LINK, Kind.HARD_LINK):
+            if self._is_gone(path, member):
+                self._gone.add(path)
+            else:
+                self._make(path, member, reader)
 
     def _is_gone(self, path: str, member: Member) -> bool:
         """Tell whether a file was there when an earlier archive was made, and no longer is."""
@@ -164,6 +169,7 @@ class Unbundling:
             os.link(last, name, src_dir_fd=above, dst_dir_fd=here, follow_symlinks=False)
         finally:
             os.close(above)
+        self._stamps[path] = self._stamps[target]
         self._linked |= {path, target}
 
     def _make_folder(self, path: str, member: Member) -> None:

@@ -189,6 +189,32 @@ def test_of_a_file_of_two_names_one_is_left_where_the_other_is_too_much(place: P
         assert (folder / "two/linked").read_text() == "one 0"
 
 
+def test_a_file_gets_one_name_after_the_other(place: Place, begin: Begin) -> None:
+    for name in ("two/before linked", "a", "z"):
+        archives = change(
+            place, begin, lambda folder, name=name: os.link(folder / "one/file0", folder / name)
+        )
+    assert len(archives) == 4
+
+
+@pytest.mark.parametrize(
+    ("before", "remove"),
+    [(os.mkdir, os.rmdir), (lambda path: os.symlink("one", path), os.unlink)],
+    ids=["folder", "link"],
+)
+def test_what_was_in_the_place_of_a_deleted_file_stays_away(
+    place: Place, begin: Begin, before: Callable[[Path], object], remove: Callable[[Path], object]
+) -> None:
+    def become_a_file(folder: Path) -> None:
+        (folder / "file").touch()
+        remove(folder / "new")
+        (folder / "file").rename(folder / "new")
+
+    change(place, begin, lambda folder: before(folder / "new"))
+    change(place, begin, become_a_file)
+    assert len(change(place, begin, lambda folder: (folder / "new").unlink())) == 4
+
+
 def test_both_names_of_a_link_are_left(place: Place, begin: Begin) -> None:
     change(place, begin, lambda folder: os.link(folder / "link", folder / "same", follow_symlinks=False))
     assert len(change(place, begin, lambda folder: (folder / "new").touch())) == 3
