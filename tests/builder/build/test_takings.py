@@ -1,6 +1,8 @@
 """What steps take is named by its content: read once, that of the context while the build goes on."""
 
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Never
@@ -84,3 +86,13 @@ def test_reading_ahead_ends_with_the_build(context: Context) -> None:
     with pytest.raises(CancelledError):
         takings.by_content(*steps("COPY a /\n"))
     assert not any(thread.name == "read" for thread in threading.enumerate())
+
+
+def test_who_ends_does_not_wait_for_a_large_file_to_be_read(context: Context) -> None:
+    os.truncate(context.root / "a", 1 << 40)
+    context.is_there.set()
+    began = time.monotonic()
+    with Takings(context.tree, unexpected, unexpected) as takings:
+        takings.read_ahead(steps("COPY a /\n"))
+        assert come_true(lambda: any(thread.name.startswith("hash") for thread in threading.enumerate()))
+    assert time.monotonic() - began < 30

@@ -4,7 +4,7 @@ import hashlib
 import os
 import stat
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Event
@@ -36,12 +36,13 @@ _MOST_WAITING = 64
 class Hashing:
     """Digests of files and folders; large files are hashed side by side, and what is `known` is not read.
 
-    `stop` has it end before the next file, with `CancelledError`.
+    `stop` has it end soon, also within a large file, with `CancelledError`; so does leaving the context.
     """
 
     def __init__(self, known: KnownDigests | None = None, stop: Event | None = None) -> None:
         self._known = known
         self._stop = stop or Event()
+        self._left = Event()
         workers = min(_MOST_WORKERS, len(os.sched_getaffinity(0)))
         self._pool = ThreadPoolExecutor(workers, "hash")
 
@@ -54,6 +55,7 @@ class Hashing:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._left.set()
         self._pool.shutdown(cancel_futures=True)
 
     def digest(
@@ -75,12 +77,16 @@ class Hashing:
         whole = hashlib.sha256(b"unpacked" if unpack else b"copied")
         for path in [top] if is_literal else find(tree, top):
             whole.update(b"\0top\0")
-            taking = _Taking(tree, self._pool, self._known, self._stop)
+            taking = _Taking(tree, self._pool, self._known, self._check)
             for name, piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):
                 whole.update(piece)
                 if listing is not None and len(listing) < MOST_LISTED:
                     listing[name] = hashlib.sha256(piece).hexdigest()[:_SHORT]
         return whole.hexdigest()
+
+    def _check(self) -> None:
+        if self._stop.is_set() or self._left.is_set():
+            raise CancelledError("nobody wants to know any more")
 
 
 @dataclass(slots=True)
@@ -88,7 +94,7 @@ class _Taking:
     tree: SourceTree
     pool: ThreadPoolExecutor
     known: KnownDigests | None
-    stop: Event
+    check: Callable[[], None]
     _links: dict[tuple[int, int], int] = field(default_factory=dict)
     _waiting: deque[tuple[str, bytes, "Future[bytes] | bytes"]] = field(default_factory=deque)
 
@@ -99,8 +105,7 @@ class _Taking:
         """
         try:
             for each in chosen:
-                if self.stop.is_set():
-                    raise CancelledError("nobody wants to know any more")
+                self.check()
                 self._waiting.append((each.path, *self._describe(each)))
                 if len(self._waiting) > _MOST_WAITING:
                     yield self._first()
@@ -142,8 +147,8 @@ class _Taking:
         attributes = _attributes(file)
         known = self.known if attributes == _NO_ATTRIBUTES else None
         if chosen.status.st_size < _WORTH_A_THREAD:
-            return attributes, _hashed(file, chosen.status.st_size, known)
-        content = self.pool.submit(_hashed, file, 0, known)
+            return attributes, _hashed(file, chosen.status.st_size, known, self.check)
+        content = self.pool.submit(_hashed, file, 0, known, self.check)
         content.add_done_callback(lambda done: os.close(file) if done.cancelled() else None)
         return attributes, content
 
@@ -160,10 +165,10 @@ def _attributes(file: str | int) -> bytes:
     return b"%d " % len(attributes) + b"".join(texts)
 
 
-def _hashed(file: int, size: int, known: KnownDigests | None) -> bytes:
+def _hashed(file: int, size: int, known: KnownDigests | None, check: Callable[[], None]) -> bytes:
     """Hash an open file, and close it; one of `size` bytes is read at once, as long as it has no more.
 
-    What is `known` takes note of it.
+    What is `known` takes note of it. What `check` raises, which is called again and again, gives it up.
     """
     try:
         data = os.read(file, size + 1) if size else b""
@@ -171,6 +176,7 @@ def _hashed(file: int, size: int, known: KnownDigests | None) -> bytes:
         if len(data) != size or not size:
             while data := os.read(file, _CHUNK):
                 digest.update(data)
+                check()
         if known:
             known.note(file, digest.digest())
         return digest.digest()
