@@ -5,6 +5,7 @@ import shutil
 import struct
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -189,11 +190,13 @@ def test_of_a_file_of_two_names_one_is_left_where_the_other_is_too_much(place: P
         assert (folder / "two/linked").read_text() == "one 0"
 
 
+def link_once_more(name: str, folder: Path) -> None:
+    os.link(folder / "one/file0", folder / name)
+
+
 def test_a_file_gets_one_name_after_the_other(place: Place, begin: Begin) -> None:
     for name in ("two/before linked", "a", "z"):
-        archives = change(
-            place, begin, lambda folder, name=name: os.link(folder / "one/file0", folder / name)
-        )
+        archives = change(place, begin, partial(link_once_more, name))
     assert len(archives) == 4
 
 
@@ -231,5 +234,5 @@ def test_what_earlier_archives_have_takes_no_default_acl_of_its_folder(place: Pl
         (folder / "one/inherits").touch()
 
     change(place, begin, give_acl)
-    for name in ("new", "newer"):
-        change(place, begin, lambda folder, name=name: (folder / "one" / name).touch())
+    change(place, begin, lambda folder: (folder / "one/new").touch())
+    change(place, begin, lambda folder: (folder / "one/newer").touch())
