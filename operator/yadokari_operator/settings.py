@@ -207,9 +207,11 @@ def _list(environment: Mapping[str, str], name: str, rule: Rule) -> tuple[str, .
 def _policy(environment: Mapping[str, str]) -> ImageBuildPolicySpec | None:
     try:
         said = yaml.safe_load(_text(environment, "POLICY", ""))
+    # PyYAML lets out what Python says of impossible numbers, times and tags, and of depth.
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:
+        raise SettingsError(f"{POLICY} is no YAML: {' '.join(str(error).split())}") from None
+    try:
         policy = None if said is None else ImageBuildPolicySpec.model_validate(said)
-    except yaml.YAMLError as error:
-        raise SettingsError(f"{POLICY} is no YAML: {error}") from None
     except ValidationError as error:
         raise SettingsError(explain(error, POLICY)) from None
     if policy and policy.namespace_selector:
@@ -256,6 +258,12 @@ def _address(environment: Mapping[str, str], name: str, default: str) -> str:
     port = re.fullmatch(r"[^\s/:]+:([0-9]{1,5})", value)
     if port is None or not 0 < int(port[1]) < 65536:
         raise SettingsError(f"YADOKARI_{name} is {value!r}: it has the form HOST:PORT")
+    try:
+        value.rpartition(":")[0].encode("idna")  # as who looks it up does
+    except UnicodeError:
+        raise SettingsError(
+            f"YADOKARI_{name} is {value!r}: it has the form HOST:PORT, and no host can have this name"
+        ) from None
     return value
 
 

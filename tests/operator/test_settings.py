@@ -54,6 +54,9 @@ def test_a_policy_is_yaml_over_several_lines() -> None:
     [
         ("bounds: {colour: red}", "YADOKARI_POLICY.bounds.colour"),
         ("bounds: [", "YADOKARI_POLICY is no YAML"),
+        ("bounds: 2001-13-45", "YADOKARI_POLICY is no YAML"),
+        ("!!timestamp 99", "YADOKARI_POLICY is no YAML"),
+        ("{" * 3000, "YADOKARI_POLICY is no YAML"),
         ("everything", "YADOKARI_POLICY"),
         ("bounds: {registries: [https://a.test]}", "without https://"),
         ("namespaceSelector: {matchLabels: {a: b}}", "leave that out"),
@@ -86,6 +89,7 @@ def test_namespaces_are_left_alone_by_name_or_pattern() -> None:
         ("YADOKARI_EXECUTOR_PROC_MOUNT", "Unmasked"),
         ("YADOKARI_HEALTH_ADDRESS", "8080"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:0"),
+        ("YADOKARI_HEALTH_ADDRESS", "local..host:80"),
         ("YADOKARI_HEALTH_ADDRESS", "localhost:65536"),
         ("YADOKARI_EXECUTOR_IMAGE", "https://registry.test/executor:1"),
         ("YADOKARI_EXECUTOR_IMAGE", "registry.test/Executor:1"),
