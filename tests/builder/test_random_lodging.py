@@ -18,6 +18,7 @@ pytestmark = [
 ]
 
 BASE = "library/busybox:latest"
+CACHE = ("--cache", "--cache-copy-layers")
 TRIALS = int(os.environ.get("LODGING_TRIALS", "3"))
 """Dockerfiles that are built; a few hundred take ten minutes."""
 
@@ -111,12 +112,15 @@ def test_an_image_is_the_same_in_its_bases_own_container() -> None:
     lodged: list[bool] = []
 
     @settings(max_examples=TRIALS, deadline=None, suppress_health_check=list(HealthCheck))
-    @example(COMMON)
-    @example(NAMED)
-    @given(dockerfiles())
-    def check(text: str) -> None:
+    @example(text=COMMON, is_cached=True)
+    @example(text=NAMED, is_cached=False)
+    @given(text=dockerfiles(), is_cached=st.booleans())
+    def check(*, text: str, is_cached: bool) -> None:
         with TemporaryDirectory(prefix="lodging-") as name:
-            there, usual = built(Path(name), "there", BASE, text), built(Path(name), "usual", "", text)
+            # Through a cache the root is filled when the first step needs it.
+            cache = (*CACHE, f"--cache-repo=oci:{name}/there/out/cache") if is_cached else ()
+            there = built(Path(name), "there", BASE, text, *cache)
+            usual = built(Path(name), "usual", "", text)
             assert there.result.exit_code == usual.result.exit_code, there.output + usual.output
             lodged.append("built in its base's own container" in there.output)
             if usual.result.exit_code == 0:
@@ -127,8 +131,8 @@ def test_an_image_is_the_same_in_its_bases_own_container() -> None:
     assert sum(lodged) >= len(lodged) / 4
 
 
-def built(folder: Path, name: str, root: str, text: str) -> Built:
+def built(folder: Path, name: str, root: str, text: str, *arguments: str) -> Built:
     context = folder / name / "context"
     context.mkdir(parents=True)
     (context / "a").write_text("a")
-    return build(folder / name, text, "--reproducible", root=root)
+    return build(folder / name, text, "--reproducible", *arguments, root=root)

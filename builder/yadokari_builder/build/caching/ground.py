@@ -24,6 +24,8 @@ class Ground:
     depth: Files | None = None
     is_lodged: bool = False
     """Whether the root was the base's already."""
+    is_as_found: bool = False
+    """Whether it is just that: no layer has been put into it since."""
     _waiting: list[LayerSource] = field(default_factory=list)
 
     @property
@@ -44,7 +46,9 @@ class Ground:
         if self.depth is None:
             self.depth = self.needs()
             self.is_lodged = self.roots.fill(self.stage.base, self.depth, last_use=self.last_use)
+            self.is_as_found = self.is_lodged
         waiting, self._waiting = self._waiting, []
         if waiting and self.depth is not Files.NONE:
+            self.is_as_found = False
             self.roots.lay(waiting, self.depth)
         return is_new

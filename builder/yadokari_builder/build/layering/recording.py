@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterable
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -67,18 +67,18 @@ class LayerPerStep:
     """A layer for every step that changes files.
 
     `is_bare` tells that the stage starts from nothing and no process has run in it; `checksums` tells what
-    layers hold; `found` is how the root is, where that is known.
+    layers hold.
     """
 
     boundary: Boundary
     packing: Packing
     is_bare: bool
     checksums: Checksums
-    found: InitVar[Snapshot | None] = None
-    _watch: Watch | None = field(init=False)
+    _watch: Watch | None = None
 
-    def __post_init__(self, found: Snapshot | None) -> None:
-        self._watch = Watch(self.boundary, self.packing.ignored, found) if found is not None else None
+    def begin(self, found: Snapshot) -> None:
+        """Take the root to be as it was found: nothing has been written there since."""
+        self._watch = Watch(self.boundary, self.packing.ignored, found)
 
     def run(self, perform: Perform) -> Members | None:
         """Let a process run; returns the members of the layer of what has changed."""

@@ -140,6 +140,7 @@ class Build:
         goes_on = stage is not self.plan.last
         done = []
         with closing(self._recorder(stage, is_sent=is_sent)) as recorder:
+            self._begin_as_found(recorder, stage.steps)
             for place in range(len(stage.steps)):
                 doing = _Doing(stage, place, is_sent=is_sent, is_followed=goes_on or place < last)
                 self._require_accounts(doing.step)
@@ -241,7 +242,7 @@ class Build:
                     if hit:
                         timed.size = hit.layer.layer.descriptor.size if hit.layer else None
                         return self._take(doing, hit, recorder)
-                    self._prepare(doing, self.cache)
+                    self._prepare(doing, self.cache, recorder)
                 members, is_whole = self._perform(doing, recorder)
                 layer = self._pack(members, doing)
                 if layer:
@@ -281,7 +282,7 @@ class Build:
         self.progress.end_cached(_size_of(layer) or "it changed nothing", hit.seconds)
         return _DoneStep(doing.step, self.packing.now(), layer)
 
-    def _prepare(self, doing: "_Doing", cache: StepCache) -> None:
+    def _prepare(self, doing: "_Doing", cache: StepCache, recorder: Recorder) -> None:
         """Have the files that a step needs in the root."""
         if miss := cache.why_missed(doing.stage, doing.place):
             self.progress.miss(miss.why, follows=miss.follows)
@@ -290,6 +291,8 @@ class Build:
             is_new = self._ground.ready()
         if is_new and (depth := self._depth(doing.stage)):
             self.progress.note(f"{base.original}: {depth}")
+        if is_new:
+            self._begin_as_found(recorder, doing.stage.steps[doing.place :])
         self._require_accounts(doing.step)
 
     def _perform(self, doing: "_Doing", recorder: Recorder) -> tuple[Members | None, bool]:
@@ -361,9 +364,17 @@ class Build:
         boundary = snapshotted(self.bench.boundary, self.packing)
         if self.single_layer:
             return LayerPerStage(boundary, self.packing, stage.is_bare, self._checksums)
+        return LayerPerStep(boundary, self.packing, stage.is_bare, self._checksums)
+
+    def _begin_as_found(self, recorder: Recorder, steps: Sequence[Step]) -> None:
+        """Have a recorder know how a container's root was found, if that is what steps start from."""
         tenancy = self.roots.tenancy
-        found = tenancy.take_found(boundary) if tenancy and self._ground.is_lodged else None
-        return LayerPerStep(boundary, self.packing, stage.is_bare, self._checksums, found)
+        runs = any(isinstance(step.action, RunAction) for step in steps)
+        if not (tenancy and self._ground.is_as_found and runs and isinstance(recorder, LayerPerStep)):
+            return
+        found = tenancy.take_found(recorder.boundary)
+        if found is not None:
+            recorder.begin(found)
 
     def _checksums(self, paths: Collection[str]) -> Mapping[str, int]:
         """Tell what files of the root hold by the layers so far."""

@@ -18,6 +18,7 @@ from yadokari_builder.build.layering.recording import (
 from yadokari_builder.copy.destination import Staged, Written
 from yadokari_builder.layers.fingerprints import checksum_of_file
 from yadokari_builder.layers.members import Members
+from yadokari_builder.layers.snapshot import take
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_builder.run.mounts.files import FileMount
 from yadokari_builder.run.mounts.mounted import TmpfsMount, mounted
@@ -144,6 +145,19 @@ def test_the_first_process_of_a_bare_stage_gets_the_places_to_mount_on(
     else:
         assert (first, second) == (None, None)
         assert names(recorder.finish()) == ["a", "b", "dev/", "proc/"]
+
+
+def test_a_root_that_is_known_as_it_was_found_is_not_looked_at_again(
+    root: Path, begin: Callable[..., Recorder]
+) -> None:
+    recorder = begin(LayerPerStep)
+    assert isinstance(recorder, LayerPerStep)
+    recorder.begin(take(recorder.boundary))
+    # Nobody but a step makes anything; this one would not be seen by who looks again.
+    does(root, "since")()
+    assert names(recorder.run(does(root, "a"))) == ["a", "since"]
+    assert names(recorder.run(does(root, "b"))) == ["b"]
+    recorder.close()
 
 
 @KINDS
