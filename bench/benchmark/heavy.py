@@ -4,13 +4,12 @@ import gzip
 import hashlib
 import io
 import json
-import sys
 import tarfile
-import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from support.folders import cache_folder, locked
+from benchmark.kept import kept
 
 HEAVY = "bench/heavy:latest"
 _FILES, _SIZE, _IN_A_FOLDER = 100_000, 30_000, 100
@@ -19,19 +18,13 @@ _CONTENT = " ".join(f"{word}{number}" for number in range(900) for word in ("cra
 
 def heavy(debian: Path) -> Path:
     """Return the OCI layout of the image: one layer on top of those of another layout, which has a shell."""
-    folder = cache_folder() / "bench"
-    folder.mkdir(exist_ok=True)
-    key = hashlib.sha256(Path(__file__).read_bytes() + (debian / "index.json").read_bytes()).hexdigest()[:16]
-    layout = folder / f"heavy-{key}"
-    with locked(folder / "lock"):
-        if not layout.exists():
-            print("bench: making the base image of 3 GB, about 60 s", file=sys.stderr, flush=True)
-            with tempfile.TemporaryDirectory(dir=folder, prefix="part-") as part:
-                made = Path(part, "image")
-                _copy(debian, made)
-                _add_layer(made)
-                made.rename(layout)
-    return layout
+    recipe = Path(__file__).read_bytes() + (debian / "index.json").read_bytes()
+    return kept("heavy", recipe, "the base image of 3 GB", partial(_make, debian=debian))
+
+
+def _make(folder: Path, debian: Path) -> None:
+    _copy(debian, folder / "image")
+    _add_layer(folder / "image")
 
 
 def _copy(layout: Path, made: Path) -> None:

@@ -1,12 +1,12 @@
 """The large base image: made once and kept in the cache."""
 
-import hashlib
-import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 from benchmark.buildah import buildah
-from support.folders import cache_folder, locked, scratch_folder
+from benchmark.kept import kept
+from support.folders import scratch_folder
 
 TOOLCHAIN = "bench/toolchain:latest"
 _RECIPE = Path(__file__).resolve().parents[1] / "bases/toolchain.Dockerfile"
@@ -14,24 +14,12 @@ _RECIPE = Path(__file__).resolve().parents[1] / "bases/toolchain.Dockerfile"
 
 def toolchain(registry: str) -> Path:
     """Return the OCI layout of the image; its own base is taken from a registry at HOST:PORT."""
-    folder = cache_folder() / "bench"
-    folder.mkdir(exist_ok=True)
-    key = hashlib.sha256(_RECIPE.read_bytes()).hexdigest()[:16]
-    layout = folder / f"toolchain-{key}"
-    with locked(folder / "lock"):
-        if not layout.exists():
-            _make(layout, registry)
-    return layout
+    return kept("toolchain", _RECIPE.read_bytes(), "the large base image", partial(_make, registry=registry))
 
 
-def _make(layout: Path, registry: str) -> None:
-    print("bench: making the large base image, about 60 s", file=sys.stderr, flush=True)
-    with (
-        tempfile.TemporaryDirectory(dir=layout.parent, prefix="part-") as part,
-        tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as work,
-    ):
+def _make(folder: Path, registry: str) -> None:
+    with tempfile.TemporaryDirectory(dir=scratch_folder(), prefix="bench-") as work:
         options = ["--network=host", f"--file={_RECIPE}", "--tag=toolchain"]
         build = buildah(Path(work), registry)
         build.run("bud", "--isolation=chroot", "--layers=false", *options, work)
-        build.run("push", "localhost/toolchain", f"oci:{part}/image:latest")
-        Path(part, "image").rename(layout)
+        build.run("push", "localhost/toolchain", f"oci:{folder}/image:latest")
