@@ -10,7 +10,8 @@ from typing import NamedTuple
 from yadokari_builder.dockerfile.ignore import IgnorePatterns, Match
 from yadokari_builder.sources.tree import Entry, SourceTree, not_found
 
-_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+# A pipe that has come in the place of a file holds nobody up.
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class Chosen(NamedTuple):

@@ -139,3 +139,19 @@ def test_a_tree_may_be_deep(tmp_path: Path, ignored: str) -> None:
         tree = SourceTree(tmp_path, ignored=IgnorePatterns.parse(ignored))
         chosen = [each.place for each in select(tree, "/")]
         assert len(chosen) == (1 if "nothing" in ignored or "other" in ignored else 1103)
+
+
+def test_a_pipe_that_has_come_in_the_place_of_a_file_holds_nobody_up(tmp_path: Path) -> None:
+    plant(tmp_path, ["d/a"])
+    for chosen in select(SourceTree(tmp_path), "/d"):
+        if chosen.place != "a":
+            continue
+        (tmp_path / "d/a").unlink()
+        os.mkfifo(tmp_path / "d/a")
+        file = chosen.open()
+        try:
+            assert os.read(file, 1) == b""
+        finally:
+            os.close(file)
+        return
+    pytest.fail("the file was not chosen")
