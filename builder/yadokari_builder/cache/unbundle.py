@@ -17,6 +17,7 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.tar_member import Kind, Member, shown
 from yadokari_builder.layers.tar_reader import TarReader
+from yadokari_builder.layers.unpack import IMPOSSIBLE
 from yadokari_builder.rootfs.xattrs import list_xattrs, set_xattr
 
 CONTENT = "content"
@@ -31,10 +32,8 @@ _DEFAULT_ACL = "system.posix_acl_default"
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # What only an archive can cause, not the machine.
-_IMPOSSIBLE = frozenset(
-    {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.EPERM}
-    | {errno.EFBIG, errno.EMLINK, errno.EOVERFLOW, errno.EXDEV}
-)
+# A link to elsewhere is one more; where layers are unpacked that may be the machine's.
+_IMPOSSIBLE = IMPOSSIBLE | {errno.EXDEV}
 
 
 class Unbundling:

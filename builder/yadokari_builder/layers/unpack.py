@@ -29,7 +29,7 @@ _RELATIVE = ("", ".", "..")
 _DEFAULT_ACL = "system.posix_acl_default"
 _ACLS = ("system.posix_acl_access", _DEFAULT_ACL)
 # What only an archive can cause, not the machine.
-_IMPOSSIBLE = frozenset(
+IMPOSSIBLE = frozenset(
     {errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENAMETOOLONG, errno.EINVAL, errno.EISDIR, errno.EPERM}
     | {errno.EFBIG, errno.EMLINK, errno.EOVERFLOW}
 )
@@ -177,7 +177,7 @@ class _Unpacking:
             try:
                 self._apply(member)
             except OSError as error:
-                if error.errno in _IMPOSSIBLE:
+                if error.errno in IMPOSSIBLE:
                     raise ImageInvalidError(
                         f"cannot unpack {shown(member.name)}: {error.strerror}"
                     ) from error
