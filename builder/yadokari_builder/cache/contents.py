@@ -15,7 +15,7 @@ DEEPEST = 64
 _KINDS = frozenset({stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK})
 
 Stamp = tuple[int, ...]
-"""What is known of a path: of a folder mode and owners; of others size, time, inode and ctime, too."""
+"""What is known of a path: mode, owners, size and time, which a folder has not, inode and ctime."""
 # Fields of a stamp that are the same wherever a cache is unpacked; the rest tells that it is the same file.
 _LOOK = 5
 
@@ -93,16 +93,14 @@ class Contents:
 
 
 def stamp(status: os.stat_result) -> Stamp:
-    """Return what a path is known by, the mode first; a folder is not by what is in it."""
-    known = status.st_mode, status.st_uid, status.st_gid
-    if stat.S_ISDIR(status.st_mode):
-        return known
-    return *known, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns
+    """Return what a path is known by, the mode first; a folder does not look otherwise for what is in it."""
+    size, time = (0, 0) if stat.S_ISDIR(status.st_mode) else (status.st_size, status.st_mtime_ns)
+    return (status.st_mode, status.st_uid, status.st_gid, size, time, status.st_ino, status.st_ctime_ns)
 
 
-def inode(stamp: Stamp) -> int | None:
-    """Return the inode that a stamp has, None for a folder's."""
-    return stamp[_LOOK] if len(stamp) > _LOOK else None
+def inode(stamp: Stamp) -> int:
+    """Return the inode that a stamp has."""
+    return stamp[_LOOK]
 
 
 def _walk(folder: str) -> Iterator[Found]:

@@ -228,14 +228,13 @@ class Unbundling:
         status = os.fstat(folder)
         if member.xattrs or not _is_as_meant(status, member):
             _give(folder, member)
-            status = os.fstat(folder)
             # Set once: they may be large, and what is still to come into the folder does not change them.
             self._metadata[path] = member._replace(xattrs={})
             if _DEFAULT_ACL in member.xattrs and _DEFAULT_ACL in list_xattrs(folder):
                 self._inherited.add(path)
         os.utime(folder, ns=(member.mtime_ns, member.mtime_ns))
         if path:
-            self._stamps[path] = stamp(status)
+            self._stamps[path] = stamp(os.fstat(folder))
 
 
 def parse_used(data: bytes) -> Mapping[str, int]:

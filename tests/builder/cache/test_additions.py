@@ -81,6 +81,11 @@ def write_deep(folder: Path) -> None:
     (folder / "one/deep/deeper/new").write_text("new")
 
 
+def note_at_a_folder(folder: Path) -> None:
+    (folder / "new").touch()
+    os.setxattr(folder / "one", "user.note", b"of a folder in which nothing else has changed")
+
+
 def become_another_kind(folder: Path) -> None:
     (folder / "one/file1").unlink()
     (folder / "one/file1").mkdir()
@@ -103,6 +108,7 @@ def become_another_kind(folder: Path) -> None:
         lambda folder: (folder / "one/file1").chmod(0o755),
         lambda folder: os.chown(folder / "one/file1", 5, 6),
         write_deep,
+        note_at_a_folder,
         become_another_kind,
     ],
     ids=[
@@ -117,7 +123,7 @@ def become_another_kind(folder: Path) -> None:
             "mode of a folder",
             "mode",
         ),
-        *("owner", "new folders", "another kind"),
+        *("owner", "new folders", "attribute of a folder", "another kind"),
     ],
 )
 def test_what_little_has_changed_is_added(place: Place, begin: Begin, what: Callable[[Path], object]) -> None:
