@@ -67,10 +67,14 @@ def manifest_type_on(base: Image | None) -> str:
 
 
 def _bare(descriptor: Descriptor, convert: Callable[[str], str]) -> Descriptor:
-    """Keep of a layer's descriptor what any registry understands: annotations are the base's own affair."""
+    """Keep of a layer's descriptor what any registry understands: annotations are the base's own affair.
+
+    Places to get it from belong to layers that are not pushed; with them registries refuse any other.
+    """
     return replace(
         descriptor,
         media_type=convert(descriptor.media_type),
         annotations=MappingProxyType({}),
         platform=None,
+        urls=descriptor.urls if descriptor.media_type in media_types.FOREIGN_LAYERS else (),
     )

@@ -34,6 +34,16 @@ def test_all_parts_of_an_assembled_image_are_of_one_kind(
     assert image.layers[0].diff_id == LAYER.diff_id
 
 
+@pytest.mark.parametrize(
+    ("media_type", "stay"), [(media_types.OCI_LAYER_GZIP, False), (media_types.OCI_FOREIGN_LAYER_GZIP, True)]
+)
+def test_places_to_get_a_layer_from_stay_where_it_is_not_pushed(media_type: str, stay: bool) -> None:
+    places = ("http://elsewhere.test/layer",)
+    told = replace(LAYER, descriptor=replace(LAYER.descriptor, media_type=media_type, urls=places))
+    (layer,) = Image.assemble(CONFIG, [told], media_types.OCI_MANIFEST).manifest.layers
+    assert layer.urls == (places if stay else ())
+
+
 def test_layers_and_diff_ids_must_fit_together() -> None:
     with pytest.raises(ImageInvalidError, match="its manifest has 2 layers, its config 1 diff IDs"):
         Image.assemble(CONFIG, [LAYER, LAYER], media_types.OCI_MANIFEST)
