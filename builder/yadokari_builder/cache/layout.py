@@ -131,9 +131,12 @@ def _read(path: str, most: int) -> bytes:
 
 
 def _open(path: str) -> BinaryIO:
-    """Open a regular file, not a link or a pipe that somebody left there."""
-    file = open(os.open(path, _READ), "rb")  # noqa: SIM115
-    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-        file.close()
-        raise ImageInvalidError(f"{os.path.basename(path)} is no file")
-    return file
+    """Open a regular file, not a link, a pipe or a folder that somebody left there."""
+    descriptor = os.open(path, _READ)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ImageInvalidError(f"{os.path.basename(path)} is no file")
+        return open(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise

@@ -25,7 +25,6 @@ from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.pull import Puller
 from yadokari_builder.registry.push import Pusher
 from yadokari_builder.registry.source import LayerSource, LocalLayer
-from yadokari_builder.rootfs.tree import discard
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +116,6 @@ class Volume:
         """Write a file beside the one that is there, and rename it."""
         sweep(self.folder)
         path = self._path(name)
-        if os.path.isdir(path):  # nobody honest has made it
-            discard(path)
         descriptor = packed.layer.descriptor
         with packed.file.open() as source, completed(path, 0o600) as file:
             if isinstance(onto, SealedFile):

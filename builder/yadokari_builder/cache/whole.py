@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import BinaryIO
 
+from yadokari_builder.rootfs.tree import discard
+
 _PARTIAL = ".partial-"
 # Seconds after which nobody goes on writing what is half written.
 _STALE = 86400
@@ -22,6 +24,8 @@ def completed(path: str, mode: int = 0o644) -> Iterator[BinaryIO]:
         with open(descriptor, "wb") as file:
             yield file
             os.fchmod(descriptor, mode)
+        if os.path.isdir(path):  # nobody honest has made it
+            discard(path)
         os.replace(partial, path)
     except BaseException:
         with suppress(OSError):

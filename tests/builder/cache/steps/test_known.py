@@ -6,6 +6,7 @@ import mmap
 import os
 import re
 import shutil
+import stat
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -271,12 +272,28 @@ def make_pipe(path: Path) -> None:
     os.mkfifo(path)
 
 
+def make_folder(path: Path) -> None:
+    path.unlink()
+    (path / "below").mkdir(parents=True)
+
+
+def make_device(path: Path) -> None:
+    path.unlink()
+    os.mknod(path, 0o666 | stat.S_IFCHR, os.makedev(1, 5))  # zeros without end
+
+
+def make_huge(path: Path) -> None:
+    os.truncate(path, 8 << 40)
+
+
 def make_link(path: Path) -> None:
     path.rename(path.with_name("elsewhere"))
     path.symlink_to("elsewhere")
 
 
-@pytest.mark.parametrize("damage", [cut_off, spoil, empty, make_pipe, make_link])
+@pytest.mark.parametrize(
+    "damage", [cut_off, spoil, empty, make_pipe, make_folder, make_device, make_huge, make_link]
+)
 def test_damage_costs_a_warning_and_reading(
     damage: Callable[[Path], None], tree: Path, layout: Layout, caplog: pytest.LogCaptureFixture
 ) -> None:

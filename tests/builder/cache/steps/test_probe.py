@@ -238,6 +238,18 @@ def test_an_index_that_is_damaged_is_made_anew(store: FolderStore, caplog: pytes
     assert Prober([store], WEEK, clock=lambda: 0).probe(["b"])["b"]
 
 
+def test_a_folder_in_the_place_of_the_index_goes(
+    store: FolderStore, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(store, "a")
+    index = Path(store.path, "index.json")
+    index.unlink()
+    (index / "below").mkdir(parents=True)
+    write(store, "b")
+    assert "index.json is no file: it is made anew" in caplog.text
+    assert Prober([store], WEEK, clock=lambda: 0).probe(["b"])["b"]
+
+
 def test_what_is_no_file_is_not_read(store: FolderStore) -> None:
     write(store, "a")
     index = Path(store.path, "index.json")
