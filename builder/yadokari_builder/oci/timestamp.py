@@ -27,7 +27,7 @@ def parse_time(text: str) -> int:
     try:
         moment = datetime.fromisoformat(seconds + zone)
     except ValueError as error:
-        raise ImageInvalidError(f"time {text!r}: {error}") from None
+        raise ImageInvalidError(f"time {text[:80]!r}: {error}") from None
     return (moment - _EPOCH) // _SECOND * 10**9 + int(fraction.ljust(9, "0"))
 
 

@@ -35,6 +35,7 @@ def test_what_has_not_changed_is_gone() -> None:
         ({}, "the files that it takes have changed"),
         ({"/a": "1"}, "the files that it takes have changed"),
         ({"/a": "1", "/b\nSTEP 9/9 RUN \x1b[2J": "2"}, r"1 file changed, first b\nSTEP 9/9 RUN \x1b[2J"),
+        ({"/a": "1", "/" + "b" * 10_000: "2"}, f"1 file changed, first {'b' * 200}"),
     ],
 )
 def test_files_are_counted_and_the_first_is_named(files: dict[str, str], text: str) -> None:

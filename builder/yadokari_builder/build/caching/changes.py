@@ -9,6 +9,8 @@ from yadokari_builder.dockerfile.quoting import printable
 
 BELOW = "what is below it has changed"
 
+_LONGEST_NAME = 200
+
 _PARTS = {
     "instruction": "its variables lead to another instruction",
     "variables": "it sees other variables",
@@ -40,4 +42,6 @@ def _files(then: Mapping[str, str], now: Mapping[str, str]) -> str:
     changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
     if not (then and now and changed):
         return "the files that it takes have changed"
-    return f"{counted(len(changed), 'file')} changed, first {printable(changed[0].lstrip('/'))}"
+    # Names of then are whatever the cache says.
+    first = printable(changed[0].lstrip("/")[:_LONGEST_NAME])
+    return f"{counted(len(changed), 'file')} changed, first {first}"

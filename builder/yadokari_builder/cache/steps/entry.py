@@ -35,6 +35,8 @@ _CREATED = "org.opencontainers.image.created"
 _LAYERS = frozenset({media_types.OCI_LAYER, media_types.OCI_LAYER_GZIP, media_types.OCI_LAYER_ZSTD})
 _LONGEST_NAME = 200
 _LONGEST_STEP = 4096
+# Characters of a list of files: an entry is to stay below what stores read of one.
+_LONGEST_LIST = 1 << 18
 _SECOND = 10**9
 
 
@@ -66,8 +68,9 @@ class Trace:
     files: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def format(self) -> dict[str, str]:
-        """Return it as annotations."""
-        files = {_FILES: json.dumps(dict(self.files))} if self.files else {}
+        """Return it as annotations, without files where their names are too long."""
+        listed = json.dumps(dict(self.files))
+        files = {_FILES: listed} if self.files and len(listed) <= _LONGEST_LIST else {}
         return {_PARTS: json.dumps(dict(self.parts)), **files}
 
     @classmethod

@@ -14,7 +14,7 @@ from yadokari_builder.oci.manifest import Manifest
 from yadokari_builder.oci.media_types import OCI_MANIFEST
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.client import RegistryClient, Request
-from yadokari_builder.registry.http.transport import Answer
+from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.source import LayerSource, RemoteLayer
 from yadokari_builder.registry.upload import Uploads
 
@@ -129,7 +129,12 @@ def _document(answer: Answer) -> bytes | None:
     if answer.status == 404:
         answer.discard()
         return None
-    data = answer.read(_MOST_MANIFEST)
+    try:
+        data = answer.read(_MOST_MANIFEST)
+    except TransportError as error:
+        if error.temporary:
+            raise
+        raise ImageInvalidError(str(error)) from error
     said = answer.headers.get("Docker-Content-Digest", "")
     if said.startswith("sha256:") and said != str(Digest.of(data)):
         raise ImageInvalidError("it is not what its digest says")

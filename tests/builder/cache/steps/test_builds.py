@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from support.gate import Gate, Passed, Spoiled, running_gate
+from support.gate import Gate, Passed, Spoiled, running_gate, times
 from support.git import WHY_NO_GIT, git, make_repository, smart_http
 from support.layout import Layout
 from support.registry import PASSWORD, USER, Registry, docker_config, free_port, running_registry
@@ -892,6 +892,18 @@ def test_a_cache_that_refuses_is_one_warning_each_way(
         assert 1 <= len(warnings(caplog)) <= 7, "for each entry"
     else:
         assert len(warnings(caplog)) == 2, "for reading and for writing"
+
+
+def test_an_entry_that_is_too_long_is_left_out_alone(
+    build: Builds, own: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    build(cache_repo=f"{own.host}/cache")
+    caplog.clear()
+    with running_gate(own.host) as gate:
+        gate.spoil = times(1, "/manifests/", Spoiled(status=200, body=bytes(1 << 21)))
+        assert build(cache_repo=f"{gate.host}/cache").cached >= 4
+    (warning,) = warnings(caplog)
+    assert warning.endswith("is left out: the answer is longer than 1048576 bytes")
 
 
 def test_a_cache_that_fails_while_it_is_written_is_one_warning(

@@ -87,6 +87,13 @@ def test_what_is_no_entry_is_refused(manifest: Manifest, message: str) -> None:
         parse_entry(manifest, ENTRY.key)
 
 
+def test_files_whose_names_are_too_long_are_not_listed() -> None:
+    trace = Trace({"files": "a"}, {f"{number}{'é' * 1000}": "b" for number in range(1000)})
+    document = format_entry(ENTRY, "COPY . .", AMD64, trace)
+    assert len(document.manifest) < 1 << 14
+    assert Trace.parse(document.image.manifest.annotations) == replace(trace, files={})
+
+
 @pytest.mark.parametrize("text", ["-1.00", "1e999", "nan", "9999999.00", ""])
 def test_a_step_that_took_what_cannot_be_took_nothing(text: str) -> None:
     manifest = broken(annotations={"dev.yadokari.cache.seconds": text})
