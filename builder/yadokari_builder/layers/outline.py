@@ -32,6 +32,8 @@ _LARGEST_ACCOUNTS = 1 << 20
 _BATCH = 1 << 16
 # Bytes of what makes no outline any more: a million files have less.
 _MOST_PLAIN = 256 << 20
+MOST_MEMBERS = 1 << 21
+"""Members that an outline has at most: names are short, compress well, and each takes its time."""
 MOST_COMPRESSED = 16 << 20
 """Bytes that an outline has at most as it is stored."""
 _LARGEST_DEVICE = 0o7777777
@@ -67,6 +69,7 @@ class OutlineWriter:
         self._batch = bytearray()
         self._size = 0
         self._plain = 0
+        self._members = 0
         self._names: list[str] = []
         # Headers of names, by their size: many folders have as few of them.
         self._heads: dict[int, bytes] = {}
@@ -82,10 +85,12 @@ class OutlineWriter:
         name = member.name
         if member.kind is not _FILE:
             self._end_names()
+            self._members += 1
             self._write(format_header(member))
             self._is_given_up = self._is_given_up or max(member.device) > _LARGEST_DEVICE
         elif name.endswith(_ENDS) and is_of_accounts(name):
             self._end_names()
+            self._members += 1
             self._accounts = member
             self._is_given_up = self._is_given_up or not _is_small(member)
         else:
@@ -107,7 +112,7 @@ class OutlineWriter:
         self._write(_END)
         self._end_batch()
         self._keep(self._compressor.flush())
-        if self._is_given_up or self._size > MOST_COMPRESSED:
+        if self._is_given_up or self._is_too_much():
             return None
         return Outline(b"".join(self._compressed), Digest("sha256", self._diff_id.hexdigest()))
 
@@ -122,6 +127,7 @@ class OutlineWriter:
 
     def _end_names(self) -> None:
         if self._names:
+            self._members += len(self._names)
             content = os.fsencode("\0".join(self._names)) + b"\0"
             size = len(content)
             head = self._heads.get(size)
@@ -133,12 +139,15 @@ class OutlineWriter:
 
     def _write(self, data: bytes) -> None:
         self._plain += len(data)
-        if self._plain > _MOST_PLAIN or self._size > MOST_COMPRESSED:
+        if self._is_too_much():
             self._is_given_up = True
         if not self._is_given_up:
             self._batch += data
             if len(self._batch) > _BATCH:
                 self._end_batch()
+
+    def _is_too_much(self) -> bool:
+        return self._members > MOST_MEMBERS or self._plain > _MOST_PLAIN or self._size > MOST_COMPRESSED
 
     def _end_batch(self) -> None:
         data = bytes(self._batch)
@@ -175,6 +184,7 @@ class OutlineReader:
     def __init__(self, stream: Readable, allowance: Allowance | None = None) -> None:
         self._reader = TarReader(_Bounded(stream))
         self._allowance = allowance
+        self._left = MOST_MEMBERS
 
     @property
     def checksum(self) -> int:
@@ -188,6 +198,7 @@ class OutlineReader:
             else:
                 if member.kind is Kind.FILE and not _is_small(member):
                     raise ImageInvalidError(f"an outline has a file of its own, {shown(member.name)}")
+                self._count(1)
                 self._take(member.size)
                 yield member
 
@@ -198,9 +209,16 @@ class OutlineReader:
     def _files(self, size: int) -> Iterator[Member]:
         if size > _LONGEST_NAMES:
             raise ImageInvalidError(f"an outline has {size} bytes of names in one piece")
-        for name in self._reader.read(size).split(b"\0")[:-1]:
+        names = self._reader.read(size).split(b"\0")[:-1]
+        self._count(len(names))
+        for name in names:
             self._take()
             yield Member(os.fsdecode(name), Kind.FILE, 0, 0, 0, 0, 0)
+
+    def _count(self, members: int) -> None:
+        self._left -= members
+        if self._left < 0:
+            raise ImageInvalidError(f"an outline has more than {MOST_MEMBERS} members")
 
     def _take(self, size: int = 0) -> None:
         if self._allowance:

@@ -17,7 +17,9 @@ from support.archives import ACL, Member, archive, directory, file, hard_link, l
 from support.trees import Described, describe
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.compression import decompress
-from yadokari_builder.layers.outline import OutlineReader, OutlineWriter
+from yadokari_builder.layers.outline import MOST_MEMBERS, OutlineReader, OutlineWriter
+from yadokari_builder.layers.tar_member import Kind
+from yadokari_builder.layers.tar_member import Member as Read
 from yadokari_builder.layers.tar_reader import TarReader
 from yadokari_builder.layers.unpack import is_placeholder, unpack, unpack_outline
 from yadokari_builder.oci.digest import Digest
@@ -113,6 +115,13 @@ def test_an_outline_of_many_names_and_folders_has_them_in_their_order() -> None:
     plain = b"".join(iter(lambda: stream.read(1 << 16), b""))
     assert made.diff_id == Digest.of(plain)
     assert [member.name for member in OutlineReader(io.BytesIO(plain))] == in_order
+
+
+def test_there_is_no_outline_of_more_members_than_one_may_have() -> None:
+    sketch, member = OutlineWriter(), Read("a", Kind.FILE, 0o644, 0, 0, 0, 0)
+    for _ in range(MOST_MEMBERS + 1):
+        sketch.add(member)
+    assert sketch.finish() is None
 
 
 def without_clock(root: Path) -> dict[str, Described]:

@@ -83,6 +83,7 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
         ).getvalue()
     ),
     "names without end": names_without_end,
+    "names of nothing": lambda: packed(archive(file("yadokari.names", bytes(4 << 20))).getvalue()),
     "more than an outline may take": lambda: os.urandom((16 << 20) + 1),
 }
 LONG = {"names without end": pytest.mark.long}
