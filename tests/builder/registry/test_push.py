@@ -262,7 +262,7 @@ def test_an_upload_that_never_succeeds_is_a_temporary_push_error_with_the_regist
 
 
 @DOCKER_ALONE
-def test_a_refused_manifest_is_a_lasting_push_error(
+def test_a_manifest_whose_blobs_are_not_there_is_tried_again_and_fails(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
     made = make_image(tmp_path, {"a": b"1"})
@@ -271,6 +271,28 @@ def test_a_refused_manifest_is_a_lasting_push_error(
         pytest.raises(PushError, match="MANIFEST_BLOB_UNKNOWN") as caught,
     ):
         pusher.finish(made.image)
+    assert caught.value.temporary, "whoever builds again pushes them, too"
+    assert gate.count("PUT", "/manifests/") == client.retry.attempts
+
+
+def test_a_registry_may_take_a_moment_to_know_a_blob(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    made = make_image(tmp_path, {"a": b"1"})
+    body = b'{"errors":[{"code":"DIGEST_INVALID"},{"code":"MANIFEST_BLOB_UNKNOWN"}]}'
+    gate.spoil = times(1, "/manifests/", Spoiled(400, body=body), "PUT")
+    push(client, made, f"{gate.host}/{name}")
+    assert pull(client, f"{gate.host}/{name}").image == made.image
+
+
+def test_a_refused_manifest_is_a_lasting_push_error(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+) -> None:
+    gate.spoil = times(
+        1, "/manifests/", Spoiled(400, body=b'{"errors":[{"code":"MANIFEST_INVALID"}]}'), "PUT"
+    )
+    with pytest.raises(PushError, match="MANIFEST_INVALID") as caught:
+        push(client, make_image(tmp_path), f"{gate.host}/{name}")
     assert not caught.value.temporary
 
 
@@ -399,7 +421,7 @@ def test_a_manifest_whose_blobs_are_gone_has_its_code_and_no_hint_at_the_reposit
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str
 ) -> None:
     body = b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN","message":"gone"}]}'
-    gate.spoil = times(1, "/manifests/", Spoiled(404, body=body), "PUT")
+    gate.spoil = times(client.retry.attempts, "/manifests/", Spoiled(404, body=body), "PUT")
     with pytest.raises(PushError, match=r"MANIFEST_BLOB_UNKNOWN: gone$") as caught:
         push(client, make_image(tmp_path, {"a": b"1"}), f"{gate.host}/{name}")
     assert caught.value.codes == ("MANIFEST_BLOB_UNKNOWN",)

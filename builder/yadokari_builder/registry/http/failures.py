@@ -19,8 +19,12 @@ _CODE = re.compile("[A-Z][A-Z0-9_]{1,63}")
 _TOO_MANY = 429
 _TOO_MANY_CODE = "TOOMANYREQUESTS"
 _TEMPORARY = frozenset({408, 425, _TOO_MANY, 500, 502, 503, 504})
-# An upload that the registry has forgotten or lost the thread of can be begun again.
-_TEMPORARY_CODES = frozenset({_TOO_MANY_CODE, "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID"})
+# An upload that the registry has forgotten or lost the thread of can be begun again. A blob that is there may
+# not be known for a moment: the reference implementation writes anew that it is, while another client pushes
+# the same one, and reads that half written.
+_TEMPORARY_CODES = frozenset(
+    {_TOO_MANY_CODE, "BLOB_UPLOAD_UNKNOWN", "BLOB_UPLOAD_INVALID", "MANIFEST_BLOB_UNKNOWN"}
+)
 _UNAUTHORIZED_CODES = frozenset({"UNAUTHORIZED", "DENIED"})
 _NOT_FOUND_CODES = frozenset({"MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN"})
 

@@ -59,6 +59,7 @@ def test_codes_without_end_are_bounded() -> None:
         (500, "DENIED", RegistryError),
         (403, "TOOMANYREQUESTS", RegistryError),
         (404, "BLOB_UPLOAD_UNKNOWN", RegistryError),
+        (400, "MANIFEST_BLOB_UNKNOWN", RegistryError),
     ],
 )
 def test_what_a_refusal_means_is_told_by_its_code_and_else_by_its_status(
@@ -66,7 +67,8 @@ def test_what_a_refusal_means_is_told_by_its_code_and_else_by_its_status(
 ) -> None:
     error = failure("x", status, {}, Refusal("", (code,) if code else ()))
     assert type(error) is kind
-    assert error.temporary == (status == 500 or code in ("TOOMANYREQUESTS", "BLOB_UPLOAD_UNKNOWN"))
+    temporary = ("TOOMANYREQUESTS", "BLOB_UPLOAD_UNKNOWN", "MANIFEST_BLOB_UNKNOWN")
+    assert error.temporary == (status == 500 or code in temporary)
 
 
 @pytest.mark.parametrize(
