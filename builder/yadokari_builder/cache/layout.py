@@ -24,7 +24,8 @@ from yadokari_builder.oci.media_types import OCI_INDEX
 
 logger = logging.getLogger(__name__)
 
-_MOST_INDEX = 64 << 20
+# As many entries as documents may have values take less.
+_MOST_INDEX = 20 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -45,6 +46,14 @@ class Layout:
             return Index.parse(_read(self._index, _MOST_INDEX), OCI_INDEX)
         except FileNotFoundError:
             return Index(OCI_INDEX, ())
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Tell by inode, time and size which file the index is; None for none."""
+        try:
+            status = os.lstat(self._index)
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
     def document(self, digest: Digest, most: int) -> bytes:
         """Read a blob of at most so many bytes, which fits its digest."""

@@ -1,8 +1,9 @@
 """Entries in a folder: an OCI layout, on a volume for instance."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from threading import Lock
 from types import MappingProxyType
 from typing import BinaryIO
 
@@ -21,11 +22,35 @@ from yadokari_builder.registry.source import LayerSource, LocalLayer
 _MOST_MANIFEST = 1 << 20
 
 
+@dataclass(slots=True)
+class _Listed:
+    """What the index names, read again when it is another file.
+
+    It may be large: threads that look for entries at the same time do not hold it once each.
+    """
+
+    _lock: Lock = field(default_factory=Lock)
+    _stamp: tuple[int, int, int] | None = None
+    _named: Mapping[str, Descriptor] = field(default_factory=dict)
+
+    def find(self, layout: Layout, name: str) -> Descriptor | None:
+        """Return what has a name, the first of several; raises what reading the index does."""
+        with self._lock:
+            stamp = layout.stamp()
+            if stamp != self._stamp:
+                self._stamp, self._named = None, {}
+                listed = reversed(layout.index().manifests)
+                self._named = {each.annotations.get(REF_NAME, ""): each for each in listed}
+                self._stamp = stamp
+            return self._named.get(name)
+
+
 @dataclass(frozen=True, slots=True)
 class FolderStore:
     """A layout, each entry under its key for a name; other builds may write to it at the same time."""
 
     path: str
+    _listed: _Listed = field(default_factory=_Listed, init=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"oci:{self.path}"
@@ -71,8 +96,7 @@ class FolderStore:
         return Layout(self.path)
 
     def _manifest(self, name: str) -> Manifest | None:
-        listed = self._layout.index().manifests
-        named = next((each for each in listed if each.annotations.get(REF_NAME) == name), None)
+        named = self._listed.find(self._layout, name)
         if named is None:
             return None
         try:

@@ -238,6 +238,25 @@ def test_an_index_that_is_damaged_is_made_anew(store: FolderStore, caplog: pytes
     assert Prober([store], WEEK, clock=lambda: 0).probe(["b"])["b"]
 
 
+def test_an_index_is_read_once_for_many_entries_and_again_when_others_have_written(
+    store: FolderStore,
+) -> None:
+    for key in ("a", "b"):
+        write(store, key)
+    reader = FolderStore(store.path)
+    prober = Prober([reader], WEEK, clock=lambda: 0)
+    assert all(prober.probe(["a", "b"]).values())
+    index = Path(store.path, "index.json")
+    status = index.stat()
+    index.write_bytes(b"{}".ljust(status.st_size))
+    os.utime(index, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert all(prober.probe(["a", "b"]).values()), "it looks as it did and is not read"
+    index.unlink()
+    assert not any(prober.probe(["a", "b"]).values())
+    write(store, "c")
+    assert [bool(found) for found in prober.probe(["a", "c"]).values()] == [False, True]
+
+
 def test_a_folder_in_the_place_of_the_index_goes(
     store: FolderStore, caplog: pytest.LogCaptureFixture
 ) -> None:
