@@ -60,11 +60,12 @@ def pack(
     with LayerFile(directory, compression, watch, beat, search, hearers) as output:
         for member, content in members:
             output.begin(member.name)
-            output.write(format_header(member))
+            header = format_header(member)
+            output.write(header)
             if digest:
                 digest.update(_without_times(member))
             if outline:
-                outline.add(member)
+                outline.add(member, header)
             held = content.write_to(output, member.size) if content else 0
             if member.kind is Kind.FILE:
                 known.add(f"/{member.name}", checksum(held, member.xattrs))

@@ -30,8 +30,8 @@ _MAX_EXTENDED = 1 << 20
 class Watch(Protocol):
     """Is told of the members of an archive, and of what they hold."""
 
-    def add(self, member: Member) -> None:
-        """Take the next member."""
+    def add(self, member: Member, header: bytes, /) -> None:
+        """Take the next member, and its header where that tells all about it, which is no extended one."""
 
     def update(self, content: memoryview) -> None:
         """Take some of the last member's content."""
@@ -67,8 +67,9 @@ class TarReader:
                 if following is None:
                     break
                 block, member = following
+                header = b""
             else:
-                member = parse_header(block)
+                member, header = parse_header(block), block
                 if flag == _OLD_SPARSE:
                     member = tar_sparse.old_gnu(member, block, self._block)
             if is_old_directory(block, member.name):
@@ -79,7 +80,7 @@ class TarReader:
             if self._allowance:
                 self._allowance.take(BLOCK)
             if self._watch:
-                self._watch.add(member)
+                self._watch.add(member, header)
             yield member
         self._drain()
 
