@@ -1,8 +1,9 @@
 """Outlines of layers: what is unpacked of one where names are enough (see `unpack`), and nothing else.
 
-An outline is an archive that tells the layer's members in their order. Files are without content and metadata:
-names of many are the content of one member, each with a zero behind it. A name that is empty stands for what is
-no file, the next such member of those that follow. Files named `passwd` or `group` stand as they are.
+An outline is an archive that tells the layer's members in their order. Files are without content and
+metadata: names of many are the content of one member, each with a zero behind it. A name that is empty stands
+for what is no file, the next such member of those that follow. Files named `passwd` or `group` stand as they
+are.
 """
 
 import os
@@ -26,8 +27,8 @@ FORMAT = 2
 _NAMES = "yadokari.names"
 # Three per cent fewer bytes would take twice as long.
 _COMPRESSION = Compression(CompressionKind.ZSTD, 1)
-# Bytes of names in one member, and of those that follow it, but for the last one. To write and compress many at
-# once takes a fraction of what it takes to do so with each.
+# Bytes of names in one member, and of those that follow it, but for the last one. To write and compress many
+# at once takes a fraction of what it takes to do so with each.
 _BATCH = 1 << 18
 _LONGEST_NAMES = 4 << 20
 _LARGEST_ACCOUNTS = 1 << 20
