@@ -79,8 +79,11 @@ class OutlineWriter:
         self._content = bytearray()
         self._is_given_up = False
 
-    def add(self, member: Member, header: bytes = b"") -> None:
-        """Take the next member, and its header where there is one that tells all about it."""
+    def add(self, member: Member, header: bytes = b"") -> bool:
+        """Take the next member, and its header where there is one that tells all about it.
+
+        Returns whether its content is wanted.
+        """
         if self._accounts:
             self._end_accounts()
         name = member.name
@@ -100,6 +103,7 @@ class OutlineWriter:
             self._length += len(name)
         if self._length > _BATCH:
             self._end_batch()
+        return self._accounts is not None
 
     def update(self, content: "bytes | memoryview") -> None:
         """Take some of the last member's content."""

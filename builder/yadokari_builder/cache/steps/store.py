@@ -19,6 +19,8 @@ from yadokari_builder.registry.source import LayerSource, RemoteLayer
 from yadokari_builder.registry.upload import Uploads
 
 _MOST_MANIFEST = 1 << 20
+# Bytes that are sent as soon as it is found out whether the registry has them.
+_SMALL = 256 << 10
 
 
 class Store(Protocol):
@@ -92,7 +94,8 @@ class RegistryStore:
         # A blob that is here already is mounted as well.
         if holder and is_near and uploads.mount(descriptor.digest, holder):
             return
-        if not uploads.exists(descriptor.digest):
+        # An entry is written where there was none: its layer is hardly there.
+        if descriptor.size <= _SMALL or not uploads.exists(descriptor.digest):
             uploads.upload(descriptor, layer.open)
 
     def _manifest(self, key: str) -> Manifest | None:
