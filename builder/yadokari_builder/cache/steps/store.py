@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Event
 from typing import Protocol
 
@@ -38,8 +39,8 @@ class Store(Protocol):
     def source(self, layer: Layer) -> LayerSource:
         """Return where the bytes of an entry's layer come from."""
 
-    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
-        """Store an entry under names, its layer and its config first; raises what hinders that."""
+    def write(self, documents: Sequence[Document], layer: LayerSource | None) -> None:
+        """Store entries with the same layer, that and their configs first; raises what hinders it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,18 @@ class RegistryStore:
         """Return a layer's blob; reading it checks its digest."""
         return RemoteLayer(layer, self.repository, self.client)
 
-    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
-        """Store an entry; a layer that another repository of the registry has is mounted."""
+    def write(self, documents: Sequence[Document], layer: LayerSource | None) -> None:
+        """Store entries; a layer that another repository of the registry has is mounted."""
         uploads = Uploads(self.client, self.repository, self.stop)
         if layer:
             self._bring(layer, uploads)
-        # Its time is in it: to ask for it would be in vain.
-        uploads.upload(document.image.manifest.config, lambda: io.BytesIO(document.config))
-        for name in names:
-            uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
+        configs = {document.image.manifest.config.digest: document for document in documents}
+        for document in configs.values():
+            # Its time is in it: to ask for it would be in vain.
+            uploads.upload(document.image.manifest.config, partial(io.BytesIO, document.config))
+        for document in documents:
+            for name in document.names:
+                uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
 
     def _bring(self, layer: LayerSource, uploads: Uploads) -> None:
         descriptor, holder = layer.layer.descriptor, layer.repository
