@@ -96,7 +96,7 @@ def unpack_bundle(archives: Iterable[BinaryIO], folder: str, limit: int, beat: C
     such archive, is larger than those of `limit` bytes can be or than there is room for, and `OSError`; the
     folder is not there then.
     """
-    incoming = f"{folder}.in"
+    incoming = _incoming(folder)
     os.mkdir(incoming, 0o700)
     try:
         unbundling = Unbundling(incoming, Allowance(Path(incoming)))
@@ -114,6 +114,15 @@ def unpack_bundle(archives: Iterable[BinaryIO], folder: str, limit: int, beat: C
     finally:
         discard(incoming)
     return state
+
+
+def discard_incoming(folder: str) -> None:
+    """Remove what somebody has left who was killed while unpacking to a folder. Raises `OSError`."""
+    discard(_incoming(folder))
+
+
+def _incoming(folder: str) -> str:
+    return f"{folder}.in"
 
 
 def _left_out(found: Sequence[Found], limit: int) -> set[str]:
