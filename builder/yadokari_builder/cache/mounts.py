@@ -36,8 +36,9 @@ _MOST_SHOWN = 100
 class _Cache:
     """A cache of this build, at the host path `folder` between its steps.
 
-    `fetching` brings what is kept of it, whose `state` and `stamp` are known then; `kept` is what its files
-    came from. An `unpacker` waits for it. It `is_due` to be kept once the build is done; if it `is_own` nobody else gets it.
+    `fetching` brings what is kept of it, which an `unpacker` may wait for, and whose `state` and `stamp` are
+    known then; `kept` is what its files came from. It `is_due` to be kept once the build is done; if it
+    `is_own` nobody else gets it.
     """
 
     id: str

@@ -25,7 +25,6 @@ from yadokari_builder.layers.streams import CHUNK_SIZE
 from yadokari_builder.rootfs.anchored import Anchor
 
 _NUMBER = 4
-_BUFFER = 1 << 18
 _FIRST_OF_OTHERS = 3
 
 
@@ -116,7 +115,7 @@ def _serve(connection: socket.socket, folder: Anchor, name: str, limit: int) -> 
 
 def _answer(connection: socket.socket, folder: str, limit: int) -> Mapping[str, Any]:
     try:
-        with connection.makefile("rb", _BUFFER) as source:
+        with connection.makefile("rb") as source:
             archives = [cast(BinaryIO, _Sent(source)) for _ in range(_read_number(source))]
             state = unpack_bundle(archives, folder, limit, lambda: None)
     except OSError as error:
