@@ -96,7 +96,7 @@ class DisturbedStream(io.RawIOBase):
 def started() -> Iterator[Started]:
     """Tells which processes were started since and not reaped; in the end there is none."""
     before = children()
-    yield lambda: children() - before
+    yield lambda: frozenset(each.pid for each in children() - before)
     assert children() <= before
 
 
