@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Self, cast
 
-from yadokari_builder.cache.bundle import discard_incoming, unpack_bundle
+from yadokari_builder.cache.bundle import incoming, unpack_bundle
 from yadokari_builder.cache.contents import State
 from yadokari_builder.cache.places import Kept
 from yadokari_builder.errors import BuilderError, described
 from yadokari_builder.layers.streams import CHUNK_SIZE
 from yadokari_builder.rootfs.anchored import Anchor
+from yadokari_builder.rootfs.tree import discard
 
 _NUMBER = 4
 _FIRST_OF_OTHERS = 3
@@ -47,11 +48,7 @@ class Unpacker:
         with closing(Anchor.open(path.parent)) as anchor:
             mine, theirs = socket.socketpair()
             with theirs:
-                try:
-                    pid = os.fork()
-                except OSError:
-                    mine.close()
-                    raise
+                pid = os.fork()
                 if pid == 0:
                     _serve(theirs, anchor, path.name, limit)
         return cls(folder, pid, mine)
@@ -73,16 +70,15 @@ class Unpacker:
         os.kill(self._pid, signal.SIGKILL)
         os.waitpid(self._pid, 0)
         self._connection.close()
-        discard_incoming(self.folder)
+        discard(incoming(self.folder))
 
     def _send(self, archive: BinaryIO, beat: Callable[[], None]) -> None:
-        is_over = False
-        while not is_over:
+        data = b"..."
+        while data:
             beat()
             data = archive.read(CHUNK_SIZE)
             self._send_number(len(data))
             self._connection.sendall(data)
-            is_over = not data
 
     def _send_number(self, number: int) -> None:
         self._connection.sendall(number.to_bytes(_NUMBER))
@@ -118,10 +114,8 @@ def _answer(connection: socket.socket, folder: str, limit: int) -> Mapping[str, 
         with connection.makefile("rb") as source:
             archives = [cast(BinaryIO, _Sent(source)) for _ in range(_read_number(source))]
             state = unpack_bundle(archives, folder, limit, lambda: None)
-    except OSError as error:
-        return {"wrong": described(error)}
     except Exception as error:
-        return {"wrong": str(error)}
+        return {"wrong": described(error) if isinstance(error, OSError) else str(error)}
     return {"stamps": state.stamps}
 
 
