@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from support.applied import apply
 from support.trees import deep_folder, describe, names_below
 from yadokari_builder.errors import BuilderError
-from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.changes import Changes
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression, CompressionKind
 from yadokari_builder.layers.held import hold
