@@ -11,11 +11,13 @@ import json
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, Self, cast
+from typing import Any, BinaryIO, NoReturn, Self, TypeVar, cast
 
 from yadokari_builder.cache.bundle import incoming, unpack_bundle
 from yadokari_builder.cache.contents import State
@@ -26,11 +28,17 @@ from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.tree import discard
 
 _NUMBER = 4
+_MOMENT = 1.0
+# Seconds in which it neither takes nor tells anything until it is held for lost: a step may have stopped it.
+_PATIENCE = 60.0
 _FIRST_OF_OTHERS = 3
 
 
+Result = TypeVar("Result")
+
+
 class LostError(Exception):
-    """The process has ended before it was done: something killed it."""
+    """The process has ended, or was stopped, before it was done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +48,27 @@ class Unpacker:
     folder: str
     _pid: int
     _connection: socket.socket
+    _patience: float
 
     @classmethod
-    def start(cls, folder: str, limit: int) -> Self:
-        """Start it, while no step runs: what starts meanwhile is taken for a step's. Raises `OSError`."""
+    def start(cls, folder: str, limit: int, *, patience: float = _PATIENCE) -> Self:
+        """Start it, while no step runs: what starts meanwhile is taken for a step's. Raises `OSError`.
+
+        It is held for lost after `patience` seconds in which it takes and tells nothing.
+        """
         path = Path(folder)
         with closing(Anchor.open(path.parent)) as anchor:
             mine, theirs = socket.socketpair()
             with theirs:
-                pid = os.fork()
+                try:
+                    pid = os.fork()
+                except OSError:
+                    mine.close()
+                    raise
                 if pid == 0:
                     _serve(theirs, anchor, path.name, limit)
-        return cls(folder, pid, mine)
+        mine.settimeout(min(_MOMENT, patience))
+        return cls(folder, pid, mine, patience)
 
     def unpack(self, kept: Kept, beat: Callable[[], None]) -> State:
         """Have it unpack what is kept of the cache (see `unpack_bundle`).
@@ -59,11 +76,11 @@ class Unpacker:
         Raises `LostError`, `BuilderError` for whatever is wrong there, and what reading the archives raises.
         """
         with suppress(ConnectionError):  # it wants no more, and has said why
-            self._send_number(kept.number)
+            self._send(_number(kept.number), beat)
             for archive in kept.archives:
                 with archive:
-                    self._send(archive, beat)
-        return self._state()
+                    self._send_archive(archive, beat)
+        return self._state(beat)
 
     def close(self) -> None:
         """End it, and remove what it has left half done."""
@@ -72,21 +89,34 @@ class Unpacker:
         self._connection.close()
         discard(incoming(self.folder))
 
-    def _send(self, archive: BinaryIO, beat: Callable[[], None]) -> None:
-        data = b"..."
-        while data:
-            beat()
+    def _send_archive(self, archive: BinaryIO, beat: Callable[[], None]) -> None:
+        is_over = False
+        while not is_over:
             data = archive.read(CHUNK_SIZE)
-            self._send_number(len(data))
-            self._connection.sendall(data)
+            self._send(_number(len(data)), beat)
+            self._send(data, beat)
+            is_over = not data
 
-    def _send_number(self, number: int) -> None:
-        self._connection.sendall(number.to_bytes(_NUMBER))
+    def _send(self, data: bytes, beat: Callable[[], None]) -> None:
+        left = memoryview(data)
+        while left:
+            left = left[self._waiting(partial(self._connection.send, left), beat) :]
 
-    def _state(self) -> State:
+    def _waiting(self, act: Callable[[], Result], beat: Callable[[], None]) -> Result:
+        """Send or receive something as soon as that is possible."""
+        deadline = time.monotonic() + self._patience
+        while True:
+            beat()
+            try:
+                return act()
+            except TimeoutError:
+                if time.monotonic() >= deadline:
+                    raise LostError("the process that unpacks it does not go on") from None
+
+    def _state(self, beat: Callable[[], None]) -> State:
         parts = []
         with suppress(ConnectionError):  # the end, where not all was read of what it was sent
-            while data := self._connection.recv(CHUNK_SIZE):
+            while data := self._waiting(partial(self._connection.recv, CHUNK_SIZE), beat):
                 parts.append(data)
         try:
             answer = json.loads(b"".join(parts))
@@ -125,6 +155,10 @@ def _close_all_but(kept: Iterable[int]) -> None:
         os.closerange(first, descriptor)
         first = descriptor + 1
     os.closerange(first, os.sysconf("SC_OPEN_MAX"))
+
+
+def _number(number: int) -> bytes:
+    return number.to_bytes(_NUMBER)
 
 
 def _read_number(source: BinaryIO) -> int:

@@ -19,7 +19,7 @@ import pytest
 from support.caches import MEGABYTE, Begin, add, names
 from support.operator_process import wait_until
 from yadokari_builder.cache.places import Kept, Place, Stamp, Volume
-from yadokari_builder.cache.unpacker import Unpacker
+from yadokari_builder.cache.unpacker import LostError, Unpacker
 from yadokari_builder.errors import CancelledError
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.run.mounts.caches import CacheKey, CacheUse
@@ -167,6 +167,26 @@ def test_an_unpacking_that_is_given_up_leaves_nothing(
     assert started() == frozenset()
 
 
+def test_a_process_that_a_step_stops_is_held_for_lost(
+    volume: Volume, begin: Begin, started: Started, tmp_path: Path
+) -> None:
+    with begin(volume) as build, build.step(PIP) as (folder,):
+        (folder / "large").write_bytes(os.urandom(4 * MEGABYTE))
+        name = build.name("pip")
+    target = tmp_path / "target"
+    target.mkdir()
+    kept = volume.find(name)
+    assert kept
+    starting = Unpacker.start(f"{target}/cache", 100 * MEGABYTE, patience=0.1)
+    with closing(kept), closing(starting) as unpacker:
+        for pid in started():
+            os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(LostError, match="does not go on"):
+            unpacker.unpack(kept, nothing)
+    assert list(target.iterdir()) == []
+    assert started() == frozenset()
+
+
 def test_caches_that_are_not_there_leave_no_process(place: Place, begin: Begin, started: Started) -> None:
     with begin(place) as build:
         build.caches.expect([PIP])
@@ -212,7 +232,7 @@ def test_a_process_has_nothing_open_but_its_connection_and_the_folder(
 def test_a_process_ends_with_the_one_that_has_started_it(tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
-        "from yadokari_builder.cache.unpacker import Unpacker\n"
+        "from yadokari_builder.cache.unpacker import LostError, Unpacker\n"
         "Unpacker.start(sys.argv[1], 1000)\n"
         "os._exit(0)\n"
     )
@@ -221,3 +241,27 @@ def test_a_process_ends_with_the_one_that_has_started_it(tmp_path: Path) -> None
         [sys.executable, "-c", script, tmp_path / "cache"], capture_output=True, check=True, timeout=PATIENCE
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("hides", "answer"), [("", "read"), ("keep_out_of_dumps()", "refused")])
+def test_steps_can_read_no_more_of_a_process_than_of_the_one_that_has_started_it(
+    tmp_path: Path, hides: str, answer: str
+) -> None:
+    script = (
+        "import sys\n"
+        "from yadokari_builder.cache.unpacker import Unpacker\n"
+        "from yadokari_builder.run.protection import keep_out_of_dumps\n"
+        "import subprocess\n"
+        f"{hides}\n"
+        "unpacker = Unpacker.start(sys.argv[1], 1000)\n"
+        "look = ['head', '-c1', f'/proc/{unpacker._pid}/environ']\n"
+        "print('refused' if subprocess.run(look, capture_output=True).returncode else 'read')\n"
+        "unpacker.close()\n"
+    )
+    # As in a pod, where nobody may look into everybody else.
+    apart = ["setpriv", "--bounding-set", "-all,+dac_override"]
+    shown = subprocess.run(
+        [*apart, sys.executable, "-c", script, tmp_path / "cache"],
+        capture_output=True, check=True, timeout=PATIENCE, text=True,
+    )  # fmt: skip
+    assert shown.stdout.strip() == answer
