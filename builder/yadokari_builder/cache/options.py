@@ -39,7 +39,11 @@ def open_place(
     if spec.cache_mounts_dir and spec.cache_mounts_repo:
         raise UsageError("--cache-mounts-dir and --cache-mounts-repo name two places: give one of them")
     if spec.cache_mounts_repo:
-        return Shelf(client.trying(_HASTY), read_repository(spec), platform)
+        repository = read_repository(spec)
+        if repository.objection:
+            logger.warning("caches of steps are not kept in %s: %s", repository, repository.objection)
+            return None
+        return Shelf(client.trying(_HASTY), repository, platform)
     if spec.cache_mounts_dir:
         return _volume(spec.cache_mounts_dir, boundary)
     if spec.cache_mounts_scope:
