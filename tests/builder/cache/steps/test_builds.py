@@ -340,6 +340,17 @@ def test_times_of_files_change_nothing(build: Builds) -> None:
     assert build().cached == 5
 
 
+def test_a_mode_that_the_copy_changes_anyway_changes_nothing(build: Builds) -> None:
+    dockerfile = "FROM busybox\nCOPY {} src /w/\nRUN ls -l /w > /list\n"
+    for chmod, cached in (("", 0), ("--chmod=640", 2), ("--chmod=u=rwX,go=rX", 2)):
+        (build.context / "src/main").chmod(0o644)
+        build(dockerfile.format(chmod))
+        (build.context / "src/main").chmod(0o664)
+        assert build(dockerfile.format(chmod)).cached == cached
+        (build.context / "src/main").chmod(0o755)
+        assert build(dockerfile.format(chmod)).cached == (cached if "640" in chmod else 0)
+
+
 def test_a_step_whose_result_came_out_the_same_ends_what_is_built_again(build: Builds, gate: Gate) -> None:
     dockerfile = "FROM busybox\nRUN : {}; echo a > /a\nRUN cat /a > /b\nCOPY src /c\n"
     build(dockerfile.format(1))
