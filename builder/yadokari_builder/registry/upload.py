@@ -53,8 +53,11 @@ class Uploads:
             return
 
     def exists(self, digest: Digest) -> bool:
-        """Tell whether the repository has a blob."""
-        request = self.request("HEAD", f"blobs/{digest}", f"look for blob {digest}", {200, 404})
+        """Tell whether the repository has a blob, as far as it says so.
+
+        What refuses to be asked may take uploads, and says of them why not: the answer to HEAD has no words.
+        """
+        request = self.request("HEAD", f"blobs/{digest}", f"look for blob {digest}", {200, 404, *_REFUSALS})
         return self._client.call(request, _status) == 200
 
     def mount(self, digest: Digest, source: Repository) -> bool:

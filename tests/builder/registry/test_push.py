@@ -165,6 +165,17 @@ def test_a_registry_that_does_not_mount_gets_the_layer_sent(
     assert pull(client, f"{gate.host}/{name}/two").image == made.image
 
 
+@pytest.mark.parametrize("status", [403, 405])
+def test_a_registry_that_does_not_say_what_it_has_gets_everything_sent(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str, status: int
+) -> None:
+    gate.spoil = lambda request: Spoiled(status) if request.method == "HEAD" else None
+    made = make_image(tmp_path, {"a": b"1"})
+    push(client, made, f"{gate.host}/{name}")
+    gate.spoil = lambda _: None
+    assert pull(client, f"{gate.host}/{name}").image == made.image
+
+
 @DOCKER_ALONE
 def test_base_layers_go_to_their_own_registry_and_to_others(
     registry: Registry, other_registry: Registry, client: RegistryClient, tmp_path: Path, name: str
