@@ -9,7 +9,7 @@ from yadokari_builder.cache.naming import cache_name
 from yadokari_builder.cache.places import Place, Shelf, Volume
 from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Repository
+from yadokari_builder.oci.reference import InvalidReferenceError, Repository
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import CacheRequest, ImageSource, RunAction, Source
 from yadokari_builder.registry.client import RegistryClient
@@ -70,7 +70,10 @@ def namer(spec: BuildSpec, platform: Platform) -> Callable[[CacheKey], str]:
 
 def read_repository(spec: BuildSpec) -> Repository:
     """Read the name of the repository that keeps caches, which has no tag; raises `UsageError`."""
-    return Repository(*split_registry(spec.cache_mounts_repo))
+    try:
+        return Repository(*split_registry(spec.cache_mounts_repo))
+    except InvalidReferenceError as error:
+        raise UsageError(f"--cache-mounts-repo: {error}") from error
 
 
 def expected(plan: Plan, name_of: Callable[[Source, str], str]) -> Iterator[CacheUse]:

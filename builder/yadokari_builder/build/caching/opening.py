@@ -24,7 +24,7 @@ from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.cache.steps.store import RegistryStore, Store
 from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.oci.reference import InvalidReferenceError, Reference, Repository
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_contract.spec import BuildSpec
@@ -176,7 +176,10 @@ def _folder(flag: str, text: str) -> FolderStore:
 
 
 def _repository(flag: str, text: str) -> Repository:
-    reference = Reference.parse(text)
+    try:
+        reference = Reference.parse(text)
+    except InvalidReferenceError as error:
+        raise UsageError(f"{flag}: {error}") from error
     if reference.repository.familiar != text and str(reference.repository) != text:
         raise UsageError(f"{flag} {text} is no repository: write it without a tag or a digest")
     return reference.repository

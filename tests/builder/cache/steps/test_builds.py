@@ -614,6 +614,10 @@ def test_a_cache_needs_a_place(build: Builds) -> None:
         build(destinations=(), no_push=True)
     with pytest.raises(UsageError, match="without a tag"):
         build(cache_repo=f"{build.repository}/cache:tag")
+    with pytest.raises(UsageError, match=r"--cache-repo: .* without https"):
+        build(cache_repo="https://registry.example.com/cache")
+    with pytest.raises(UsageError, match=r"--cache-from: .* lower case"):
+        build(cache_from=("registry.example.com/Cache",))
 
 
 def test_one_layer_for_all_is_made_without_a_cache(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
