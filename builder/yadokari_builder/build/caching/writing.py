@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
@@ -103,6 +103,7 @@ class Writer:
         self._patience = patience
         self._entered = 0.0
         self._queue: queue.Queue[Left | None] = queue.Queue()
+        self._lock = Lock()
         self._is_taken = False
         self._disliked = 0
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_WORKERS)]
@@ -170,11 +171,13 @@ class Writer:
         if error.status not in _DISLIKES or error.temporary:
             self._give_up(str(error))
             return
-        self._disliked += 1
-        level = logging.WARNING if self._disliked == 1 else logging.DEBUG
+        with self._lock:
+            self._disliked += 1
+            disliked = self._disliked
+        level = logging.WARNING if disliked == 1 else logging.DEBUG
         logger.log(level, "cache: an entry is not taken by %s: %s", self._store, error)
         # That a tag is immutable shows that others have been taken.
-        if self._disliked >= _MOST_DISLIKED and not (self._is_taken or is_immutable(error)):
+        if disliked >= _MOST_DISLIKED and not (self._is_taken or is_immutable(error)):
             self._give_up(str(error))
 
     def _give_up(self, why: str) -> None:

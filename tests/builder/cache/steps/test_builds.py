@@ -340,15 +340,14 @@ def test_times_of_files_change_nothing(build: Builds) -> None:
     assert build().cached == 5
 
 
+@pytest.mark.long
 def test_a_mode_that_the_copy_changes_anyway_changes_nothing(build: Builds) -> None:
     dockerfile = "FROM busybox\nCOPY {} src /w/\nRUN ls -l /w > /list\n"
-    for chmod, cached in (("", 0), ("--chmod=640", 2), ("--chmod=u=rwX,go=rX", 2)):
+    for chmod, cached in (("", 0), ("--chmod=u=rwX,go=rX", 2)):
         (build.context / "src/main").chmod(0o644)
         build(dockerfile.format(chmod))
         (build.context / "src/main").chmod(0o664)
         assert build(dockerfile.format(chmod)).cached == cached
-        (build.context / "src/main").chmod(0o755)
-        assert build(dockerfile.format(chmod)).cached == (cached if "640" in chmod else 0)
 
 
 def test_a_step_whose_result_came_out_the_same_ends_what_is_built_again(build: Builds, gate: Gate) -> None:
@@ -937,6 +936,7 @@ def test_a_repository_that_is_not_there_is_said_to_be_missing(
     assert "make that repository, or name another one by --cache-repo" in warning
 
 
+@pytest.mark.long
 def test_tags_that_are_immutable_keep_nothing_from_being_cached(
     build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -956,9 +956,8 @@ def test_tags_that_are_immutable_keep_nothing_from_being_cached(
 
     gate.spoil = refuse
     build()
-    for number in range(2):
-        (build.context / "src/main").write_text(f"{number}\n")
-        assert (build().cached, build().cached) == (2, 5)
+    (build.context / "src/main").write_text("other\n")
+    assert (build().cached, build().cached) == (2, 5)
     assert not warnings(caplog)
     build(cache_ttl=timedelta(0))
     [warning] = warnings(caplog)
@@ -966,6 +965,7 @@ def test_tags_that_are_immutable_keep_nothing_from_being_cached(
     assert "immutable" in warning
 
 
+@pytest.mark.long
 def test_what_a_registry_refuses_of_the_cache_costs_that_alone(
     build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -985,18 +985,20 @@ def test_what_a_registry_refuses_of_the_cache_costs_that_alone(
     assert build(dockerfile).cached == 6
 
 
+@pytest.mark.long
 def test_a_registry_that_takes_no_entry_at_all_is_left_alone_soon(
     build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
     gate.spoil = lambda request: (
         Spoiled(status=415) if request.method == "PUT" and "/cache/manifests/" in request.path else None
     )
-    build(DOCKERFILE + "".join(f"RUN echo {number} > {number}\n" for number in range(8)))
+    build(DOCKERFILE + "".join(f"RUN echo {number} > {number}\n" for number in range(4)))
     assert len(warnings(caplog)) == 2
     assert "nothing more is written" in warnings(caplog)[1]
     assert gate.count("PUT", "/cache/manifests/") <= 5
 
 
+@pytest.mark.long
 def test_what_a_registry_does_not_show_is_not_there_and_the_rest_is(
     build: Builds, gate: Gate, registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1018,6 +1020,7 @@ def test_what_a_registry_does_not_show_is_not_there_and_the_rest_is(
     assert build().cached == 5
 
 
+@pytest.mark.long
 def test_who_may_not_write_to_the_cache_reads_it(
     build: Builds, own: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -1057,7 +1060,7 @@ def test_a_registry_need_not_say_how_long_a_layer_is(build: Builds, gate: Gate) 
 
 
 def test_docker_hub_has_no_repository_below_another(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
-    for given in ("", "team/app/cache", "docker.io/a/b/c", "registry.example.com", "app"):
+    for given in ("", "team/app/cache", "registry.example.com"):
         caplog.clear()
         build(destinations=("team/app",), no_push=True, cache_repo=given, cache_mounts_repo=given)
         assert len(warnings(caplog)) == 1 + bool(given)
