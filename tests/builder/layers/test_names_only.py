@@ -115,6 +115,18 @@ def test_an_outline_of_many_names_and_folders_has_them_in_their_order() -> None:
     assert [member.name for member in OutlineReader(io.BytesIO(plain))] == in_order
 
 
+def test_an_outline_tells_what_only_an_extended_header_does() -> None:
+    long = "/".join(["folder"] * 40)
+    members = [directory(long, uid=1 << 22), link(f"{long}/link", f"../{long}"), file(f"{long}/" + "n" * 120)]
+    sketch = OutlineWriter()
+    expected = [*TarReader(archive(*members), watch=sketch)]
+    made = sketch.finish()
+    assert made
+    found = [*OutlineReader(decompress(io.BytesIO(made.data)))]
+    assert found[:2] == expected[:2]
+    assert found[2].name == expected[2].name
+
+
 def without_clock(root: Path) -> dict[str, Described]:
     """Tell all about a tree, but for times that no member has set."""
     now = time.time_ns()

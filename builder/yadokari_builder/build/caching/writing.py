@@ -161,11 +161,13 @@ class Writer:
         if source and (near := self._near(source.layer.descriptor.digest)):
             source = _arrived(source, near)
         layer = source.layer if source else None
+        documents = []
         for number, key in enumerate(left.keys):
             entry = Entry(key, left.name, layer, left.created, left.seconds, left.outline)
-            names = [key, left.last] if left.last and not number else [key]
-            self._store.write(format_entry(entry, left.step, left.platform, left.trace), names, source)
-            self._is_taken = True
+            last = "" if number else left.last
+            documents.append(format_entry(entry, left.step, left.platform, left.trace, last))
+        self._store.write(documents, source)
+        self._is_taken = True
 
     def _leave_out(self, error: RegistryError) -> None:
         if error.status not in _DISLIKES or error.temporary:

@@ -4,6 +4,7 @@ import io
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event
 from typing import Protocol, TypeVar
 
@@ -30,6 +31,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _MOST_MANIFEST = 1 << 20
+# Bytes that are sent as soon as it is found out whether the registry has them.
+_SMALL = 256 << 10
 
 
 class Store(Protocol):
@@ -47,8 +50,8 @@ class Store(Protocol):
     def source(self, layer: Layer) -> LayerSource:
         """Return where the bytes of an entry's layer come from."""
 
-    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
-        """Store an entry under names, its layer and its config first; raises what hinders that."""
+    def write(self, documents: Sequence[Document], layer: LayerSource | None) -> None:
+        """Store entries with the same layer, that and their configs first; raises what hinders it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +89,29 @@ class RegistryStore:
         """Return a layer's blob; reading it checks its digest."""
         return RemoteLayer(layer, self.repository, self.client)
 
-    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
-        """Store an entry; a layer that another repository of the registry has is mounted.
+    def write(self, documents: Sequence[Document], layer: LayerSource | None) -> None:
+        """Store entries; a layer that another repository of the registry has is mounted.
 
-        A registry whose tags are immutable keeps what it has under further names than the first.
+        A registry whose tags are immutable keeps what it has under other names than keys.
         """
         uploads = Uploads(self.client, self.repository, self.stop)
+        configs = {document.image.manifest.config.digest: document for document in documents}
         try:
             if layer:
                 self._bring(layer, uploads)
-            # Its time is in it: to ask for it would be in vain.
-            uploads.upload(document.image.manifest.config, lambda: io.BytesIO(document.config))
-            uploads.put_manifest(names[0], document.manifest, OCI_MANIFEST)
+            for document in configs.values():
+                # Its time is in it: to ask for it would be in vain.
+                uploads.upload(document.image.manifest.config, partial(io.BytesIO, document.config))
+            for document in documents:
+                self._name(document, uploads)
         except ImageNotFoundError as error:
             hint = "make that repository, or name another one by --cache-repo"
             raise PushError(f"{error}: {hint}", status=error.status, codes=error.codes) from error
-        for name in names[1:]:
+
+    def _name(self, document: Document, uploads: Uploads) -> None:
+        key, *others = document.names
+        uploads.put_manifest(key, document.manifest, OCI_MANIFEST)
+        for name in others:
             try:
                 uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
             except RegistryError as error:
@@ -117,7 +127,8 @@ class RegistryStore:
         # A blob that is here already is mounted as well.
         if holder and is_near and uploads.mount(descriptor.digest, holder):
             return
-        if not uploads.exists(descriptor.digest):
+        # An entry is written where there was none: its layer is hardly there.
+        if descriptor.size <= _SMALL or not uploads.exists(descriptor.digest):
             uploads.upload(descriptor, layer.open)
 
     def _manifest(self, key: str) -> Manifest | None:

@@ -216,7 +216,16 @@ def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: B
     sent = [request for request in gate.passed if request.method == "PUT" and "/cache/blobs/" in request.path]
     assert len(sent) == 7, "configs alone, and the names in the base"
     assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
-    assert gate.count("HEAD", "/cache/blobs/") == 1, "for the names: of all else it is known"
+    assert gate.count("HEAD", "/cache/blobs/") == 0, "what is new and small is not asked for"
+
+
+def test_what_a_step_left_is_sent_once_for_all_its_keys(build: Builds, gate: Gate) -> None:
+    build("FROM busybox AS one\nRUN echo a > /a\nFROM busybox\nCOPY --from=one /a /b\n")
+    asked = [request for request in gate.passed if "/cache/" in request.path]
+    sent = [request.path.rpartition("digest=")[2] for request in asked if "digest=" in request.path]
+    assert len(sent) == len({*sent}) == 5, "configs, the other layer, and the names in the base"
+    assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 1, "the layer that the image has"
+    assert gate.count("PUT", "/cache/manifests/") == 6
 
 
 def test_the_cache_is_looked_into_while_it_is_found_out_whether_the_image_may_be_pushed(
