@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 
 from support import folders, operations, trees
+from support.applied import apply
 from support.layout import Layout
 from support.operations import Operation
 from support.pod import Bind, run_pod, why_no_containers
 from support.scripts import HARD, START, scripts
 from support.trees import Described, describe, essence, features, first_names, pairs_of_names
-from yadokari_builder.layers.apply import apply
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.rootfs.boundary import Boundary
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from support.applied import apply
 from support.layout import Layout
 from support.pod import Bind, run_pod, why_no_containers
 from support.trees import describe
-from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.changes import compare
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.members import members_of_changes

@@ -49,6 +49,7 @@ class Build:
         """A step with caches; gives the folders where it has them."""
         keys = [CacheKey(each) if isinstance(each, str) else each for each in wanted]
         uses = [CacheUse(each) if isinstance(each, CacheKey) else each for each in keys]
+        self.caches.expect(uses)
         with ExitStack() as stack:
             stack.enter_context(self.caches.ready(uses))
             places = []

@@ -96,10 +96,10 @@ def unpack_bundle(archives: Iterable[BinaryIO], folder: str, limit: int, beat: C
     such archive, is larger than those of `limit` bytes can be or than there is room for, and `OSError`; the
     folder is not there then.
     """
-    incoming = f"{folder}.in"
-    os.mkdir(incoming, 0o700)
+    begun = incoming(folder)
+    os.mkdir(begun, 0o700)
     try:
-        unbundling = Unbundling(incoming, Allowance(Path(incoming)))
+        unbundling = Unbundling(begun, Allowance(Path(begun)))
         left = left_packed = 2 * limit + _BESIDE
         for archive in archives:
             with archive:
@@ -110,10 +110,15 @@ def unpack_bundle(archives: Iterable[BinaryIO], folder: str, limit: int, beat: C
                     unbundling.add(cast(BinaryIO, ahead))
             left, left_packed = stream.left, packed.left
         state = unbundling.finish()
-        os.rename(incoming, folder)
+        os.rename(begun, folder)
     finally:
-        discard(incoming)
+        discard(begun)
     return state
+
+
+def incoming(folder: str) -> str:
+    """Name where a folder is at first: who is killed while unpacking leaves it there."""
+    return f"{folder}.in"
 
 
 def _left_out(found: Sequence[Found], limit: int) -> set[str]:

@@ -17,6 +17,7 @@ from typing import Self
 from yadokari_builder.cache.bundle import Bundle, pack_bundle, unpack_bundle
 from yadokari_builder.cache.contents import NOTHING_YET, Contents, State
 from yadokari_builder.cache.places import MOST_ARCHIVES, Kept, Place, Stamp
+from yadokari_builder.cache.unpacker import LostError, Unpacker
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, CancelledError, RegistryError, described
 from yadokari_builder.layers.leaks import NOTHING, Sought
@@ -35,14 +36,16 @@ _MOST_SHOWN = 100
 class _Cache:
     """A cache of this build, at the host path `folder` between its steps.
 
-    `fetching` brings what is kept of it, whose `state` and `stamp` are known then; `kept` is what its files
-    came from. It `is_due` to be kept once the build is done; if it `is_own` nobody else gets it.
+    `fetching` brings what is kept of it, which an `unpacker` may wait for, and whose `state` and `stamp` are
+    known then; `kept` is what its files came from. It `is_due` to be kept once the build is done; if it
+    `is_own` nobody else gets it.
     """
 
     id: str
     name: str
     folder: str
     fetching: "Future[None] | None" = None
+    unpacker: Unpacker | None = None
     state: State = NOTHING_YET
     kept: Kept | None = None
     stamp: Stamp = None
@@ -97,12 +100,16 @@ class CacheMounts:
             self._pool.shutdown(cancel_futures=True)
             for cache in self._caches.values():
                 self._forget(cache)
+                self._dismiss(cache)
 
     def expect(self, uses: Iterable[CacheUse]) -> None:
-        """Begin to bring caches that steps will want."""
+        """Begin to bring caches that steps will want; no step runs yet."""
         for use in uses:
             if self._place and self._is_kept(use, self._place):
-                self._begin(self._cache(use.key), self._place)
+                cache = self._cache(use.key)
+                if cache.fetching is None:
+                    cache.unpacker = self._unpacker(cache)
+                self._begin(cache, self._place)
 
     @contextmanager
     def ready(self, uses: Collection[CacheUse]) -> Iterator[None]:
@@ -138,6 +145,16 @@ class CacheMounts:
         if cache.fetching is None:
             cache.fetching = self._pool.submit(self._fetch, cache, place)
         return cache.fetching
+
+    def _unpacker(self, cache: _Cache) -> Unpacker | None:
+        """Start a process that unpacks a cache, if it is one of the first."""
+        if len(self._caches) > _AT_ONCE:
+            return None
+        try:
+            return Unpacker.start(cache.folder, self._limit)
+        except OSError as error:
+            logger.debug("no process unpacks the cache %s: %s", _shown(cache), described(error))
+            return None
 
     @contextmanager
     def _held(self, use: CacheUse, place: Place) -> Iterator[None]:
@@ -189,15 +206,10 @@ class CacheMounts:
         cache.stamp, cache.state = place.stamp(cache.name), NOTHING_YET
         self._forget(cache)
         try:
-            kept = place.find(cache.name)
-            if kept is None:
-                return
-            with ExitStack() as stack:
-                stack.callback(kept.close)
-                cache.state = unpack_bundle(kept.archives, cache.folder, self._limit, self._beat)
-                stack.pop_all()
-            cache.kept = kept
-            logger.debug("the cache %s is there", _shown(cache))
+            try:
+                self._bring(cache, place)
+            finally:
+                self._dismiss(cache)
         except CancelledError:
             return
         # Whatever somebody's archive makes go wrong: it is a cache.
@@ -205,6 +217,29 @@ class CacheMounts:
             # What a registry has that cannot be reached may be better than what this build makes.
             cache.is_own = isinstance(error, RegistryError) and error.temporary
             self._warn(cache, "is empty", error)
+
+    def _bring(self, cache: _Cache, place: Place) -> None:
+        kept = place.find(cache.name)
+        if kept is None:
+            return
+        with ExitStack() as stack:
+            stack.callback(kept.close)
+            cache.state = self._unpack(cache, kept)
+            stack.pop_all()
+        cache.kept = kept
+        logger.debug("the cache %s is there", _shown(cache))
+
+    def _unpack(self, cache: _Cache, kept: Kept) -> State:
+        """Have a cache unpacked by its process, or do so here if it has none, or no longer."""
+        if cache.unpacker:
+            try:
+                return cache.unpacker.unpack(kept, self._beat)
+            except LostError as error:
+                logger.debug("the cache %s: %s; once more", _shown(cache), error)
+            finally:
+                self._dismiss(cache)
+            discard(cache.folder)  # it may have been done already
+        return unpack_bundle(kept.archives, cache.folder, self._limit, self._beat)
 
     def _store(self, cache: _Cache, place: Place) -> None:
         if cache.is_own or not os.path.isdir(cache.folder):
@@ -233,6 +268,13 @@ class CacheMounts:
         if cache.kept:
             cache.kept.close()
         cache.kept = None
+
+    @staticmethod
+    def _dismiss(cache: _Cache) -> None:
+        """End the process that waits for a cache."""
+        if cache.unpacker:
+            cache.unpacker.close()
+        cache.unpacker = None
 
     def _beat(self) -> None:
         if self._stop.is_set():

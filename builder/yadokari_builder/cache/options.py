@@ -9,7 +9,7 @@ from yadokari_builder.cache.naming import cache_name
 from yadokari_builder.cache.places import Place, Shelf, Volume
 from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Repository
+from yadokari_builder.oci.reference import InvalidReferenceError, Repository
 from yadokari_builder.plan.plan import Plan
 from yadokari_builder.plan.steps import CacheRequest, ImageSource, RunAction, Source
 from yadokari_builder.registry.client import RegistryClient
@@ -39,7 +39,11 @@ def open_place(
     if spec.cache_mounts_dir and spec.cache_mounts_repo:
         raise UsageError("--cache-mounts-dir and --cache-mounts-repo name two places: give one of them")
     if spec.cache_mounts_repo:
-        return Shelf(client.trying(_HASTY), read_repository(spec), platform)
+        repository = read_repository(spec)
+        if repository.objection:
+            logger.warning("caches of steps are not kept in %s: %s", repository, repository.objection)
+            return None
+        return Shelf(client.trying(_HASTY), repository, platform)
     if spec.cache_mounts_dir:
         return _volume(spec.cache_mounts_dir, boundary)
     if spec.cache_mounts_scope:
@@ -66,7 +70,10 @@ def namer(spec: BuildSpec, platform: Platform) -> Callable[[CacheKey], str]:
 
 def read_repository(spec: BuildSpec) -> Repository:
     """Read the name of the repository that keeps caches, which has no tag; raises `UsageError`."""
-    return Repository(*split_registry(spec.cache_mounts_repo))
+    try:
+        return Repository(*split_registry(spec.cache_mounts_repo))
+    except InvalidReferenceError as error:
+        raise UsageError(f"--cache-mounts-repo: {error}") from error
 
 
 def expected(plan: Plan, name_of: Callable[[Source, str], str]) -> Iterator[CacheUse]:

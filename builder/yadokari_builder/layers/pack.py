@@ -1,7 +1,6 @@
 """Members packed into a layer."""
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +12,13 @@ from yadokari_builder.layers.leaks import NOTHING, Sought
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.layers.outline import Outline, OutlineWriter
-from yadokari_builder.layers.tar_member import Kind, Member
+from yadokari_builder.layers.tar_member import BLOCK, Kind, Member
 from yadokari_builder.layers.tar_writer import format_header
 from yadokari_builder.oci.layer import Layer
+
+# Where fields of a header begin.
+_MTIME = 136
+_TYPE = 156
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,12 @@ def pack(
     with LayerFile(directory, compression, watch, beat, search, hearers) as output:
         for member, content in members:
             output.begin(member.name)
-            output.write(format_header(member))
+            header = format_header(member)
+            output.write(header)
             if digest:
-                digest.update(_without_times(member))
+                digest.update(_without_time(member, header))
             if outline:
-                outline.add(member)
+                outline.add(member, header)
             held = content.write_to(output, member.size) if content else 0
             if member.kind is Kind.FILE:
                 known.add(f"/{member.name}", checksum(held, member.xattrs))
@@ -76,11 +80,10 @@ def pack(
     return PackedLayer(layer, output.file, found, named, outlined)
 
 
-def _without_times(member: Member) -> bytes:
-    """Describe a member: all that varies in length ends in a byte that it cannot hold, or has its length."""
-    numbers = (member.mode, member.uid, member.gid, member.size, *member.device, len(member.xattrs))
-    attributes = (
-        b"%b\0%d %b" % (os.fsencode(name), len(value), value) for name, value in sorted(member.xattrs.items())
-    )
-    texts = b"%b%b\0%b\0" % (member.kind.value, os.fsencode(member.name), os.fsencode(member.link))
-    return texts + b"%o %d %d %d %d %d %d " % numbers + b"".join(attributes)
+def _without_time(member: Member, header: bytes) -> bytes:
+    """Return all of a member's header but the time, and the checksum behind that (ustar)."""
+    if len(header) > BLOCK:
+        # What extends it may hold the time, too.
+        header = format_header(member._replace(mtime_ns=0))
+    start = len(header) - BLOCK
+    return header[: start + _MTIME] + header[start + _TYPE :]

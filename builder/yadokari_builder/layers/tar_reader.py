@@ -30,8 +30,11 @@ _MAX_EXTENDED = 1 << 20
 class Watch(Protocol):
     """Is told of the members of an archive, and of what they hold."""
 
-    def add(self, member: Member) -> None:
-        """Take the next member."""
+    def add(self, member: Member, header: bytes, /) -> bool:
+        """Take the next member, and its header where that tells all about it, which is no extended one.
+
+        Returns whether its content is wanted, too.
+        """
 
     def update(self, content: memoryview) -> None:
         """Take some of the last member's content."""
@@ -41,7 +44,8 @@ class TarReader:
     """The members of an archive, one after the other.
 
     Iterating gives the members; the content of the last one given is taken by `write_to`, or left out, and
-    `checksum` is the CRC-32 of what was taken. A `watch` is told of members, and of what is taken.
+    `checksum` is the CRC-32 of what was taken. A `watch` is told of members, and of what is taken
+    of those that it wants.
     After the last member the stream is read to its end, so that a digest of it covers everything.
     What members and their content take is taken from the `allowance`. Raises ImageInvalidError where the
     archive is broken or ends within a member.
@@ -53,6 +57,7 @@ class TarReader:
         self._stream = stream
         self._allowance = allowance
         self._watch = watch
+        self._listener: Watch | None = None
         self._chunk = memoryview(b"")
         self._position = 0
         self._content = 0
@@ -67,8 +72,9 @@ class TarReader:
                 if following is None:
                     break
                 block, member = following
+                header = b""
             else:
-                member = parse_header(block)
+                member, header = parse_header(block), block
                 if flag == _OLD_SPARSE:
                     member = tar_sparse.old_gnu(member, block, self._block)
             if is_old_directory(block, member.name):
@@ -79,7 +85,7 @@ class TarReader:
             if self._allowance:
                 self._allowance.take(BLOCK)
             if self._watch:
-                self._watch.add(member)
+                self._listener = self._watch if self._watch.add(member, header) else None
             yield member
         self._drain()
 
@@ -97,8 +103,8 @@ class TarReader:
             left -= len(chunk)
             if self._allowance:
                 self._allowance.take(len(chunk))
-            if self._watch:
-                self._watch.update(chunk)
+            if self._listener:
+                self._listener.update(chunk)
             self.checksum = crc32(chunk, self.checksum)
             written = os.write(file, chunk)
             while written < len(chunk):

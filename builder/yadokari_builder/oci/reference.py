@@ -56,6 +56,16 @@ class Repository:
                 return short
         return str(self)
 
+    @property
+    def objection(self) -> str:
+        """Why nobody can push to a repository of this name, as far as names tell; "" for no reason."""
+        namespace, _, name = self.name.partition("/")
+        if self.registry != grammar.DOCKER_HUB:
+            return ""
+        if "/" in name:
+            return "a repository of Docker Hub is NAMESPACE/NAME, and there is none below it"
+        return "docker.io/library is Docker's own" if namespace == "library" else ""
+
     def __str__(self) -> str:
         return f"{self.registry}/{self.name}"
 

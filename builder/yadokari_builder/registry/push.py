@@ -2,7 +2,6 @@
 
 import io
 import logging
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -23,12 +22,11 @@ from yadokari_builder.oci.media_types import FOREIGN_LAYERS
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.source import GrowingSource, LayerSource
-from yadokari_builder.registry.upload import Uploads
+from yadokari_builder.registry.upload import Uploads, is_immutable
 
 logger = logging.getLogger(__name__)
 
 _WORKERS = 4
-_REFUSALS = frozenset({400, 403, 405, 409, 412})
 
 
 class Pusher:
@@ -153,7 +151,7 @@ class Pusher:
                 uploads.put_manifest(name, document, media_type)
                 logger.info("pushed %s", where)
             except RegistryError as error:
-                if not (self._keeps_immutable and _is_immutable(error)):
+                if not (self._keeps_immutable and is_immutable(error)):
                     raise
                 logger.warning("%s is immutable and stays as it is: %s", where, error)
                 # The digest that is reported can be pulled all the same.
@@ -229,14 +227,6 @@ def _by_registry(repositories: Iterable[Uploads]) -> tuple[tuple[Uploads, ...], 
 
 def _destination(repository: Repository, name: str) -> str:
     return f"{repository}{'@' if ':' in name else ':'}{name}"
-
-
-def _is_immutable(error: RegistryError) -> bool:
-    """Tell whether a tag may not be overwritten: the specification has no code for that.
-
-    ECR answers 400 TAG_INVALID, Harbor 412 PRECONDITION, Google 400 MANIFEST_INVALID, all in such words.
-    """
-    return error.status in _REFUSALS and re.search("immutab(le|ility)", str(error), re.IGNORECASE) is not None
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Uploading blobs and manifests to one repository (distribution-spec, "Push")."""
 
 import io
+import logging
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
@@ -9,7 +10,7 @@ from types import MappingProxyType
 from typing import BinaryIO, TypeVar, cast
 from urllib.parse import urlencode, urlsplit
 
-from yadokari_builder.errors import CancelledError, PushError, RegistryError, UnauthorizedError
+from yadokari_builder.errors import CancelledError, PushError, RegistryError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.reference import Repository
@@ -18,10 +19,13 @@ from yadokari_builder.registry.http.failures import printable
 from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.source import GrowingSource
 
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
 
 _CHUNK = 16 * 1024 * 1024
 _TOO_LARGE = 413
+_REFUSALS = frozenset({400, 403, 405, 409, 412})
 
 
 class Uploads:
@@ -49,8 +53,11 @@ class Uploads:
             return
 
     def exists(self, digest: Digest) -> bool:
-        """Tell whether the repository has a blob."""
-        request = self.request("HEAD", f"blobs/{digest}", f"look for blob {digest}", {200, 404})
+        """Tell whether the repository has a blob, as far as it says so.
+
+        What refuses to be asked may take uploads, and says of them why not: the answer to HEAD has no words.
+        """
+        request = self.request("HEAD", f"blobs/{digest}", f"look for blob {digest}", {200, 404, *_REFUSALS})
         return self._client.call(request, _status) == 200
 
     def mount(self, digest: Digest, source: Repository) -> bool:
@@ -63,11 +70,13 @@ class Uploads:
             range(200, 500),
             also_pull=source.name,
         )
-        # 202 begins an upload instead, which is left to the registry; refusals are met by uploading, too.
+        # 202 begins an upload instead, which is left to the registry; refusals are met by uploading, too, and
+        # failures: where a registry fails at mounting it may well take uploads.
         try:
             return self._client.call(request, _status) == 201
-        except UnauthorizedError:
+        except RegistryError as error:
             # Some token servers give no token at all where one of two rights is wanting.
+            logger.debug("a layer is uploaded, and not mounted: %s", error)
             return False
 
     def upload(self, descriptor: Descriptor, open_blob: Callable[[], BinaryIO]) -> None:
@@ -254,6 +263,14 @@ class _Body(io.RawIOBase):
         if self._closes:
             self._blob.close()
         super().close()
+
+
+def is_immutable(error: RegistryError) -> bool:
+    """Tell whether a tag may not be overwritten: the specification has no code for that.
+
+    ECR answers 400 TAG_INVALID, Harbor 412 PRECONDITION, Google 400 MANIFEST_INVALID, all in such words.
+    """
+    return error.status in _REFUSALS and re.search("immutab(le|ility)", str(error), re.IGNORECASE) is not None
 
 
 def _done(answer: Answer) -> None:

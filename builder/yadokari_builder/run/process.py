@@ -47,6 +47,7 @@ def run_step(
     """
     _make_working_directory(root, command.cwd)
     kept = reaper.children()
+    not_of_it = {each.pid for each in kept}
     tail = Tail()
 
     def passed_on(chunk: bytes) -> None:
@@ -64,7 +65,7 @@ def run_step(
             finally:
                 os.close(sink)
             with _end_of(process.pid) as ended:
-                pump(source, ended, passed_on, lambda: reaper.reap_orphans(kept | {process.pid}))
+                pump(source, ended, passed_on, lambda: reaper.reap_orphans(not_of_it | {process.pid}))
             process.wait()
             grace = 0.0
         finally:

@@ -11,10 +11,19 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from typing import NamedTuple
 
 from yadokari_builder.run import kernel
 
 _PAUSE = 0.005
+_SPARING = 0.2
+
+
+class Running(NamedTuple):
+    """A process by its id and by when it `began`: once it has ended, another one may get its id."""
+
+    pid: int
+    began: int
 
 
 def adopt_orphans() -> None:
@@ -23,8 +32,8 @@ def adopt_orphans() -> None:
         kernel.set_child_subreaper()
 
 
-def children() -> frozenset[int]:
-    """Return the ids of this process's children."""
+def children() -> frozenset[Running]:
+    """Return this process's children."""
     return frozenset(_by_parent().get(os.getpid(), ()))
 
 
@@ -36,27 +45,31 @@ def reap_orphans(kept: Iterable[int]) -> None:
         os.waitpid(pid, 0)
 
 
-def end_all(kept: frozenset[int], *, grace: float = 0.0) -> None:
+def end_all(kept: frozenset[Running], *, grace: float = 0.0) -> None:
     """End every descendant but the processes in `kept` and theirs, and reap them.
 
-    They get SIGTERM first and `grace` seconds to obey where that is not 0, then SIGKILL.
+    They get SIGTERM first and `grace` seconds to obey where that is not 0, then SIGKILL. What goes on forking
+    meanwhile may cost those in `kept` their lives, too.
     """
     try:
         if grace and _descendants(kept):
             _signal_all(kept, signal.SIGTERM)
             reap(kept, grace)
     finally:
+        if kept and (left := _descendants(kept)):
+            _signal_each(left, signal.SIGKILL)
+            reap(kept, _SPARING)
         while _descendants(kept):
             _signal_all(kept, signal.SIGKILL)
             reap(kept, _PAUSE)
 
 
-def reap(kept: frozenset[int], seconds: float) -> None:
+def reap(kept: frozenset[Running], seconds: float) -> None:
     """Reap descendants as they end, until none is left but those in `kept` or `seconds` have passed."""
     deadline = time.monotonic() + seconds
     while left := _descendants(kept):
         # What has ended is reaped first: on a busy machine the search alone may take longer than `seconds`.
-        for pid in left:
+        for pid, _ in left:
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         if time.monotonic() >= deadline:
@@ -64,12 +77,16 @@ def reap(kept: frozenset[int], seconds: float) -> None:
         time.sleep(_PAUSE / 5)
 
 
-def _signal_all(kept: frozenset[int], number: signal.Signals) -> None:
+def _signal_all(kept: frozenset[Running], number: signal.Signals) -> None:
     if os.getpid() == 1:
         # One call reaches every process of the container at once, so that none can fork its way out.
         _signal(-1, number)
         return
-    for pid in _descendants(kept):
+    _signal_each(_descendants(kept), number)
+
+
+def _signal_each(running: Iterable[Running], number: signal.Signals) -> None:
+    for pid, _ in running:
         _signal(pid, number)
 
 
@@ -78,25 +95,26 @@ def _signal(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _descendants(kept: frozenset[int]) -> list[int]:
+def _descendants(kept: frozenset[Running]) -> list[Running]:
     by_parent = _by_parent()
-    found: list[int] = []
+    found: list[Running] = []
     pending = [os.getpid()]
     while pending:
-        below = [pid for pid in by_parent.get(pending.pop(), ()) if pid not in kept]
+        below = [each for each in by_parent.get(pending.pop(), ()) if each not in kept]
         found += below
-        pending += below
+        pending += [each.pid for each in below]
     return found
 
 
-def _by_parent() -> dict[int, list[int]]:
-    """Return the ids of all processes by their parent's, nothing if this one has no child."""
+def _by_parent() -> dict[int, list[Running]]:
+    """Return all processes by their parent's id, nothing if this one has no child."""
     if not _has_children():
         return {}
-    by_parent: dict[int, list[int]] = defaultdict(list)
+    by_parent: dict[int, list[Running]] = defaultdict(list)
     for name in os.listdir("/proc"):
-        if name.isdigit() and (parent := _parent(name)):
-            by_parent[parent].append(int(name))
+        if name.isdigit() and (found := _look(name)):
+            parent, running = found
+            by_parent[parent].append(running)
     return by_parent
 
 
@@ -108,13 +126,15 @@ def _has_children() -> bool:
     return True
 
 
-def _parent(pid: str) -> int:
+def _look(name: str) -> tuple[int, Running] | None:
+    """Return a process, and its parent's id before it; None if it is gone."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            # proc(5): pid (command) state ppid; the command may itself hold blanks and brackets.
-            return int(stat.read().rpartition(b")")[2].split()[1])
+        with open(f"/proc/{name}/stat", "rb") as stat:
+            # proc(5): pid (command) state ppid ...; the command may itself hold blanks and brackets.
+            fields = stat.read().rpartition(b")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
-        return 0
+        return None
+    return int(fields[1]), Running(int(name), int(fields[19]))
 
 
 def _ended_children() -> Iterator[int]:

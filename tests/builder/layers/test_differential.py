@@ -15,10 +15,10 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
+from support.applied import apply
 from support.operations import Operation, perform
 from support.scripts import HARD, START, scripts
 from support.trees import describe, essence, features, first_names, folders_timed_by_entries, pairs_of_names
-from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.changes import compare
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.members import members_of_changes

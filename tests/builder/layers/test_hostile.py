@@ -144,12 +144,20 @@ def test_names_of_an_outline_have_a_bound(tmp_path: Path) -> None:
 def test_names_of_an_outline_lead_nowhere_else(tmp_path: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
-    names = b"\0".join((b"../out", b"/abs", b"a/../../b", b"", b".", b"..", b"link/x", b"new\nline")) + b"\0"
+    names = b"\0".join((b"../out", b"/abs", b"a/../../b", b".", b"..", b"link/x", b"new\nline")) + b"\0"
     parts = [header(b"link", flag=b"2", link=b"../.."), header(b"yadokari.names", size=octal(len(names)))]
     archive = b"".join(parts) + names + bytes(-len(names) % 512) + END
     unpack_outline(io.BytesIO(archive), Boundary(root))
     assert sorted(os.listdir(tmp_path)) == ["root"]
     assert sorted(os.listdir(root)) == ["abs", "b", "link", "new\nline", "out", "x"]
+
+
+@pytest.mark.parametrize("follows", [b"", header(b"file")])
+def test_an_outline_has_the_folders_and_links_that_it_counts(follows: bytes, tmp_path: Path) -> None:
+    names = header(b"yadokari.names", size=octal(2)) + b"\0\0" + bytes(510)
+    archive = names + header(b"folder", flag=b"5") + follows + END
+    with pytest.raises(ImageInvalidError, match="lacks some of the folders"):
+        unpack_outline(io.BytesIO(archive), Boundary(tmp_path))
 
 
 def test_extended_headers_of_one_member_have_a_bound_together(tmp_path: Path) -> None:

@@ -117,11 +117,29 @@ def test_an_outline_of_many_names_and_folders_has_them_in_their_order() -> None:
     assert [member.name for member in OutlineReader(io.BytesIO(plain))] == in_order
 
 
+def test_an_outline_tells_what_only_an_extended_header_does() -> None:
+    long = "/".join(["folder"] * 40)
+    members = [directory(long, uid=1 << 22), link(f"{long}/link", f"../{long}"), file(f"{long}/" + "n" * 120)]
+    sketch = OutlineWriter()
+    expected = [*TarReader(archive(*members), watch=sketch)]
+    made = sketch.finish()
+    assert made
+    found = [*OutlineReader(decompress(io.BytesIO(made.data)))]
+    assert found[:2] == expected[:2]
+    assert found[2].name == expected[2].name
+
+
 def test_there_is_no_outline_of_more_members_than_one_may_have() -> None:
     sketch, member = OutlineWriter(), Read("a", Kind.FILE, 0o644, 0, 0, 0, 0)
     for _ in range(MOST_MEMBERS + 1):
         sketch.add(member)
     assert sketch.finish() is None
+
+
+def test_an_outline_of_too_many_members_is_refused_before_they_are_made() -> None:
+    hostile = archive(file("yadokari.names", bytes(MOST_MEMBERS + 1)))
+    with pytest.raises(ImageInvalidError, match=f"more than {MOST_MEMBERS} members"):
+        next(iter(OutlineReader(hostile)))
 
 
 def without_clock(root: Path) -> dict[str, Described]:

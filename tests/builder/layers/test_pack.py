@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from support.applied import apply
 from support.trees import deep_folder, describe, names_below
 from yadokari_builder.errors import BuilderError
-from yadokari_builder.layers.apply import apply
 from yadokari_builder.layers.changes import Changes
 from yadokari_builder.layers.compression import DEFAULT_COMPRESSION, Compression, CompressionKind
 from yadokari_builder.layers.held import hold
@@ -243,10 +243,12 @@ def content_of(root: Path, out: Path) -> str:
 
 
 def test_a_layer_can_be_known_by_what_is_in_it_without_times(root: Path, out: Path) -> None:
+    (root / ("long" * 40)).touch()
     before = content_of(root, out)
-    os.utime(root / "a", (1, 1))
-    os.utime(root / "d", (1, 1))
-    assert content_of(root, out) == before != ""
+    for second in (1, -1, 1 << 33):
+        for name in ("a", "d", "long" * 40):
+            os.utime(root / name, (second, second))
+        assert content_of(root, out) == before != ""
     assert pack_paths(["/a"], Boundary(root), out).content == "", "where nobody asks for it"
 
 

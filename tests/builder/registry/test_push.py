@@ -155,13 +155,25 @@ def test_a_layer_is_sent_once_to_a_registry_and_mounted_into_its_other_repositor
     assert pull(client, f"{gate.host}/{name}/two").image == made.image
 
 
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 429, 500])
 def test_a_registry_that_does_not_mount_gets_the_layer_sent(
-    gate: Gate, client: RegistryClient, tmp_path: Path, name: str
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str, status: int
 ) -> None:
-    gate.spoil = times(1, "mount=", Spoiled(405), "POST")
+    gate.spoil = lambda request: Spoiled(status) if "mount=" in request.path else None
     made = make_image(tmp_path, {"a": b"1"})
     push(client, made, f"{gate.host}/{name}/one", f"{gate.host}/{name}/two")
     assert pull(client, f"{gate.host}/{name}/two").image == made.image
+
+
+@pytest.mark.parametrize("status", [403, 405])
+def test_a_registry_that_does_not_say_what_it_has_gets_everything_sent(
+    gate: Gate, client: RegistryClient, tmp_path: Path, name: str, status: int
+) -> None:
+    gate.spoil = lambda request: Spoiled(status) if request.method == "HEAD" else None
+    made = make_image(tmp_path, {"a": b"1"})
+    push(client, made, f"{gate.host}/{name}")
+    gate.spoil = lambda _: None
+    assert pull(client, f"{gate.host}/{name}").image == made.image
 
 
 @DOCKER_ALONE

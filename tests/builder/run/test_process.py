@@ -245,6 +245,15 @@ def test_what_has_ended_is_reaped_though_no_time_is_left_to_wait() -> None:
     ended.wait()
 
 
+def test_another_process_with_the_id_of_one_that_was_there_before_is_killed() -> None:
+    before = reaper.children()
+    other = subprocess.Popen(["sleep", "100"])
+    (running,) = reaper.children() - before
+    reaper.end_all(before | {running._replace(began=running.began - 1)})
+    assert reaper.children() == before
+    other.wait()
+
+
 def test_processes_that_were_there_before_a_step_outlive_it(shell: Shell) -> None:
     before = subprocess.Popen(["sleep", "100"])
     try:
@@ -302,17 +311,19 @@ def test_a_step_without_network_has_a_loopback_device_alone(shell: Shell) -> Non
 
 
 PID_1 = """
-    import sys, os
+    import sys, os, subprocess
     from pathlib import Path
     from yadokari_builder.run import reaper
     from yadokari_builder.run.command import Command
     from yadokari_builder.run.process import beside, run_step
     assert os.getpid() == 1
     reaper.adopt_orphans()
+    earlier = subprocess.Popen(["sleep", "1000"])
     for script in sys.argv[2:]:
         root, command = Path(sys.argv[1]), Command(["/bin/sh", "-c", script], {"PATH": "/bin"})
         run_step(command, root=root, start=beside(command, root), stdin=0, output=lambda b: os.write(1, b))
-    print("left:", [p for p in os.listdir("/proc") if p.isdigit()])
+    left = {p for p in os.listdir("/proc") if p.isdigit()} - {"1", str(earlier.pid)}
+    print("left:", left, "earlier:", earlier.poll())
 """
 
 
@@ -327,7 +338,7 @@ def test_as_the_first_process_it_reaps_orphans_during_the_step_and_kills_what_is
         capture_output=True, text=True, timeout=60,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )  # fmt: skip
-    assert (result.stdout, result.stderr) == ("waited\nover\nleft: ['1']\n", "")
+    assert (result.stdout, result.stderr) == ("waited\nover\nleft: set() earlier: None\n", "")
 
 
 def own_children() -> list[str]:

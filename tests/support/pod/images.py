@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ PROJECT = Path(__file__).resolve().parents[3]
 CERTIFICATES = Path("/usr/local/share/ca-certificates")
 _LAYERS_KEPT = 500
 _LAYOUTS_KEPT = 3
+_KEPT_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,10 @@ def _build(name: str, layout: Path) -> None:
             store, "push", "--disable-compression", f"localhost/yadokari/{name}", f"oci:{part}/image:latest"
         )
         Path(part, "image").rename(layout)
-    # One of before may be in use still.
+    # One of before may be in use still, by another checkout.
     for old in sorted(layout.parent.glob(f"{name}-*"), key=os.path.getmtime)[:-_LAYOUTS_KEPT]:
-        shutil.rmtree(old)
+        if time.time() - os.path.getmtime(old) > _KEPT_SECONDS:
+            shutil.rmtree(old)
 
 
 def _store() -> Path:

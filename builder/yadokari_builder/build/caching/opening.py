@@ -24,7 +24,7 @@ from yadokari_builder.cache.steps.probe import Prober
 from yadokari_builder.cache.steps.store import RegistryStore, Store
 from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.platform import Platform
-from yadokari_builder.oci.reference import Reference, Repository
+from yadokari_builder.oci.reference import InvalidReferenceError, Reference, Repository
 from yadokari_builder.registry.http.retry import RetryPolicy
 from yadokari_builder.rootfs.boundary import Boundary
 from yadokari_contract.spec import BuildSpec
@@ -105,6 +105,8 @@ def open_caches(spec: BuildSpec, registries: Registries, boundary: Boundary) -> 
     own = _own(spec, registries, stop) if spec.cache else None
     others = [_read_only(text, registries) for text in spec.cache_from]
     stores = tuple(store for store in (own, *others) if store)
+    if not stores:
+        return None
     policy = Policy(copies=spec.cache_copy_layers, runs=spec.cache_run_layers)
     digests = _digests(spec, own, boundary)
     return Caches(stores, None if spec.no_push_cache else own, policy, spec.cache_ttl, digests, stop)
@@ -118,7 +120,7 @@ def making_of(packing: Packing, platform: Platform) -> Making:
     return Making(str(platform), f"{compression.kind.value}{level}", ignored, packing.timestamp)
 
 
-def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store:
+def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store | None:
     text = spec.cache_repo
     if text.startswith(CACHE_FOLDER):
         return _folder("--cache-repo", text)
@@ -129,6 +131,13 @@ def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store:
         repository = Repository(destination.registry, f"{destination.name}/{_NAME}")
     else:
         raise UsageError("--cache has no place: name one by --cache-repo, or the image by --destination")
+    if repository.objection:
+        logger.warning(
+            "cache: there can be none in %s: %s; name a repository by --cache-repo",
+            repository,
+            repository.objection,
+        )
+        return None
     registries.expect_push([repository])
     return RegistryStore(registries.pushing.trying(_RETRY), repository, not spec.no_push_cache, stop)
 
@@ -167,7 +176,10 @@ def _folder(flag: str, text: str) -> FolderStore:
 
 
 def _repository(flag: str, text: str) -> Repository:
-    reference = Reference.parse(text)
+    try:
+        reference = Reference.parse(text)
+    except InvalidReferenceError as error:
+        raise UsageError(f"{flag}: {error}") from error
     if reference.repository.familiar != text and str(reference.repository) != text:
         raise UsageError(f"{flag} {text} is no repository: write it without a tag or a digest")
     return reference.repository

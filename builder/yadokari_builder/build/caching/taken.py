@@ -13,6 +13,7 @@ from yadokari_builder.cache.steps.content import MOST_LISTED, Hashing
 from yadokari_builder.cache.steps.key import name_in, name_of, name_of_download, name_without_looking, takes
 from yadokari_builder.cache.steps.known import KnownDigests
 from yadokari_builder.copy.perform import Fetched
+from yadokari_builder.dockerfile.chmod import ModeChange
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError
@@ -34,8 +35,8 @@ from yadokari_builder.sources.web import file_name
 
 _SHA256 = "sha256"
 
-_Known = tuple[Source, str]
-"""What is taken of a source: the name of what was asked for."""
+_Known = tuple[Source, str, ModeChange | None]
+"""What is taken of a source: the name of what was asked for, and how modes are changed."""
 
 
 @dataclass(slots=True)
@@ -70,7 +71,7 @@ class Takings:
         It stays as it is until they take it: no step may change it. What is wrong with it is theirs to say.
         """
         wanted = [
-            (copied, source, _exclude(step))
+            (copied, source, step)
             for step in steps
             for copied, source in takes(step)
             if isinstance(source, ContextSource)
@@ -96,19 +97,19 @@ class Takings:
             elif isinstance(copied, GitFiles):
                 names.append(name_without_looking(copied) or self._name_by_commit(copied))
             else:
-                names.append(self._name(copied, source, _exclude(step)))
+                names.append(self._name(copied, source, step))
         return tuple(names)
 
     def by_content(self, step: Step) -> tuple[str, ...]:
         """Name what a step takes by its content, whose files are read; raises what reading them does."""
-        return tuple(self._name(copied, source, _exclude(step)) for copied, source in takes(step))
+        return tuple(self._name(copied, source, step) for copied, source in takes(step))
 
     def listing(self, step: Step) -> Mapping[str, str]:
         """Tell apart the files that a step takes of the context; empty where there are none, or too many."""
         files: dict[str, str] = {}
         for copied, source in takes(step):
             if isinstance(copied, LocalFiles | LocalPaths) and isinstance(source, ContextSource):
-                files |= self._listings.get((source, name_in("", copied, _exclude(step))), {})
+                files |= self._listings.get(_known_by(copied, source, step), {})
         # An entry has no names that are not UTF-8.
         return {printable(name): file for name, file in files.items()} if len(files) < MOST_LISTED else {}
 
@@ -119,25 +120,25 @@ class Takings:
             for known in stages:
                 del self._known[known]
 
-    def _read(self, wanted: Iterable[tuple[Copied, Source, IgnorePatterns | None]]) -> None:
-        for copied, source, exclude in wanted:
+    def _read(self, wanted: Iterable[tuple[Copied, Source, Step]]) -> None:
+        for copied, source, step in wanted:
             with suppress(BuilderError, OSError):
-                self._name(copied, source, exclude)
+                self._name(copied, source, step)
 
-    def _name(self, copied: Copied, source: Source | None, exclude: IgnorePatterns | None) -> str:
+    def _name(self, copied: Copied, source: Source | None, step: Step) -> str:
         if (name := name_without_looking(copied)) is not None:
             return name
         if isinstance(copied, WebFile | GitFiles):
             return self._name_of_fetched(copied)
         assert isinstance(copied, LocalFiles | LocalPaths)
         assert source is not None
-        known = (source, name_in("", copied, exclude))
+        known = _known_by(copied, source, step)
         mine: Future[str] = Future()
         with self._lock:
             digest = self._known.setdefault(known, mine)
         if digest is mine:
             try:
-                mine.set_result(self._digest(known, source, copied, exclude))
+                mine.set_result(self._digest(known, copied, _exclude(step)))
             except BaseException as error:
                 # Who asks again has it looked at again.
                 with self._lock:
@@ -145,12 +146,11 @@ class Takings:
                 mine.set_exception(error)
         return digest.result()
 
-    def _digest(
-        self, known: _Known, source: Source, copied: LocalFiles | LocalPaths, exclude: IgnorePatterns | None
-    ) -> str:
+    def _digest(self, known: _Known, copied: LocalFiles | LocalPaths, exclude: IgnorePatterns | None) -> str:
+        source, _, mode = known
         listing = self._listings.setdefault(known, {})
         with Hashing(self.known if isinstance(source, ContextSource) else None, self._left) as hashing:
-            return hashing.digest(self.tree(source), copied, exclude, listing)
+            return hashing.digest(self.tree(source), copied, exclude, listing, mode)
 
     def _name_of_fetched(self, copied: WebFile | GitFiles) -> str:
         if isinstance(copied, WebFile) and copied.checksum and copied.checksum.algorithm == _SHA256:
@@ -184,6 +184,11 @@ def looks_elsewhere(step: Step) -> bool:
         or (isinstance(copied, GitFiles) and name_without_looking(copied) is None)
         for copied, source in takes(step)
     )
+
+
+def _known_by(copied: LocalFiles | LocalPaths, source: Source, step: Step) -> _Known:
+    mode = step.action.mode if isinstance(step.action, CopyAction) else None
+    return source, name_in("", copied, _exclude(step)), mode
 
 
 def _exclude(step: Step) -> IgnorePatterns | None:

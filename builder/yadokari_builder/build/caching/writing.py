@@ -8,17 +8,18 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError as FutureCancelledError
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, Lock
 from typing import BinaryIO, Self
 
 from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
 from yadokari_builder.cache.steps.store import Store
-from yadokari_builder.errors import BuilderError, CancelledError, described
+from yadokari_builder.errors import BuilderError, CancelledError, RegistryError, described
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.source import LayerSource
+from yadokari_builder.registry.upload import is_immutable
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,9 @@ _LEAST = 60.0
 _MOST = 300.0
 # Seconds that nobody wonders about.
 _SOON = 2.0
+# What a registry says of a thing that is not to its liking, and not of all that one might send.
+_DISLIKES = frozenset({400, 405, 409, 412, 413, 415, 422})
+_MOST_DISLIKED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,9 @@ class Writer:
 
     Leaving the context waits until all is written, for as long as `patience` says, by how long it was
     entered for, and not at all where the build was cancelled. What goes wrong is one warning, and then
-    nothing more is written. `near` finds out whether a layer is on its way to another repository of the
-    store's registry; `stop` ends what is under way.
+    nothing more is written. An entry that a registry does not take is left out, and the first one is told;
+    where it takes none, that is soon the end of it. `near` finds out whether a layer is on its way to another
+    repository of the store's registry; `stop` ends what is under way.
     """
 
     def __init__(
@@ -98,6 +103,9 @@ class Writer:
         self._patience = patience
         self._entered = 0.0
         self._queue: queue.Queue[Left | None] = queue.Queue()
+        self._lock = Lock()
+        self._is_taken = False
+        self._disliked = 0
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(_WORKERS)]
 
     def __enter__(self) -> Self:
@@ -137,6 +145,8 @@ class Writer:
                 self._write(left)
             except CancelledError:
                 continue
+            except RegistryError as error:
+                self._leave_out(error)
             except BuilderError as error:
                 self._give_up(str(error))
             except OSError as error:
@@ -151,10 +161,26 @@ class Writer:
         if source and (near := self._near(source.layer.descriptor.digest)):
             source = _arrived(source, near)
         layer = source.layer if source else None
+        documents = []
         for number, key in enumerate(left.keys):
             entry = Entry(key, left.name, layer, left.created, left.seconds, left.outline)
-            names = [key, left.last] if left.last and not number else [key]
-            self._store.write(format_entry(entry, left.step, left.platform, left.trace), names, source)
+            last = "" if number else left.last
+            documents.append(format_entry(entry, left.step, left.platform, left.trace, last))
+        self._store.write(documents, source)
+        self._is_taken = True
+
+    def _leave_out(self, error: RegistryError) -> None:
+        if error.status not in _DISLIKES or error.temporary:
+            self._give_up(str(error))
+            return
+        with self._lock:
+            self._disliked += 1
+            disliked = self._disliked
+        level = logging.WARNING if disliked == 1 else logging.DEBUG
+        logger.log(level, "cache: an entry is not taken by %s: %s", self._store, error)
+        # That a tag is immutable shows that others have been taken.
+        if disliked >= _MOST_DISLIKED and not (self._is_taken or is_immutable(error)):
+            self._give_up(str(error))
 
     def _give_up(self, why: str) -> None:
         if not self._stop.is_set():

@@ -3,16 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.errors import BuilderError, ImageInvalidError, RegistryError, described
 from yadokari_builder.layers.allowance import Allowance
-from yadokari_builder.layers.apply import apply, apply_outline
+from yadokari_builder.layers.archives import Archive, decompressing
 from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.outline import OutlineWriter
-from yadokari_builder.layers.unpack import UnpackReport
+from yadokari_builder.layers.unpack import UnpackReport, unpack, unpack_outline
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.registry.source import LayerSource
@@ -89,13 +89,14 @@ def put(
         if instead is not source and isinstance(source, SharedLayer):
             source.forgo()
     whole, allowance = UnpackReport(), Allowance(place.boundary.root, place.limit)
-    with downloading(taken, place.folder) as blobs:
-        for source, instead, blob in zip(layers, taken, blobs, strict=True):
+    diff_ids = [source.layer.diff_id for source in taken]
+    with downloading(taken, place.folder) as blobs, decompressing(blobs, diff_ids) as archives:
+        for source, instead, archive in zip(layers, taken, archives, strict=True):
             if instead is not source:
-                whole.add(_put_outline(instead, blob, place, allowance))
+                whole.add(_put_outline(instead, archive, place, allowance))
                 continue
             try:
-                whole.add(_put_layer(source, blob, place, allowance, outlines))
+                whole.add(_put_layer(source, archive, place, allowance, outlines))
             except (ImageInvalidError, RegistryError) as error:
                 if (blamed := blame(source, error)) is error:
                     raise
@@ -103,9 +104,11 @@ def put(
     return whole
 
 
-def _put_outline(outline: LayerSource, blob: BinaryIO, place: Place, allowance: Allowance) -> UnpackReport:
+def _put_outline(outline: LayerSource, archive: Archive, place: Place, allowance: Allowance) -> UnpackReport:
     try:
-        return apply_outline(blob, place.boundary, place.fingerprints, allowance)
+        return unpack_outline(
+            cast(BinaryIO, archive), place.boundary, fingerprints=place.fingerprints, allowance=allowance
+        )
     except (ImageInvalidError, RegistryError) as error:
         raise SpoiledLayerError(outline.layer.descriptor.digest, error.message) from error
     except OSError as error:
@@ -114,18 +117,18 @@ def _put_outline(outline: LayerSource, blob: BinaryIO, place: Place, allowance: 
 
 
 def _put_layer(
-    source: LayerSource, blob: BinaryIO, place: Place, allowance: Allowance, outlines: Outlines
+    source: LayerSource, archive: Archive, place: Place, allowance: Allowance, outlines: Outlines
 ) -> UnpackReport:
     outline = outlines.begin(source.layer)
-    report = apply(
-        blob,
-        source.layer.diff_id,
+    report = unpack(
+        cast(BinaryIO, archive),
         place.boundary,
         names_only=place.names_only,
         fingerprints=place.fingerprints,
         allowance=allowance,
         watch=outline,
     )
+    archive.check()
     if outline:
         outlines.end(source.layer, outline)
     return report

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 
 from yadokari_builder.cache.steps.known import KnownDigests
+from yadokari_builder.dockerfile.chmod import ModeChange
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import CancelledError
 from yadokari_builder.plan.steps import LocalFiles, LocalPaths
@@ -64,8 +65,9 @@ class Hashing:
         copied: LocalFiles | LocalPaths,
         exclude: IgnorePatterns | None,
         listing: dict[str, str] | None = None,
+        mode: ModeChange | None = None,
     ) -> str:
-        """Return the digest, in hex, of what is taken of a tree.
+        """Return the digest, in hex, of what is taken of a tree, with the modes that `mode` makes of theirs.
 
         Into `listing` goes what tells the first so many files apart, by where they are in the tree.
 
@@ -77,7 +79,7 @@ class Hashing:
         whole = hashlib.sha256(b"unpacked" if unpack else b"copied")
         for path in [top] if is_literal else find(tree, top):
             whole.update(b"\0top\0")
-            taking = _Taking(tree, self._pool, self._known, self._check)
+            taking = _Taking(tree, mode, self._pool, self._known, self._check)
             for name, piece in taking.pieces(select(tree, path, include=include, exclude=exclude)):
                 whole.update(piece)
                 if listing is not None and len(listing) < MOST_LISTED:
@@ -92,6 +94,7 @@ class Hashing:
 @dataclass(slots=True)
 class _Taking:
     tree: SourceTree
+    change: ModeChange | None
     pool: ThreadPoolExecutor
     known: KnownDigests | None
     check: Callable[[], None]
@@ -133,6 +136,9 @@ class _Taking:
             attributes = _attributes(chosen.host)
         uid, gid = self.tree.owner or (status.st_uid, status.st_gid)
         device = status.st_rdev if stat.S_ISCHR(mode) or stat.S_ISBLK(mode) else 0
+        if self.change and chosen.is_taken and not stat.S_ISLNK(mode):
+            # What a file becomes: that it is another one in each checkout is what --chmod is given for.
+            mode = stat.S_IFMT(mode) | self.change.apply(mode)
         numbers = (mode, uid, gid, device, self._first_name(status), chosen.is_taken)
         fields = b"%o %d %d %d %d %d " % numbers
         return fields + os.fsencode(chosen.place) + b"\0" + attributes, content

@@ -83,15 +83,19 @@ class Trace:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An entry as it is stored: the blobs of its manifest and of its config."""
+    """An entry as it is stored: under which names, and the blobs of its manifest and of its config."""
 
+    names: tuple[str, ...]
     image: Image
     manifest: bytes = field(repr=False)
     config: bytes = field(repr=False)
 
 
-def format_entry(entry: Entry, step: str, platform: Platform, trace: Trace) -> Document:
-    """Write an entry; `step` is the instruction, for people who look at it."""
+def format_entry(entry: Entry, step: str, platform: Platform, trace: Trace, last: str = "") -> Document:
+    """Write an entry; `step` is the instruction, for people who look at it.
+
+    Where it is the instruction's newest one, `last` is the name for that.
+    """
     created = format_time(entry.created * _SECOND)
     layers = (entry.layer,) if entry.layer else ()
     config = ImageConfig(
@@ -108,7 +112,8 @@ def format_entry(entry: Entry, step: str, platform: Platform, trace: Trace) -> D
     if entry.outline:
         annotations[_OUTLINE] = base64.b64encode(entry.outline).decode()
     image = Image.assemble(config, layers, media_types.OCI_MANIFEST, MappingProxyType(annotations))
-    return Document(image, image.manifest.format(), config.format())
+    names = (entry.key, last) if last else (entry.key,)
+    return Document(names, image, image.manifest.format(), config.format())
 
 
 def parse_entry(manifest: Manifest, key: str) -> Entry:

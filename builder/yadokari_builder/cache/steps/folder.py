@@ -74,22 +74,17 @@ class FolderStore:
         """Return a layer's blob, which is not checked when it is read."""
         return LocalLayer(layer, partial(self._open, layer.descriptor.digest))
 
-    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
-        """Store an entry; raises OSError, and what reading the layer raises."""
-        layout, image = self._layout, document.image
+    def write(self, documents: Sequence[Document], layer: LayerSource | None) -> None:
+        """Store entries; raises OSError, and what reading the layer raises."""
+        layout = self._layout
         layout.sweep()
         if layer and not layout.has(layer.layer.descriptor):
             with layer.open() as blob:
                 layout.put(layer.layer.descriptor.digest, iter(partial(blob.read, CHUNK_SIZE), b""))
-        layout.put(image.manifest.config.digest, [document.config])
-        layout.put(image.manifest_digest, [document.manifest])
-        size = len(document.manifest)
-        layout.enlist(
-            [
-                Descriptor(OCI_MANIFEST, image.manifest_digest, size, MappingProxyType({REF_NAME: name}))
-                for name in names
-            ]
-        )
+        for document in documents:
+            layout.put(document.image.manifest.config.digest, [document.config])
+            layout.put(document.image.manifest_digest, [document.manifest])
+        layout.enlist([_listed(document, name) for document in documents for name in document.names])
 
     @property
     def _layout(self) -> Layout:
@@ -109,3 +104,8 @@ class FolderStore:
             return self._layout.open(digest)
         except OSError as error:
             raise ImageInvalidError(described(error)) from error
+
+
+def _listed(document: Document, name: str) -> Descriptor:
+    annotations = MappingProxyType({REF_NAME: name})
+    return Descriptor(OCI_MANIFEST, document.image.manifest_digest, len(document.manifest), annotations)

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from yadokari_builder.cache.steps.entry import Entry, Trace
 from yadokari_builder.cache.steps.store import Store
-from yadokari_builder.errors import BuilderError, ImageInvalidError, described
+from yadokari_builder.errors import BuilderError, ImageInvalidError, UnauthorizedError, described
 from yadokari_builder.registry.source import LayerSource
 
 logger = logging.getLogger(__name__)
 
 _AT_ONCE = 8
+_FORBIDDEN = 403
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Found:
 class Prober:
     """Looks for entries in stores, the first one first; those older than `ttl` seconds count for nothing.
 
-    A store that fails, or lets `patience` seconds pass, is left alone from then on: one warning says so.
+    A store that fails, or lets `patience` seconds pass, is left alone from then on: one warning says so. What
+    one does not show counts as not there, with one warning, too: of what is missing some say no other thing.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class Prober:
         self._clock = clock
         self._lock = threading.Lock()
         self._expired: set[str] = set()
+        self._secretive: list[Store] = []
 
     def is_expired(self, key: str) -> bool:
         """Tell whether an entry was there that was too old."""
@@ -92,6 +95,11 @@ class Prober:
                 entry = store.find(key)
             except ImageInvalidError as error:
                 logger.warning("cache: entry %s of %s is left out: %s", key[:12], store, error)
+            except UnauthorizedError as error:
+                if error.status == _FORBIDDEN:
+                    self._say_once(store, str(error))
+                else:
+                    self._give_up(store, str(error))
             except BuilderError as error:
                 self._give_up(store, str(error))
             except OSError as error:
@@ -109,6 +117,13 @@ class Prober:
             return True
         self._expired.add(entry.key)
         return False
+
+    def _say_once(self, store: Store, why: str) -> None:
+        with self._lock:
+            if store in self._secretive:
+                return
+            self._secretive.append(store)
+        logger.warning("cache: what %s does not show counts as not there: %s", store, why)
 
     def _give_up(self, store: Store, why: str) -> None:
         with self._lock:

@@ -1,13 +1,21 @@
 """Where entries are: repositories of registries."""
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Event
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from yadokari_builder.cache.steps.entry import Document, Entry, Trace, parse_entry
-from yadokari_builder.errors import ImageInvalidError
+from yadokari_builder.errors import (
+    ImageInvalidError,
+    ImageNotFoundError,
+    PushError,
+    RegistryError,
+    UnauthorizedError,
+)
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.manifest import Manifest
@@ -16,9 +24,15 @@ from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.client import RegistryClient, Request
 from yadokari_builder.registry.http.transport import Answer, TransportError
 from yadokari_builder.registry.source import LayerSource, RemoteLayer
-from yadokari_builder.registry.upload import Uploads
+from yadokari_builder.registry.upload import Uploads, is_immutable
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _MOST_MANIFEST = 1 << 20
+# Bytes that are sent as soon as it is found out whether the registry has them.
+_SMALL = 256 << 10
 
 
 class Store(Protocol):
@@ -36,15 +50,16 @@ class Store(Protocol):
     def source(self, layer: Layer) -> LayerSource:
         """Return where the bytes of an entry's layer come from."""
 
-    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
-        """Store an entry under names, its layer and its config first; raises what hinders that."""
+    def write(self, documents: Sequence[Document], layer: LayerSource | None) -> None:
+        """Store entries with the same layer, that and their configs first; raises what hinders it."""
 
 
 @dataclass(frozen=True, slots=True)
 class RegistryStore:
     """A repository, each entry under its key for a tag.
 
-    With `is_written` the right to push is asked for, so that one token does for all. `stop` ends uploads.
+    With `is_written` the right to push is asked for, so that one token does for all; who has it not may
+    still read. `stop` ends uploads.
     """
 
     client: RegistryClient
@@ -74,15 +89,35 @@ class RegistryStore:
         """Return a layer's blob; reading it checks its digest."""
         return RemoteLayer(layer, self.repository, self.client)
 
-    def write(self, document: Document, names: Sequence[str], layer: LayerSource | None) -> None:
-        """Store an entry; a layer that another repository of the registry has is mounted."""
+    def write(self, documents: Sequence[Document], layer: LayerSource | None) -> None:
+        """Store entries; a layer that another repository of the registry has is mounted.
+
+        A registry whose tags are immutable keeps what it has under other names than keys.
+        """
         uploads = Uploads(self.client, self.repository, self.stop)
-        if layer:
-            self._bring(layer, uploads)
-        # Its time is in it: to ask for it would be in vain.
-        uploads.upload(document.image.manifest.config, lambda: io.BytesIO(document.config))
-        for name in names:
-            uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
+        configs = {document.image.manifest.config.digest: document for document in documents}
+        try:
+            if layer:
+                self._bring(layer, uploads)
+            for document in configs.values():
+                # Its time is in it: to ask for it would be in vain.
+                uploads.upload(document.image.manifest.config, partial(io.BytesIO, document.config))
+            for document in documents:
+                self._name(document, uploads)
+        except ImageNotFoundError as error:
+            hint = "make that repository, or name another one by --cache-repo"
+            raise PushError(f"{error}: {hint}", status=error.status, codes=error.codes) from error
+
+    def _name(self, document: Document, uploads: Uploads) -> None:
+        key, *others = document.names
+        uploads.put_manifest(key, document.manifest, OCI_MANIFEST)
+        for name in others:
+            try:
+                uploads.put_manifest(name, document.manifest, OCI_MANIFEST)
+            except RegistryError as error:
+                if not is_immutable(error):
+                    raise
+                logger.debug("cache: what was there before stays: %s", error)
 
     def _bring(self, layer: LayerSource, uploads: Uploads) -> None:
         descriptor, holder = layer.layer.descriptor, layer.repository
@@ -92,7 +127,8 @@ class RegistryStore:
         # A blob that is here already is mounted as well.
         if holder and is_near and uploads.mount(descriptor.digest, holder):
             return
-        if not uploads.exists(descriptor.digest):
+        # An entry is written where there was none: its layer is hardly there.
+        if descriptor.size <= _SMALL or not uploads.exists(descriptor.digest):
             uploads.upload(descriptor, layer.open)
 
     def _manifest(self, key: str) -> Manifest | None:
@@ -105,7 +141,7 @@ class RegistryStore:
             push=self.is_written,
             headers={"Accept": OCI_MANIFEST},
         )
-        data = self.client.call(request, _document)
+        data = self._ask(request, _document)
         return None if data is None else Manifest.parse(data, OCI_MANIFEST)
 
     def _require(self, layer: Layer) -> None:
@@ -118,11 +154,21 @@ class RegistryStore:
             expected=frozenset({200, 404}),
             push=self.is_written,
         )
-        length = self.client.call(request, _length)
+        length = self._ask(request, _length)
         if length is None:
             raise ImageInvalidError("its layer is gone")
-        if length not in ("", str(layer.descriptor.size)):
+        # Some say 0 of what they do not send.
+        if length not in ("", "0", str(layer.descriptor.size)):
             raise ImageInvalidError(f"its layer has {length[:20]} bytes, not {layer.descriptor.size}")
+
+    def _ask(self, request: Request, consume: Callable[[Answer], T]) -> T:
+        try:
+            return self.client.call(request, consume)
+        except UnauthorizedError:
+            if not request.push:
+                raise
+        # Some give no right at all to who asks for one that he has not.
+        return self.client.call(replace(request, push=False), consume)
 
 
 def _document(answer: Answer) -> bytes | None:

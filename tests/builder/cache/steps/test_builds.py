@@ -1,6 +1,7 @@
 """Builds through a cache in a real registry."""
 
 import hashlib
+import http.client
 import io
 import json
 import logging
@@ -215,7 +216,16 @@ def test_what_is_sent_to_the_destination_is_not_sent_to_the_cache_again(build: B
     sent = [request for request in gate.passed if request.method == "PUT" and "/cache/blobs/" in request.path]
     assert len(sent) == 7, "configs alone, and the names in the base"
     assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 4
-    assert gate.count("HEAD", "/cache/blobs/") == 1, "for the names: of all else it is known"
+    assert gate.count("HEAD", "/cache/blobs/") == 0, "what is new and small is not asked for"
+
+
+def test_what_a_step_left_is_sent_once_for_all_its_keys(build: Builds, gate: Gate) -> None:
+    build("FROM busybox AS one\nRUN echo a > /a\nFROM busybox\nCOPY --from=one /a /b\n")
+    asked = [request for request in gate.passed if "/cache/" in request.path]
+    sent = [request.path.rpartition("digest=")[2] for request in asked if "digest=" in request.path]
+    assert len(sent) == len({*sent}) == 5, "configs, the other layer, and the names in the base"
+    assert gate.count("POST", "/cache/blobs/uploads/?mount=") == 1, "the layer that the image has"
+    assert gate.count("PUT", "/cache/manifests/") == 6
 
 
 def test_the_cache_is_looked_into_while_it_is_found_out_whether_the_image_may_be_pushed(
@@ -337,6 +347,16 @@ def test_times_of_files_change_nothing(build: Builds) -> None:
     build()
     os.utime(build.context / "src/main", (1, 1))
     assert build().cached == 5
+
+
+@pytest.mark.long
+def test_a_mode_that_the_copy_changes_anyway_changes_nothing(build: Builds) -> None:
+    dockerfile = "FROM busybox\nCOPY {} src /w/\nRUN ls -l /w > /list\n"
+    for chmod, cached in (("", 0), ("--chmod=u=rwX,go=rX", 2)):
+        (build.context / "src/main").chmod(0o644)
+        build(dockerfile.format(chmod))
+        (build.context / "src/main").chmod(0o664)
+        assert build(dockerfile.format(chmod)).cached == cached
 
 
 def test_a_step_whose_result_came_out_the_same_ends_what_is_built_again(build: Builds, gate: Gate) -> None:
@@ -602,6 +622,10 @@ def test_a_cache_needs_a_place(build: Builds) -> None:
         build(destinations=(), no_push=True)
     with pytest.raises(UsageError, match="without a tag"):
         build(cache_repo=f"{build.repository}/cache:tag")
+    with pytest.raises(UsageError, match=r"--cache-repo: .* without https"):
+        build(cache_repo="https://registry.example.com/cache")
+    with pytest.raises(UsageError, match=r"--cache-from: .* lower case"):
+        build(cache_from=("registry.example.com/Cache",))
 
 
 def test_one_layer_for_all_is_made_without_a_cache(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
@@ -917,6 +941,151 @@ def test_a_cache_that_fails_while_it_is_written_is_one_warning(
         build(cache_repo=f"{full.host}/cache")
     assert len(warnings(caplog)) == 1
     assert "nothing more is written" in warnings(caplog)[0]
+
+
+def test_a_repository_that_is_not_there_is_said_to_be_missing(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    unknown = json.dumps({"errors": [{"code": "NAME_UNKNOWN"}]}).encode()
+    gate.spoil = lambda request: (
+        Spoiled(status=404, body=unknown)
+        if request.method == "POST" and "/cache/blobs/" in request.path
+        else None
+    )
+    build()
+    [warning] = warnings(caplog)
+    assert "make that repository, or name another one by --cache-repo" in warning
+
+
+@pytest.mark.long
+def test_tags_that_are_immutable_keep_nothing_from_being_cached(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    tags: set[str] = set()
+
+    def refuse(request: Passed) -> Spoiled | None:
+        if request.method != "PUT" or "/cache/manifests/" not in request.path:
+            return None
+        if request.path not in tags:
+            tags.add(request.path)
+            return None
+        message = "The image tag already exists and cannot be overwritten because the tag is immutable."
+        return Spoiled(
+            status=400,
+            body=json.dumps({"errors": [{"code": "TAG_INVALID", "message": message}]}).encode(),
+        )
+
+    gate.spoil = refuse
+    build()
+    (build.context / "src/main").write_text("other\n")
+    assert (build().cached, build().cached) == (2, 5)
+    assert not warnings(caplog)
+    build(cache_ttl=timedelta(0))
+    [warning] = warnings(caplog)
+    assert "an entry is not taken" in warning
+    assert "immutable" in warning
+
+
+@pytest.mark.long
+def test_what_a_registry_refuses_of_the_cache_costs_that_alone(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    (build.context / "large").write_bytes(os.urandom(300_000))
+    dockerfile = f"{DOCKERFILE}COPY large .\nRUN echo three > three\n"
+
+    def refuse(request: Passed) -> Spoiled | None:
+        length = int(request.headers.get("Content-Length", "0"))
+        is_large = request.method in ("PUT", "PATCH") and length > 200_000
+        return Spoiled(status=413) if is_large and "/cache/" in request.path else None
+
+    # Nothing is mounted, as where the cache is elsewhere.
+    gate.spoil = lambda request: Spoiled(status=405) if "mount=" in request.path else refuse(request)
+    build(dockerfile)
+    [warning] = warnings(caplog)
+    assert "413" in warning
+    assert build(dockerfile).cached == 6
+
+
+@pytest.mark.long
+def test_a_registry_that_takes_no_entry_at_all_is_left_alone_soon(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate.spoil = lambda request: (
+        Spoiled(status=415) if request.method == "PUT" and "/cache/manifests/" in request.path else None
+    )
+    build(DOCKERFILE + "".join(f"RUN echo {number} > {number}\n" for number in range(4)))
+    assert len(warnings(caplog)) == 2
+    assert "nothing more is written" in warnings(caplog)[1]
+    assert gate.count("PUT", "/cache/manifests/") <= 5
+
+
+@pytest.mark.long
+def test_what_a_registry_does_not_show_is_not_there_and_the_rest_is(
+    build: Builds, gate: Gate, registry: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    build()
+    (build.context / "src/main").write_text("other\n")
+
+    def refuse(request: Passed) -> Spoiled | None:
+        if request.method != "GET" or "/cache/manifests/" not in request.path:
+            return None
+        with closing(http.client.HTTPConnection(registry.host)) as connection:
+            connection.request("HEAD", request.path, headers=dict(request.headers))
+            is_missing = connection.getresponse().status == 404
+        return Spoiled(status=403) if is_missing else None
+
+    gate.spoil = refuse
+    assert build().cached == 2
+    [warning] = warnings(caplog)
+    assert "403" in warning
+    assert build().cached == 5
+
+
+@pytest.mark.long
+def test_who_may_not_write_to_the_cache_reads_it(
+    build: Builds, own: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As of registries that give no right at all to who asks for one that he has not."""
+    cache = f"{own.host}/cache"
+    build(cache_repo=cache)
+    (build.context / "src/main").write_text("other\n")
+    with running_gate(own.host) as guard:
+        guard.spoil = strict(guard)
+        assert build(cache_repo=f"{guard.host}/cache").cached == 2
+    assert "nothing more is written" in warnings(caplog)[-1]
+    assert "is not asked any more" not in caplog.text
+
+
+def strict(guard: Gate) -> Callable[[Passed], Spoiled | None]:
+    """Want tokens, and give them to who asks to pull and nothing else."""
+
+    def answer(request: Passed) -> Spoiled | None:
+        if request.path.startswith("/token"):
+            may = "push" not in request.path
+            body = json.dumps({"token": "t"} if may else {"errors": [{"code": "DENIED"}]}).encode()
+            return Spoiled(status=200 if may else 403, body=body)
+        if request.headers.get("Authorization") == "Bearer t" and request.method in ("GET", "HEAD"):
+            return None
+        challenge = f'Bearer realm="http://{guard.host}/token",service="s"'
+        return Spoiled(status=401, headers={"WWW-Authenticate": challenge})
+
+    return answer
+
+
+def test_a_registry_need_not_say_how_long_a_layer_is(build: Builds, gate: Gate) -> None:
+    build()
+    gate.spoil = lambda request: (
+        Spoiled(status=200) if request.method == "HEAD" and "/cache/blobs/" in request.path else None
+    )
+    assert build().cached == 5
+
+
+def test_docker_hub_has_no_repository_below_another(build: Builds, caplog: pytest.LogCaptureFixture) -> None:
+    for given in ("", "team/app/cache", "registry.example.com"):
+        caplog.clear()
+        build(destinations=("team/app",), no_push=True, cache_repo=given, cache_mounts_repo=given)
+        assert len(warnings(caplog)) == 1 + bool(given)
+        assert "name a repository by --cache-repo" in caplog.text
 
 
 def test_a_layer_that_breaks_off_on_its_way_is_made_again(

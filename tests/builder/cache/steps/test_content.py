@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from yadokari_builder.cache.steps.content import Hashing
+from yadokari_builder.dockerfile.chmod import ModeChange
 from yadokari_builder.dockerfile.ignore import IgnorePatterns
 from yadokari_builder.errors import ContextError
 from yadokari_builder.plan.steps import LocalFiles, LocalPaths
@@ -97,6 +98,24 @@ def test_what_a_copy_takes_over_is_in_the_digest(
     before = digest()
     change(context / "src")
     assert digest() != before
+
+
+def test_a_mode_that_a_copy_changes_counts_as_what_it_becomes(context: Path) -> None:
+    file = context / "src/main.py"
+    with Hashing() as hashing:
+
+        def digest(chmod: str) -> str:
+            change = ModeChange.parse(chmod)
+            return hashing.digest(SourceTree(context), LocalFiles("/src"), None, mode=change)
+
+        file.chmod(0o644)
+        before = [digest(chmod) for chmod in ("644", "go=u-w", "u=rwX,go=rX", "o+r")]
+        file.chmod(0o664)
+        after = [digest(chmod) for chmod in ("644", "go=u-w", "u=rwX,go=rX", "o+r")]
+        file.chmod(0o755)
+        assert [one == other for one, other in zip(before, after, strict=True)] == [True, True, True, False]
+        assert digest("u=rwX,go=rX") not in before
+        assert digest("644") == before[0]
 
 
 def test_two_names_of_one_file_are_not_two_files(context: Path, digest: Digest) -> None:

@@ -72,8 +72,8 @@ def broken(**changes: Any) -> Manifest:
         (broken(annotations={"dev.yadokari.cache.name": "x" * 201}), "its name is none"),
         (broken(annotations={"dev.yadokari.cache.diff-id": "md5:0"}), "sha256"),
         (broken(annotations={"org.opencontainers.image.created": "yesterday"}), "RFC 3339"),
-        (broken(annotations={"dev.yadokari.cache.outline-1": "é"}), "its outline is none"),
-        (broken(annotations={"dev.yadokari.cache.outline-1": "YQ"}), "its outline is none"),
+        (broken(annotations={"dev.yadokari.cache.outline-2": "é"}), "its outline is none"),
+        (broken(annotations={"dev.yadokari.cache.outline-2": "YQ"}), "its outline is none"),
         (broken(layers=(LAYER.descriptor, LAYER.descriptor)), "it has 2 layers"),
         (broken(layers=(replace(LAYER.descriptor, media_type="text/plain"),)), "its layer is 'text/plain'"),
         (

@@ -393,7 +393,7 @@ def test_digests_that_the_cache_vouches_for_are_believed_also_by_who_writes_noth
     checksum = lie(OLD, KnownDigests(layout, name="of-main"))
     entry = Entry(name_of_digests("of-main"), checksum, None, int(time.time()))
     document = format_entry(entry, "", Platform("linux", "amd64"), Trace())
-    FolderStore(f"{tmp_path}/steps").write(document, [entry.key], None)
+    FolderStore(f"{tmp_path}/steps").write([document], None)
     before = (Path(layout.path) / "of-main").read_bytes()
     assert build(registry, tmp_path / "second", layout, **named, no_push_cache=True) == 0
     assert (Path(layout.path) / "of-main").read_bytes() == before

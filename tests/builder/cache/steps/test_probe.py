@@ -34,8 +34,8 @@ def write(store: FolderStore, key: str, created: int = 0, content: bytes = b"") 
         descriptor = Descriptor(media_types.OCI_LAYER, Digest.of(content), len(content))
         layer = LocalLayer(Layer(descriptor, Digest.of(content)), lambda: path.open("rb"))
     entry = Entry(key, f"layer:{key}", layer.layer if layer else None, created)
-    document = format_entry(entry, "RUN x", Platform("linux", "amd64"), Trace({"files": key}))
-    store.write(document, [key, f"last-{key}"], layer)
+    document = format_entry(entry, "RUN x", Platform("linux", "amd64"), Trace({"files": key}), f"last-{key}")
+    store.write([document], layer)
 
 
 @pytest.fixture

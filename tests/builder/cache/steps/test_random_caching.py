@@ -11,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from support.applied import apply
 from support.layout import Layout
 from support.site import Site
 from support.trees import Described, describe
 from yadokari_builder.errors import BuilderError
-from yadokari_builder.layers.apply import apply
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.rootfs.boundary import Boundary
 
