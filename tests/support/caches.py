@@ -5,9 +5,9 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from yadokari_builder.cache.mounts import CacheMounts
+from yadokari_builder.cache.mounts.caches import CacheMounts
+from yadokari_builder.cache.mounts.places import Place
 from yadokari_builder.cache.naming import cache_name
-from yadokari_builder.cache.places import Place
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.run.mounts.caches import CacheKey, CacheStore, CacheUse
 

@@ -28,7 +28,7 @@ from yadokari_builder.build.progress import Progress
 from yadokari_builder.build.registries import Registries, open_registries
 from yadokari_builder.build.root.roots import Roots
 from yadokari_builder.build.root.tenancy import Container, open_tenancy, read_hint, refuse
-from yadokari_builder.cache.mounts import CacheMounts
+from yadokari_builder.cache.mounts.caches import CacheMounts
 from yadokari_builder.cache.options import kept_size, namer, open_place, outlives, read_repository
 from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.text import DockerfileText

@@ -5,8 +5,8 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from yadokari_builder.cache.mounts.places import Place, Shelf, Volume
 from yadokari_builder.cache.naming import cache_name
-from yadokari_builder.cache.places import Place, Shelf, Volume
 from yadokari_builder.errors import UsageError, described
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import InvalidReferenceError, Repository

@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 import urllib3
 
-from yadokari_builder.cache.mounts import CacheMounts
+from yadokari_builder.cache.mounts.caches import CacheMounts
 from yadokari_builder.copy.destination import Destination, Written
 from yadokari_builder.copy.perform import Fetched, Target, copy_files, fetch, find_commit
 from yadokari_builder.copy.transfer import Options, Transfer

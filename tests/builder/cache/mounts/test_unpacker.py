@@ -18,8 +18,8 @@ import pytest
 
 from support.caches import MEGABYTE, Begin, add, names
 from support.operator_process import wait_until
-from yadokari_builder.cache.places import Kept, Place, Stamp, Volume
-from yadokari_builder.cache.unpacker import LostError, Unpacker
+from yadokari_builder.cache.mounts.places import Kept, Place, Stamp, Volume
+from yadokari_builder.cache.mounts.unpacker import LostError, Unpacker
 from yadokari_builder.errors import CancelledError
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.run.mounts.caches import CacheKey, CacheUse
@@ -232,7 +232,7 @@ def test_a_process_has_nothing_open_but_its_connection_and_the_folder(
 def test_a_process_ends_with_the_one_that_has_started_it(tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
-        "from yadokari_builder.cache.unpacker import LostError, Unpacker\n"
+        "from yadokari_builder.cache.mounts.unpacker import LostError, Unpacker\n"
         "Unpacker.start(sys.argv[1], 1000)\n"
         "os._exit(0)\n"
     )
@@ -249,7 +249,7 @@ def test_steps_can_read_no_more_of_a_process_than_of_the_one_that_has_started_it
 ) -> None:
     script = (
         "import sys\n"
-        "from yadokari_builder.cache.unpacker import Unpacker\n"
+        "from yadokari_builder.cache.mounts.unpacker import Unpacker\n"
         "from yadokari_builder.run.protection import keep_out_of_dumps\n"
         "import subprocess\n"
         f"{hides}\n"

@@ -19,9 +19,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, NoReturn, Self, TypeVar, cast
 
-from yadokari_builder.cache.bundle import incoming, unpack_bundle
-from yadokari_builder.cache.contents import State
-from yadokari_builder.cache.places import Kept
+from yadokari_builder.cache.mounts.bundle import incoming, unpack_bundle
+from yadokari_builder.cache.mounts.contents import State
+from yadokari_builder.cache.mounts.places import Kept
 from yadokari_builder.errors import BuilderError, described
 from yadokari_builder.layers.streams import CHUNK_SIZE
 from yadokari_builder.rootfs.anchored import Anchor

@@ -18,9 +18,9 @@ from support.gate import Spoiled, running_gate
 from support.handmade import make_image
 from support.registry import Registry
 from support.trees import deep_folder, names_below
-from yadokari_builder.cache.bundle import pack_bundle, unpack_bundle
-from yadokari_builder.cache.contents import Contents
-from yadokari_builder.cache.places import Shelf, Volume
+from yadokari_builder.cache.mounts.bundle import pack_bundle, unpack_bundle
+from yadokari_builder.cache.mounts.contents import Contents
+from yadokari_builder.cache.mounts.places import Shelf, Volume
 from yadokari_builder.errors import CancelledError, ImageInvalidError
 from yadokari_builder.oci.reference import Reference, Repository
 from yadokari_builder.registry.http.retry import RetryPolicy

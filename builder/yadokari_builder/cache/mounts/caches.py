@@ -14,10 +14,10 @@ from threading import Event, Lock
 from types import TracebackType
 from typing import Self
 
-from yadokari_builder.cache.bundle import Bundle, pack_bundle, unpack_bundle
-from yadokari_builder.cache.contents import NOTHING_YET, Contents, State
-from yadokari_builder.cache.places import MOST_ARCHIVES, Kept, Place, Stamp
-from yadokari_builder.cache.unpacker import LostError, Unpacker
+from yadokari_builder.cache.mounts.bundle import Bundle, pack_bundle, unpack_bundle
+from yadokari_builder.cache.mounts.contents import NOTHING_YET, Contents, State
+from yadokari_builder.cache.mounts.places import MOST_ARCHIVES, Kept, Place, Stamp
+from yadokari_builder.cache.mounts.unpacker import LostError, Unpacker
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, CancelledError, RegistryError, described
 from yadokari_builder.layers.leaks import NOTHING, Sought

@@ -13,9 +13,9 @@ import pytest
 
 from support.caches import MEGABYTE, Begin, names
 from support.trees import Described, describe, names_below
-from yadokari_builder.cache.bundle import unpack_bundle
-from yadokari_builder.cache.contents import Contents
-from yadokari_builder.cache.places import MOST_ARCHIVES, Kept, Place
+from yadokari_builder.cache.mounts.bundle import unpack_bundle
+from yadokari_builder.cache.mounts.contents import Contents
+from yadokari_builder.cache.mounts.places import MOST_ARCHIVES, Kept, Place
 
 
 @pytest.fixture(autouse=True)

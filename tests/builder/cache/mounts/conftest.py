@@ -8,7 +8,7 @@ import pytest
 from support.caches import AMD64, MEGABYTE, Begin, Build
 from support.clients import plain_client
 from support.registry import Registry
-from yadokari_builder.cache.places import Place, Shelf, Volume
+from yadokari_builder.cache.mounts.places import Place, Shelf, Volume
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.http.retry import RetryPolicy
 

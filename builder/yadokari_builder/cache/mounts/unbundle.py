@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from typing import BinaryIO
 
-from yadokari_builder.cache.contents import DEEPEST, Stamp, State, stamp
+from yadokari_builder.cache.mounts.contents import DEEPEST, Stamp, State, stamp
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance
 from yadokari_builder.layers.tar_member import Kind, Member, shown

@@ -10,7 +10,7 @@ import pytest
 
 from support.caches import MEGABYTE, Begin, Build, add, names
 from support.trees import describe
-from yadokari_builder.cache.places import Place, Shelf, Volume
+from yadokari_builder.cache.mounts.places import Place, Shelf, Volume
 from yadokari_builder.errors import CancelledError, RunError
 from yadokari_builder.run.mounts.caches import CacheKey, CacheUse
 

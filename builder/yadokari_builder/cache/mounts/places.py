@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import BinaryIO, Protocol
 
 from yadokari_builder.cache.locks import lock_file
-from yadokari_builder.cache.sealed import SealedFile, seal
+from yadokari_builder.cache.mounts.sealed import SealedFile, seal
 from yadokari_builder.cache.whole import completed, sweep
 from yadokari_builder.errors import ImageInvalidError, ImageNotFoundError
 from yadokari_builder.layers.pack import PackedLayer

@@ -15,8 +15,8 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from yadokari_builder.cache.contents import Contents, Found, State, inode, stamp
-from yadokari_builder.cache.unbundle import CONTENT, LONGEST_LIST, USED, Unbundling
+from yadokari_builder.cache.mounts.contents import Contents, Found, State, inode, stamp
+from yadokari_builder.cache.mounts.unbundle import CONTENT, LONGEST_LIST, USED, Unbundling
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, ImageInvalidError
 from yadokari_builder.layers.allowance import Allowance

@@ -1,0 +1,1 @@
+"""Caches of steps (RUN --mount=type=cache) from one build to the next: packed, kept, brought and unpacked."""
