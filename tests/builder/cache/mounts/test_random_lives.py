@@ -16,7 +16,7 @@ from support.caches import MEGABYTE, Build
 from support.operations import Operation, perform
 from support.scripts import START, operations
 from support.trees import Described, describe
-from yadokari_builder.cache.places import Place
+from yadokari_builder.cache.mounts.places import Place
 
 pytestmark = pytest.mark.long
 
