@@ -31,6 +31,8 @@ pytestmark = pytest.mark.cluster
 PATIENCE = 120
 SLEEPS = "FROM busybox\nRUN sleep 600\n"
 QUICK = "FROM busybox\nWORKDIR /x\n"
+# Long enough for everybody to see that it is being built.
+UNHURRIED = "FROM busybox\nRUN sleep 3\n"
 BROKEN = f"{says(BuildResult(failure=Failure(Reason.INTERNAL_ERROR, 'a mistake: KeyError')))}exit 30\n"
 """What the executor would leave; no way is known to have it do so, and a script does in its place."""
 POOL = {"pool": "builds"}
@@ -43,7 +45,7 @@ FOREIGN = [
 ]
 
 WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
-    "Succeeded": (QUICK, {}),
+    "Succeeded": (UNHURRIED, {}),
     "Pushing": (QUICK, {"destinations": [{"image": "UNKIND/stalling/app:1", "insecure": True}]}),
     "DockerfileInvalid": ("FROM busybox\nFORM x\n", {}),
     "StepFailed": ("FROM busybox\nRUN echo making; \\\n    exit 7\n", {}),
@@ -113,8 +115,8 @@ WRONG: Mapping[str, tuple[str | None, dict[str, Any]]] = {
     "ChangeForbidden": ("FROM busybox\nRUN sleep 15\n", {"concurrencyPolicy": "Forbid"}),
 }
 LATER: Mapping[str, tuple[str | None, dict[str, Any]]] = {
-    "UpToDate": (QUICK, {"timeout": "2h"}),
-    "AlreadyPushed": (QUICK, {"destinations": [{"image": "REGISTRY/NAMESPACE/succeeded:1"}]}),
+    "UpToDate": (UNHURRIED, {"timeout": "2h"}),
+    "AlreadyPushed": (UNHURRIED, {"destinations": [{"image": "REGISTRY/NAMESPACE/succeeded:1"}]}),
     "Queued": (QUICK, {"executor": {"nodeSelector": POOL}}),
 }
 """What is applied when others are as they are to be."""
