@@ -1,27 +1,23 @@
 """Layers as they are stored, decompressed and hashed ahead of who unpacks them."""
 
-import queue
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import BinaryIO
 
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.layers.compression import decompress
-from yadokari_builder.layers.streams import CHUNK_SIZE, ChunkReader, HashingReader, read_chunk
+from yadokari_builder.layers.streams import CHUNK_SIZE, Ahead, ChunkReader, HashingReader, read_chunk
 from yadokari_builder.oci.digest import Digest
 
-_CHUNKS_AHEAD = 4
-_POLL_SECONDS = 0.01
-
-_Items = queue.Queue["bytes | HashingReader | BaseException"]
-"""Some of an archive, what has hashed it at its end, or what went wrong."""
+_Item = bytes | HashingReader
+"""Some of an archive, or at its end what has hashed it."""
 
 
 class Archive(ChunkReader):
     """What one blob holds, decompressed; reading raises what goes wrong with that."""
 
-    def __init__(self, items: _Items, diff_id: Digest) -> None:
+    def __init__(self, items: Ahead[_Item], diff_id: Digest) -> None:
         self._items = items
         self._diff_id = diff_id
         self._whole: HashingReader | None = None
@@ -38,14 +34,11 @@ class Archive(ChunkReader):
     def _next_chunk(self) -> bytes:
         if self._whole:
             return b""
-        item = self._items.get()
-        if isinstance(item, bytes):
-            return item
+        item = self._items.take()
         if isinstance(item, HashingReader):
             self._whole = item
             return b""
-        self._items.put(item)  # there is nothing after it
-        raise item
+        return item
 
 
 @contextmanager
@@ -55,33 +48,18 @@ def decompressing(blobs: Iterable[BinaryIO], diff_ids: Sequence[Digest]) -> Iter
     A thread reads, decompresses and hashes some mebibytes ahead: of the next archive, too, while the end of
     the one before is still being unpacked. Leaving the context ends the thread; it closes no blob.
     """
-    items: _Items = queue.Queue(_CHUNKS_AHEAD)
-    stopped = threading.Event()
-
-    def fill() -> None:
-        try:
-            for blob, diff_id in zip(blobs, diff_ids, strict=True):
-                archive = HashingReader(decompress(blob), diff_id.hasher())
-                while (chunk := read_chunk(archive, CHUNK_SIZE)) and not stopped.is_set():
-                    items.put(chunk)
-                if stopped.is_set():
-                    return
-                items.put(archive)
-        except BaseException as error:
-            items.put(error)
-
-    thread = threading.Thread(target=fill, name="decompress", daemon=True)
-    thread.start()
-    try:
+    with closing(Ahead(_decompressed(blobs, diff_ids), "decompress")) as items:
         yield _archives(items, diff_ids)
-    finally:
-        stopped.set()
-        while thread.is_alive():
-            with suppress(queue.Empty):
-                items.get(timeout=_POLL_SECONDS)
 
 
-def _archives(items: _Items, diff_ids: Sequence[Digest]) -> Iterator[Archive]:
+def _decompressed(blobs: Iterable[BinaryIO], diff_ids: Sequence[Digest]) -> Iterator[_Item]:
+    for blob, diff_id in zip(blobs, diff_ids, strict=True):
+        archive = HashingReader(decompress(blob), diff_id.hasher())
+        yield from iter(partial(read_chunk, archive, CHUNK_SIZE), b"")
+        yield archive
+
+
+def _archives(items: Ahead[_Item], diff_ids: Sequence[Digest]) -> Iterator[Archive]:
     for diff_id in diff_ids:
         archive = Archive(items, diff_id)
         yield archive

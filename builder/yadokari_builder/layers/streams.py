@@ -4,12 +4,17 @@ import hashlib
 import io
 import queue
 import threading
-from typing import Protocol
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 # Large enough that handing a chunk from thread to thread costs nothing, small enough that the chunks under
 # way stay in the processor's cache.
 CHUNK_SIZE = 1 << 20
-_CHUNKS_AHEAD = 4
+_ITEMS_AHEAD = 4
+_POLL_SECONDS = 0.01
+
+Item = TypeVar("Item")
 
 
 class Readable(Protocol):
@@ -78,47 +83,74 @@ class ChunkReader(io.RawIOBase):
         raise NotImplementedError
 
 
+class _Failure(NamedTuple):
+    error: BaseException
+
+
+class Ahead(Generic[Item]):
+    """Takes items in a thread, a few ahead of who takes them here: what they cost runs beside other work.
+
+    `close` ends the thread, once what it is about has come.
+    """
+
+    def __init__(self, items: Iterable[Item], name: str) -> None:
+        self._items = items
+        self._queue: queue.Queue[Item | _Failure] = queue.Queue(_ITEMS_AHEAD)
+        self._stopped = False
+        self.thread = threading.Thread(target=self._fill, name=name, daemon=True)
+        self.thread.start()
+
+    def take(self) -> Item:
+        """Return the next item, of which there has to be one; raises what coming to it has raised."""
+        item = self._queue.get()
+        if isinstance(item, _Failure):
+            self._queue.put(item)  # there is nothing after it
+            raise item.error
+        return item
+
+    def close(self) -> None:
+        """Take no more."""
+        self._stopped = True
+        while self.thread.is_alive():
+            with suppress(queue.Empty):
+                self._queue.get(timeout=_POLL_SECONDS)
+
+    def _fill(self) -> None:
+        try:
+            for item in self._items:
+                self._queue.put(item)
+                if self._stopped:
+                    return
+        except BaseException as error:
+            self._queue.put(_Failure(error))
+
+
 class ThreadedReader(ChunkReader):
     """Reads a stream ahead in a thread: what it costs there runs beside the reader's own work.
 
     Errors of the stream are raised by `read`. `close` ends the thread; it does not close the stream.
     """
 
-    def __init__(self, stream: Readable, *, chunk_size: int = CHUNK_SIZE) -> None:
-        self._stream = stream
-        self._chunk_size = chunk_size
-        self._chunks: queue.Queue[bytes | BaseException] = queue.Queue(_CHUNKS_AHEAD)
-        self._stopped = False
+    def __init__(self, stream: Readable) -> None:
+        self._ahead = Ahead(_chunks(stream), "read-ahead")
         self._ended = False
-        self._thread = threading.Thread(target=self._fill, name="read-ahead", daemon=True)
-        self._thread.start()
 
     def close(self) -> None:
         """Stop reading ahead."""
-        self._stopped = True
-        while self._thread.is_alive():
-            try:
-                self._chunks.get(timeout=0.01)
-            except queue.Empty:
-                continue
+        self._ahead.close()
         super().close()
 
     def _next_chunk(self) -> bytes:
         if self._ended:
             return b""
-        chunk = self._chunks.get()
-        if isinstance(chunk, BaseException):
-            self._ended = True
-            raise chunk
+        chunk = self._ahead.take()
         self._ended = not chunk
         return chunk
 
-    def _fill(self) -> None:
-        try:
-            while not self._stopped:
-                chunk = read_chunk(self._stream, self._chunk_size)
-                self._chunks.put(chunk)
-                if not chunk:
-                    return
-        except BaseException as error:
-            self._chunks.put(error)
+
+def _chunks(stream: Readable) -> Iterator[bytes]:
+    """Yield what a stream has, and nothing at its end."""
+    chunk = b"..."
+    while chunk:
+        chunk = read_chunk(stream, CHUNK_SIZE)
+        yield chunk

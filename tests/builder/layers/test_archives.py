@@ -131,4 +131,4 @@ def test_closing_ends_a_thread_that_is_ahead() -> None:
     stream = ThreadedReader(io.BytesIO(bytes(50_000_000)))
     assert stream.read(10) == bytes(10)
     stream.close()
-    assert not stream._thread.is_alive()
+    assert not stream._ahead.thread.is_alive()

@@ -236,8 +236,7 @@ class CacheMounts:
                 return cache.unpacker.unpack(kept, self._beat)
             except LostError as error:
                 logger.debug("the cache %s: %s; once more", _shown(cache), error)
-            finally:
-                self._dismiss(cache)
+            self._dismiss(cache)
             discard(cache.folder)  # it may have been done already
         return unpack_bundle(kept.archives, cache.folder, self._limit, self._beat)
 
