@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -26,12 +26,12 @@ from yadokari_builder.errors import BuilderError, described
 from yadokari_builder.layers.streams import CHUNK_SIZE
 from yadokari_builder.rootfs.anchored import Anchor
 from yadokari_builder.rootfs.tree import discard
+from yadokari_builder.run.descriptors import close_all_but
 
 _NUMBER = 4
 _MOMENT = 1.0
 # Seconds in which it neither takes nor tells anything until it is held for lost: a step may have stopped it.
 _PATIENCE = 60.0
-_FIRST_OF_OTHERS = 3
 
 
 Result = TypeVar("Result")
@@ -132,7 +132,7 @@ def _serve(connection: socket.socket, folder: Anchor, name: str, limit: int) -> 
     try:
         # Nothing is to be finalised that closes a descriptor by its number: they are others here.
         gc.disable()
-        _close_all_but((connection.fileno(), folder.descriptor))
+        close_all_but((connection.fileno(), folder.descriptor))
         answer = _answer(connection, f"{folder.path}/{name}", limit)
         connection.sendall(json.dumps(answer).encode())
     finally:
@@ -147,14 +147,6 @@ def _answer(connection: socket.socket, folder: str, limit: int) -> Mapping[str, 
     except Exception as error:
         return {"wrong": described(error) if isinstance(error, OSError) else str(error)}
     return {"stamps": state.stamps}
-
-
-def _close_all_but(kept: Iterable[int]) -> None:
-    first = _FIRST_OF_OTHERS
-    for descriptor in sorted(kept):
-        os.closerange(first, descriptor)
-        first = descriptor + 1
-    os.closerange(first, os.sysconf("SC_OPEN_MAX"))
 
 
 def _number(number: int) -> bytes:

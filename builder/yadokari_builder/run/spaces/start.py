@@ -18,6 +18,7 @@ from typing import Any
 from yadokari_builder.run import kernel
 from yadokari_builder.run.cancellation import unblock
 from yadokari_builder.run.command import Command
+from yadokari_builder.run.descriptors import close_all_but
 from yadokari_builder.run.isolation import raise_loopback
 from yadokari_builder.run.spaces import calls
 from yadokari_builder.run.spaces.view import View, enter
@@ -158,8 +159,7 @@ def _limit_capabilities() -> None:
 def _execute(command: Command, stdin: int, sink: int, telling: int) -> None:
     for target, source in enumerate((stdin, sink, sink)):
         os.dup2(source, target)
-    os.closerange(3, telling)
-    os.closerange(telling + 1, os.sysconf("SC_OPEN_MAX"))
+    close_all_but((telling,))
     try:
         os.setsid()
         os.umask(0o022)
