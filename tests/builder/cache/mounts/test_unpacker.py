@@ -143,23 +143,33 @@ def test_a_process_that_somebody_kills_costs_time_alone(
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
-def test_an_unpacking_that_is_given_up_leaves_nothing(
-    volume: Volume, begin: Begin, started: Started, tmp_path: Path
-) -> None:
+@pytest.fixture
+def kept(volume: Volume, begin: Begin) -> Iterator[Kept]:
+    """What a volume has of a cache of some megabytes."""
     with begin(volume) as build, build.step(PIP) as (folder,):
         (folder / "large").write_bytes(os.urandom(4 * MEGABYTE))
         name = build.name("pip")
+    found = volume.find(name)
+    assert found
+    with closing(found):
+        yield found
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    folder = tmp_path / "target"
+    folder.mkdir()
+    return folder
+
+
+def test_an_unpacking_that_is_given_up_leaves_nothing(kept: Kept, target: Path, started: Started) -> None:
     beats = iter(range(3))
 
     def beat() -> None:
         if next(beats) == 2:
             raise CancelledError("the build is over")
 
-    target = tmp_path / "target"
-    target.mkdir()
-    kept = volume.find(name)
-    assert kept
-    with closing(kept), closing(Unpacker.start(f"{target}/cache", 100 * MEGABYTE)) as unpacker:
+    with closing(Unpacker.start(f"{target}/cache", 100 * MEGABYTE)) as unpacker:
         with pytest.raises(CancelledError):
             unpacker.unpack(kept, beat)
         assert len(started()) == 1
@@ -167,18 +177,8 @@ def test_an_unpacking_that_is_given_up_leaves_nothing(
     assert started() == frozenset()
 
 
-def test_a_process_that_a_step_stops_is_held_for_lost(
-    volume: Volume, begin: Begin, started: Started, tmp_path: Path
-) -> None:
-    with begin(volume) as build, build.step(PIP) as (folder,):
-        (folder / "large").write_bytes(os.urandom(4 * MEGABYTE))
-        name = build.name("pip")
-    target = tmp_path / "target"
-    target.mkdir()
-    kept = volume.find(name)
-    assert kept
-    starting = Unpacker.start(f"{target}/cache", 100 * MEGABYTE, patience=0.1)
-    with closing(kept), closing(starting) as unpacker:
+def test_a_process_that_a_step_stops_is_held_for_lost(kept: Kept, target: Path, started: Started) -> None:
+    with closing(Unpacker.start(f"{target}/cache", 100 * MEGABYTE, patience=0.1)) as unpacker:
         for pid in started():
             os.kill(pid, signal.SIGSTOP)
         with pytest.raises(LostError, match="does not go on"):
