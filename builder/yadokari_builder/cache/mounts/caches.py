@@ -105,7 +105,8 @@ class CacheMounts:
     def expect(self, uses: Iterable[CacheUse]) -> None:
         """Begin to bring caches that steps will want; no step runs yet."""
         for use in uses:
-            if self._place and self._is_kept(use, self._place):
+            # Whether a private one may be had is known once it is locked.
+            if self._place and use.sharing != "private":
                 cache = self._cache(use.key)
                 if cache.fetching is None:
                     cache.unpacker = self._unpacker(cache)
@@ -176,6 +177,8 @@ class CacheMounts:
             is_mine = self._claim(stack, cache, place, wait=wait)
             if is_mine or wait:
                 self._renew(cache, place)
+            elif cache.fetching:
+                cache.fetching.result()  # which another step expects
             cache.is_own = cache.is_own or not is_mine
             try:
                 yield

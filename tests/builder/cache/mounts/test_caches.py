@@ -218,10 +218,25 @@ def test_a_private_cache_on_a_volume_is_new_for_whom_it_is_in_use_elsewhere(
     with begin(volume) as build, begin(volume) as other:
         with build.step(PRIVATE) as (folder,):
             assert names(folder) == ["first"]
+            other.caches.expect([PRIVATE])
+            time.sleep(0.3)  # it has what it gets before its turn
             assert add(other, "lost", PRIVATE) == []
         assert add(other, "lost too", PRIVATE) == ["lost"]
     with begin(volume) as build:
         assert add(build, "x", PRIVATE) == ["first"]
+
+
+def test_what_another_step_expects_of_a_private_cache_in_use_elsewhere_is_all_there(
+    volume: Volume, begin: Begin
+) -> None:
+    with begin(volume) as build, build.step(PRIVATE) as (folder,):
+        for number in range(300):
+            (folder / f"{number:03}").touch()
+    with begin(volume) as build, begin(volume) as other, build.step(PRIVATE):
+        other.caches.expect([CacheUse(PRIVATE.key)])
+        assert len(add(other, "lost", PRIVATE)) == 300
+    with begin(volume) as build:
+        assert len(add(build, "x", PRIVATE)) == 300
 
 
 def end(build: Build, error: BaseException) -> None:
