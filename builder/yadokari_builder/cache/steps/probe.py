@@ -51,6 +51,11 @@ class Prober:
         self._expired: set[str] = set()
         self._secretive: list[Store] = []
 
+    @property
+    def asks(self) -> bool:
+        """Whether there is a store that is not left alone."""
+        return bool(self._stores)
+
     def is_expired(self, key: str) -> bool:
         """Tell whether an entry was there that was too old."""
         return key in self._expired

@@ -903,6 +903,7 @@ def test_a_cache_that_is_down_is_one_warning_each_way(
     result = build(cache_repo=f"127.0.0.1:{free_port()}/cache")
     assert result.cached == 0
     assert len(warnings(caplog)) == 2, "for reading and for writing"
+    assert {miss.rpartition(": ")[2] for miss in result.misses} == {"no cache can be asked"}
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 500, 200])
