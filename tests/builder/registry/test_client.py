@@ -135,7 +135,7 @@ def test_tls_with_a_registry_that_speaks_plain_http_is_a_lasting_error(
     client_with: ClientMaker, registry: Registry, certificate: Certificate, name: str
 ) -> None:
     client = client_with(ca_file=certificate.authority)
-    with pytest.raises(RegistryError, match="must be declared insecure") as caught:
+    with pytest.raises(RegistryError, match=r"must be declared insecure.*--insecure-registry") as caught:
         pull(client, f"{registry.host}/{name}")
     assert not caught.value.temporary
 

@@ -167,7 +167,8 @@ class Transport:
         except (HTTPError, OSError, ValueError) as error:
             text = f"{origin(url)} cannot be reached: {describe_failure(error)}"
             if isinstance(error, SSLError) and "certificate" not in text:
-                text += "; a registry that speaks plain HTTP must be declared insecure"
+                text += "; a registry that speaks plain HTTP must be declared insecure, for pulling and for"
+                text += " pushing: --insecure-registry does both"
             raise TransportError(text, temporary=_is_temporary(error)) from error
 
 
