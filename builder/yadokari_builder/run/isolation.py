@@ -72,8 +72,9 @@ def _leave_network() -> None:
         kernel.unshare(kernel.CLONE_NEWNET)
     except OSError as error:
         raise RunError(
-            f"--network=none needs a network namespace, which this pod may not make ({error.strerror}): give"
-            " the executor's container the capability SYS_ADMIN or remove --network=none",
+            f"--network=none needs a network namespace, which this pod may not make ({error.strerror}): let"
+            " steps have namespaces of their own (docs/isolation.md), give the executor's container the"
+            " capability SYS_ADMIN, or remove --network=none",
             status=126,
         ) from None
     raise_loopback()
