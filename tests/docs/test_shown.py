@@ -1,5 +1,6 @@
 """What the pages show as YAML can be applied, and their links lead somewhere."""
 
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,13 @@ def test_a_kustomization_that_is_shown_takes_folders_that_there_are(content: dic
 def test_what_a_component_brings_comes_into_the_operators_namespace(content: dict[str, Any]) -> None:
     if {"resources", "components"} <= content.keys():
         assert content["namespace"] == "yadokari-system"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_program_that_is_shown_without_an_interpreter_can_be_started_without_one(page: Path) -> None:
+    shown = re.findall(r"`((?:bench|tests)/[\w/]+)(?: [^`]*)?`", page.read_text())
+    programs = [program for program in shown if (ROOT / program).is_file()]
+    assert [program for program in programs if not os.access(ROOT / program, os.X_OK)] == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
