@@ -1192,6 +1192,13 @@ def test_volumes_that_take_long_to_mount_are_waited_for_and_then_told_of() -> No
     assert "InitContainer" in late.status.message
 
 
+def test_a_pod_that_goes_before_it_has_started_tells_nothing_of_its_volumes() -> None:
+    """Its containers can no longer start, and what it waited for may have been a Secret."""
+    _, manifest = begun(settings=BY_IMAGE_VOLUME)
+    assert attempt(manifest, MOUNTING).lacks_runtime(NOW + timedelta(hours=1))
+    assert not attempt(manifest, MOUNTING, deleted=time(0)).lacks_runtime(NOW + timedelta(hours=1))
+
+
 def test_volumes_of_a_pod_with_an_init_container_may_take_long() -> None:
     build, manifest = begun()
     late = decide(build, attempt(manifest, MOUNTING), later=3000)

@@ -58,8 +58,11 @@ def is_unmounted(pod: Mapping[str, Any], state: Mapping[str, Any]) -> bool:
 def mounting_since(pod: Mapping[str, Any]) -> str | None:
     """Tell since when a node is about to mount the executor's own files, with the other volumes.
 
-    A kubelet without the feature gate never gets there, of which the pod's status has no more to say.
+    A kubelet without the feature gate never gets there, of which the pod's status has no more to say. That
+    of one that goes, and whose sandbox is gone before it, says the same.
     """
+    if pod["metadata"].get("deletionTimestamp"):
+        return None
     status = pod.get("status") or {}
     conditions = status.get("conditions") or []
     begins = (c.get("status") for c in conditions if c.get("type") == "PodReadyToStartContainers")
