@@ -106,7 +106,7 @@ def _overview(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
 
 def _run(build: Build, now: datetime) -> Iterator[tuple[str, str]]:
     run = ("status", "run")
-    yield "Run", f"{build.number(*run, 'number')}, {build.text(*run, 'reason')}"
+    yield "Run", ", ".join(filter(None, (str(build.number(*run, "number")), build.text(*run, "reason"))))
     for pod in build.pods:
         platform = f", {pod.platform}" if pod.platform else ""
         yield "Pod", f"{pod.name} (attempt {pod.attempt}{platform})"

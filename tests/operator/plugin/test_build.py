@@ -84,6 +84,14 @@ def test_what_came_of_a_base_is_told(told: dict[str, str], text: str) -> None:
     assert line.split(maxsplit=1)[1] == text
 
 
+@pytest.mark.parametrize(
+    ("run", "text"), [({"number": 2, "reason": "Created"}, "2, Created"), ({"number": 2}, "2")]
+)
+def test_a_run_that_did_not_begin_has_no_reason(run: dict[str, Any], text: str) -> None:
+    (line,) = [line for line in described(Build({"status": {"run": run}}), []) if line.startswith("Run:")]
+    assert line.split(maxsplit=1)[1] == text
+
+
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=40), st.integers(1, 50))
 def test_a_text_is_cut_to_its_columns(text: str, columns: int) -> None:
     assert width(fit(text, columns)) <= columns
