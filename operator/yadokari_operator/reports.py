@@ -199,7 +199,7 @@ def _success(
     run = replace(_ended(run, end), output=output, failure=None, last_succeeded=last)
     run = replace(run, history=_history(run, "Succeeded", last.digest))
     if note is None:
-        message = f"{output.image} was there already, with digest {output.digest} and made of the same"
+        message = f"{output.image} was there already, with digest {output.digest}, made of the same inputs"
         return _status(build, run, now, "Succeeded", StateReason.ALREADY_PUSHED, message)
     message = f"{output.image} was built and pushed with digest {output.digest}{note}"
     return _status(build, run, now, "Succeeded", StateReason.SUCCEEDED, message)
