@@ -123,7 +123,7 @@ def making_of(packing: Packing, platform: Platform) -> Making:
 def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store | None:
     text = spec.cache_repo
     if text.startswith(CACHE_FOLDER):
-        return _folder("--cache-repo", text)
+        return _folder("--cache-repo", text, spec.cache_ttl)
     if text:
         repository = _repository("--cache-repo", text)
     elif spec.destinations:
@@ -168,11 +168,11 @@ def _read_only(text: str, registries: Registries) -> Store:
     return RegistryStore(registries.pulling.trying(_RETRY), repository)
 
 
-def _folder(flag: str, text: str) -> FolderStore:
+def _folder(flag: str, text: str, lasting: timedelta = timedelta()) -> FolderStore:
     path = text.removeprefix(CACHE_FOLDER)
     if not path:
         raise UsageError(f"{flag} {text} names no folder: write it as {CACHE_FOLDER}FOLDER")
-    return FolderStore(path)
+    return FolderStore(path, lasting)
 
 
 def _repository(flag: str, text: str) -> Repository:
