@@ -44,6 +44,13 @@ class Layout:
         """Whether anything has been put there."""
         return os.path.isfile(self._index)
 
+    @property
+    def obstacle(self) -> str:
+        """What stands where a folder has to be; empty if nothing does."""
+        blobs = os.path.join(self.path, "blobs")
+        folders = (self.path, blobs, os.path.join(blobs, "sha256"))
+        return next((path for path in folders if os.path.lexists(path) and not os.path.isdir(path)), "")
+
     def index(self) -> Index:
         """Read what is listed: nothing, where nothing is there."""
         try:

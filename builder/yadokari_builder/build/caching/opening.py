@@ -160,7 +160,7 @@ def _digests(spec: BuildSpec, own: Store | None, boundary: Boundary) -> DigestsF
     return DigestsFile(layout, name, name_of_digests(name))
 
 
-def _read_only(text: str, registries: Registries) -> Store:
+def _read_only(text: str, registries: Registries) -> Store | None:
     if text.startswith(CACHE_FOLDER):
         return _folder("--cache-from", text)
     repository = _repository("--cache-from", text)
@@ -168,10 +168,18 @@ def _read_only(text: str, registries: Registries) -> Store:
     return RegistryStore(registries.pulling.trying(_RETRY), repository)
 
 
-def _folder(flag: str, text: str, lasting: timedelta = timedelta()) -> FolderStore:
+def _folder(flag: str, text: str, lasting: timedelta = timedelta()) -> FolderStore | None:
     path = text.removeprefix(CACHE_FOLDER)
     if not path:
         raise UsageError(f"{flag} {text} names no folder: write it as {CACHE_FOLDER}FOLDER")
+    if obstacle := Layout(path).obstacle:
+        logger.warning(
+            "cache: there can be none in %s: %s is no folder: delete it, or name another folder by %s",
+            text,
+            obstacle,
+            flag,
+        )
+        return None
     return FolderStore(path, lasting)
 
 
