@@ -169,6 +169,36 @@ class Lodging:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Steps:
+    """How many steps of the Dockerfile are done. Of those that change files `cached` came from the cache.
+
+    Of several platforms these are the steps of all whose executors have ended.
+    """
+
+    __pydantic_config__ = REPORTED
+
+    current: Annotated[int, Field(description="Steps that are done.")]
+    total: Annotated[int, Field(description="Steps in all.")]
+    cached: Annotated[int | None, Field(description="Steps that were taken from the cache.")] = None
+    performed: Annotated[
+        int | None, Field(description="Steps that were not, and changed files: none where all was cached.")
+    ] = None
+    missed: Annotated[int | None, Field(description="Of these, steps that were looked for in the cache.")] = (
+        None
+    )
+    misses: Annotated[
+        tuple[str, ...] | None,
+        Field(
+            description="Which these are, and why they were not there, as far as that is known: at most 32,"
+            " and none that missed only because one before it did."
+        ),
+    ] = None
+    saved_seconds: Annotated[
+        float | None, Field(description="How long the steps that were cached took when they were performed.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PlatformRun:
     """How far one of several platforms has come in a run."""
 
@@ -181,6 +211,9 @@ class PlatformRun:
     retries: Annotated[int, Field(description="Attempts after failures of network or registry.")] = 0
     digest: Annotated[str | None, Field(description="Digest of its image, when that is pushed.")] = None
     size: Annotated[int | None, Field(description="Bytes of that image's compressed layers.")] = None
+    steps: Annotated[
+        Steps | None, Field(description="Steps of the latest attempt whose executor has ended.")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,33 +254,6 @@ class TimedPhase:
 
     name: Annotated[str, Field(description="What was done.")]
     seconds: Annotated[float, Field(description="How long it took.")]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Steps:
-    """How many steps of the Dockerfile are done. Of those that change files `cached` came from the cache."""
-
-    __pydantic_config__ = REPORTED
-
-    current: Annotated[int, Field(description="Steps that are done.")]
-    total: Annotated[int, Field(description="Steps in all.")]
-    cached: Annotated[int | None, Field(description="Steps that were taken from the cache.")] = None
-    performed: Annotated[
-        int | None, Field(description="Steps that were not, and changed files: none where all was cached.")
-    ] = None
-    missed: Annotated[int | None, Field(description="Of these, steps that were looked for in the cache.")] = (
-        None
-    )
-    misses: Annotated[
-        tuple[str, ...] | None,
-        Field(
-            description="Which these are, and why they were not there, as far as that is known: at most 32,"
-            " and none that missed only because one before it did."
-        ),
-    ] = None
-    saved_seconds: Annotated[
-        float | None, Field(description="How long the steps that were cached took when they were performed.")
-    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,7 +373,9 @@ class Status:
         ArtifactStatus | None, Field(description="The artifact of context.fluxSource that this is about.")
     ] = None
     phases: Annotated[tuple[TimedPhase, ...], Field(description="Parts of the build, in seconds.")] = ()
-    steps: Annotated[Steps | None, Field(description="Steps of the Dockerfile.")] = None
+    steps: Annotated[
+        Steps | None, Field(description="Steps of the Dockerfile, of several platforms those of all.")
+    ] = None
     progress: Annotated[
         LiveProgress | None, Field(description="How far the build has come; absent while none runs.")
     ] = None

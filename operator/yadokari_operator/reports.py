@@ -6,9 +6,10 @@ status. What the same observations lead to is the same, so a status is only writ
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from types import MappingProxyType
 
 from yadokari_api.conditions import Condition, ConditionType, Truth, carried_over
@@ -171,7 +172,7 @@ def succeeded(
     """Report that the image is built and pushed to all of `images`."""
     run = with_result(run, result)
     output = Output.at(images, result.digest, size_of(result.size))
-    note = None if result.already_pushed else _taken(result, run.steps)
+    note = None if result.already_pushed else _taken(run.steps)
     return _success(build, run, now, output, end, note)
 
 
@@ -188,7 +189,7 @@ def published(
 ) -> Status:
     """Report that the images of all platforms are pushed, and their index."""
     names = ", ".join(it.platform for it in output.platforms)
-    return _success(build, run, now, output, end, f", for {names}" if is_new else None)
+    return _success(build, run, now, output, end, f", for {names}{_taken(run.steps)}" if is_new else None)
 
 
 def _success(
@@ -210,10 +211,11 @@ def size_of(size: int) -> int | None:
     return size if 0 < size < _LONGEST_SIZE else None
 
 
-def _taken(result: BuildResult, steps: Steps | None) -> str:
+def _taken(steps: Steps | None) -> str:
     """Tell what the cache was good for; of the steps, those that change files count."""
-    of = result.cached + result.performed
-    return f", {result.cached} of {of} steps from the cache" if steps and result.cached else ""
+    if steps is None or not steps.cached:
+        return ""
+    return f", {steps.cached} of {steps.cached + (steps.performed or 0)} steps from the cache"
 
 
 def failed(
@@ -316,11 +318,36 @@ def with_result(run: Status, result: BuildResult | None) -> Status:
             for phase in result.phases[:_MOST_PHASES]
             if math.isfinite(phase.seconds) and 0 <= phase.seconds <= _MOST
         ),
-        steps=_steps(result),
+        steps=steps_of(result),
     )
 
 
-def _steps(result: BuildResult) -> Steps | None:
+def in_all(several: Iterable[Steps | None]) -> Steps | None:
+    """Add up the steps of several platforms, as far as they are known; `None` where none are."""
+    known = [steps for steps in several if steps]
+    if not known:
+        return None
+    misses = dict.fromkeys(chain.from_iterable(steps.misses or () for steps in known))
+    saved = [steps.saved_seconds for steps in known]
+    return Steps(
+        current=sum(steps.current for steps in known),
+        total=sum(steps.total for steps in known),
+        cached=_sum(steps.cached for steps in known),
+        performed=_sum(steps.performed for steps in known),
+        missed=_sum(steps.missed for steps in known),
+        misses=tuple(misses)[:_MOST_MISSES] or None,
+        saved_seconds=None if None in saved else round(sum(filter(None, saved)), 1),
+    )
+
+
+def _sum(numbers: Iterable[int | None]) -> int | None:
+    """Add numbers up, unless one is not known."""
+    known = [*numbers]
+    return None if None in known else sum(filter(None, known))
+
+
+def steps_of(result: BuildResult) -> Steps | None:
+    """Tell how many steps an executor has done; `None` where its numbers cannot be."""
     changing = (result.cached, result.performed)
     are_counted = min(changing) >= 0 and sum(changing) <= result.steps <= result.total_steps <= _MOST
     if not (are_counted and result.total_steps):

@@ -25,7 +25,7 @@ from support.resources import (
 )
 from yadokari_api.imagebuild import ImageBuild
 from yadokari_api.policy import Policy
-from yadokari_api.status import Status
+from yadokari_api.status import Status, Steps
 from yadokari_contract.arguments import parse_arguments, parse_index
 from yadokari_contract.progress import BuildPhase, Progress
 from yadokari_contract.reasons import Reason
@@ -45,10 +45,11 @@ AMD64, ARM64 = "linux/amd64", "linux/arm64"
 INDEX = "sha256:" + "2" * 64
 
 
-def image(digit: str, size: int = 7) -> dict[str, Any]:
-    """Status of a pod that has pushed an image with a digest of this digit."""
+def image(digit: str, size: int = 7, **told: Any) -> dict[str, Any]:
+    """Status of a pod that has pushed an image with a digest of this digit, and has told more."""
     base = BaseImage("busybox:latest", DIGEST)
-    return ended(0, format_result(BuildResult(digest="sha256:" + digit * 64, size=size, bases=(base,))))
+    result = BuildResult(digest="sha256:" + digit * 64, size=size, bases=(base,), **told)
+    return ended(0, format_result(result))
 
 
 INDEXED = ended(0, format_index_result(IndexResult(digest=INDEX, size=14, images=(IMAGE,))))
@@ -309,6 +310,39 @@ def test_an_image_that_is_pushed_is_known_without_its_pod() -> None:
     assert not any("amd64" in name for name in both.pods)
     both.becomes("arm64", image("b"))
     assert both.becomes("index", INDEXED).phase == "Succeeded"
+
+
+@pytest.mark.parametrize("kept", ["0s", "1h"])
+def test_steps_are_those_of_all_platforms_and_of_each(kept: str) -> None:
+    both = world(podRetention={"succeeded": kept})
+    assert both.build.status.steps is None
+    status = both.becomes("amd64", image("a", steps=3, total_steps=3, cached=2, misses=("one",)))
+    assert status.steps
+    assert (status.steps.current, status.steps.total, status.steps.cached) == (3, 3, 2)
+    both.becomes("arm64", image("b", steps=3, total_steps=3, performed=2, missed=2, misses=("one", "two")))
+    status = both.becomes("index", INDEXED)
+    assert status.steps == Steps(
+        current=6, total=6, cached=2, performed=2, missed=2, misses=("one", "two"), saved_seconds=0
+    )
+    assert [it.steps and it.steps.cached for it in status.run.platforms] == [2, 0]
+    assert status.message.endswith(", for linux/amd64, linux/arm64, 2 of 4 steps from the cache")
+
+
+def test_steps_of_a_platform_that_failed_are_counted_until_its_next_attempt_has_ended() -> None:
+    both = world(retries=1)
+    both.becomes("amd64", image("a", steps=3, total_steps=3, performed=2))
+    failed = BuildResult(
+        steps=1, total_steps=3, performed=1, failure=Failure(Reason.REGISTRY_ERROR, "it broke")
+    )
+    both.becomes("arm64", ended(20, format_result(failed)))
+    both.seconds = 600
+    status = both.settle()
+    assert status.run.platforms[1].attempt == 2
+    assert status.steps
+    assert (status.steps.current, status.steps.total, status.steps.performed) == (4, 6, 3)
+    status = both.becomes("arm64", image("b", steps=3, total_steps=3, performed=2))
+    assert status.steps
+    assert (status.steps.current, status.steps.performed) == (6, 4)
 
 
 def test_a_missing_architecture_is_named_while_another_platform_is_built() -> None:

@@ -212,6 +212,24 @@ def test_the_step_that_failed_is_one_that_the_cache_missed() -> None:
     )
 
 
+def test_steps_of_several_platforms_are_added_up() -> None:
+    one = Steps(current=7, total=9, cached=4, performed=1, missed=1, misses=("a", "b"), saved_seconds=0.1)
+    other = Steps(current=9, total=9, cached=2, performed=5, missed=4, misses=("b", "c"), saved_seconds=0.2)
+    assert reports.in_all([one, None, other]) == Steps(
+        current=16, total=18, cached=6, performed=6, missed=5, misses=("a", "b", "c"), saved_seconds=0.3
+    )
+    assert reports.in_all([one]) == one
+    assert reports.in_all([None, None]) is None
+    unknown = replace(other, missed=None, saved_seconds=None)
+    assert reports.in_all([one, unknown]) == Steps(
+        current=16, total=18, cached=6, performed=6, misses=("a", "b", "c")
+    )
+    many = replace(one, misses=tuple(map(str, range(32))))
+    assert reports.in_all([many, other]) == replace(
+        many, current=16, total=18, cached=6, performed=6, missed=5, saved_seconds=0.3
+    )
+
+
 def test_steps_of_a_version_before_that_did_not_count_cached_ones_are_kept() -> None:
     done = reports.succeeded(image_build(), RUN, NOW, [IMAGE], BuildResult(digest=DIGEST), NOW)
     stored = format_status(done) | {"steps": {"current": 2, "total": 3}}

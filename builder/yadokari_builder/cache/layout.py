@@ -24,8 +24,12 @@ from yadokari_builder.oci.media_types import OCI_INDEX
 
 logger = logging.getLogger(__name__)
 
-# As many entries as documents may have values take less.
+LOCK = ".lock"
+"""What is locked by who changes the index."""
+
 _MOST_INDEX = 20 << 20
+# With four values each they stay below what is read of a document, in length and in number.
+_MOST_NAMES = 40_000
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -39,6 +43,13 @@ class Layout:
     def is_there(self) -> bool:
         """Whether anything has been put there."""
         return os.path.isfile(self._index)
+
+    @property
+    def obstacle(self) -> str:
+        """What stands where a folder has to be; empty if nothing does."""
+        blobs = os.path.join(self.path, "blobs")
+        folders = (self.path, blobs, os.path.join(blobs, "sha256"))
+        return next((path for path in folders if os.path.lexists(path) and not os.path.isdir(path)), "")
 
     def index(self) -> Index:
         """Read what is listed: nothing, where nothing is there."""
@@ -73,17 +84,26 @@ class Layout:
         except FileNotFoundError:
             return False
 
+    def holds(self, descriptor: Descriptor) -> bool:
+        """Tell whether a blob is there, by its length, which nobody then deletes for a day."""
+        with self.locked(LOCK):
+            try:
+                os.utime(self._blob(descriptor.digest), follow_symlinks=False)
+            except (FileNotFoundError, PermissionError):
+                return False
+            return self.has(descriptor)
+
     def put(self, digest: Digest, chunks: Iterable[bytes]) -> None:
         """Write a blob, which is there as a whole or not at all; raises what reading it does, too."""
         with completed(self._blob(digest)) as file:
             file.writelines(chunks)
 
     def enlist(self, entries: Sequence[Descriptor]) -> None:
-        """Name blobs in the index, each in place of what had its name.
+        """Name blobs in the index, each in place of what had its name; of too many names the oldest go.
 
         An index that cannot be read is made anew: it names what can be made again.
         """
-        with self.locked(".lock"):
+        with self.locked(LOCK):
             try:
                 index = self.index()
             except ImageInvalidError as error:
@@ -91,10 +111,14 @@ class Layout:
                 index = Index(OCI_INDEX, ())
             names = {entry.annotations.get(REF_NAME) for entry in entries}
             others = (each for each in index.manifests if each.annotations.get(REF_NAME) not in names)
-            with completed(self._index) as file:
-                file.write(replace(index, manifests=(*others, *entries)).format())
+            self.put_index(replace(index, manifests=(*others, *entries)[-_MOST_NAMES:]))
             with completed(os.path.join(self.path, MARKER)) as file:
                 file.write(VERSION)
+
+    def put_index(self, index: Index) -> None:
+        """Write the index, whose lock is held."""
+        with completed(self._index) as file:
+            file.write(index.format())
 
     def read_beside(self, name: str, most: int) -> bytes:
         """Read a file of at most so many bytes that is no part of the layout."""

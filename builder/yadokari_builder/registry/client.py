@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import BinaryIO, Self, TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +19,7 @@ from yadokari_builder.registry.http.transport import Answer, TransportError, aut
 T = TypeVar("T")
 
 _MAX_ERROR = 64 * 1024
+_NOT_ALLOWED = frozenset({405, 501})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,9 +73,16 @@ class RegistryClient:
     def call(self, request: Request, consume: Callable[[Answer], T]) -> T:
         """Send a request until it gets an answer, and return what `consume` makes of that.
 
-        Temporary errors, also of `consume`, are tried again as the retry policy says.
+        Temporary errors, also of `consume`, are tried again as the retry policy says. Where HEAD is not
+        allowed, GET is sent in its place.
         """
-        return self.retry.run(lambda: self.call_once(request, consume))
+        try:
+            return self.retry.run(lambda: self.call_once(request, consume))
+        except RegistryError as error:
+            if request.method != "HEAD" or error.status not in _NOT_ALLOWED:
+                raise
+        # Some proxies let nothing but GET through; a registry has both (distribution-spec, "Pull").
+        return self.call(replace(request, method="GET"), consume)
 
     def call_once(self, request: Request, consume: Callable[[Answer], T]) -> T:
         """Send a request without trying again after temporary errors."""

@@ -26,6 +26,7 @@ T = TypeVar("T")
 _CHUNK = 16 * 1024 * 1024
 _TOO_LARGE = 413
 _REFUSALS = frozenset({400, 403, 405, 409, 412})
+_NOT_IMPLEMENTED = 501
 
 
 class Uploads:
@@ -57,7 +58,8 @@ class Uploads:
 
         What refuses to be asked may take uploads, and says of them why not: the answer to HEAD has no words.
         """
-        request = self.request("HEAD", f"blobs/{digest}", f"look for blob {digest}", {200, 404, *_REFUSALS})
+        expected = {200, 404, _NOT_IMPLEMENTED, *_REFUSALS}
+        request = self.request("HEAD", f"blobs/{digest}", f"look for blob {digest}", expected)
         return self._client.call(request, _status) == 200
 
     def mount(self, digest: Digest, source: Repository) -> bool:

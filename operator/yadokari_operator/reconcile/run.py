@@ -144,7 +144,8 @@ class Run:
             node=shown.node,
             platforms=tuple(attempts) if self._are_several else (),
         )
-        return replace(status, run=run)
+        steps = reports.in_all(it.steps for it in attempts) if self._are_several else status.steps
+        return replace(status, run=run, steps=steps)
 
     def _with_vanished(self, run: Status, track: Track) -> Status:
         """Note that a pod has vanished between two looks, so that nothing else will tell of its end."""

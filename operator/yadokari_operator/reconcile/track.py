@@ -120,6 +120,7 @@ class Track:
             retries=latest.retries,
             pod=latest.name,
             node=latest.node or None,
+            steps=reports.steps_of(self.result) if self.result else self.before.steps,
         )
         if isinstance(latest.outcome, Built):
             size = reports.size_of(latest.outcome.result.size)

@@ -57,6 +57,18 @@ def test_a_registry_that_does_not_say_a_digest_is_asked_for_what_has_it(
         assert gate.count("GET", "/manifests/1") == 1
 
 
+@pytest.mark.parametrize("status", [405, 501])
+def test_an_image_is_resolved_where_head_is_not_allowed(image: str, registry: Registry, status: int) -> None:
+    with running_gate(registry.host) as gate:
+        gate.spoil = lambda request: Spoiled(status) if request.method == "HEAD" else None
+        name = image.replace(registry.host, gate.host)
+        (digest,) = resolved(name)
+        assert [digest] == resolved(image)
+        assert resolved(f"{name.removesuffix(':1')}@{digest}") == [digest]
+        missing = f"{name.removesuffix(':1')}@sha256:{'0' * 64}"
+        assert resolved(missing) == ["BaseImageNotFound"]
+
+
 def test_a_mirror_is_asked_first(image: str, registry: Registry) -> None:
     mirrored = image.replace(registry.host, "r.invalid")
     maps = f"--registry-map=r.invalid=http://{registry.host}"

@@ -165,7 +165,7 @@ def test_a_registry_that_does_not_mount_gets_the_layer_sent(
     assert pull(client, f"{gate.host}/{name}/two").image == made.image
 
 
-@pytest.mark.parametrize("status", [403, 405])
+@pytest.mark.parametrize("status", [403, 405, 501])
 def test_a_registry_that_does_not_say_what_it_has_gets_everything_sent(
     gate: Gate, client: RegistryClient, tmp_path: Path, name: str, status: int
 ) -> None:

@@ -123,7 +123,7 @@ def making_of(packing: Packing, platform: Platform) -> Making:
 def _own(spec: BuildSpec, registries: Registries, stop: Event) -> Store | None:
     text = spec.cache_repo
     if text.startswith(CACHE_FOLDER):
-        return _folder("--cache-repo", text)
+        return _folder("--cache-repo", text, spec.cache_ttl)
     if text:
         repository = _repository("--cache-repo", text)
     elif spec.destinations:
@@ -160,7 +160,7 @@ def _digests(spec: BuildSpec, own: Store | None, boundary: Boundary) -> DigestsF
     return DigestsFile(layout, name, name_of_digests(name))
 
 
-def _read_only(text: str, registries: Registries) -> Store:
+def _read_only(text: str, registries: Registries) -> Store | None:
     if text.startswith(CACHE_FOLDER):
         return _folder("--cache-from", text)
     repository = _repository("--cache-from", text)
@@ -168,11 +168,19 @@ def _read_only(text: str, registries: Registries) -> Store:
     return RegistryStore(registries.pulling.trying(_RETRY), repository)
 
 
-def _folder(flag: str, text: str) -> FolderStore:
+def _folder(flag: str, text: str, lasting: timedelta = timedelta()) -> FolderStore | None:
     path = text.removeprefix(CACHE_FOLDER)
     if not path:
         raise UsageError(f"{flag} {text} names no folder: write it as {CACHE_FOLDER}FOLDER")
-    return FolderStore(path)
+    if obstacle := Layout(path).obstacle:
+        logger.warning(
+            "cache: there can be none in %s: %s is no folder: delete it, or name another folder by %s",
+            text,
+            obstacle,
+            flag,
+        )
+        return None
+    return FolderStore(path, lasting)
 
 
 def _repository(flag: str, text: str) -> Repository:

@@ -130,6 +130,15 @@ def parse_entry(manifest: Manifest, key: str) -> Entry:
     return Entry(key, name, _layer(manifest, said), created, seconds, _outline(said))
 
 
+def made_at(manifest: Manifest) -> int | None:
+    """Tell when an entry was made, in seconds since the epoch; None for what is no entry.
+
+    Raises `ImageInvalidError` where that cannot be told.
+    """
+    said = manifest.annotations
+    return parse_time(said.get(_CREATED, "")) // _SECOND if _KEY in said else None
+
+
 def _outline(said: Mapping[str, str]) -> bytes:
     try:
         return base64.b64decode(said.get(_OUTLINE, ""), validate=True)

@@ -1,14 +1,17 @@
 """Entries in a folder: an OCI layout, on a volume for instance."""
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from threading import Lock
 from types import MappingProxyType
 from typing import BinaryIO
 
 from yadokari_builder.cache.layout import Layout
-from yadokari_builder.cache.steps.entry import Document, Entry, Trace, parse_entry
+from yadokari_builder.cache.steps.entry import Document, Entry, Trace, made_at, parse_entry
+from yadokari_builder.cache.tidying import tidy
 from yadokari_builder.errors import ImageInvalidError, described
 from yadokari_builder.layers.streams import CHUNK_SIZE
 from yadokari_builder.oci.descriptor import Descriptor
@@ -18,8 +21,10 @@ from yadokari_builder.oci.layout import REF_NAME
 from yadokari_builder.oci.manifest import Manifest
 from yadokari_builder.oci.media_types import OCI_MANIFEST
 from yadokari_builder.registry.source import LayerSource, LocalLayer
+from yadokari_contract.spec import BuildSpec
 
 _MOST_MANIFEST = 1 << 20
+_LEAST = BuildSpec().cache_ttl
 
 
 @dataclass(slots=True)
@@ -47,9 +52,14 @@ class _Listed:
 
 @dataclass(frozen=True, slots=True)
 class FolderStore:
-    """A layout, each entry under its key for a name; other builds may write to it at the same time."""
+    """A layout, each entry under its key for a name; other builds may write to it at the same time.
+
+    Entries last as long as they do by default at least, and `lasting` if that is longer: others than this
+    build may want them.
+    """
 
     path: str
+    lasting: timedelta = timedelta()
     _listed: _Listed = field(default_factory=_Listed, init=False, compare=False, repr=False)
 
     def __str__(self) -> str:
@@ -78,7 +88,8 @@ class FolderStore:
         """Store entries; raises OSError, and what reading the layer raises."""
         layout = self._layout
         layout.sweep()
-        if layer and not layout.has(layer.layer.descriptor):
+        tidy(layout, self._is_spent)
+        if layer and not layout.holds(layer.layer.descriptor):
             with layer.open() as blob:
                 layout.put(layer.layer.descriptor.digest, iter(partial(blob.read, CHUNK_SIZE), b""))
         for document in documents:
@@ -89,6 +100,14 @@ class FolderStore:
     @property
     def _layout(self) -> Layout:
         return Layout(self.path)
+
+    def _is_spent(self, manifest: Manifest) -> bool:
+        lasting = max(self.lasting, _LEAST).total_seconds()
+        try:
+            made = made_at(manifest)
+        except ImageInvalidError:
+            return True
+        return made is not None and made + lasting < time.time()
 
     def _manifest(self, name: str) -> Manifest | None:
         named = self._listed.find(self._layout, name)

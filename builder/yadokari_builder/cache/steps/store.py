@@ -58,14 +58,15 @@ class Store(Protocol):
 class RegistryStore:
     """A repository, each entry under its key for a tag.
 
-    With `is_written` the right to push is asked for, so that one token does for all; who has it not may
-    still read. `stop` ends uploads.
+    With `is_written` the right to push is asked for, so that one token does for all, until it turns out that
+    who has it not may still read. `stop` ends uploads.
     """
 
     client: RegistryClient
     repository: Repository
     is_written: bool = False
     stop: Event = field(default_factory=Event)
+    _is_only_read: Event = field(default_factory=Event, init=False, compare=False, repr=False)
 
     def __str__(self) -> str:
         return str(self.repository)
@@ -162,13 +163,17 @@ class RegistryStore:
             raise ImageInvalidError(f"its layer has {length[:20]} bytes, not {layer.descriptor.size}")
 
     def _ask(self, request: Request, consume: Callable[[Answer], T]) -> T:
+        if self._is_only_read.is_set():
+            request = replace(request, push=False)
         try:
             return self.client.call(request, consume)
         except UnauthorizedError:
             if not request.push:
                 raise
         # Some give no right at all to who asks for one that he has not.
-        return self.client.call(replace(request, push=False), consume)
+        found = self.client.call(replace(request, push=False), consume)
+        self._is_only_read.set()
+        return found
 
 
 def _document(answer: Answer) -> bytes | None:

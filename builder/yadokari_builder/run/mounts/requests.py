@@ -1,5 +1,6 @@
 """From what a step wants mounted to mounts: what the build has is put where the plan says."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from yadokari_builder.run.mounts.files import SecretMount
 from yadokari_builder.run.mounts.mounted import BindMount, CacheMount, Mount, TmpfsMount
 from yadokari_builder.run.mounts.secrets import Secrets
 from yadokari_builder.run.mounts.ssh import Agents, SshMount
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,12 @@ def cache_use(request: CacheRequest, name_of: Callable[[Source, str], str]) -> C
 
 
 def _add_cache(answered: Mounts, request: CacheRequest, provisions: Provisions) -> None:
+    if request.readonly and not provisions.apart:
+        logger.warning(
+            "RUN --mount=type=cache,target=%s: it can be written at level shared, though it is readonly, and"
+            " what is written stays",
+            request.target,
+        )
     use = cache_use(request, provisions.name_of)
     source = request.source if request.is_filled else None
     fill = _late_fill(provisions, source, request.path) if source is not None else None

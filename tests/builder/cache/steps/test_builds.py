@@ -573,6 +573,25 @@ def test_a_folder_can_be_the_cache(build: Builds, tmp_path: Path) -> None:
     assert build(cache=False, cache_from=(cache,)).cached == 5
 
 
+@pytest.mark.parametrize("place", [".", "blobs", "blobs/sha256"])
+@pytest.mark.parametrize("cache", [True, False], ids=["own", "others"])
+def test_a_file_in_place_of_a_folder_of_the_cache_is_one_warning_that_says_what_to_do(
+    build: Builds, tmp_path: Path, place: str, cache: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "cache"
+    request = {"cache_repo": f"oci:{folder}"} if cache else {"cache": False, "cache_from": (f"oci:{folder}",)}
+    build(cache_repo=f"oci:{folder}")
+    shutil.rmtree(folder / place)
+    (folder / place).write_text("what somebody left there")
+    assert build(**request).cached == 0
+    assert (folder / place).read_text() == "what somebody left there"
+    flag = "--cache-repo" if cache else "--cache-from"
+    assert warnings(caplog) == [
+        f"cache: there can be none in oci:{folder}: {os.path.normpath(folder / place)} is no folder:"
+        f" delete it, or name another folder by {flag}"
+    ]
+
+
 def test_another_registry_can_hold_the_cache_with_its_own_credentials(
     build: Builds, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -42,13 +42,14 @@ class Wanted:
         self.files.append((source, path))
         return no_fill
 
-    def __call__(self, *requests: MountRequest) -> Mounts:
+    def __call__(self, *requests: MountRequest, apart: bool = False) -> Mounts:
         provisions = Provisions(
             self.fill,
             named,
             self.caches,
             Secrets({"token": b"value"}),
             Agents({"default": "/agent"}),
+            apart,
         )
         return answer(requests, provisions)
 
@@ -102,6 +103,19 @@ def test_what_is_to_be_read_only_is_told(wanted: Wanted) -> None:
     assert isinstance(bind, BindMount)
     assert isinstance(cache, CacheMount)
     assert (bind.readonly, cache.readonly) == (False, True)
+
+
+def test_a_cache_that_a_step_can_write_all_the_same_is_warned_of(
+    wanted: Wanted, caplog: pytest.LogCaptureFixture
+) -> None:
+    wanted(CacheRequest("/a", "/a", readonly=True), apart=True)
+    wanted(CacheRequest("/b", "/b"), BindRequest("/d", ContextSource()))
+    assert not caplog.records
+    wanted(CacheRequest("/c", "/c", readonly=True))
+    assert [record.getMessage() for record in caplog.records] == [
+        "RUN --mount=type=cache,target=/c: it can be written at level shared, though it is readonly, and what"
+        " is written stays"
+    ]
 
 
 @pytest.mark.parametrize(
