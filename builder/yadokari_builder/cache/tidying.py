@@ -12,7 +12,7 @@ from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.descriptor import Descriptor
 from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.manifest import Manifest
-from yadokari_builder.oci.media_types import INDEXES
+from yadokari_builder.oci.media_types import MANIFESTS
 from yadokari_builder.rootfs.anchored import Anchor
 
 _STAMP = ".tidied"
@@ -23,8 +23,8 @@ _MOST_MANIFEST = 4 << 20
 def tidy(layout: Layout, is_spent: Callable[[Manifest], bool]) -> None:
     """Once a day forget manifests that are spent or cannot be read, and delete blobs that none names.
 
-    Blobs of the last day stay: somebody may be about to name them. So does all where an index is listed: none
-    is ours. Raises OSError.
+    Blobs of the last day stay: somebody may be about to name them. So does all where something else is
+    listed, an index for instance: whose blobs these are is not known. Raises OSError.
     """
     with layout.locked(LOCK):
         if not _is_due(layout):
@@ -34,7 +34,7 @@ def tidy(layout: Layout, is_spent: Callable[[Manifest], bool]) -> None:
             index = layout.index()
         except ImageInvalidError:
             return  # `enlist` makes it anew
-        if any(entry.media_type in INDEXES for entry in index.manifests):
+        if not all(entry.media_type in MANIFESTS for entry in index.manifests):
             return
         listed = {entry.digest: entry for entry in index.manifests}
         named: set[Digest] = set()

@@ -158,14 +158,15 @@ def test_what_is_no_entry_stays_with_its_blobs(store: FolderStore, folder: Path)
     assert [*named(folder)] == ["base", "a", "last-a", "b", "last-b"]
 
 
-def test_nothing_goes_where_an_index_is_listed_that_others_have_made(
-    store: FolderStore, folder: Path
+@pytest.mark.parametrize("media_type", [media_types.OCI_INDEX, "application/vnd.theirs+json"])
+def test_nothing_goes_where_something_is_listed_that_others_have_made(
+    store: FolderStore, folder: Path, media_type: str
 ) -> None:
     layout = Layout(str(folder))
     index = Index(media_types.OCI_INDEX, ()).format()
     layout.put(Digest.of(index), [index])
     layout.put(Digest.of(b"theirs"), [b"theirs"])
-    layout.enlist([Descriptor(media_types.OCI_INDEX, Digest.of(index), len(index), {REF_NAME: "theirs"})])
+    layout.enlist([Descriptor(media_type, Digest.of(index), len(index), {REF_NAME: "theirs"})])
     write(store, "a", b"a", OLD)
     pass_days(folder, OLD)
     write(store, "b", b"b")
