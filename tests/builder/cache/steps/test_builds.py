@@ -782,6 +782,25 @@ def test_a_branch_that_moves_before_it_is_fetched_is_kept_as_what_was_fetched(
         assert read(build.image(dockerfile), "file") == "first"
 
 
+@pytest.mark.parametrize("is_pinned", [False, True], ids=["branch", "commit"])
+@pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
+def test_a_repository_is_known_by_what_is_excluded_of_it(
+    build: Builds, tmp_path: Path, is_pinned: bool
+) -> None:
+    repository = tmp_path / "served/one.git"
+    repository.mkdir(parents=True)
+    for file in ("a", "b"):
+        (repository / file).write_text(file)
+    make_repository(repository)
+    checksum = f"--checksum={git(repository, 'rev-parse', 'HEAD')}" if is_pinned else ""
+    with smart_http(tmp_path / "served") as address:
+        dockerfile = f"FROM scratch\nADD {checksum} {{}} {address}/one.git#main /\n"
+        for exclude, left in {"--exclude=a": ["b"], "": ["a", "b"], "--exclude=b": ["a"]}.items():
+            image = build.image(dockerfile.format(exclude))
+            assert sorted(image.names_in_layers()) == left
+            assert build(dockerfile.format(exclude)).cached == 1
+
+
 @pytest.mark.long
 def test_an_image_that_is_copied_from_is_known_by_its_layers_and_by_what_is_taken(
     build: Builds, registry: Registry, name: str
