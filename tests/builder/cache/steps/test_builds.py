@@ -916,6 +916,20 @@ def test_a_spoiled_layer_below_a_step_that_misses_is_made_again(
     assert len(warnings(caplog)) == 1
 
 
+def test_a_cache_that_goes_down_before_its_layers_are_read_is_waited_for_once(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN echo b > /b\nRUN echo c > /c\nRUN cat /a /b /c > /{}\n"
+    build(dockerfile.format("d"))
+    gate.spoil = lambda request: (
+        Spoiled(503) if request.method == "GET" and "/cache/blobs/" in request.path else None
+    )
+    caplog.clear()
+    assert read(build.image(dockerfile.format("e")), "e") == "a\nb\nc\n"
+    [warning] = warnings(caplog)
+    assert "are left out, and what made them is done again" in warning
+
+
 def test_a_cache_that_is_down_is_one_warning_each_way(
     build: Builds, caplog: pytest.LogCaptureFixture
 ) -> None:
