@@ -5,12 +5,14 @@ Whoever else writes there is not trusted: links and pipes are not read, and noth
 
 import fcntl
 import glob
+import hashlib
 import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from typing import BinaryIO
 
 from yadokari_builder.cache.locks import lock_file
@@ -71,6 +73,14 @@ class Layout:
         try:
             return os.stat(self._blob(descriptor.digest)).st_size == descriptor.size
         except FileNotFoundError:
+            return False
+
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether a blob is there, by its content."""
+        try:
+            with _open(self._blob(digest)) as file:
+                return hashlib.file_digest(file, digest.algorithm).hexdigest() == digest.hex
+        except (FileNotFoundError, ImageInvalidError):
             return False
 
     def put(self, digest: Digest, chunks: Iterable[bytes]) -> None:
@@ -139,7 +149,7 @@ def _read(path: str, most: int) -> bytes:
     return data
 
 
-def _open(path: str) -> BinaryIO:
+def _open(path: str) -> BufferedReader:
     """Open a regular file, not a link, a pipe or a folder that somebody left there."""
     descriptor = os.open(path, _READ)
     try:

@@ -78,7 +78,8 @@ class FolderStore:
         """Store entries; raises OSError, and what reading the layer raises."""
         layout = self._layout
         layout.sweep()
-        if layer and not layout.has(layer.layer.descriptor):
+        # One that is wrong was left out, and would be each time.
+        if layer and not layout.holds(layer.layer.descriptor.digest):
             with layer.open() as blob:
                 layout.put(layer.layer.descriptor.digest, iter(partial(blob.read, CHUNK_SIZE), b""))
         for document in documents:

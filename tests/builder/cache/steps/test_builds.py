@@ -916,6 +916,22 @@ def test_a_spoiled_layer_below_a_step_that_misses_is_made_again(
     assert len(warnings(caplog)) == 1
 
 
+def test_a_spoiled_layer_in_a_folder_is_replaced(
+    build: Builds, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = f"oci:{tmp_path}/cache"
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN cat /a > /{}\n"
+    build(dockerfile.format("b"), cache_repo=cache)
+    for path in (tmp_path / "cache/blobs/sha256").iterdir():
+        if path.read_bytes().startswith(b"\x1f\x8b"):
+            spoil(path)
+    build(dockerfile.format("c"), cache_repo=cache)
+    assert warnings(caplog)
+    caplog.clear()
+    assert build(dockerfile.format("d"), cache_repo=cache).cached == 1
+    assert not warnings(caplog)
+
+
 def test_a_cache_that_goes_down_before_its_layers_are_read_is_waited_for_once(
     build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
 ) -> None:
