@@ -5,12 +5,14 @@ Whoever else writes there is not trusted: links and pipes are not read, and noth
 
 import fcntl
 import glob
+import hashlib
 import logging
 import os
 import stat
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from typing import BinaryIO
 
 from yadokari_builder.cache.locks import lock_file
@@ -84,14 +86,16 @@ class Layout:
         except FileNotFoundError:
             return False
 
-    def holds(self, descriptor: Descriptor) -> bool:
-        """Tell whether a blob is there, by its length, which nobody then deletes for a day."""
-        with self.locked(LOCK):
-            try:
-                os.utime(self._blob(descriptor.digest), follow_symlinks=False)
-            except (FileNotFoundError, PermissionError):
-                return False
-            return self.has(descriptor)
+    def holds(self, digest: Digest) -> bool:
+        """Tell whether a blob is there, by its content, which nobody then deletes for a day."""
+        path = self._blob(digest)
+        try:
+            with self.locked(LOCK):
+                os.utime(path, follow_symlinks=False)
+            with _open(path) as file:
+                return hashlib.file_digest(file, digest.algorithm).hexdigest() == digest.hex
+        except (FileNotFoundError, PermissionError, ImageInvalidError):
+            return False
 
     def put(self, digest: Digest, chunks: Iterable[bytes]) -> None:
         """Write a blob, which is there as a whole or not at all; raises what reading it does, too."""
@@ -163,7 +167,7 @@ def _read(path: str, most: int) -> bytes:
     return data
 
 
-def _open(path: str) -> BinaryIO:
+def _open(path: str) -> BufferedReader:
     """Open a regular file, not a link, a pipe or a folder that somebody left there."""
     descriptor = os.open(path, _READ)
     try:

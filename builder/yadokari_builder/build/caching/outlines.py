@@ -17,6 +17,7 @@ from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.media_types import OCI_LAYER_ZSTD
 from yadokari_builder.oci.platform import Platform
+from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.source import LayerSource, LocalLayer
 
 logger = logging.getLogger(__name__)
@@ -74,6 +75,12 @@ class CachedOutlines:
         step = f"names in {layer.descriptor.digest}"
         now = int(time.time())
         self.write(Left([name], "", "", step, Trace(), self.platform, source, now))
+
+    def leave(self, repository: Repository) -> None:
+        """Forget outlines that a repository has."""
+        known = [*self._known.items()]
+        left = [diff_id for diff_id, outline in known if outline and outline.repository == repository]
+        self._known.update(dict.fromkeys(left))
 
     def spoil(self, digest: Digest, why: str) -> bool:
         """Forget outlines that turned out to be of no use; tell whether there were any."""

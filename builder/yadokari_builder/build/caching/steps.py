@@ -199,12 +199,23 @@ class StepCache:
         )
         return replace(self._plan, stages=tuple(stages))
 
-    def spoil(self, digest: Digest, why: str) -> bool:
-        """Forget entries whose layer turned out to be of no use; tell whether there were any."""
-        known = [*self._entries.items()]
-        spoiled = {key for key, hit in known if hit and hit.layer and _digest(hit.layer) == digest}
+    def spoil(self, digest: Digest, why: str, *, with_others: bool = False) -> bool:
+        """Forget entries whose layer turned out to be of no use; tell whether there were any.
+
+        Those of all others in its repository go `with_others`.
+        """
+        layers = {key: hit.layer for key, hit in [*self._entries.items()] if hit and hit.layer}
+        spoiled = {key for key, layer in layers.items() if _digest(layer) == digest}
+        places = {place for key in spoiled if with_others and (place := layers[key].repository)}
+        spoiled |= {key for key, layer in layers.items() if layer.repository in places}
         self._entries.update(dict.fromkeys(spoiled))
-        if spoiled:
+        for place in places:
+            # It would not give these either, and keep the build waiting for each.
+            self.outlines.leave(place)
+            logger.warning(
+                "cache: layers of %s are left out, and what made them is done again: %s", place, why
+            )
+        if spoiled and not places:
             logger.warning("cache: layer %s is left out, and what made it is done again: %s", digest, why)
         return bool(spoiled) or self.outlines.spoil(digest, why)
 

@@ -95,7 +95,10 @@ class Takings:
                     return None
                 names.append(name_in(name, copied, _exclude(step)))
             elif isinstance(copied, GitFiles):
-                names.append(name_without_looking(copied) or self._name_by_commit(copied))
+                names.append(
+                    name_without_looking(copied, _exclude(step))
+                    or self._name_by_commit(copied, _exclude(step))
+                )
             else:
                 names.append(self._name(copied, source, step))
         return tuple(names)
@@ -126,10 +129,10 @@ class Takings:
                 self._name(copied, source, step)
 
     def _name(self, copied: Copied, source: Source | None, step: Step) -> str:
-        if (name := name_without_looking(copied)) is not None:
+        if (name := name_without_looking(copied, _exclude(step))) is not None:
             return name
         if isinstance(copied, WebFile | GitFiles):
-            return self._name_of_fetched(copied)
+            return self._name_of_fetched(copied, _exclude(step))
         assert isinstance(copied, LocalFiles | LocalPaths)
         assert source is not None
         known = _known_by(copied, source, step)
@@ -152,7 +155,7 @@ class Takings:
         with Hashing(self.known if isinstance(source, ContextSource) else None, self._left) as hashing:
             return hashing.digest(self.tree(source), copied, exclude, listing, mode)
 
-    def _name_of_fetched(self, copied: WebFile | GitFiles) -> str:
+    def _name_of_fetched(self, copied: WebFile | GitFiles, exclude: IgnorePatterns | None) -> str:
         if isinstance(copied, WebFile) and copied.checksum and copied.checksum.algorithm == _SHA256:
             return name_of_download(file_name(copied.url), str(copied.checksum), unpack=copied.unpack)
         folder = self.fetched(copied).folder
@@ -160,16 +163,16 @@ class Takings:
             name = file_name(copied.url)
             return name_of_download(name, f"{_SHA256}:{_sha256(folder / name)}", unpack=copied.unpack)
         with Hashing() as hashing:
-            digest = hashing.digest(SourceTree(folder, owner=ROOT_OWNER), LocalFiles("/"), None)
+            digest = hashing.digest(SourceTree(folder, owner=ROOT_OWNER), LocalFiles("/"), exclude)
         return name_of("checkout", digest)
 
-    def _name_by_commit(self, copied: GitFiles) -> str:
+    def _name_by_commit(self, copied: GitFiles, exclude: IgnorePatterns | None) -> str:
         """Name a repository's files as if the Dockerfile had given the commit.
 
         It is asked for again once it is fetched: a branch may have moved meanwhile.
         """
         pinned = replace(copied, ref=replace(copied.ref, checksum=self.commit_of(copied)))
-        name = name_without_looking(pinned)
+        name = name_without_looking(pinned, exclude)
         assert name is not None
         return name
 
@@ -181,7 +184,7 @@ def looks_elsewhere(step: Step) -> bool:
     """
     return any(
         isinstance(source, StageSource | ImageSource)
-        or (isinstance(copied, GitFiles) and name_without_looking(copied) is None)
+        or (isinstance(copied, GitFiles) and name_without_looking(copied, _exclude(step)) is None)
         for copied, source in takes(step)
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import BinaryIO, Protocol, Self, cast
 
 from yadokari_builder.build.layering.blobs import SharedLayer
 from yadokari_builder.build.layering.download import downloading
@@ -20,12 +20,21 @@ from yadokari_builder.rootfs.boundary import Boundary
 
 
 class SpoiledLayerError(Exception):
-    """A layer of a step, or an outline, cannot be unpacked, though it is there."""
+    """A layer of a step, or an outline, cannot be unpacked, though it is there.
 
-    def __init__(self, digest: Digest, why: str) -> None:
+    With `is_out_of_reach` it is not the layer that is wrong, but the registry that does not give it.
+    """
+
+    def __init__(self, digest: Digest, why: str, *, is_out_of_reach: bool = False) -> None:
         super().__init__(why)
         self.digest = digest
         self.why = why
+        self.is_out_of_reach = is_out_of_reach
+
+    @classmethod
+    def of(cls, digest: Digest, error: BaseException) -> Self:
+        """Return what an error means that a layer was not had for."""
+        return cls(digest, str(error), is_out_of_reach=isinstance(error, RegistryError) and error.temporary)
 
 
 class Outlines(Protocol):
@@ -110,7 +119,7 @@ def _put_outline(outline: LayerSource, archive: Archive, place: Place, allowance
             cast(BinaryIO, archive), place.boundary, fingerprints=place.fingerprints, allowance=allowance
         )
     except (ImageInvalidError, RegistryError) as error:
-        raise SpoiledLayerError(outline.layer.descriptor.digest, error.message) from error
+        raise SpoiledLayerError.of(outline.layer.descriptor.digest, error) from error
     except OSError as error:
         # One with too many names fills a disk that has room for the layer.
         raise SpoiledLayerError(outline.layer.descriptor.digest, described(error)) from error

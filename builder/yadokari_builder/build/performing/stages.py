@@ -85,7 +85,9 @@ class Build:
                 )
                 self.plan, self._needs_content = self.plan.with_content(), True
             except SpoiledLayerError as error:
-                if self.cache is None or not self.cache.spoil(error.digest, error.why):
+                if self.cache is None or not self.cache.spoil(
+                    error.digest, error.why, with_others=error.is_out_of_reach
+                ):
                     raise BuilderError(f"layer {error.digest} is broken: {error.why}") from error
             except RunError as error:
                 if not (self.roots.tenancy and self.roots.tenancy.blames(error)):
@@ -118,7 +120,7 @@ class Build:
             done = {index: tuple(step.finish() for step in steps) for index, steps in finished.items()}
         for digest, sending in self._sent:
             if error := sending.exception():
-                raise SpoiledLayerError(digest, str(error)) from error
+                raise SpoiledLayerError.of(digest, error) from error
         return done
 
     @contextmanager

@@ -410,7 +410,7 @@ class Roots:
 
 
 def _as_spoiled(source: LayerSource, error: BuilderError) -> Exception:
-    return SpoiledLayerError(source.layer.descriptor.digest, str(error))
+    return SpoiledLayerError.of(source.layer.descriptor.digest, error)
 
 
 def _tell(whose: str, report: UnpackReport, lodging: Lodging, boundary: Boundary) -> None:

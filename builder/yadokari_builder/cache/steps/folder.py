@@ -89,7 +89,8 @@ class FolderStore:
         layout = self._layout
         layout.sweep()
         tidy(layout, self._is_spent)
-        if layer and not layout.holds(layer.layer.descriptor):
+        # One that is wrong was left out, and would be each time.
+        if layer and not layout.holds(layer.layer.descriptor.digest):
             with layer.open() as blob:
                 layout.put(layer.layer.descriptor.digest, iter(partial(blob.read, CHUNK_SIZE), b""))
         for document in documents:

@@ -33,7 +33,7 @@ from yadokari_builder.plan.steps import (
     WorkdirAction,
 )
 
-VERSION = 1
+VERSION = 2
 
 Framed = str | bytes | int | bool | None | Sequence["Framed"]
 
@@ -132,7 +132,7 @@ def name_in(source: str, copied: Copied, exclude: IgnorePatterns | None) -> str:
     return name_of("in", source, what, _patterns(exclude))
 
 
-def name_without_looking(copied: Copied) -> str | None:
+def name_without_looking(copied: Copied, exclude: IgnorePatterns | None) -> str | None:
     """Name what the Dockerfile itself tells all of; None where its content has to be seen."""
     match copied:
         case InlineFile(name=name, content=content):
@@ -140,7 +140,9 @@ def name_without_looking(copied: Copied) -> str | None:
         case GitFiles(ref=ref, keeps_git_dir=keeps) if len(ref.checksum) in _FULL_COMMITS:
             # What git keeps beside the files tells whence they came.
             kept = (ref.remote, ref.ref) if keeps else keeps
-            return name_of("git", ref.checksum, ref.subdir, kept, ref.submodules is not False, ref.mtime)
+            has_submodules = ref.submodules is not False
+            what = ("git", ref.checksum, ref.subdir, kept, has_submodules, ref.mtime)
+            return name_of(*what, _patterns(exclude))
     return None
 
 

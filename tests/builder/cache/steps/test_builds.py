@@ -801,6 +801,25 @@ def test_a_branch_that_moves_before_it_is_fetched_is_kept_as_what_was_fetched(
         assert read(build.image(dockerfile), "file") == "first"
 
 
+@pytest.mark.parametrize("is_pinned", [False, True], ids=["branch", "commit"])
+@pytest.mark.skipif(bool(WHY_NO_GIT), reason=WHY_NO_GIT)
+def test_a_repository_is_known_by_what_is_excluded_of_it(
+    build: Builds, tmp_path: Path, is_pinned: bool
+) -> None:
+    repository = tmp_path / "served/one.git"
+    repository.mkdir(parents=True)
+    for file in ("a", "b"):
+        (repository / file).write_text(file)
+    make_repository(repository)
+    checksum = f"--checksum={git(repository, 'rev-parse', 'HEAD')}" if is_pinned else ""
+    with smart_http(tmp_path / "served") as address:
+        dockerfile = f"FROM scratch\nADD {checksum} {{}} {address}/one.git#main /\n"
+        for exclude, left in {"--exclude=a": ["b"], "": ["a", "b"], "--exclude=b": ["a"]}.items():
+            image = build.image(dockerfile.format(exclude))
+            assert sorted(image.names_in_layers()) == left
+            assert build(dockerfile.format(exclude)).cached == 1
+
+
 @pytest.mark.long
 def test_an_image_that_is_copied_from_is_known_by_its_layers_and_by_what_is_taken(
     build: Builds, registry: Registry, name: str
@@ -914,6 +933,36 @@ def test_a_spoiled_layer_below_a_step_that_misses_is_made_again(
     caplog.clear()
     assert read(build.image(dockerfile.format("c"), cache_repo=cache), "c") == "a\n"
     assert len(warnings(caplog)) == 1
+
+
+def test_a_spoiled_layer_in_a_folder_is_replaced(
+    build: Builds, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = f"oci:{tmp_path}/cache"
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN cat /a > /{}\n"
+    build(dockerfile.format("b"), cache_repo=cache)
+    for path in (tmp_path / "cache/blobs/sha256").iterdir():
+        if path.read_bytes().startswith(b"\x1f\x8b"):
+            spoil(path)
+    build(dockerfile.format("c"), cache_repo=cache)
+    assert warnings(caplog)
+    caplog.clear()
+    assert build(dockerfile.format("d"), cache_repo=cache).cached == 1
+    assert not warnings(caplog)
+
+
+def test_a_cache_that_goes_down_before_its_layers_are_read_is_waited_for_once(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN echo b > /b\nRUN echo c > /c\nRUN cat /a /b /c > /{}\n"
+    build(dockerfile.format("d"))
+    gate.spoil = lambda request: (
+        Spoiled(503) if request.method == "GET" and "/cache/blobs/" in request.path else None
+    )
+    caplog.clear()
+    assert read(build.image(dockerfile.format("e")), "e") == "a\nb\nc\n"
+    [warning] = warnings(caplog)
+    assert "are left out, and what made them is done again" in warning
 
 
 def test_a_cache_that_is_down_is_one_warning_each_way(

@@ -52,37 +52,37 @@ def key(
 GOLDEN = [
     (
         "FROM base\nRUN make",
-        "613439cfecf625764d581c6ffb4e2d134f360dc99328397df526bced1acdc3b4",
+        "5a16d9ec962b097766d60155c8d043ef5acec22dc95caf76f8ce682ddb419a5c",
     ),
     (
         'FROM base\nENV A=1\nUSER me:you\nWORKDIR /w\nRUN ["make", "all"]',
-        "ae35671d2612caee6d36f21cd3ce80453dac382f9378c39077606e496a4ec1df",
+        "cad38d794bd85bf06d2e7af56236f81a0eee3c8e3ca194379fca10a44e896ead",
     ),
     (
         'FROM base\nSHELL ["/bin/bash", "-c"]\nRUN <<end\necho a\nend',
-        "0644603cdca075c09906d17138cd062c635d48beafd0ea630b5d26cd42c61ad2",
+        "f348b53ae28ef4925e030592e2ba2279d8ec9d42a523c6d2162f37bd372d660c",
     ),
     (
         "FROM base\nRUN --network=none --mount=type=cache,target=/c,id=i,sharing=locked"
         " --mount=type=secret,id=s,required=true --mount=type=tmpfs,target=/t --mount=type=ssh"
         " --mount=target=/src make",
-        "378617d79c12b648170a416e52382df4ba615edba200c8648555408765dc415d",
+        "4eef941de0170cd2d585da80f75bbf64631bcd1e78f142aedf1d00343459d660",
     ),
     (
         "FROM base\nCOPY --chown=1:2 --chmod=755 a b /d/",
-        "fb5b4f19d7a95198457f843be3c3164c58bf91db3cdfd6fd53caef2b10a28098",
+        "cb2637ab1ef7914dd4f06daedd870ce5c623a1bf0e2b7a9444bd0d399894f28f",
     ),
     (
         "FROM base\nCOPY --link a /d",
-        "e8d017b44acf7e74fe532f48ae9f5f11aa7cdf1720a363fba126135e3d38b21a",
+        "0c6aff7c5839153ec811b97c003a2250fdf92a3f26451a1095d8cd6fced90c90",
     ),
     (
         "FROM base\nADD a.tar /d",
-        "1a4e1b3bd654f1e79066181b1b4860a93f7d252fedcf4ae68c9873a548950c7f",
+        "546febca62562d93453d085a815ff0130bb386cd7ec9226e89b581bf5dd7dbfc",
     ),
     (
         "FROM base\nWORKDIR /some/where",
-        "11d2b1f7c8003760518aabebfca07ee4d3fbb148b74d2911ac5ac739025e3397",
+        "451d0e5eda5f9db8b6fdf4493d0879c3b7be646f345aa8d95fc7134cfa4bfa34",
     ),
 ]
 
@@ -248,7 +248,7 @@ def test_a_commit_is_the_same_from_anywhere_but_where_the_repository_comes_with_
     commit = "1" * 40
     here = GitRef("https://a.test/x.git", "main", checksum=commit)
     there = GitRef("https://b.test/x.git", "other", checksum=commit)
-    files = {name_without_looking(GitFiles(ref)) for ref in (here, there)}
-    repositories = {name_without_looking(GitFiles(ref, keeps_git_dir=True)) for ref in (here, there)}
+    files = {name_without_looking(GitFiles(ref), None) for ref in (here, there)}
+    repositories = {name_without_looking(GitFiles(ref, keeps_git_dir=True), None) for ref in (here, there)}
     assert len(files) == 1
     assert len(repositories - files) == 2

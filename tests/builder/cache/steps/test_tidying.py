@@ -102,7 +102,7 @@ def test_what_somebody_is_about_to_name_stays(store: FolderStore, folder: Path) 
     write(store, "a", b"there", OLD)
     pass_days(folder, OLD)
     layout, (there, new) = Layout(str(folder)), (made(b"there"), made(b"new"))
-    assert layout.holds(there.layer.descriptor)
+    assert layout.holds(there.layer.descriptor.digest)
     layout.put(new.layer.descriptor.digest, [b"new"])
     write(store, "b", b"b")
     assert store.find("a") is None
