@@ -897,6 +897,24 @@ def test_a_spoiled_layer_below_a_step_that_misses_is_made_again(
     assert len(warnings(caplog)) == 1
 
 
+def test_all_layers_of_the_images_own_registry_that_cannot_be_read_are_made_again(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN echo b > /b\n"
+    build(dockerfile)
+    caplog.clear()
+
+    def refuse(request: Passed) -> Spoiled | None:
+        if "mount=" in request.path:
+            return Spoiled(405)
+        return Spoiled(404) if request.method == "GET" and "/cache/blobs/" in request.path else None
+
+    gate.spoil = refuse
+    other = f"{build.repository}-other:1"
+    assert build(dockerfile, cache_repo=f"{build.repository}/cache", destinations=(other,)).images == (other,)
+    assert len([text for text in warnings(caplog) if "what made it is done again" in text]) == 2
+
+
 def test_a_cache_that_is_down_is_one_warning_each_way(
     build: Builds, caplog: pytest.LogCaptureFixture
 ) -> None:
