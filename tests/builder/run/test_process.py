@@ -245,6 +245,17 @@ def test_what_has_ended_is_reaped_though_no_time_is_left_to_wait() -> None:
     ended.wait()
 
 
+def test_an_orphan_is_reaped_also_behind_one_that_is_anothers_to_wait_for() -> None:
+    anothers, orphan = [subprocess.Popen(["true"]) for _ in range(2)]
+    for ended in (anothers, orphan):
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    reaper.reap_orphans([anothers.pid])
+    left = {each.pid for each in reaper.children()}
+    assert (anothers.pid in left, orphan.pid in left) == (True, False)
+    for ended in (anothers, orphan):
+        ended.wait()
+
+
 def test_another_process_with_the_id_of_one_that_was_there_before_is_killed() -> None:
     before = reaper.children()
     other = subprocess.Popen(["sleep", "100"])
