@@ -13,8 +13,8 @@ def files_in(folder: Path) -> int:
 
 
 def come_true(condition: Callable[[], bool]) -> bool:
-    """Wait for a condition, for ten seconds at most; tell whether it holds."""
-    deadline = time.monotonic() + 10
+    """Wait for a condition, for a minute at most; tell whether it holds."""
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
     return condition()
