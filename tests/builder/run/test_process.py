@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -286,13 +285,14 @@ def test_an_exception_out_of_a_signal_handler_ends_the_step(shell: Shell) -> Non
         raise CancelledError("asked to stop")
 
     previous = signal.signal(signal.SIGUSR1, cancel)
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGUSR1))
-    timer.start()
     try:
         with pytest.raises(CancelledError):
-            shell("trap 'echo bye > /tmp/bye; exit' TERM; while :; do sleep 0.1; done", grace=WITHOUT_END)
+            shell(
+                "trap 'echo bye > /tmp/bye; exit' TERM; echo begun; while :; do sleep 0.1; done",
+                output=lambda _: os.kill(os.getpid(), signal.SIGUSR1),
+                grace=WITHOUT_END,
+            )
     finally:
-        timer.join()
         signal.signal(signal.SIGUSR1, previous)
     assert (shell.root / "tmp/bye").read_text() == "bye\n"
     assert shell.left() == []
