@@ -34,7 +34,7 @@ def refusal(site: Site, dockerfile: str, **fields: Any) -> str:
     started = time.monotonic()
     with pytest.raises(BuilderError) as caught:
         site.build(dockerfile, **fields)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120
     assert describe(site.folder.parent / "outside") == before
     assert SECRET not in str(caught.value)
     assert str(caught.value).replace("\n", "").isprintable()
@@ -62,7 +62,7 @@ def test_what_never_ends_is_not_read_as_a_dockerfile(site: Site, name: str) -> N
     why = "no such file" if name == "Dockerfile" else "the ignore file .dockerignore is no file"
     with pytest.raises(ContextError, match=why):
         site.open(spec)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120
 
 
 def test_a_dockerfile_of_any_size_is_not_held(site: Site) -> None:
@@ -105,7 +105,7 @@ def test_what_never_ends_is_copied_as_what_it_is_or_left_out(site: Site, kind: s
             listener.bind(str(place))
     started = time.monotonic()
     built = site.build("FROM scratch\nCOPY d /d\nCOPY d/* /e/\n")
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120
     for layer, path in zip(built.layers, ("d/x", "e/x"), strict=True):
         assert layer is not None
         assert path not in layer or not layer[path].size

@@ -50,7 +50,7 @@ def refusal(site: Site, url: str) -> str:
     started = time.monotonic()
     with pytest.raises((ContextError, DownloadError)) as caught:
         site.build(f"FROM scratch\nADD {url} /added/\n", image_unpack_limit=5 << 20)
-    assert time.monotonic() - started < 20
+    assert time.monotonic() - started < 120
     assert (describe(site.folder.parent / "outside"), sorted(os.listdir(site.folder.parent))) == before
     why = str(caught.value)
     assert why.replace("\n", "").isprintable()

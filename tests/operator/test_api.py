@@ -42,10 +42,10 @@ def test_a_wrong_spec_is_refused(refused: dict[str, Any], why: str) -> None:
     "image", ["a" + "-a" * 250 + "_", "a" * 511 + "/", "a." * 255 + "!", "a/" * 255 + "A"]
 )
 def test_a_long_reference_is_refused_at_once(image: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     with pytest.raises(ValidationError):
         ImageBuildSpec.model_validate(to(image))
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 @pytest.mark.parametrize(

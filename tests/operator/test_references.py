@@ -38,6 +38,6 @@ def test_who_waits_for_a_kind_goes_on_when_somebody_refers_to_it() -> None:
     waits.join(0.05)
     assert waits.is_alive()
     index.replace(Key("n1", "b"), [("Bucket", "x")])
-    waits.join(10)
+    waits.join(60)
     assert not waits.is_alive()
     assert index.await_users_of_kind("Bucket", 0)

@@ -57,7 +57,7 @@ def running_faults(upstream: str, seed: int, *, rate: float = 0.4, stall: float 
             listener.shutdown(socket.SHUT_RDWR)
             acceptor.join()
             for thread in threads:
-                thread.join(10)
+                thread.join(60)
                 assert not thread.is_alive(), "the other side still listens"
 
 

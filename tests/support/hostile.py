@@ -40,7 +40,7 @@ def hostile_server(answer: Answer, certificate: Certificate | None = None) -> It
             listener.shutdown(socket.SHUT_RDWR)
             acceptor.join()
             for thread in threads:
-                thread.join(5)
+                thread.join(60)
                 assert not thread.is_alive(), "the other side still listens to a hostile server"
 
 

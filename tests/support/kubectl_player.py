@@ -1,8 +1,8 @@
 """Stands in for kubectl where no cluster stops at a line: a build's log that waits for its test.
 
-It plays what is in a folder: `build.json`, the ImageBuild as it is, and `log-POD`, where a line `@NAME` waits
-for a file of that name, and a line `!` is where the connection breaks, until it is asked for what came since.
-A pod runs while there is a file of its name.
+It plays what is in a folder: `build.json`, the ImageBuild as it is, and `log-POD`, where a line `@NAME` makes
+a file `NAME.reached` and waits for one of that name, and a line `!` is where the connection breaks, until it
+is asked for what came since. A pod runs while there is a file of its name.
 """
 
 import json
@@ -58,6 +58,7 @@ def _say(line: str) -> None:
 
 
 def _wait_for(file: Path) -> None:
+    file.with_name(f"{file.name}.reached").touch()
     end = time.monotonic() + _LONGEST
     while not file.exists() and time.monotonic() < end:
         time.sleep(0.02)

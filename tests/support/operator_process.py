@@ -30,7 +30,7 @@ def says(result: BuildResult) -> str:
 BUILT = says(BuildResult(digest=DIGEST))
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something to hold."""
     end = time.monotonic() + seconds
     while not holds():

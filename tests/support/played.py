@@ -53,6 +53,10 @@ class Played:
         """Let the log go on from a place."""
         (self.folder / place).touch()
 
+    def has_reached(self, place: str) -> bool:
+        """Tell whether the log has come to a place."""
+        return (self.folder / f"{place}.reached").exists()
+
     def command(self, *arguments: str) -> str:
         """Return a shell's command that runs the plugin."""
         return shlex.join([sys.executable, "-m", "kubectl_imagebuild", *arguments])

@@ -144,7 +144,7 @@ def running_nodes(api: Api, namespace: str, seconds: float) -> Iterator[Nodes]:
         yield nodes
     finally:
         nodes.stop()
-        thread.join(10)
+        thread.join(60)
 
 
 def image_builds(number: int, prefix: str = "b", **spec: Any) -> dict[str, Any]:

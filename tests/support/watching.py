@@ -1,9 +1,15 @@
 """What a test sees of its process while other threads go on."""
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+
+def once(condition: Callable[[], bool], act: Callable[[], object]) -> None:
+    """Do something in a thread as soon as a condition holds, or after a minute."""
+    threading.Thread(target=lambda: (come_true(condition), act()), daemon=True).start()
 
 
 def files_in(folder: Path) -> int:
@@ -13,8 +19,8 @@ def files_in(folder: Path) -> int:
 
 
 def come_true(condition: Callable[[], bool]) -> bool:
-    """Wait for a condition, for ten seconds at most; tell whether it holds."""
-    deadline = time.monotonic() + 10
+    """Wait for a condition, for a minute at most; tell whether it holds."""
+    deadline = time.monotonic() + 60
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.005)
     return condition()

@@ -39,7 +39,7 @@ def checksum_of_file(path: str) -> int:
 class Fingerprints:
     """Checksums of the files of a root by their in-root paths, as the newest layer that has them holds them.
 
-    `below` are those of the layers that the root started from. A file takes 12 bytes. Added to by one thread.
+    `below` are those of the layers that were there before. A file takes 12 bytes. Added to by one thread.
     `learn` adds what is known, once, when it is looked for first.
     """
 

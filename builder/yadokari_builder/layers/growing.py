@@ -7,6 +7,7 @@ from typing import BinaryIO, cast
 from yadokari_builder.errors import CancelledError
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
 
 
 class GrowingFile:
@@ -56,6 +57,11 @@ class GrowingFile:
             raise self._error
         assert self._descriptor is not None
         return self._descriptor
+
+    def has_become(self, digest: Digest) -> bool:
+        """Tell whether the file is this blob by now; it is none while it is written."""
+        with self._changed:
+            return self._descriptor is not None and self._descriptor.digest == digest
 
     def available(self, offset: int) -> int:
         """Wait for bytes beyond an offset and return how many there are: none at the end."""

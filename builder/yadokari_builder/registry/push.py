@@ -54,7 +54,7 @@ class Pusher:
         self._pool = ThreadPoolExecutor(_WORKERS, "push")
         self._lock = Lock()
         self._layers: dict[Digest, Future[None]] = {}
-        self._early: list[Future[None]] = []
+        self._early: list[tuple[GrowingSource, Future[None]]] = []
         self._names = _names_by_repository(destinations)
         self._groups = _by_registry(Uploads(client, repository, self._stop) for repository in self._names)
 
@@ -82,7 +82,8 @@ class Pusher:
         It is to be added all the same when it is made: whatever went wrong meanwhile is made up for then.
         """
         with self._lock:
-            self._early += [self._pool.submit(_push_early, group[0], growing) for group in self._groups]
+            for group in self._groups:
+                self._early.append((growing, self._pool.submit(_push_early, group[0], growing)))
 
     def add_layer(self, source: LayerSource) -> "Future[None]":
         """Begin to push a layer; errors come with the future and again from `finish`.
@@ -93,7 +94,7 @@ class Pusher:
         with self._lock:
             pushed = self._layers.get(digest)
             if pushed is None or (pushed.done() and pushed.exception()):
-                early, self._early = self._early, []
+                early = [upload for growing, upload in self._early if growing.has_become(digest)]
                 self._layers[digest] = self._pool.submit(self._push_layer, source, early)
             return self._layers[digest]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, Protocol, cast
 
 from yadokari_builder.oci.descriptor import Descriptor
+from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.reference import Repository
 from yadokari_builder.registry.blob import BlobStream
@@ -34,6 +35,9 @@ class GrowingSource(Protocol):
 
     def descriptor(self) -> Descriptor:
         """Wait till the blob is made and return what it is; raises where the making is given up."""
+
+    def has_become(self, digest: Digest) -> bool:
+        """Tell whether it has been made, and has this digest."""
 
 
 @dataclass(frozen=True, slots=True)

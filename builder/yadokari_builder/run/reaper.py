@@ -9,7 +9,7 @@ import os
 import signal
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -37,10 +37,12 @@ def children() -> frozenset[Running]:
     return frozenset(_by_parent().get(os.getpid(), ()))
 
 
-def reap_orphans(kept: Iterable[int]) -> None:
+def reap_orphans(kept: Collection[int]) -> None:
     """Reap the children that have ended, without waiting; those in `kept` are someone else's to wait for."""
     for pid in _ended_children():
         if pid in kept:
+            # It is all that the kernel tells of until somebody waits for it.
+            _reap(each for each in children() if each.pid not in kept)
             return
         os.waitpid(pid, 0)
 
@@ -69,12 +71,17 @@ def reap(kept: frozenset[Running], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while left := _descendants(kept):
         # What has ended is reaped first: on a busy machine the search alone may take longer than `seconds`.
-        for pid, _ in left:
-            with suppress(ChildProcessError):
-                os.waitpid(pid, os.WNOHANG)
+        _reap(left)
         if time.monotonic() >= deadline:
             return
         time.sleep(_PAUSE / 5)
+
+
+def _reap(running: Iterable[Running]) -> None:
+    """Reap those that have ended, and are children."""
+    for pid, _ in running:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
 
 
 def _signal_all(kept: frozenset[Running], number: signal.Signals) -> None:

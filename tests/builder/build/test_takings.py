@@ -10,7 +10,7 @@ from typing import Never
 import pytest
 
 from builder.plan.planning import planned
-from support.watching import come_true
+from support.watching import come_true, once
 from yadokari_builder.build.caching.taken import Takings
 from yadokari_builder.errors import CancelledError, ContextError
 from yadokari_builder.oci.config import ContainerConfig
@@ -29,7 +29,7 @@ class Context:
     def tree(self, source: Source) -> SourceTree:
         assert source == ContextSource()
         self.read += 1
-        assert self.is_there.wait(30)
+        assert self.is_there.wait(100)
         return SourceTree(self.root)
 
 
@@ -82,7 +82,7 @@ def test_reading_ahead_ends_with_the_build(context: Context) -> None:
     with Takings(context.tree, unexpected, unexpected) as takings:
         takings.read_ahead(steps("COPY a /\nCOPY b /\n"))
         assert come_true(lambda: context.read == 1)
-        threading.Timer(0.05, context.is_there.set).start()
+        once(takings._left.is_set, context.is_there.set)
     with pytest.raises(CancelledError):
         takings.by_content(*steps("COPY a /\n"))
     assert not any(thread.name == "read" for thread in threading.enumerate())

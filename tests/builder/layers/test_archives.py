@@ -86,7 +86,7 @@ def test_the_next_archive_is_begun_while_the_end_of_one_is_not_read_yet() -> Non
     diff_id = Digest.of(bytes(3_000_000))
     with decompressing(blobs(), [diff_id, diff_id]) as archives:
         first = next(archives)
-        assert begun.wait(10)
+        assert begun.wait(60)
         assert len(read_all(first)) == 3_000_000
         assert len(read_all(next(archives))) == 3_000_000
 
@@ -108,7 +108,7 @@ def test_errors_come_where_the_archive_that_they_are_of_is_read() -> None:
                 read_all(broken)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_leaving_ends_the_thread_that_is_ahead() -> None:
     blob = io.BytesIO(bytes(50_000_000))
     with decompressing([blob], [Digest.of(b"")]) as archives:
@@ -126,7 +126,7 @@ def test_a_thread_that_reads_ahead_gives_everything_in_order() -> None:
     assert pieces[-1] == b""
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_closing_ends_a_thread_that_is_ahead() -> None:
     stream = ThreadedReader(io.BytesIO(bytes(50_000_000)))
     assert stream.read(10) == bytes(10)

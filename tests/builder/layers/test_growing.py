@@ -46,7 +46,7 @@ def test_nobody_is_told_of_a_small_layer(tmp_path: Path) -> None:
     assert not seen
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_reading_what_is_given_up_is_cancelled(tmp_path: Path) -> None:
     seen: list[GrowingFile] = []
     with LayerFile(tmp_path, PLAIN, seen.append) as file:

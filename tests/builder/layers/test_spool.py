@@ -76,7 +76,7 @@ def test_an_error_comes_after_what_came_before_it(tmp_path: Path) -> None:
 
 def test_a_full_disk_is_an_error_of_reading(tmp_path: Path) -> None:
     reader = SpooledReader(Watched(bytes(10 * MEBIBYTE)), tmp_path / "missing")
-    time.sleep(0.2)
+    reader._thread.join()
     with reader, pytest.raises(FileNotFoundError):
         read_all(reader)
 
@@ -86,5 +86,5 @@ def test_closing_ends_the_thread_whatever_it_waits_for(tmp_path: Path) -> None:
     reader.read(1)
     closing = threading.Thread(target=reader.close)
     closing.start()
-    closing.join(10)
+    closing.join(60)
     assert not closing.is_alive()

@@ -29,7 +29,9 @@ pytestmark = pytest.mark.long
 
 ClientMaker = Callable[..., RegistryClient]
 ONCE = RetryPolicy(attempts=1)
-HASTY = Patience(floor=10_000, window=0.1)
+HASTY = Patience(floor=1000, window=0.1)
+LONGEST = 60
+"""Seconds in which a busy machine, too, has given up what would go on for longer."""
 
 
 def pull(client: RegistryClient, host: str) -> None:
@@ -79,7 +81,7 @@ def test_an_answer_that_drips_is_given_up(client_with: ClientMaker, head: bytes)
     ):
         pull(client_with(retry=ONCE, patience=HASTY), host)
     assert caught.value.temporary == (b" 401 " not in head and b" 307 " not in head)
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < LONGEST
 
 
 def test_a_blob_that_drips_is_given_up_and_says_why(client_with: ClientMaker) -> None:
@@ -87,7 +89,7 @@ def test_a_blob_that_drips_is_given_up_and_says_why(client_with: ClientMaker) ->
     head = OK + b"Content-Length: 10000\r\n\r\n"
     with hostile_server(dripping(head)) as host:
         stream = BlobStream(client_with(retry=ONCE, patience=HASTY), Repository(host, "app"), descriptor)
-        with pytest.raises(RegistryError, match="less than 10000 bytes a second") as caught:
+        with pytest.raises(RegistryError, match="less than 1000 bytes a second") as caught:
             stream.read(1000)
     assert caught.value.temporary
 
@@ -156,7 +158,7 @@ def test_what_does_not_end_is_given_up(client_with: ClientMaker, what: str) -> N
         pytest.raises(RegistryError, match=f"{host}/app: cannot pull"),
     ):
         pull(client_with(retry=ONCE), host)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONGEST
 
 
 BROKEN = {
@@ -254,7 +256,7 @@ def test_a_wait_without_end_is_not_waited(client_with: ClientMaker, value: str) 
     with hostile_server(saying(head.encode())) as host, pytest.raises(RegistryError, match="429") as caught:
         pull(client_with(), host)
     assert caught.value.temporary
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < LONGEST
 
 
 @pytest.mark.parametrize(

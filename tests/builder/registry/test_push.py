@@ -455,9 +455,9 @@ def test_leaving_the_context_gives_up_what_is_under_way(
     slow = Slow(made.layers[0].layer, made.layers[0].path)
     with Pusher(client, [Reference.parse(f"{registry.host}/{name}")]) as pusher:
         future = pusher.add_layer(slow)
-        assert begun.wait(5)
+        assert begun.wait(60)
     with pytest.raises(CancelledError):
-        future.result(timeout=5)
+        future.result(timeout=60)
 
 
 @DOCKER_ALONE

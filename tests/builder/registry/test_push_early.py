@@ -3,12 +3,13 @@
 import logging
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from support.handmade import LocalImage, make_image
-from support.registry import Registry
+from support.registry import Registry, running_registry
 from yadokari_builder.layers.growing import GrowingFile
 from yadokari_builder.layers.nameless import NamelessFile
 from yadokari_builder.oci.platform import Platform
@@ -55,6 +56,30 @@ def test_a_layer_goes_up_while_it_is_made(
         pusher.finish(made.image)
     assert "is already in" in caplog.text
     assert pulled(client, destination) == Path(made.layers[0].path).read_bytes()
+
+
+# The other registry takes one upload after the other.
+@pytest.mark.parametrize("registry", [running_registry], ids=["docker"], indirect=True)
+def test_a_layer_that_is_added_meanwhile_does_not_wait_and_neither_goes_up_twice(
+    registry: Registry,
+    client: RegistryClient,
+    tmp_path: Path,
+    name: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    made = make_image(tmp_path, {"random": os.urandom(3_000_000)}, {"other": b"x"})
+    first, other = made.layers
+    file = NamelessFile(tmp_path)
+    growing = GrowingFile(file)
+    destination = Reference.parse(f"{registry.host}/{name}")
+    with caplog.at_level(logging.DEBUG), Pusher(client, [destination]) as pusher, ExitStack() as stack:
+        stack.callback(growing.give_up)
+        pusher.begin_layer(growing)
+        pusher.add_layer(other).result(30)
+        write_slowly(made, file, growing)
+        pusher.add_layer(first).result(30)
+    assert f"layer {other.layer.descriptor.digest} was uploaded to" in caplog.text
+    assert f"layer {first.layer.descriptor.digest} is already in" in caplog.text
 
 
 def test_a_layer_that_could_not_go_up_early_goes_up_when_it_is_made(

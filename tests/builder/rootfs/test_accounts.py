@@ -105,7 +105,7 @@ def test_a_link_to_the_machine_s_own_files_stays_in_the_root(root: Path) -> None
         find_user("ours", root)
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_a_fifo_in_the_place_of_a_file_does_not_hang(root: Path) -> None:
     root.joinpath("etc/passwd").unlink()
     os.mkfifo(root / "etc/passwd")

@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,9 +15,10 @@ from yadokari_builder.dockerfile.predefined import DEFAULT_PATH
 from yadokari_builder.errors import CancelledError, RunError
 from yadokari_builder.run import reaper
 from yadokari_builder.run.command import Command, ProcessUser
-from yadokari_builder.run.process import beside, run_step
+from yadokari_builder.run.process import GRACE, beside, run_step
 
 ROOT = ProcessUser()
+WITHOUT_END = 3600.0
 SEARCHED = MappingProxyType({"PATH": DEFAULT_PATH})
 
 
@@ -45,6 +45,7 @@ class Shell:
         user: ProcessUser = ROOT,
         output: Callable[[bytes], None] | None = None,
         network: str = "default",
+        grace: float = GRACE,
     ) -> str:
         chunks: list[bytes] = []
         with open(os.devnull, "rb") as nothing:
@@ -55,6 +56,7 @@ class Shell:
                 start=beside(command, self.root),
                 stdin=nothing.fileno(),
                 output=output or chunks.append,
+                grace=grace,
             )
         return b"".join(chunks).decode("utf-8", "surrogateescape")
 
@@ -80,12 +82,16 @@ def test_bytes_pass_through_as_they_are(shell: Shell) -> None:
     assert os.fsencode(shell(r"printf '\000\377\r\n\033[0m'")) == b"\x00\xff\r\n\x1b[0m"
 
 
+@pytest.mark.timeout(60)
 def test_a_line_is_passed_on_before_it_is_complete(shell: Shell) -> None:
-    seen: list[float] = []
-    shell.run(
-        ["/bin/sh", "-c", "printf begin; sleep 1; echo end"], output=lambda _: seen.append(time.monotonic())
-    )
-    assert seen[-1] - seen[0] > 0.8
+    seen: list[bytes] = []
+
+    def note(chunk: bytes) -> None:
+        seen.append(chunk)
+        (shell.root / "tmp/seen").touch()
+
+    shell("printf begin; while ! [ -e /tmp/seen ]; do sleep 0.01; done; echo end", output=note)
+    assert seen == [b"begin", b"end\n"]
 
 
 def test_much_output_arrives_whole(shell: Shell) -> None:
@@ -96,7 +102,7 @@ def test_what_comes_little_by_little_is_passed_on_in_few_pieces(shell: Shell) ->
     pieces: list[bytes] = []
     shell("i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done", output=pieces.append)
     assert len(b"".join(pieces).splitlines()) == 20000
-    assert len(pieces) < 2000
+    assert len(pieces) < 10000
 
 
 def test_the_environment_is_the_given_one_alone(shell: Shell) -> None:
@@ -219,13 +225,12 @@ def test_a_working_directory_is_not_looked_for_outside_the_root(shell: Shell, tm
 
 
 def test_a_step_ends_with_its_main_process_and_what_it_left_is_killed(shell: Shell) -> None:
-    begin = time.monotonic()
     text = shell(
         "sleep 1000 & setsid sleep 1000 &"
         " (trap '' TERM HUP; setsid sh -c 'while :; do sleep 1; done') &"
-        " echo started"
+        " echo started",
+        grace=WITHOUT_END,
     )
-    assert time.monotonic() - begin < 5
     assert text == "started\n"
     assert shell.left() == []
 
@@ -243,6 +248,17 @@ def test_what_has_ended_is_reaped_though_no_time_is_left_to_wait() -> None:
     reaper.reap(before, 0)
     assert reaper.children() == before
     ended.wait()
+
+
+def test_an_orphan_is_reaped_also_behind_one_that_is_anothers_to_wait_for() -> None:
+    anothers, orphan = [subprocess.Popen(["true"]) for _ in range(2)]
+    for ended in (anothers, orphan):
+        os.waitid(os.P_PID, ended.pid, os.WEXITED | os.WNOWAIT)
+    reaper.reap_orphans([anothers.pid])
+    left = {each.pid for each in reaper.children()}
+    assert (anothers.pid in left, orphan.pid in left) == (True, False)
+    for ended in (anothers, orphan):
+        ended.wait()
 
 
 def test_another_process_with_the_id_of_one_that_was_there_before_is_killed() -> None:
@@ -269,21 +285,20 @@ def test_an_exception_out_of_a_signal_handler_ends_the_step(shell: Shell) -> Non
         raise CancelledError("asked to stop")
 
     previous = signal.signal(signal.SIGUSR1, cancel)
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGUSR1))
-    timer.start()
     try:
-        begin = time.monotonic()
         with pytest.raises(CancelledError):
-            shell("trap 'echo bye > /tmp/bye; exit' TERM; while :; do sleep 0.1; done")
+            shell(
+                "trap 'echo bye > /tmp/bye; exit' TERM; echo begun; while :; do sleep 0.1; done",
+                output=lambda _: os.kill(os.getpid(), signal.SIGUSR1),
+                grace=WITHOUT_END,
+            )
     finally:
-        timer.join()
         signal.signal(signal.SIGUSR1, previous)
-    assert time.monotonic() - begin < 4
     assert (shell.root / "tmp/bye").read_text() == "bye\n"
     assert shell.left() == []
 
 
-@pytest.mark.timeout(10)
+@pytest.mark.timeout(60)
 def test_output_that_cannot_be_passed_on_ends_the_step(shell: Shell) -> None:
     def fail(chunk: bytes) -> None:
         raise OSError("no space")

@@ -1,13 +1,13 @@
 """Logs that break off, attempts that follow each other, and what is left running: nothing."""
 
 import subprocess
-import threading
 from pathlib import Path
 
 import pytest
 
 from support.operator_process import wait_until
 from support.played import Played
+from support.watching import once
 
 BUILT = {"ref": "registry.test/app@sha256:4c3a"}
 
@@ -24,11 +24,16 @@ def programs(played: Played) -> str:
 
 
 def test_a_connection_that_breaks_is_made_anew_and_no_line_comes_twice(played: Played) -> None:
-    played.write_log("app-1", "STEP 1/1 RUN make\none\n!\ntwo\n  done in 1.0s\n")
+    played.write_log("app-1", "STEP 1/1 RUN make\none\n!\ntwo\n  done in 1.0s\n@end\n")
     (played.folder / "app-1").touch()
     played.status("Building")
-    threading.Timer(2, lambda: played.status("Succeeded", output=BUILT)).start()
-    threading.Timer(2, (played.folder / "app-1").unlink).start()
+
+    def end() -> None:
+        played.status("Succeeded", output=BUILT)
+        (played.folder / "app-1").unlink()
+        played.go_on("end")
+
+    once(lambda: played.has_reached("end"), end)
     said = played.plugin("logs", "app", "-f")
     assert said.out.splitlines() == ["STEP 1/1 RUN make", "one", "two", "  done in 1.0s"]
     assert said.code == 0

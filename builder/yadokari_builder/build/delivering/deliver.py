@@ -90,11 +90,12 @@ class Delivery:
     def take(self, layer: LayerSource) -> "Future[None] | None":
         """Take a layer of the image that an earlier build left; what hinders that comes with the future.
 
-        It stays where it is if a registry is to have it that has it already.
+        It stays where it is if a registry is to have it that has it already. One that was taken before, when
+        the build has begun again, still has to get there.
         """
         digest = layer.layer.descriptor.digest
-        if digest in self._layers:
-            return None
+        if known := self._layers.get(digest):
+            return self._pushes.get(digest) if known is layer else None
         if self._is_moved(layer):
             return self._pool.submit(self._bring, layer)
         self._layers[digest] = layer

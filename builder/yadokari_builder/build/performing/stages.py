@@ -31,6 +31,7 @@ from yadokari_builder.dockerfile.located import located
 from yadokari_builder.dockerfile.location import Location
 from yadokari_builder.dockerfile.quoting import printable
 from yadokari_builder.errors import BuilderError, RunError, described
+from yadokari_builder.layers.fingerprints import Fingerprints
 from yadokari_builder.layers.members import Members
 from yadokari_builder.layers.pack import PackedLayer
 from yadokari_builder.oci.digest import Digest
@@ -335,6 +336,9 @@ class Build:
                 fingerprints=self.roots.fingerprints,
                 purpose=Purpose(doing.is_sent, is_named, is_outlined),
             )
+            if not layer.done():
+                # They are still told of it in another thread: what comes meanwhile is newer.
+                self.roots.fingerprints = Fingerprints(self.roots.fingerprints)
             if doing.is_sent:
                 layer.add_done_callback(partial(_tell_of_leaks, doing.step.instruction.origin.location))
             return layer

@@ -161,6 +161,7 @@ class CacheMounts:
     def _held(self, use: CacheUse, place: Place) -> Iterator[None]:
         cache = self._cache(use.key)
         if cache.is_own or not self._is_kept(use, place):
+            self._await_expected(cache)
             yield
         elif use.sharing == "shared" or not place.has_locks:
             self._tell_of_lock(use)
@@ -177,8 +178,8 @@ class CacheMounts:
             is_mine = self._claim(stack, cache, place, wait=wait)
             if is_mine or wait:
                 self._renew(cache, place)
-            elif cache.fetching:
-                cache.fetching.result()  # which another step expects
+            else:
+                self._await_expected(cache)
             cache.is_own = cache.is_own or not is_mine
             try:
                 yield
@@ -186,6 +187,12 @@ class CacheMounts:
                 self._store(cache, place)
                 raise
             self._store(cache, place)
+
+    @staticmethod
+    def _await_expected(cache: _Cache) -> None:
+        """Have a cache that another step expects stand still, whoever has it first."""
+        if cache.fetching:
+            cache.fetching.result()
 
     def _claim(self, stack: ExitStack, cache: _Cache, place: Place, *, wait: bool) -> bool:
         try:

@@ -14,7 +14,7 @@ from support.handmade import make_image, push
 from support.layout import Layout
 from support.registry import Registry
 from support.site import Site
-from support.watching import come_true, files_in
+from support.watching import come_true, files_in, once
 from yadokari_builder.build.delivering.deliver import Delivery
 from yadokari_builder.build.delivering.destinations import read_destinations
 from yadokari_builder.build.outcome import assemble
@@ -207,7 +207,7 @@ def test_leaving_gives_up_what_is_not_pushed_yet(
 
     def halt(request: Passed) -> Spoiled | None:
         if request.method == "HEAD":
-            assert may_answer.wait(30)
+            assert may_answer.wait(100)
         return None
 
     layers = [packed(tmp_path / str(number), bytes([number])) for number in range(12)]
@@ -218,7 +218,7 @@ def test_leaving_gives_up_what_is_not_pushed_yet(
             for layer in layers:
                 under_way.layer_made(layer)
             assert come_true(lambda: gate.count("HEAD") > 0)
-            threading.Timer(0.05, may_answer.set).start()
+            once(under_way._pushes[layers[-1].layer.descriptor.digest].cancelled, may_answer.set)
         assert gate.count("HEAD") < len(layers), "the others are not even looked for"
     assert not [
         layer for layer in layers if [*registry.storage.glob(f"**/{layer.layer.descriptor.digest.hex}/data")]

@@ -1,12 +1,13 @@
 import io
 import threading
-import time
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
 
+from support.watching import come_true
 from yadokari_builder.build.layering.download import downloading
 from yadokari_builder.errors import ImageInvalidError
 from yadokari_builder.oci.descriptor import Descriptor
@@ -40,6 +41,10 @@ class Source:
         return cast(BinaryIO, self.blob)
 
 
+def is_read(source: Source) -> bool:
+    return source.blob is not None and source.blob.tell() == len(source.data)
+
+
 class Broken(Source):
     def open(self) -> BinaryIO:
         raise ImageInvalidError("there is no such blob")
@@ -59,8 +64,8 @@ def test_the_next_layers_come_in_while_the_first_is_read_but_not_all_of_them(
     sources = [Source(b"layer" * 10) for _ in range(5)]
     with downloading(sources, tmp_path) as blobs:
         next(blobs)
-        assert sources[1].opened.wait(10)
-        assert sources[2].opened.wait(10)
+        assert sources[1].opened.wait(60)
+        assert sources[2].opened.wait(60)
         assert not sources[3].opened.is_set()
     assert all(source.blob.closed for source in sources if source.blob)
 
@@ -70,13 +75,7 @@ def test_the_next_layers_come_in_whole_while_the_first_is_read(tmp_path: Path) -
     with downloading(sources, tmp_path) as blobs:
         next(blobs).read(1)
         for source in sources[1:]:
-            assert source.opened.wait(10)
-            assert source.blob
-            for _ in range(1000):
-                if source.blob.tell() == len(source.data):
-                    break
-                time.sleep(0.01)
-            assert source.blob.tell() == len(source.data)
+            assert come_true(partial(is_read, source))
 
 
 def test_a_layer_that_cannot_be_opened_fails_when_its_turn_comes(tmp_path: Path) -> None:

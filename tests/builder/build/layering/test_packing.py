@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from support.watching import once
 from yadokari_builder.build.layering.packing import Packer, Packing
 from yadokari_builder.errors import BuilderError, CancelledError
 from yadokari_builder.layers.layer_file import LayerFile
@@ -41,7 +42,7 @@ class Slow:
         self._error = error
 
     def write_to(self, layer: LayerFile, size: int) -> int:
-        assert self.may_end.wait(30)
+        assert self.may_end.wait(100)
         if self._error:
             raise self._error
         for _ in range(size >> 20):
@@ -123,7 +124,7 @@ def test_leaving_gives_up_what_is_under_way_and_what_waits(
     slow = Slow()
     with Packer(Packing(out), made.append) as packer:
         layers = [packer.pack(members, followed=True) for members in (slow.members, of(root, "large"))]
-        threading.Timer(0.1, slow.may_end.set).start()
+        once(layers[1].cancelled, slow.may_end.set)
     with pytest.raises(CancelledError):
         layers[0].result(30)
     assert layers[1].cancelled()

@@ -125,6 +125,15 @@ def test_a_cache_that_is_expected_is_unpacked_by_a_process_which_is_gone_then(
     assert [len(pids) for pids in seen] == [1]
 
 
+def test_a_private_cache_has_all_that_another_step_expects_of_it(filled: Place, begin: Begin) -> None:
+    slow = Slow(filled)
+    with begin(slow) as build:
+        build.caches.expect([PIP])
+        threading.Timer(0.3, slow.may_tell.set).start()
+        with build.step(CacheUse(PIP.key, "private")) as (folder,):
+            assert names(folder) == ["large"]
+
+
 @pytest.mark.parametrize("when", ["before", "midway"])
 def test_a_process_that_somebody_kills_costs_time_alone(
     filled: Place, begin: Begin, started: Started, caplog: pytest.LogCaptureFixture, when: str

@@ -965,6 +965,34 @@ def test_a_cache_that_goes_down_before_its_layers_are_read_is_waited_for_once(
     assert "are left out, and what made them is done again" in warning
 
 
+def test_all_layers_of_the_images_own_registry_that_cannot_be_read_are_made_again(
+    build: Builds, gate: Gate, caplog: pytest.LogCaptureFixture
+) -> None:
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN echo b > /b\n"
+    build(dockerfile)
+    caplog.clear()
+
+    def refuse(request: Passed) -> Spoiled | None:
+        if "mount=" in request.path:
+            return Spoiled(405)
+        return Spoiled(404) if request.method == "GET" and "/cache/blobs/" in request.path else None
+
+    gate.spoil = refuse
+    other = f"{build.repository}-other:1"
+    assert build(dockerfile, cache_repo=f"{build.repository}/cache", destinations=(other,)).images == (other,)
+    assert len([text for text in warnings(caplog) if "what made it is done again" in text]) == 2
+
+
+def test_what_has_changed_is_known_also_where_a_layer_below_is_still_being_packed(build: Builds) -> None:
+    (build.context / "large").write_bytes(os.urandom(24 << 20))
+    (build.context / "z").write_text("one\n")
+    dockerfile = "FROM busybox\nCOPY large z /\nRUN echo two > /z\nRUN chown root /z && echo {} > /w\n"
+    settings = {"cache_copy_layers": False, "compression_level": 9}
+    for number in range(2):
+        image = build.image(dockerfile.format(number), **settings)
+        assert image.names_in_layers(skip=3) == {"w"}, number
+
+
 def test_a_cache_that_is_down_is_one_warning_each_way(
     build: Builds, caplog: pytest.LogCaptureFixture
 ) -> None:

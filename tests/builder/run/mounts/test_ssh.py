@@ -59,7 +59,7 @@ def test_a_step_reaches_the_agent_and_no_socket_is_left(tmp_path: Path, agent: s
     assert list(root.iterdir()) == []
     for thread in threading.enumerate():
         if thread.name.startswith("ssh"):
-            thread.join(5)
+            thread.join(60)
     assert threading.active_count() <= threads
 
 
