@@ -97,6 +97,8 @@ class Progress:
         self.timings: list[TimedStep] = []
         self._clock = clock
         self._step = ""
+        self._missed_as: tuple[str, ...] | None = None
+        self._performed_as: dict[int, tuple[str, ...] | None] = {}
         self._lines = _Lines(self._output)
         self._printed = 0
 
@@ -131,6 +133,7 @@ class Progress:
         begun = TimedStep(text, stage, self.stage, line, self._clock())
         self.timings.append(begun)
         self._step = shortened(text)
+        self._missed_as = None
         self._printed = 0
         self._say("step", step_line(self.number, self.total, text))
         return begun
@@ -144,20 +147,27 @@ class Progress:
         self._lines.flush()
         seconds = self._ended() - self.timings[-1].started
         self._say("done", f"  done in {seconds:.1f}s" + (f": {result}" if result else ""))
+        if is_performed:
+            self._count_performed(self._missed_as)
         self.done += 1
-        self.performed += is_performed
         return seconds
 
     def miss(self, why: str, *, follows: bool) -> None:
         """Tell that the step under way is not in the cache; whether that `follows` from another's miss."""
-        self.missed += 1
-        if not follows:
-            self.misses.append(f"{self._step}: {why}"[:_LONGEST_TEXT])
+        self._missed_as = () if follows else (f"{self._step}: {why}"[:_LONGEST_TEXT],)
+        self._count_missed(self._missed_as)
         self.note(f"cache: {why}")
 
     def end_cached(self, result: str, seconds: float) -> None:
-        """End a step that an earlier build had done in so many seconds."""
+        """End a step that an earlier build had done in so many seconds, or this one before it began again."""
         self._ended()
+        if self.number in self._performed_as:
+            self._say("done", f"  done before: {result}")
+            misses = self._performed_as[self.number]
+            self._count_missed(misses)
+            self._count_performed(misses)
+            self.done += 1
+            return
         self.timings[-1].cached = True
         self._say("done", f"  cached: {result}", cached=True)
         self.done += 1
@@ -172,6 +182,17 @@ class Progress:
     def fail(self) -> None:
         """Let out what a failed step printed last."""
         self._lines.flush()
+
+    def _count_missed(self, misses: tuple[str, ...] | None) -> None:
+        """Count a step that was looked for, and why it missed, if there is more to say than that one did."""
+        if misses is not None:
+            self.missed += 1
+            self.misses += misses
+
+    def _count_performed(self, misses: tuple[str, ...] | None) -> None:
+        """Count the step under way, and keep how it missed: it may be taken when the build begins again."""
+        self.performed += 1
+        self._performed_as[self.number] = misses
 
     def _ended(self) -> float:
         """Note when the step under way has ended."""

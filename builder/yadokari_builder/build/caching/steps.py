@@ -156,13 +156,11 @@ class StepCache:
             return Miss(why, follows=self._misses_below(stage, place))
         if any(self.prober.is_expired(key.name) for key in sight.keys):
             return Miss("what is in the cache is too old")
-        if not self.prober.asks:
-            return Miss("no cache can be asked")
         last = name_of_last(stage.steps[place], stage.index, self.making.platform)
         then = self.prober.recall(last)
         now = self._trace(stage.steps[place], sight)
         if then is None:
-            return Miss("nothing of it is in the cache")
+            return Miss("nothing of it is in the cache" if self.prober.asks else "no cache can be asked")
         changed = [*changes(then, now)]
         return Miss("; ".join(changed), follows=changed == [BELOW] and self._misses_below(stage, place))
 

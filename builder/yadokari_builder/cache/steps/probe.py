@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from typing import TypeVar
 
 from yadokari_builder.cache.steps.entry import Entry, Trace
 from yadokari_builder.cache.steps.store import Store
@@ -14,6 +15,8 @@ from yadokari_builder.errors import BuilderError, ImageInvalidError, Unauthorize
 from yadokari_builder.registry.source import LayerSource
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 _AT_ONCE = 8
 _FORBIDDEN = 403
@@ -62,16 +65,24 @@ class Prober:
 
     def probe(self, keys: Collection[str]) -> dict[str, Found | None]:
         """Look for entries side by side; raises nothing."""
-        futures: dict[str, Future[Found | None]] = {key: Future() for key in keys}
+        return self._answers(self._find, keys)
+
+    def recall(self, name: str) -> Trace | None:
+        """Return what the key of an instruction's newest entry was made of, as far as that is known."""
+        return self._answers(self._recall, [name])[name]
+
+    def _answers(self, ask: Callable[[str], T | None], names: Collection[str]) -> dict[str, T | None]:
+        """Ask about each name, which raises nothing; None where that takes too long."""
+        futures: dict[str, Future[T | None]] = {name: Future() for name in names}
         waiting = deque(futures.items())
 
         def work() -> None:
             while waiting:
                 try:
-                    key, future = waiting.popleft()
+                    name, future = waiting.popleft()
                 except IndexError:
                     return
-                future.set_result(self._find(key))
+                future.set_result(ask(name))
 
         # No pool: its threads would be waited for in the end, however long a registry keeps silent.
         for _ in range(min(len(futures), _AT_ONCE)):
@@ -81,15 +92,15 @@ class Prober:
             waiting.clear()
             for store in [*self._stores]:
                 self._give_up(store, f"there is no answer for {self._patience:.0f} seconds")
-        return {key: future.result() if future in done else None for key, future in futures.items()}
+        return {name: future.result() if future in done else None for name, future in futures.items()}
 
-    def recall(self, name: str) -> Trace | None:
-        """Return what the key of an instruction's newest entry was made of, as far as that is known."""
+    def _recall(self, name: str) -> Trace | None:
         for store in [*self._stores]:
             try:
                 if trace := store.recall(name):
                     return trace
-            except (BuilderError, OSError) as error:
+            # Whatever it is, only a reason is not known.
+            except Exception as error:
                 logger.debug("cache: %s does not tell what has changed: %s", store, error)
                 return None
         return None

@@ -935,6 +935,21 @@ def test_a_spoiled_layer_below_a_step_that_misses_is_made_again(
     assert len(warnings(caplog)) == 1
 
 
+def test_a_step_that_this_build_did_before_it_began_again_is_none_that_was_cached(
+    build: Builds, own: Registry, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache = f"{own.host}/cache"
+    dockerfile = "FROM busybox\nRUN echo a > /a\nRUN echo b > /b\nRUN cat /a > /{}\n"
+    build(dockerfile.format("c"), cache_repo=cache)
+    for path in kinds(own)[2]:
+        spoil(path)
+    caplog.clear()
+    result = build(dockerfile.format("d"), cache_repo=cache)
+    assert (result.cached, result.saved, result.performed, result.missed) == (0, 0, 3, 3)
+    assert len(warnings(caplog)) == 2
+    assert [miss.partition(" >")[0] for miss in result.misses] == ["RUN echo a", "RUN echo b", "RUN cat /a"]
+
+
 def test_a_spoiled_layer_in_a_folder_is_replaced(
     build: Builds, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

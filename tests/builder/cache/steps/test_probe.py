@@ -61,7 +61,9 @@ class Silent:
         self.over.wait()
         return None
 
-    def recall(self, name: str) -> None: ...
+    def recall(self, name: str) -> None:
+        self.over.wait()
+
     def source(self, layer: Layer) -> LocalLayer: ...  # type: ignore[empty-body]
 
     def write(self, *_: object) -> None:
@@ -178,6 +180,15 @@ def test_a_store_that_keeps_silent_is_left_alone(
     prober = Prober([silent, store], WEEK, patience=0.2, clock=lambda: 0)
     assert prober.probe(["a", "b"]) == {"a": None, "b": None}
     assert "silence is not asked any more: there is no answer" in caplog.text
+
+
+def test_a_store_that_does_not_say_what_has_changed_is_left_alone(
+    store: FolderStore, silent: Silent, caplog: pytest.LogCaptureFixture
+) -> None:
+    prober = Prober([silent, store], WEEK, patience=0.2)
+    assert prober.recall("last-a") is None
+    assert "silence is not asked any more: there is no answer" in caplog.text
+    assert not prober.asks
 
 
 def test_a_broken_index_is_one_warning(store: FolderStore, caplog: pytest.LogCaptureFixture) -> None:
