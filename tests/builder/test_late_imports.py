@@ -150,6 +150,8 @@ class Local:
         return io.BytesIO(self.data)
     def descriptor(self):
         return self.layer.descriptor
+    def has_become(self, digest):
+        return digest == self.layer.descriptor.digest
 
 def work():
     from yadokari_builder.dockerfile.gitref import parse_git_ref
