@@ -86,14 +86,17 @@ class Layout:
         except FileNotFoundError:
             return False
 
-    def holds(self, digest: Digest) -> bool:
+    def holds(self, descriptor: Descriptor) -> bool:
         """Tell whether a blob is there, by its content, which nobody then deletes for a day."""
+        digest = descriptor.digest
         path = self._blob(digest)
         try:
             with self.locked(LOCK):
                 os.utime(path, follow_symlinks=False)
             with _open(path) as file:
-                return hashlib.file_digest(file, digest.algorithm).hexdigest() == digest.hex
+                # A file without end would be read for as long as it lasts.
+                is_as_long = os.fstat(file.fileno()).st_size == descriptor.size
+                return is_as_long and hashlib.file_digest(file, digest.algorithm).hexdigest() == digest.hex
         except (FileNotFoundError, PermissionError, ImageInvalidError):
             return False
 

@@ -90,7 +90,7 @@ class FolderStore:
         layout.sweep()
         tidy(layout, self._is_spent)
         # One that is wrong was left out, and would be each time.
-        if layer and not layout.holds(layer.layer.descriptor.digest):
+        if layer and not layout.holds(layer.layer.descriptor):
             with layer.open() as blob:
                 layout.put(layer.layer.descriptor.digest, iter(partial(blob.read, CHUNK_SIZE), b""))
         for document in documents:

@@ -102,7 +102,7 @@ def test_what_somebody_is_about_to_name_stays(store: FolderStore, folder: Path) 
     write(store, "a", b"there", OLD)
     pass_days(folder, OLD)
     layout, (there, new) = Layout(str(folder)), (made(b"there"), made(b"new"))
-    assert layout.holds(there.layer.descriptor.digest)
+    assert layout.holds(there.layer.descriptor)
     layout.put(new.layer.descriptor.digest, [b"new"])
     write(store, "b", b"b")
     assert store.find("a") is None
@@ -240,3 +240,11 @@ def test_a_layer_is_not_put_again_that_is_there(store: FolderStore, folder: Path
         store.find("b")
     write(store, "c", b"a")
     assert store.find("b")
+
+
+def test_a_file_without_end_in_place_of_a_layer_is_not_read(store: FolderStore, folder: Path) -> None:
+    write(store, "a", b"a")
+    blob = folder / "blobs/sha256" / Digest.of(b"a").hex
+    os.truncate(blob, 1 << 43)
+    write(store, "b", b"a")
+    assert blob.read_bytes() == b"a"
