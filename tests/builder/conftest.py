@@ -10,6 +10,7 @@ import pytest
 
 from support.bases import busybox
 from support.executor import Executor
+from support.gate import Gate, running_gate
 from support.registry import Certificate, Registry, make_certificate, running_registry
 from support.site import Site
 
@@ -18,6 +19,13 @@ from support.site import Site
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     """A registry that lets anybody in; tests keep apart by their repositories' names."""
     with running_registry(tmp_path_factory.mktemp("registry")) as running:
+        yield running
+
+
+@pytest.fixture
+def gate(registry: Registry) -> Iterator[Gate]:
+    """A gate before the registry, which can spoil what goes through."""
+    with running_gate(registry.host) as running:
         yield running
 
 

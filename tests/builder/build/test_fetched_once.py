@@ -1,7 +1,6 @@
 """However many want the layers of an image, its registry is asked for them once."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,13 +9,6 @@ from support.gate import Gate, Spoiled, running_gate, times
 from support.handmade import LocalImage, make_image, push
 from support.registry import Registry
 from support.site import Site
-
-
-@pytest.fixture
-def gate(registry: Registry) -> Iterator[Gate]:
-    """A gate before the registry that has the bases."""
-    with running_gate(registry.host) as running:
-        yield running
 
 
 @pytest.fixture

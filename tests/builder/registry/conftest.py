@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from support.clients import PLAIN
-from support.gate import Gate, running_gate
 from support.registry import Registry, running_crane, running_registry
 from support.tokens import TokenServer, make_token_keys, running_token_server
 from yadokari_builder.registry.client import RegistryClient
@@ -58,12 +57,6 @@ def tokens(token_keys: Path) -> Iterator[TokenServer]:
 @pytest.fixture
 def token_registry(tmp_path: Path, tokens: TokenServer) -> Iterator[Registry]:
     with running_registry(tmp_path / "registry", tokens=tokens) as running:
-        yield running
-
-
-@pytest.fixture
-def gate(registry: Registry) -> Iterator[Gate]:
-    with running_gate(registry.host) as running:
         yield running
 
 

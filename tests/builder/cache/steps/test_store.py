@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from support.clients import plain_client
-from support.gate import Gate, Passed, Spoiled, running_gate
+from support.gate import Gate, Passed, Spoiled
 from support.registry import Registry
 from yadokari_builder.cache.steps.entry import Entry, Trace, format_entry
 from yadokari_builder.cache.steps.store import RegistryStore
@@ -19,7 +19,6 @@ from yadokari_builder.oci.digest import Digest
 from yadokari_builder.oci.layer import Layer
 from yadokari_builder.oci.platform import Platform
 from yadokari_builder.oci.reference import Repository
-from yadokari_builder.registry.client import RegistryClient
 from yadokari_builder.registry.source import LocalLayer
 
 LARGE = bytes(1 << 20)
@@ -27,20 +26,9 @@ PUSH = "pull%2Cpush"
 
 
 @pytest.fixture
-def gate(registry: Registry) -> Iterator[Gate]:
-    with running_gate(registry.host) as running:
-        yield running
-
-
-@pytest.fixture
-def client() -> Iterator[RegistryClient]:
-    with plain_client() as plain:
-        yield plain
-
-
-@pytest.fixture
-def store(gate: Gate, client: RegistryClient, name: str) -> RegistryStore:
-    return RegistryStore(client, Repository(gate.host, name), is_written=True)
+def store(gate: Gate, name: str) -> Iterator[RegistryStore]:
+    with plain_client() as client:
+        yield RegistryStore(client, Repository(gate.host, name), is_written=True)
 
 
 def write(store: RegistryStore, key: str, content: bytes) -> None:
